@@ -1,0 +1,1 @@
+//! A declarative campaign runner for the EngageLab LiveDesk API.
