@@ -1,0 +1,242 @@
+//! What is wrong, where, and how to mend it: one shape and one renderer for spec, list, templates and command line.
+//!
+//! A problem is found before anything is sent. It is about what a person wrote, so it names the place and never
+//! repeats a recipient's data: rows of a list are shown by line and column name only.
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+/// Whether the run may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing is sent while it stands.
+    Error,
+    /// Worth reading before the first send.
+    Warning,
+}
+
+/// Where a problem stands: a file, and as much more as is known. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line in the file.
+    pub line: Option<u64>,
+    /// Column in that line, in characters.
+    pub column: Option<u64>,
+    excerpt: Option<Excerpt>,
+}
+
+/// One line of the file with the part that is meant, as byte offsets in that line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Excerpt {
+    text: String,
+    start: usize,
+    end: usize,
+}
+
+impl Place {
+    /// The whole file, or something that has no lines, such as the command line.
+    pub fn file(file: impl Into<String>) -> Self {
+        Self { file: file.into(), line: None, column: None, excerpt: None }
+    }
+
+    /// A line of a recipient list. Its text is not kept: it is a customer's.
+    pub fn line(file: impl Into<String>, line: u64) -> Self {
+        Self { line: Some(line), ..Self::file(file) }
+    }
+
+    /// Part of a file whose text may be shown, from byte `start` for `len` bytes. A part that runs on to further
+    /// lines is marked on its first one.
+    pub fn in_text(file: impl Into<String>, text: &str, start: usize, len: usize) -> Self {
+        let start = floor_char_boundary(text, start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let shown = text[line_start..line_end].trim_end_matches('\r');
+        let from = (start - line_start).min(shown.len());
+        let to = floor_char_boundary(shown, (from + len.max(1)).min(shown.len()));
+        Self {
+            file: file.into(),
+            line: Some(text[..start].matches('\n').count() as u64 + 1),
+            column: Some(shown[..from].chars().count() as u64 + 1),
+            excerpt: Some(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) }),
+        }
+    }
+
+    /// The same place without the text of its line, which may hold a secret.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        Self { excerpt: None, column: None, ..self }
+    }
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        for part in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing that a person has to mend, or should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Where.
+    pub place: Place,
+    /// What is wrong: a lower-case sentence without a full stop.
+    pub what: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// Something that stops the run.
+    pub fn error(place: Place, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, place, what: what.into(), hint: None }
+    }
+
+    /// Something to know before sending.
+    pub fn warning(place: Place, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(place, what) }
+    }
+
+    /// With the way to mend it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The drawn problem: message, place, the line with a caret where its text may be shown, hint.
+    pub fn render(&self, look: Look) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level.primary_title(self.what.as_str()).elements(Vec::<Origin<'_>>::new());
+        group = match &self.place.excerpt {
+            Some(excerpt) => group.element(
+                Snippet::source(excerpt.text.as_str())
+                    .line_start(usize::try_from(self.place.line.unwrap_or(1)).unwrap_or(1))
+                    .path(self.place.file.as_str())
+                    .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end)),
+            ),
+            None => group.element(self.origin()),
+        };
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+        }
+        let renderer = match look {
+            Look::Plain => Renderer::plain(),
+            Look::Coloured => Renderer::styled(),
+        };
+        renderer.render(&[group])
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        let mut origin = Origin::path(self.place.file.as_str());
+        if let Some(line) = self.place.line.and_then(|line| usize::try_from(line).ok()) {
+            origin = origin.line(line);
+            if let Some(column) = self.place.column.and_then(|column| usize::try_from(column).ok()) {
+                origin = origin.char_column(column);
+            }
+        }
+        origin
+    }
+}
+
+/// How problems are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// For pipes, logs and tests.
+    Plain,
+    /// For a terminal.
+    Coloured,
+}
+
+/// The same as data, for `--format json`.
+impl Serialize for Problem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            severity: Severity,
+            file: &'a str,
+            line: Option<u64>,
+            column: Option<u64>,
+            message: &'a str,
+            hint: Option<&'a str>,
+        }
+        Flat {
+            severity: self.severity,
+            file: &self.place.file,
+            line: self.place.line,
+            column: self.place.column,
+            message: &self.what,
+            hint: self.hint.as_deref(),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The nearest of `known` to `word`, if it is near enough to be what was meant.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_in_a_file_shows_its_line_with_a_caret() {
+        let text = "name: x\nmessage:\n  content: \"你好 {{ nmae }}\"\n";
+        let start = text.find("nmae").unwrap();
+        let problem = Problem::error(Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`")
+            .hint("the list has name");
+        insta::assert_snapshot!(problem.render(Look::Plain), @r#"
+        error: unknown column `nmae`
+         --> c.yaml:3:19
+          |
+        3 |   content: "你好 {{ nmae }}"
+          |                     ^^^^
+          |
+          = hint: the list has name
+        "#);
+        assert_eq!(problem.place.to_string(), "c.yaml:3:19");
+    }
+
+    #[test]
+    fn a_problem_in_a_list_shows_the_line_number_only() {
+        let problem = Problem::error(Place::line("list.csv", 7), "`phone` is empty");
+        insta::assert_snapshot!(problem.render(Look::Plain), @r"
+        error: `phone` is empty
+         --> list.csv:7
+        ");
+    }
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_are_not() {
+        assert_eq!(did_you_mean("frist_name", ["name", "first_name"]), Some("first_name"));
+        assert_eq!(did_you_mean("order", ["city", "phone"]), None);
+    }
+}

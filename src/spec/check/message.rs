@@ -1,0 +1,213 @@
+//! Whom a message goes to and what it holds: which keys go together.
+
+use indexmap::IndexMap;
+
+use super::Checker;
+use crate::spec::place::{At, Text};
+use crate::spec::raw::{self, ButtonType, HeaderType};
+use crate::spec::{Button, Contact, Header, Message, TemplateParams, To, Variables};
+
+/// LiveDesk's ancestor takes at most so many files with a message.
+const MOST_ATTACHMENTS: usize = 15;
+
+impl Checker<'_> {
+    pub(super) fn to(&mut self, raw: At<raw::To>) -> Option<To> {
+        let mark = raw.mark;
+        let raw = raw.value;
+        let conversation_id = self.optional("to.conversation_id", raw.conversation_id);
+        let inbox_id = self.optional("to.inbox_id", raw.inbox_id);
+        let contact_id = self.optional("to.contact_id", raw.contact_id);
+        let source_id = self.optional("to.source_id", raw.source_id);
+        let contact = raw.contact.map(|contact| self.contact(contact));
+        let sender = contact_id.is_some() || source_id.is_some();
+        match (conversation_id, inbox_id, contact) {
+            (Some(conversation_id), None, None) if !sender => Some(To::Conversation { conversation_id }),
+            (None, Some(inbox_id), None) if sender => Some(To::Sender { inbox_id, contact_id, source_id }),
+            (None, Some(inbox_id), Some(contact)) if !sender => {
+                Some(To::Contact { inbox_id, contact: Box::new(contact?) })
+            }
+            _ => {
+                self.problem(
+                    mark,
+                    "`to` must say in one way whom a message goes to",
+                    "either `conversation_id`; or `inbox_id` with `contact_id` or `source_id`; or `inbox_id` with `contact`",
+                );
+                None
+            }
+        }
+    }
+
+    fn contact(&mut self, raw: At<raw::Contact>) -> Option<Contact> {
+        let At { value: raw, mark } = raw;
+        let contact = Contact {
+            name: self.optional("to.contact.name", raw.name),
+            email: self.optional("to.contact.email", raw.email),
+            phone_number: self.optional("to.contact.phone_number", raw.phone_number),
+            avatar_url: self.optional("to.contact.avatar_url", raw.avatar_url),
+            identifier: self.optional("to.contact.identifier", raw.identifier),
+        };
+        if contact.email.is_none() && contact.phone_number.is_none() && contact.identifier.is_none() {
+            self.problem(
+                mark,
+                "a contact that could not be found again",
+                "give at least one of `identifier`, `phone_number` and `email`",
+            );
+            return None;
+        }
+        Some(contact)
+    }
+
+    pub(super) fn message(&mut self, raw: At<raw::Message>) -> Option<Message> {
+        let At { value: raw, mark } = raw;
+        if raw.content.is_none() && raw.attachments.is_empty() {
+            self.problem(mark, "a message without `content`", "LiveDesk wants the text, also beside a template");
+        }
+        if raw.attachments.len() > MOST_ATTACHMENTS {
+            self.problem(mark, "too many attachments", format!("LiveDesk takes at most {MOST_ATTACHMENTS}"));
+        }
+        if let Some(params) = &raw.template_params {
+            self.with_template(params.mark, &raw);
+        }
+        let template_params = raw.template_params.map(|params| self.template_params(params.value));
+        Some(Message {
+            content: self.optional("message.content", raw.content),
+            private: self.optional("message.private", raw.private),
+            message_type: raw.message_type.map(|kind| kind.value),
+            in_reply_to: self.optional(
+                "message.content_attributes.in_reply_to",
+                raw.content_attributes.and_then(|attributes| attributes.in_reply_to),
+            ),
+            template_params: match template_params {
+                Some(params) => Some(Box::new(params?)),
+                None => None,
+            },
+            attachments: raw
+                .attachments
+                .into_iter()
+                .enumerate()
+                .map(|(index, path)| self.template(&format!("message.attachments.{index}"), path))
+                .collect(),
+        })
+    }
+
+    /// What cannot go together with a WhatsApp template.
+    fn with_template(&mut self, mark: super::Mark, raw: &raw::Message) {
+        if !raw.attachments.is_empty() {
+            self.problem(
+                mark,
+                "`template_params` and `attachments` in one message",
+                "a template's file goes into `header_params.media_url`; a file of its own goes without a template",
+            );
+        }
+        if let Some(kind) = raw.message_type.as_ref().filter(|kind| kind.value == raw::MessageType::Incoming) {
+            self.problem(kind.mark, "a template message is always `outgoing`", "change or remove `message_type`");
+        }
+    }
+
+    fn template_params(&mut self, raw: raw::TemplateParams) -> Option<TemplateParams> {
+        const KEY: &str = "message.template_params";
+        let header_params = raw.header_params.map(|header| self.header(header));
+        let button_params = raw
+            .button_params
+            .map(|buttons| buttons.into_iter().enumerate().map(|(n, raw)| self.button(n, raw)).collect());
+        Some(TemplateParams {
+            name: self.template(&format!("{KEY}.name"), raw.name),
+            namespace: self.optional(&format!("{KEY}.namespace"), raw.namespace),
+            language: self.template(&format!("{KEY}.language"), raw.language),
+            category: self.optional(&format!("{KEY}.category"), raw.category),
+            processed_params: raw
+                .processed_params
+                .map(|variables| self.variables(&format!("{KEY}.processed_params"), variables)),
+            header_params: match header_params {
+                Some(header) => Some(header?),
+                None => None,
+            },
+            footer_params: raw
+                .footer_params
+                .map(|footer| self.variables(&format!("{KEY}.footer_params.text_variables"), footer.text_variables)),
+            button_params,
+        })
+    }
+
+    /// Variables with positions in numeric order: the server fills them in the order of the object's keys, and as text
+    /// "10" would come before "2".
+    fn variables(&mut self, key: &str, raw: IndexMap<String, At<Text>>) -> Variables {
+        let mut variables: Variables = raw
+            .into_iter()
+            .map(|(name, text)| {
+                let template = self.template(&format!("{key}.{name}"), text);
+                (name, template)
+            })
+            .collect();
+        variables.sort_by_key(|(name, _)| name.parse::<u32>().unwrap_or(u32::MAX));
+        variables
+    }
+
+    fn header(&mut self, raw: At<raw::HeaderParams>) -> Option<Header> {
+        const KEY: &str = "message.template_params.header_params";
+        let At { value: raw, mark } = raw;
+        let kind = raw.r#type.value;
+        let media = matches!(kind, HeaderType::Image | HeaderType::Video | HeaderType::Document);
+        let stray = [
+            ("text_variables", raw.text_variables.is_some() && kind != HeaderType::Text),
+            ("media_url", raw.media_url.is_some() && !media),
+            ("filename", raw.filename.is_some() && kind != HeaderType::Document),
+            ("location", raw.location.is_some() && kind != HeaderType::Location),
+        ];
+        for (name, _) in stray.iter().filter(|(_, stray)| *stray) {
+            self.problem(
+                mark,
+                format!("`{name}` does not belong to this type of header"),
+                "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; \
+                 `document` also `filename`; `location` takes `location`",
+            );
+        }
+        let header = match kind {
+            HeaderType::Text => raw
+                .text_variables
+                .map(|raw| Header::Text { text_variables: self.variables(&format!("{KEY}.text_variables"), raw) }),
+            HeaderType::Location => raw.location.map(|location| Header::Location {
+                latitude: self.template(&format!("{KEY}.location.latitude"), location.latitude),
+                longitude: self.template(&format!("{KEY}.location.longitude"), location.longitude),
+                name: self.optional(&format!("{KEY}.location.name"), location.name),
+                address: self.optional(&format!("{KEY}.location.address"), location.address),
+            }),
+            HeaderType::Image | HeaderType::Video | HeaderType::Document => raw.media_url.map(|url| Header::Media {
+                kind,
+                media_url: self.template(&format!("{KEY}.media_url"), url),
+                filename: self.optional(&format!("{KEY}.filename"), raw.filename),
+            }),
+        };
+        if header.is_none() {
+            self.problem(
+                mark,
+                "the header's value is missing",
+                "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs `location`",
+            );
+        }
+        header
+    }
+
+    fn button(&mut self, position: usize, raw: At<raw::ButtonParams>) -> Button {
+        let key = format!("message.template_params.button_params.{position}");
+        let At { value: raw, mark } = raw;
+        let sub_type = raw.sub_type.value;
+        let fits = match sub_type {
+            ButtonType::Url => raw.text.is_some() && raw.payload.is_none(),
+            ButtonType::QuickReply => raw.payload.is_some() && raw.text.is_none(),
+        };
+        if !fits {
+            self.problem(
+                mark,
+                "the button's value does not fit its `sub_type`",
+                "a `url` button takes `text`, a `quick_reply` button takes `payload`",
+            );
+        }
+        Button {
+            index: self.template(&format!("{key}.index"), raw.index),
+            sub_type,
+            text: self.optional(&format!("{key}.text"), raw.text),
+            payload: self.optional(&format!("{key}.payload"), raw.payload),
+        }
+    }
+}

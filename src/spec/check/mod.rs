@@ -1,0 +1,283 @@
+//! From the raw shape to a [`Spec`], collecting every problem on the way.
+
+mod message;
+mod send;
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::place::{At, Mark, Text};
+use super::raw::{self, Raw};
+use super::{Checks, DEFAULT_BASE_URL, List, Livedesk, Recipients, Source, Spec, Template};
+use crate::problem::{Place, Problem, did_you_mean};
+
+/// Collects problems while values are taken over.
+pub(super) struct Checker<'a> {
+    source: &'a Source,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn parse(source: Source, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
+    let raw = read(&source).map_err(|problem| vec![*problem])?;
+    let mut checker = Checker { source: &source, problems: Vec::new() };
+    let spec = checker.spec(raw, vars);
+    let problems = checker.problems;
+    match spec {
+        Some(spec) if problems.is_empty() => Ok(Spec { source, ..spec }),
+        _ => Err(problems),
+    }
+}
+
+/// YAML to the raw shape: syntax, unknown, duplicate, missing and mistyped keys.
+fn read(source: &Source) -> Result<Raw, Box<Problem>> {
+    let options = serde_yaml::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_yaml::budget! { max_nodes: 20_000, max_depth: 64 },
+    };
+    serde_yaml::from_str_with_options(&source.text, options).map_err(|error| {
+        let error = error.without_snippet();
+        let place = error.location().map_or_else(
+            || Place::file(&source.name),
+            |location| source.place(Mark::from(location.span())),
+        );
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text).replace('\n', " ");
+        let problem = Problem::error(place, what);
+        Box::new(match yaml_hint(&text) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        })
+    })
+}
+
+/// Advice for the slips that YAML itself explains badly.
+fn yaml_hint(text: &str) -> Option<String> {
+    if let Some((unknown, known)) = text.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        return did_you_mean(unknown, known).map(|near| format!("did you mean `{near}`?"));
+    }
+    if text.contains("expected string scalar") {
+        return Some("a value that begins with `{` must be quoted: \"{{ name }}\"".to_owned());
+    }
+    None
+}
+
+impl Checker<'_> {
+    fn spec(&mut self, raw: Raw, overrides: &[(String, String)]) -> Option<Spec> {
+        let name = self.name(&raw.name);
+        let livedesk = self.livedesk(raw.livedesk);
+        let recipients = self.recipients(raw.recipients);
+        let vars = self.vars(&raw.vars, overrides);
+        let to = self.to(raw.to);
+        let message = self.message(raw.message);
+        let send = self.send(&raw.send);
+        let report = self.report(raw.report, &raw.name.value);
+        Some(Spec {
+            source: Source { name: String::new(), text: String::new() },
+            name: name?,
+            description: raw.description,
+            livedesk: livedesk?,
+            recipients: recipients?,
+            vars,
+            to: to?,
+            message: message?,
+            checks: Checks {
+                phones: raw.checks.phones,
+                liquid: raw.checks.liquid,
+                stripped: raw.checks.stripped,
+            },
+            send: send?,
+            report,
+        })
+    }
+
+    /// Records a problem at a value.
+    fn problem(&mut self, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::error(self.source.place(mark), what).hint(hint));
+    }
+
+    fn template(&mut self, key: &str, text: At<Text>) -> Template {
+        Template { key: key.to_owned(), text: text.value.0, mark: text.mark }
+    }
+
+    fn optional(&mut self, key: &str, text: Option<At<Text>>) -> Option<Template> {
+        text.map(|text| self.template(key, text))
+    }
+
+    fn name(&mut self, name: &At<String>) -> Option<String> {
+        let head = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let ok = name.value.len() <= 64
+            && name.value.starts_with(head)
+            && name.value.chars().all(|c| head(c) || matches!(c, '.' | '_' | '-'));
+        if !ok {
+            self.problem(
+                name.mark,
+                format!("`{}` cannot be a campaign's name", name.value),
+                "use lower-case letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit",
+            );
+        }
+        ok.then(|| name.value.clone())
+    }
+
+    fn livedesk(&mut self, raw: raw::Livedesk) -> Option<Livedesk> {
+        let base_url = match raw.base_url {
+            Some(url) => self.base_url(&url),
+            None => Some(DEFAULT_BASE_URL.to_owned()),
+        };
+        let api_key = self.variable(raw.api_key, "LIVEDESK_API_KEY");
+        let api_secret = self.variable(raw.api_secret, "LIVEDESK_API_SECRET");
+        Some(Livedesk { base_url: base_url?, api_key: api_key?, api_secret: api_secret? })
+    }
+
+    fn base_url(&mut self, url: &At<String>) -> Option<String> {
+        let parsed = url::Url::parse(&url.value).ok().filter(url::Url::has_host);
+        let Some(parsed) = parsed else {
+            self.problem(url.mark, "not an address", format!("such as `{DEFAULT_BASE_URL}`"));
+            return None;
+        };
+        let loopback = match parsed.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match parsed.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            _ => {
+                self.problem(url.mark, "credentials may only go over https", "plain http is for this machine alone");
+                return None;
+            }
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
+            self.problem(url.mark, "an address with credentials or a query", "give the scheme, host and path alone");
+            return None;
+        }
+        Some(parsed.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// The name inside `${NAME}`. A literal is refused: specs live in git.
+    fn variable(&mut self, value: Option<At<String>>, default: &str) -> Option<String> {
+        let Some(value) = value else { return Some(default.to_owned()) };
+        let name = value.value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        });
+        if name.is_none() {
+            // The place is a line without its text: the text may be the secret.
+            let place = self.source.place(value.mark).without_text();
+            self.problems.push(
+                Problem::error(place, "a credential stands in the spec")
+                    .hint(format!("write `${{{default}}}` and put the value into the environment or a `.env` file")),
+            );
+        }
+        name.map(str::to_owned)
+    }
+
+    fn recipients(&mut self, raw: raw::Recipients) -> Option<Recipients> {
+        let map = match raw {
+            raw::Recipients::Map(map) => *map,
+            raw::Recipients::Path(file) => raw::RecipientsMap {
+                file,
+                format: None,
+                delimiter: None,
+                encoding: None,
+                key: None,
+                r#where: None,
+                suppress: Vec::new(),
+                default_region: None,
+                on_duplicate: raw::Duplicates::default(),
+            },
+        };
+        let delimiter = self.delimiter(map.delimiter.as_ref());
+        let encoding = self.encoding(map.encoding.as_ref());
+        let default_region = self.region(map.default_region);
+        let file = if map.file.value == "-" { List::Stdin } else { List::File(PathBuf::from(&map.file.value)) };
+        if map.file.value.is_empty() {
+            self.problem(map.file.mark, "an empty path", "name the list, or `-` for standard input");
+        }
+        Some(Recipients {
+            file,
+            format: map.format,
+            delimiter: delimiter?,
+            encoding: encoding?,
+            key: self.optional("recipients.key", map.key),
+            condition: self.optional("recipients.where", map.r#where),
+            suppress: map.suppress.into_iter().map(|path| PathBuf::from(path.value)).collect(),
+            default_region: default_region?,
+            on_duplicate: map.on_duplicate,
+        })
+    }
+
+    fn delimiter(&mut self, raw: Option<&At<String>>) -> Option<Option<u8>> {
+        let Some(raw) = raw else { return Some(None) };
+        match raw.value.as_bytes() {
+            b"\\t" => Some(Some(b'\t')),
+            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Some(Some(*byte)),
+            _ => {
+                self.problem(raw.mark, "a delimiter is one character", "such as `;` or `\\t`");
+                None
+            }
+        }
+    }
+
+    fn encoding(&mut self, raw: Option<&At<String>>) -> Option<Option<String>> {
+        let Some(raw) = raw else { return Some(None) };
+        if encoding_rs::Encoding::for_label(raw.value.as_bytes()).is_none() {
+            self.problem(
+                raw.mark,
+                format!("`{}` is not a known encoding", raw.value),
+                "such as `utf-8`, `utf-16le`, `windows-1252`, `gb18030`, `big5` or `shift_jis`",
+            );
+            return None;
+        }
+        Some(Some(raw.value.clone()))
+    }
+
+    fn region(&mut self, raw: Option<At<String>>) -> Option<Option<String>> {
+        let Some(raw) = raw else { return Some(None) };
+        if raw.value.parse::<phonenumber::country::Id>().is_err() {
+            self.problem(raw.mark, format!("`{}` is not a country code", raw.value), "two capital letters, such as `DE`");
+            return None;
+        }
+        Some(Some(raw.value))
+    }
+
+    fn vars(
+        &mut self,
+        raw: &IndexMap<String, At<Text>>,
+        overrides: &[(String, String)],
+    ) -> IndexMap<String, String> {
+        let mut vars: IndexMap<String, String> =
+            raw.iter().map(|(name, text)| (name.clone(), text.value.0.clone())).collect();
+        for (name, value) in overrides {
+            if !vars.contains_key(name) {
+                let hint = did_you_mean(name, raw.keys().map(String::as_str)).map_or_else(
+                    || "`--var` overrides what stands under `vars`: add it there first".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let what = format!("the spec has no variable `{name}`");
+                self.problems.push(Problem::error(Place::file("--var"), what).hint(hint));
+            }
+            vars.insert(name.clone(), value.clone());
+        }
+        vars
+    }
+
+    fn report(&mut self, raw: Option<raw::OneOrMany>, name: &str) -> Vec<PathBuf> {
+        let Some(raw::OneOrMany(paths)) = raw else { return vec![PathBuf::from(format!("reports/{name}.csv"))] };
+        for path in &paths {
+            let ending = Path::new(&path.value).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if !matches!(ending, "csv" | "jsonl" | "html") {
+                self.problem(
+                    path.mark,
+                    format!("`{}` is not a kind of report", path.value),
+                    "the ending says what is written: `.csv`, `.jsonl` or `.html`",
+                );
+            }
+        }
+        paths.into_iter().map(|path| PathBuf::from(path.value)).collect()
+    }
+}
+

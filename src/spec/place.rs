@@ -1,0 +1,117 @@
+//! Values of the spec that know where they stand.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+use serde_yaml::Spanned;
+
+use crate::problem::Place;
+
+/// Where a value stands in the spec's text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    offset: usize,
+    len: usize,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) mark: Mark,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self { value: spanned.value, mark: Mark::from(spanned.referenced.span()) })
+    }
+}
+
+impl From<serde_yaml::Span> for Mark {
+    fn from(span: serde_yaml::Span) -> Self {
+        let size = |bytes: Option<u64>| bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        Self { offset: size(span.byte_offset()), len: size(span.byte_len()) }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A template as written: any scalar, taken word for word (`0012` stays `0012`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text(pub(super) String);
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// The spec's text with its name: turns marks into places.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file as the user named it.
+    pub name: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+impl Source {
+    /// The place of a value.
+    pub fn place(&self, mark: Mark) -> Place {
+        Place::in_text(&self.name, &self.text, mark.offset, self.first_line(mark).len())
+    }
+
+    /// The place of `len` bytes at `at` inside the string `value` that stands at `mark`. Exact for plain, quoted and
+    /// `|` scalars without escapes; otherwise the place of the whole value.
+    pub fn place_inside(&self, mark: Mark, value: &str, at: usize, len: usize) -> Place {
+        self.offset_inside(mark, value, at).map_or_else(
+            || self.place(mark),
+            |offset| Place::in_text(&self.name, &self.text, offset, len),
+        )
+    }
+
+    fn offset_inside(&self, mark: Mark, value: &str, at: usize) -> Option<usize> {
+        let before = value.get(..at)?;
+        let line_index = before.matches('\n').count();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let wanted = value[line_start..].lines().next()?;
+        let mut offset = mark.offset;
+        for _ in 0..line_index {
+            offset += self.text.get(offset..)?.find('\n')? + 1;
+        }
+        let found = self.text.get(offset..)?.lines().next()?.find(wanted)?;
+        Some(offset + found + (at - line_start))
+    }
+
+    fn first_line(&self, mark: Mark) -> &str {
+        let end = (mark.offset + mark.len).min(self.text.len());
+        self.text.get(mark.offset..end).and_then(|text| text.lines().next()).unwrap_or_default().trim_end()
+    }
+}
