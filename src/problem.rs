@@ -49,6 +49,12 @@ impl Place {
         Self { line: Some(line), ..Self::file(file) }
     }
 
+    /// The same line with a column.
+    #[must_use]
+    pub fn at_column(self, column: u64) -> Self {
+        Self { column: Some(column), ..self }
+    }
+
     /// Part of a file whose text may be shown, from byte `start` for `len` bytes. A part that runs on to further
     /// lines is marked on its first one.
     pub fn in_text(file: impl Into<String>, text: &str, start: usize, len: usize) -> Self {

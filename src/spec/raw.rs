@@ -537,8 +537,7 @@ pub(super) struct Window {
 /// A day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "a weekday explains itself")]
-pub enum Day {
+pub(super) enum Day {
     Mon,
     Tue,
     Wed,

@@ -1,0 +1,186 @@
+//! From a row to the message that it gets.
+//!
+//! `template` compiles the spec's templates once; `render` applies them to a row. The types here are LiveDesk's own
+//! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
+//! knows rows and templates, not how a request is made.
+
+mod render;
+mod template;
+
+use std::path::PathBuf;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::problem::Problem;
+use crate::spec::{ButtonType, HeaderType, MessageType};
+use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+pub use template::Templates;
+
+/// Everything that one row leads to.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// What makes it the same delivery in every run.
+    pub key: String,
+    /// Whom the message goes to.
+    pub address: Address,
+    /// The message.
+    pub message: Message,
+    /// What a person should know before sending it.
+    pub warnings: Vec<Problem>,
+}
+
+/// Whom a message goes to.
+#[derive(Debug, Clone)]
+pub enum Address {
+    /// A known conversation.
+    Conversation(ConversationId),
+    /// Somebody known, for whom a conversation is made first. At least one of contact and source is there.
+    Sender {
+        /// The channel.
+        inbox_id: InboxId,
+        /// The contact.
+        contact_id: Option<ContactId>,
+        /// Its id in the channel.
+        source_id: Option<String>,
+    },
+    /// A contact to make or to find, then a conversation.
+    Contact {
+        /// The channel.
+        inbox_id: InboxId,
+        /// The person.
+        contact: Contact,
+    },
+}
+
+impl Address {
+    /// How many requests a delivery makes when nothing goes wrong.
+    pub const fn requests(&self) -> u64 {
+        match self {
+            Self::Conversation(_) => 1,
+            Self::Sender { .. } => 2,
+            Self::Contact { .. } => 3,
+        }
+    }
+}
+
+/// A contact to make or to find.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct Contact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+}
+
+/// The body of a message request.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct Message {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<MessageType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_attributes: Option<ContentAttributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_params: Option<TemplateParams>,
+    /// Files of the spec's folder; with any of them the request is multipart.
+    #[serde(skip)]
+    pub attachments: Vec<PathBuf>,
+}
+
+/// More about a message.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ContentAttributes {
+    /// The message that it answers.
+    pub in_reply_to: MessageId,
+}
+
+/// A WhatsApp template with its values.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct TemplateParams {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub language: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processed_params: Option<Variables>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header_params: Option<HeaderParams>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub footer_params: Option<FooterParams>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub button_params: Option<Vec<ButtonParams>>,
+}
+
+/// Values of variables, sent as an object in exactly this order: the server fills positions in the order of the keys.
+#[derive(Debug, Clone)]
+pub struct Variables(pub Vec<(String, String)>);
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The header's value; which keys are there depends on the type.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct HeaderParams {
+    pub r#type: HeaderType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_variables: Option<Variables>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+}
+
+/// A pin on a map. Degrees are sent with the digits that the row has.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct Location {
+    pub latitude: serde_json::Number,
+    pub longitude: serde_json::Number,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// The footer's values.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct FooterParams {
+    /// By position or name.
+    pub text_variables: Variables,
+}
+
+/// A button's value.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(missing_docs, reason = "LiveDesk's own names")]
+pub struct ButtonParams {
+    pub index: u64,
+    pub sub_type: ButtonType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+}

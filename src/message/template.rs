@@ -1,0 +1,272 @@
+//! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use minijinja::machinery::{Token, tokenize};
+use minijinja::value::{Object, Serde, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+use crate::problem::{Place, Problem, did_you_mean};
+use crate::recipients::{Columns, Row};
+use crate::spec::{Button, Header, Message, Spec, Template, TemplateParams, To};
+
+/// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
+const FUEL: u64 = 100_000;
+
+/// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
+const WHOLE_ROW: &str = "row";
+
+/// The compiled templates of a campaign.
+#[derive(Debug)]
+pub struct Templates {
+    pub(super) spec: Arc<Spec>,
+    environment: Environment<'static>,
+}
+
+impl Templates {
+    /// Compiles the templates. Where the list's columns are known, every variable is checked against them.
+    ///
+    /// # Errors
+    /// Each template that cannot be read and each variable that no column and no constant has, at its place.
+    pub fn compile(spec: Arc<Spec>, columns: Option<&Columns>, list: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = clashes(&spec, columns, list);
+        let mut environment = environment(&spec);
+        for template in templates(&spec) {
+            let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
+            match environment.add_template_owned(template.key.clone(), source) {
+                Ok(()) => problems.extend(unknown_variables(&spec, &environment, template, columns, list)),
+                Err(error) => problems.push(broken(&spec, template, &error)),
+            }
+        }
+        if problems.is_empty() { Ok(Self { spec, environment }) } else { Err(problems) }
+    }
+
+    /// The text that a template gives for a row.
+    ///
+    /// # Errors
+    /// Why it gives none, naming the expression of the template and never its value.
+    pub(super) fn text(&self, template: &Template, context: &Value) -> Result<String, String> {
+        self.environment
+            .get_template(&template.key)
+            .and_then(|compiled| compiled.render(context.clone()))
+            .map_err(|error| {
+                let source = if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
+                explain(&error, &source)
+            })
+    }
+
+    /// Whether the row satisfies `recipients.where`.
+    pub(super) fn wanted(&self, context: &Value) -> Result<bool, String> {
+        let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
+        self.text(condition, context).map(|text| !text.is_empty())
+    }
+}
+
+/// The variables of a row for all its templates.
+pub(super) fn context(row: &Row) -> Value {
+    Value::from_object(RowVariables(Arc::new(Cells(row.clone()))))
+}
+
+/// Columns by their names, and all of them under [`WHOLE_ROW`].
+#[derive(Debug)]
+struct RowVariables(Arc<Cells>);
+
+impl Object for RowVariables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == WHOLE_ROW { Some(Value::from_dyn_object(self.0.clone())) } else { self.0.get_value_by_str(key) }
+    }
+}
+
+#[derive(Debug)]
+struct Cells(Row);
+
+impl Object for Cells {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        Some(match self.0.get(key)? {
+            serde_json::Value::String(text) => Value::from(text.as_str()),
+            other => Value::from(Serde(other)),
+        })
+    }
+}
+
+fn environment(spec: &Spec) -> Environment<'static> {
+    let mut environment = Environment::new();
+    minijinja_contrib::add_to_environment(&mut environment);
+    // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
+    environment.remove_global("now");
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    // Its default writes `None` into the message of somebody whose cell is null.
+    environment.set_formatter(|output, state, value| {
+        if value.is_none() {
+            return Err(Error::new(ErrorKind::UndefinedError, "null"));
+        }
+        minijinja::escape_formatter(output, state, value)
+    });
+    for (name, value) in &spec.vars {
+        environment.add_global(name.clone(), value.clone());
+    }
+    environment
+}
+
+/// Constants that hide, or are hidden by, something else.
+fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
+    let place = || Place::file(&spec.source.name);
+    spec.vars
+        .keys()
+        .filter_map(|name| {
+            if name == WHOLE_ROW {
+                Some(Problem::error(place(), "`vars.row` hides the row").hint("give the constant another name"))
+            } else if columns.is_some_and(|columns| columns.position(name).is_some()) {
+                let what = format!("`{name}` is both a constant in `vars` and a column of {list}");
+                Some(Problem::error(place(), what).hint("rename the constant: a template could mean either"))
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+fn is_condition(spec: &Spec, template: &Template) -> bool {
+    spec.recipients.condition.as_ref().is_some_and(|condition| condition.key == template.key)
+}
+
+/// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.
+const TEST: &str = "{% if (";
+
+fn as_test(expression: &str) -> String {
+    format!("{TEST}{expression}) %}}yes{{% endif %}}")
+}
+
+fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
+    let shift = if is_condition(spec, template) { TEST.len() } else { 0 };
+    let range = error.range().unwrap_or(0..0);
+    let at = range.start.saturating_sub(shift).min(template.text.len());
+    let len = range.len().min(template.text.len() - at);
+    let place = spec.source.place_inside(template.mark, &template.text, at, len);
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let hint = if shift > 0 { "`where` is an expression without braces, such as `country == \"DE\"`" } else { "templates are written in Jinja: `{{ column }}`" };
+    Problem::error(place, format!("`{}`: {detail}", template.key)).hint(hint)
+}
+
+/// Why a row's template gave no text. Values are never named: they are a customer's.
+fn explain(error: &Error, source: &str) -> String {
+    let expression = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
+    match error.kind() {
+        ErrorKind::UndefinedError if error.detail() == Some("null") => format!("`{expression}` is null"),
+        ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
+        ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
+        kind => format!("{kind} in `{expression}`"),
+    }
+}
+
+/// Variables that neither the list nor the spec nor the engine has. A variable that the template itself tests for is
+/// the author's own business.
+fn unknown_variables(
+    spec: &Spec,
+    environment: &Environment<'_>,
+    template: &Template,
+    columns: Option<&Columns>,
+    list: &str,
+) -> Vec<Problem> {
+    let (Some(columns), Ok(compiled)) = (columns, environment.get_template(&template.key)) else { return Vec::new() };
+    let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+    let is_expression = is_condition(spec, template);
+    let mut unknown: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
+    unknown.sort();
+    unknown
+        .into_iter()
+        .filter(|name| name != WHOLE_ROW && columns.position(name).is_none() && !globals.contains(name.as_str()))
+        .filter_map(|name| {
+            let (at, len) = find_variable(&template.text, &name, is_expression)?;
+            let near = did_you_mean(&name, columns.names().iter().map(String::as_str));
+            let known = columns.names().join(", ");
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`? {list} has {known}"),
+                None => format!("{list} has {known}"),
+            };
+            let place = spec.source.place_inside(template.mark, &template.text, at, len);
+            Some(Problem::error(place, format!("unknown column \"{name}\"")).hint(hint))
+        })
+        .collect()
+}
+
+/// Where a variable first stands in a template, unless every use is guarded by `is defined` or `default`.
+fn find_variable(source: &str, name: &str, is_expression: bool) -> Option<(usize, usize)> {
+    let tokens: Vec<_> =
+        tokenize(source, is_expression, minijinja::syntax::SyntaxConfig::default()).map_while(Result::ok).collect();
+    let mut uses = tokens.iter().enumerate().filter(|(at, (token, _))| {
+        let is_it = matches!(token, Token::Ident(ident) if *ident == name);
+        let before = at.checked_sub(1).map(|before| &tokens[before].0);
+        is_it && !matches!(before, Some(Token::Dot | Token::Pipe))
+    });
+    let guarded = |at: usize| match (tokens.get(at + 1).map(|next| &next.0), tokens.get(at + 2).map(|next| &next.0)) {
+        (Some(Token::Ident(word)), _) => *word == "is",
+        (Some(Token::Pipe), Some(Token::Ident(filter))) => matches!(*filter, "default" | "d"),
+        _ => false,
+    };
+    uses.find(|(at, _)| !guarded(*at)).map(|(_, (_, span))| {
+        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
+        (start, end - start)
+    })
+}
+
+/// All templates of a spec.
+fn templates(spec: &Spec) -> Vec<&Template> {
+    let mut all: Vec<&Template> = [&spec.recipients.key, &spec.recipients.condition].into_iter().flatten().collect();
+    match &spec.to {
+        To::Conversation { conversation_id } => all.push(conversation_id),
+        To::Sender { inbox_id, contact_id, source_id } => {
+            all.push(inbox_id);
+            all.extend([contact_id, source_id].into_iter().flatten());
+        }
+        To::Contact { inbox_id, contact } => {
+            all.push(inbox_id);
+            let fields =
+                [&contact.name, &contact.email, &contact.phone_number, &contact.avatar_url, &contact.identifier];
+            all.extend(fields.into_iter().flatten());
+        }
+    }
+    let Message { content, private, in_reply_to, template_params, attachments, message_type: _ } = &spec.message;
+    all.extend([content, private, in_reply_to].into_iter().flatten());
+    all.extend(attachments);
+    if let Some(params) = template_params {
+        all.extend(of_params(params));
+    }
+    all
+}
+
+fn of_params(params: &TemplateParams) -> Vec<&Template> {
+    let mut all = vec![&params.name, &params.language];
+    all.extend([&params.namespace, &params.category].into_iter().flatten());
+    for variables in [&params.processed_params, &params.footer_params].into_iter().flatten() {
+        all.extend(variables.iter().map(|(_, template)| template));
+    }
+    match &params.header_params {
+        Some(Header::Text { text_variables }) => all.extend(text_variables.iter().map(|(_, template)| template)),
+        Some(Header::Media { media_url, filename, .. }) => {
+            all.push(media_url);
+            all.extend(filename);
+        }
+        Some(Header::Location { latitude, longitude, name, address }) => {
+            all.extend([latitude, longitude]);
+            all.extend([name, address].into_iter().flatten());
+        }
+        None => {}
+    }
+    for Button { index, text, payload, sub_type: _ } in params.button_params.iter().flatten() {
+        all.push(index);
+        all.extend([text, payload].into_iter().flatten());
+    }
+    all
+}

@@ -1,0 +1,144 @@
+//! Bytes to rows: whatever a list is written in, each row knows its line.
+//!
+//! This room reads from any `Read`; it opens no file, and knows neither templates nor what a row is used for. A list is
+//! streamed (a workbook excepted: its format is a ZIP archive), so that memory does not grow with it.
+
+mod csv;
+mod encoding;
+mod jsonl;
+mod phone;
+mod suppression;
+mod xlsx;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::problem::{Place, Problem};
+use crate::spec::Format;
+pub use phone::{Phone, normalise};
+pub use suppression::{Listed, Suppression};
+
+/// The columns of a list, shared by its rows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Columns {
+    names: Vec<String>,
+    index: HashMap<String, usize>,
+}
+
+impl Columns {
+    /// Columns by their names, in their order.
+    pub fn new(names: Vec<String>) -> Self {
+        let index = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        Self { names, index }
+    }
+
+    /// The names in the order of the list.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Where a column is.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+}
+
+/// One recipient as the list has it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The line on which it begins, counted from 1.
+    pub line: u64,
+    /// The names of its cells.
+    pub columns: Arc<Columns>,
+    /// Its cells, one for each column: text, or whatever a JSON line holds.
+    pub cells: Vec<Value>,
+}
+
+impl Row {
+    /// The cell of a column.
+    pub fn get(&self, column: &str) -> Option<&Value> {
+        self.cells.get(self.columns.position(column)?)
+    }
+}
+
+/// How a list is written, as far as it was said.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// The list's name, for problems.
+    pub name: &'a str,
+    /// Its format.
+    pub format: Format,
+    /// The byte between fields, if it was said.
+    pub delimiter: Option<u8>,
+    /// The encoding, if it was said.
+    pub encoding: Option<&'a str>,
+}
+
+/// A list being read.
+pub struct Rows {
+    /// The columns, where the format has them up front (JSON Lines has not).
+    pub columns: Option<Arc<Columns>>,
+    /// What was detected and is worth saying: the delimiter when not a comma, the encoding when not UTF-8.
+    pub notes: Vec<String>,
+    rows: Box<dyn Iterator<Item = Result<Row, Problem>> + Send>,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, Problem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+}
+
+/// Begins to read a list.
+///
+/// # Errors
+/// What is wrong with the list as a whole: its encoding, its header, or that it cannot be read.
+pub fn read(input: impl Read + Send + 'static, written: Written<'_>) -> Result<Rows, Vec<Problem>> {
+    match written.format {
+        Format::Csv | Format::Tsv => csv::read(input, written),
+        Format::Jsonl => jsonl::read(input, written),
+        Format::Xlsx => xlsx::read(input, written),
+    }
+}
+
+/// Header names as templates will see them, or what is wrong with them.
+fn header(names: Vec<String>, file: &str, line: u64) -> Result<Arc<Columns>, Vec<Problem>> {
+    let names: Vec<String> = names.iter().map(|name| name.trim_matches(is_invisible).to_owned()).collect();
+    let mut problems = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let place = || Place::line(file, line);
+        if name.is_empty() {
+            problems.push(
+                Problem::error(place(), format!("column {} has no name", at + 1))
+                    .hint("give it one, or delete the column"),
+            );
+        } else if let Some(first) = names[..at].iter().position(|other| other == name) {
+            problems.push(
+                Problem::error(place(), format!("columns {} and {} are both named `{name}`", first + 1, at + 1))
+                    .hint("rename one of them"),
+            );
+        }
+    }
+    if problems.is_empty() { Ok(Arc::new(Columns::new(names))) } else { Err(problems) }
+}
+
+/// White space, and the characters that spreadsheets leave behind and nobody sees.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
+}
+
+/// A list without a single row would be a campaign to nobody: most often the wrong file.
+fn empty(file: &str) -> Vec<Problem> {
+    vec![Problem::error(Place::file(file), "the list is empty").hint("its first line names the columns")]
+}
