@@ -1,8 +1,15 @@
 //! A declarative campaign runner for the EngageLab LiveDesk API.
 
-pub mod message;
 pub mod problem;
-pub mod recipients;
 pub mod secret;
-pub mod spec;
 pub mod state;
+
+pub mod spec;
+
+pub mod recipients;
+
+pub mod message;
+
+pub mod report;
+
+pub mod ledger;

@@ -129,6 +129,51 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why a row of the list is no delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// `recipients.where` is false for it.
+    Where,
+    /// It stands on a suppression list.
+    Suppressed {
+        /// Where, as `file:line`.
+        place: String,
+    },
+    /// An earlier row has the same key.
+    Duplicate {
+        /// The line of that row.
+        first_line: u64,
+    },
+    /// It has problems, and the operator said to go on without it.
+    Invalid {
+        /// The first of them.
+        what: String,
+    },
+}
+
+impl LeftOut {
+    /// The word that stands in the report's `error_code`.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Where => "where",
+            Self::Suppressed { .. } => "suppressed",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Invalid { .. } => "invalid",
+        }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Where => f.write_str("left out by recipients.where"),
+            Self::Suppressed { place } => write!(f, "on the suppression list at {place}"),
+            Self::Duplicate { first_line } => write!(f, "same key as line {first_line}"),
+            Self::Invalid { what } => f.write_str(what),
+        }
+    }
+}
+
 /// Defines an id that LiveDesk gives out: a number on the wire (account ids go beyond 32 bits), never mixed with another.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -1,0 +1,140 @@
+//! The durable record of who gets what, and of what became of it.
+//!
+//! The API has no idempotency key and no documented way to read a message back, so this record is the only guard
+//! against sending twice. Its one rule is in the types: a message is sent with a [`Claim`], and a claim exists only
+//! after the intent is on disk. What was claimed and not settled is `unknown` for the next run, never `pending`.
+
+mod lock;
+mod sqlite;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use crate::recipients::Row;
+use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome};
+pub use lock::{Holder, Lock};
+pub use sqlite::{Enrolled, Enrolment, Frozen, Sqlite, Totals};
+
+/// What went wrong with the record itself. A recipient's failure is never one of these.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// The file or its folder.
+    #[error("{path}: {why}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's word.
+        why: String,
+    },
+    /// The database.
+    #[error("the ledger cannot be used: {0}")]
+    Database(String),
+    /// Written by a newer version of this program.
+    #[error("the ledger has format {found}, this program knows up to {known}: use the newer program")]
+    Newer {
+        /// The file's format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The delivery is not in the state that the caller believed: somebody else has changed the file.
+    #[error("delivery `{0}` was changed by somebody else while this run held it")]
+    Conflict(String),
+    /// The campaign is being run already.
+    #[error("this campaign is being run by {0}")]
+    Held(Holder),
+    /// The thread that writes has ended, which an earlier error explains.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+/// A row of the list on its way into the ledger.
+#[derive(Debug)]
+pub enum Entry {
+    /// Somebody to send to.
+    Delivery {
+        /// What makes it the same delivery in every run.
+        key: String,
+        /// The recipient's row.
+        row: Row,
+    },
+    /// Somebody who is left out; kept for the report.
+    LeftOut {
+        /// The row's line.
+        line: u64,
+        /// Its key, where it has one.
+        key: String,
+        /// Why.
+        reason: LeftOut,
+    },
+}
+
+/// A pending delivery in the hands of this run. Nothing is at stake yet: dropping it leaves it pending.
+#[derive(Debug)]
+pub struct Lease {
+    id: i64,
+    /// What makes it this delivery.
+    pub key: String,
+    /// The recipient's row, as enrolled.
+    pub row: Row,
+    /// How often it has been tried.
+    pub attempts: u32,
+    /// The contact, if one was made or found by an earlier attempt.
+    pub contact_id: Option<ContactId>,
+    /// The conversation, if one was made by an earlier attempt.
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// The right to send one message once: the intent is on disk. Only [`Ledger::claim`] makes one.
+///
+/// ```compile_fail
+/// let claim = campaign::ledger::Claim { lease: unimplemented!() };
+/// ```
+#[derive(Debug)]
+#[must_use = "a claim that is not settled is `unknown` for the next run"]
+pub struct Claim {
+    lease: Lease,
+}
+
+impl Claim {
+    /// The delivery that is claimed.
+    pub const fn lease(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+/// An id that was found on the way to a message, worth keeping for the next attempt.
+#[derive(Debug, Clone, Copy)]
+pub enum Found {
+    /// The contact was made or found.
+    Contact(ContactId),
+    /// The conversation was made.
+    Conversation(ConversationId),
+}
+
+/// What the sending pipeline needs of a ledger. Each future ends when its own change is on disk.
+pub trait Ledger {
+    /// The next pending deliveries in the order of the list, at most `limit`; each is given out once in a run.
+    fn lease(&self, limit: usize) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
+
+    /// Records the intent to send. From here on the message may have left.
+    fn claim(&self, lease: Lease) -> impl Future<Output = Result<Claim, LedgerError>>;
+
+    /// Keeps an id that was found on the way.
+    fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Takes the intent back: it is certain that the message was not taken.
+    fn release(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>>;
+
+    /// Records how it ended.
+    fn settle(&self, claim: Claim, outcome: Outcome) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Records that the way to the message is barred for good: no message was sent.
+    fn refuse(&self, lease: Lease, failure: Failure) -> impl Future<Output = Result<(), LedgerError>>;
+}

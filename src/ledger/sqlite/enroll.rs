@@ -1,0 +1,190 @@
+//! Taking a list in: every reading of the list is one transaction, so a list with problems changes nothing.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Sqlite;
+use super::send::{stored, unstored};
+use crate::ledger::{Entry, LedgerError};
+use crate::recipients::Row;
+use crate::spec::Spec;
+use crate::state::LeftOut;
+
+/// A row that turned out to have the key of an earlier one. The ledger has left it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The row's line.
+    pub line: u64,
+    /// The line of the row that has the key.
+    pub first_line: u64,
+}
+
+/// What a reading of the list changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Deliveries that were not known before.
+    pub new: u64,
+    /// Deliveries that were known.
+    pub known: u64,
+    /// Known ones that are still pending and whose row has changed.
+    pub changed: u64,
+    /// Pending ones that the list has no more; they are forgotten, nothing was sent to them.
+    pub gone: u64,
+    /// Whether the list had been read before.
+    pub again: bool,
+}
+
+impl Sqlite {
+    /// Begins to read the list. Nothing is kept until [`Sqlite::finish_enrolment`].
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn begin_enrolment(&self, spec: &Spec) -> Result<(), LedgerError> {
+        let name = spec.name.clone();
+        self.alone(move |connection| {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            connection.execute(
+                "INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')",
+                [name],
+            )?;
+            connection.execute("UPDATE campaign SET enrolment = enrolment + 1", [])?;
+            connection.execute("DELETE FROM left_out", [])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes rows in, and gives those whose key an earlier row of this list has.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
+        self.alone(move |connection| {
+            let enrolment = enrolment(connection)?;
+            let mut columns = HashMap::new();
+            let mut duplicates = Vec::new();
+            for entry in batch {
+                match entry {
+                    Entry::LeftOut { line, key, reason } => leave_out(connection, line, &key, &reason)?,
+                    Entry::Delivery { key, row } => {
+                        let id = columns_id(connection, &mut columns, &row)?;
+                        if let Some(first_line) = deliver(connection, enrolment, id, &key, &row)? {
+                            duplicates.push(Enrolled { line: row.line, first_line });
+                            leave_out(connection, row.line, &key, &LeftOut::Duplicate { first_line })?;
+                        }
+                    }
+                }
+            }
+            Ok(duplicates)
+        })
+        .await
+    }
+
+    /// Keeps what was read.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn finish_enrolment(&self, spec: &Spec) -> Result<Enrolment, LedgerError> {
+        let text = spec.source.text.clone();
+        let vars = serde_json::to_string(&spec.vars).unwrap_or_default();
+        self.alone(move |connection| {
+            let now = enrolment(connection)?;
+            let gone = connection.execute("DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1", [now])?;
+            // A delivery that was tried speaks for itself, whatever the list says today.
+            connection.execute(
+                "DELETE FROM left_out WHERE reason <> 'duplicate' AND key IN (SELECT key FROM delivery)",
+                [],
+            )?;
+            let (new, known, changed) = connection.query_row(
+                "SELECT count(*) FILTER (WHERE first_enrolment = ?1),
+                        count(*) FILTER (WHERE first_enrolment < ?1),
+                        count(*) FILTER (WHERE changed_in = ?1)
+                 FROM delivery WHERE enrolment = ?1",
+                [now],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+            )?;
+            connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
+            connection.execute_batch("COMMIT")?;
+            Ok(Enrolment {
+                new: unstored(new),
+                known: unstored(known),
+                changed: unstored(changed),
+                gone: gone as u64,
+                again: now > 1,
+            })
+        })
+        .await
+    }
+
+    /// Forgets what was read: the ledger is as it was.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
+        self.alone(|connection| Ok(connection.execute_batch("ROLLBACK")?)).await
+    }
+}
+
+fn enrolment(connection: &Connection) -> Result<i64, LedgerError> {
+    Ok(connection.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?)
+}
+
+/// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
+/// delivery takes over the row while it is pending; once it was tried, the row stays what it was then.
+fn deliver(
+    connection: &Connection,
+    enrolment: i64,
+    columns: i64,
+    key: &str,
+    row: &Row,
+) -> Result<Option<u64>, LedgerError> {
+    let cells = serde_json::to_string(&row.cells).map_err(|error| LedgerError::Database(error.to_string()))?;
+    let changed = connection
+        .prepare_cached(
+            "INSERT INTO delivery (key, line, enrolment, first_enrolment, columns, cells)
+             VALUES (?1, ?2, ?3, ?3, ?4, ?5)
+             ON CONFLICT (key) DO UPDATE SET
+                line = excluded.line,
+                enrolment = excluded.enrolment,
+                changed_in = iif(state = 'pending' AND (cells <> excluded.cells OR columns <> excluded.columns),
+                                 excluded.enrolment, changed_in),
+                columns = iif(state = 'pending', excluded.columns, columns),
+                cells = iif(state = 'pending', excluded.cells, cells)
+             WHERE enrolment < excluded.enrolment",
+        )?
+        .execute(params![key, stored(row.line), enrolment, columns, cells])?;
+    if changed == 1 {
+        return Ok(None);
+    }
+    let line: i64 =
+        connection.prepare_cached("SELECT line FROM delivery WHERE key = ?1")?.query_row([key], |row| row.get(0))?;
+    Ok(Some(unstored(line)))
+}
+
+fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) -> Result<(), LedgerError> {
+    connection
+        .prepare_cached("INSERT INTO left_out (line, key, reason, detail) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![stored(line), key, reason.word(), reason.to_string()])?;
+    Ok(())
+}
+
+/// The id of a set of columns, known or new. `seen` spares the question for neighbours.
+fn columns_id(
+    connection: &Connection,
+    seen: &mut HashMap<*const crate::recipients::Columns, i64>,
+    row: &Row,
+) -> Result<i64, LedgerError> {
+    let shared = std::sync::Arc::as_ptr(&row.columns);
+    if let Some(id) = seen.get(&shared) {
+        return Ok(*id);
+    }
+    let names = serde_json::to_string(row.columns.names()).map_err(|error| LedgerError::Database(error.to_string()))?;
+    connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
+    let id = connection
+        .query_row("SELECT id FROM columns WHERE names = ?1", [&names], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default();
+    seen.insert(shared, id);
+    Ok(id)
+}

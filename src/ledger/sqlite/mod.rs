@@ -1,0 +1,249 @@
+//! The ledger in an SQLite file: one thread writes, and commits the changes of many deliveries together.
+//!
+//! `synchronous = FULL` with a write-ahead log: a commit survives a power cut. While one group is being flushed the
+//! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
+
+mod enroll;
+mod read;
+mod send;
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, atomic::AtomicI64};
+use std::thread;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{LedgerError, Lock};
+pub use enroll::{Enrolled, Enrolment};
+pub use read::{Frozen, Totals};
+
+/// The format that this program writes. Older ones are migrated, newer ones refused.
+const FORMAT: i64 = 1;
+
+/// Changes in one commit at most: more would make the first of them wait for no gain.
+const LARGEST_GROUP: usize = 512;
+
+/// A change inside a group: does its work and hands back whom to tell once the group is on disk.
+type Change = Box<dyn FnOnce(&Connection) -> Told + Send>;
+type Told = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+enum Job {
+    /// Committed together with its neighbours.
+    Grouped(Change),
+    /// Has the connection for itself.
+    Alone(Box<dyn FnOnce(&mut Connection) + Send>),
+}
+
+/// A ledger in an SQLite file.
+#[derive(Debug)]
+pub struct Sqlite {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+    /// The last delivery that was given out in this run.
+    cursor: Arc<AtomicI64>,
+    /// This run's number, once it has begun.
+    run: AtomicI64,
+    _lock: Option<Lock>,
+    /// A folder that goes with the ledger: that of a throw-away run.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Sqlite {
+    /// Opens the ledger for a run, making it where there is none, and takes its lock.
+    ///
+    /// # Errors
+    /// The lock is held, or the file cannot be used.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let fail = |error: std::io::Error| LedgerError::File { path: path.to_owned(), why: error.to_string() };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            private_folder(folder).map_err(fail)?;
+        }
+        let lock = Lock::take(path)?;
+        private_file(path).map_err(fail)?;
+        let mut ledger = Self::start(prepare(Connection::open(path)?)?)?;
+        ledger._lock = Some(lock);
+        Ok(ledger)
+    }
+
+    /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn look(path: &Path) -> Result<Option<Self>, LedgerError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        check_format(&connection)?;
+        Self::start(connection).map(Some)
+    }
+
+    /// A ledger in memory (and in SQLite's own nameless temporary file when it grows), for rehearsals: it begins as a
+    /// copy of `existing`, so that a rehearsal says what a run would do.
+    ///
+    /// # Errors
+    /// The existing ledger cannot be read.
+    pub fn rehearsal(existing: Option<&Path>) -> Result<Self, LedgerError> {
+        let mut connection = Connection::open("")?;
+        if let Some(path) = existing.filter(|path| path.exists()) {
+            let source = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            check_format(&source)?;
+            let backup = rusqlite::backup::Backup::new(&source, &mut connection)?;
+            backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
+        }
+        Self::start(prepare(connection)?)
+    }
+
+    /// A ledger in a temporary folder that goes with it.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn throw_away() -> Result<Self, LedgerError> {
+        let fail = |error: std::io::Error| LedgerError::File { path: PathBuf::from("a temporary folder"), why: error.to_string() };
+        let folder = tempfile::tempdir().map_err(fail)?;
+        let mut ledger = Self::open(&folder.path().join("sandbox.sqlite"))?;
+        ledger._folder = Some(folder);
+        Ok(ledger)
+    }
+
+    fn start(mut connection: Connection) -> Result<Self, LedgerError> {
+        let (jobs, queue) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || serve(&mut connection, &queue))
+            .map_err(|error| LedgerError::Database(error.to_string()))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            cursor: Arc::new(AtomicI64::new(0)),
+            run: AtomicI64::new(0),
+            _lock: None,
+            _folder: None,
+        })
+    }
+
+    /// Makes a change that is committed with its neighbours; ends when it is on disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (tell, told) = oneshot::channel();
+        let job = Job::Grouped(Box::new(move |connection| {
+            let result = change(connection);
+            Box::new(move |committed| {
+                // Nobody waits any more only when the run is being torn down.
+                let _ = tell.send(committed.and(result));
+            })
+        }));
+        self.send(job)?;
+        told.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Uses the connection alone.
+    async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (tell, told) = oneshot::channel();
+        self.send(Job::Alone(Box::new(move |connection| {
+            let _ = tell.send(work(connection));
+        })))?;
+        told.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    fn send(&self, job: Job) -> Result<(), LedgerError> {
+        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or(LedgerError::Closed)
+    }
+}
+
+impl Drop for Sqlite {
+    /// Waits for what is being written: the lock and the folder must not go before the file is closed.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The writing thread: takes what has gathered, commits it as one, tells everybody, and again.
+fn serve(connection: &mut Connection, queue: &mpsc::Receiver<Job>) {
+    let mut next = queue.recv().ok();
+    while let Some(job) = next.take() {
+        match job {
+            Job::Alone(work) => work(connection),
+            Job::Grouped(first) => next = group(connection, first, queue),
+        }
+        if next.is_none() {
+            next = queue.recv().ok();
+        }
+    }
+}
+
+/// Commits `first` and whatever else waits; gives back a job that does not belong to a group.
+fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) -> Option<Job> {
+    let began = connection.execute_batch("BEGIN IMMEDIATE");
+    let mut told = vec![first(connection)];
+    let mut left = None;
+    while told.len() < LARGEST_GROUP {
+        match queue.try_recv() {
+            Ok(Job::Grouped(change)) => told.push(change(connection)),
+            Ok(alone) => {
+                left = Some(alone);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    let committed = began.and_then(|()| connection.execute_batch("COMMIT")).map_err(LedgerError::from);
+    if committed.is_err() {
+        // Nothing of the group is on disk; whoever waits is told so.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    for tell in told {
+        tell(committed.clone());
+    }
+    left
+}
+
+/// Settings for durability, and the tables.
+fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if check_format(&connection)? == 0 {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} PRAGMA user_version = {FORMAT}; COMMIT;",
+            include_str!("schema.sql")
+        ))?;
+    }
+    Ok(connection)
+}
+
+fn check_format(connection: &Connection) -> Result<i64, LedgerError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > FORMAT { Err(LedgerError::Newer { found, known: FORMAT }) } else { Ok(found) }
+}
+
+/// Makes a folder that only its owner can look into. One that exists is left as it is.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

@@ -1,0 +1,221 @@
+//! Looking into the ledger: totals, records for the report, and the operator's word on what is in doubt.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row as SqlRow, params};
+
+use super::Sqlite;
+use super::send::{now, unstored};
+use crate::ledger::LedgerError;
+use crate::report::Record;
+use crate::state::State;
+
+/// How many rows are where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Rows by state. A state that nobody is in is absent.
+    pub states: BTreeMap<State, u64>,
+    /// Rows that were left out, by reason.
+    pub left_out: BTreeMap<String, u64>,
+    /// What failed or is in doubt: state, code, one text of that code, how many; the most frequent first.
+    pub errors: Vec<(State, String, String, u64)>,
+}
+
+impl Totals {
+    /// Rows in a state.
+    pub fn of(&self, state: State) -> u64 {
+        self.states.get(&state).copied().unwrap_or_default()
+    }
+
+    /// All rows.
+    pub fn all(&self) -> u64 {
+        self.states.values().sum()
+    }
+
+    /// Deliveries that were tried and are settled, one way or the other.
+    pub fn settled(&self) -> u64 {
+        [State::Accepted, State::Failed, State::Unknown].into_iter().map(|state| self.of(state)).sum()
+    }
+}
+
+/// What the ledger keeps of the spec that was last enrolled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// The campaign's name.
+    pub name: String,
+    /// The spec's text.
+    pub spec: String,
+    /// The constants in force, as a JSON object.
+    pub vars: String,
+}
+
+impl Sqlite {
+    /// The spec that was last enrolled; `None` before the first time.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn frozen(&self) -> Result<Option<Frozen>, LedgerError> {
+        self.alone(|connection| {
+            let frozen = connection
+                .query_row("SELECT name, spec, vars FROM campaign WHERE spec <> ''", [], |row| {
+                    Ok(Frozen { name: row.get(0)?, spec: row.get(1)?, vars: row.get(2)? })
+                })
+                .optional()?;
+            Ok(frozen)
+        })
+        .await
+    }
+
+    /// How many rows are where.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn totals(&self) -> Result<Totals, LedgerError> {
+        self.alone(|connection| {
+            let mut totals = Totals::default();
+            let mut statement = connection.prepare("SELECT state, count(*) FROM delivery GROUP BY state")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                totals.states.insert(state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
+            }
+            let mut statement = connection.prepare("SELECT reason, count(*) FROM left_out GROUP BY reason")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let count = unstored(row.get(1)?);
+                totals.left_out.insert(row.get(0)?, count);
+                *totals.states.entry(State::Skipped).or_default() += count;
+            }
+            let mut statement = connection.prepare(
+                "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(*) FROM delivery
+                 WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC, 2",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                totals.errors.push((
+                    state(&row.get::<_, String>(0)?)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    unstored(row.get(3)?),
+                ));
+            }
+            Ok(totals)
+        })
+        .await
+    }
+
+    /// When messages were claimed in the last `window`, oldest first, at most `most` of the newest.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn claimed_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+        let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        self.alone(move |connection| {
+            let mut statement = connection.prepare(
+                "SELECT claimed_at FROM delivery WHERE claimed_at > ?1 AND state <> 'pending'
+                 ORDER BY claimed_at DESC LIMIT ?2",
+            )?;
+            let mut times = statement
+                .query_map(params![since, most], |row| row.get::<_, i64>(0))?
+                .map(|at| Ok(Timestamp::from_millisecond(at?).unwrap_or_default()))
+                .collect::<Result<Vec<_>, LedgerError>>()?;
+            times.reverse();
+            Ok(times)
+        })
+        .await
+    }
+
+    /// Gives every record to `each` in the order of the list. `only` keeps those outcomes; none keeps all.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `each` says.
+    pub async fn each_record<T: Send + 'static>(
+        &self,
+        only: Vec<State>,
+        mut sink: T,
+        each: impl Fn(&mut T, &Record) -> io::Result<()> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.alone(move |connection| {
+            let mut statement = connection.prepare(
+                "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
+                        message_id, first_attempt_at, settled_at, id
+                 FROM delivery
+                 UNION ALL
+                 SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
+                 ORDER BY 1, 13",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let record = record(row)?;
+                if only.is_empty() || only.contains(&record.outcome) {
+                    each(&mut sink, &record).map_err(|error| LedgerError::Database(error.to_string()))?;
+                }
+            }
+            Ok(sink)
+        })
+        .await
+    }
+
+    /// The operator's word on deliveries in doubt: `sent` makes them accepted, otherwise they are pending again. No
+    /// keys means all of them. Gives the number resolved.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn resolve(
+        &self,
+        keys: Option<Vec<String>>,
+        sent: bool,
+        note: Option<String>,
+    ) -> Result<usize, LedgerError> {
+        self.alone(move |connection| {
+            let verdict = if sent { "sent" } else { "not-sent" };
+            let keys = keys.map(|keys| serde_json::to_string(&keys).unwrap_or_default());
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "INSERT INTO resolution (delivery, at, verdict, note)
+                 SELECT id, ?1, ?2, ?3 FROM delivery
+                 WHERE state = 'unknown' AND (?4 IS NULL OR key IN (SELECT value FROM json_each(?4)))",
+                params![now(), verdict, note, keys],
+            )?;
+            let changed = transaction.execute(
+                "UPDATE delivery SET state = iif(?1, 'accepted', 'pending'), settled_at = iif(?1, ?2, NULL),
+                    error_code = iif(?1, 'resolved', NULL), error = iif(?1, 'resolved by hand as sent', NULL)
+                 WHERE state = 'unknown' AND (?3 IS NULL OR key IN (SELECT value FROM json_each(?3)))",
+                params![sent, now(), keys],
+            )?;
+            transaction.commit()?;
+            Ok(changed)
+        })
+        .await
+    }
+}
+
+fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
+    let id = |at: usize| row.get::<_, Option<i64>>(at).map(|id| id.map(unstored));
+    let time = |at: usize| {
+        row.get::<_, Option<i64>>(at).map(|at| at.and_then(|at| Timestamp::from_millisecond(at).ok()))
+    };
+    let (first_attempt_at, settled_at) = (time(10)?, time(11)?);
+    let duration = first_attempt_at.zip(settled_at).map(|(first, settled)| settled.duration_since(first).as_millis());
+    Ok(Record {
+        line: unstored(row.get(0)?),
+        key: row.get(1)?,
+        outcome: state(&row.get::<_, String>(2)?)?,
+        livedesk_status: row.get(3)?,
+        error_code: row.get(4)?,
+        error: row.get(5)?,
+        attempts: row.get(6)?,
+        contact_id: id(7)?,
+        conversation_id: id(8)?,
+        message_id: id(9)?,
+        first_attempt_at,
+        settled_at,
+        duration_ms: duration.and_then(|duration| u64::try_from(duration).ok()),
+    })
+}
+
+fn state(word: &str) -> Result<State, LedgerError> {
+    word.parse().map_err(LedgerError::Database)
+}

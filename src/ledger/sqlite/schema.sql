@@ -1,0 +1,56 @@
+-- The campaign of this file: what is sent, and how often the list has been read and a run begun.
+CREATE TABLE campaign (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    name       TEXT NOT NULL,
+    spec       TEXT NOT NULL,               -- the spec's text as it was when last enrolled
+    vars       TEXT NOT NULL,               -- the constants in force, as a JSON object
+    enrolment  INTEGER NOT NULL DEFAULT 0,  -- counts the readings of the list
+    run        INTEGER NOT NULL DEFAULT 0   -- counts the runs: the fence of claims
+) STRICT;
+
+-- Each set of column names once; the cells of a row stand in the same order.
+CREATE TABLE columns (
+    id    INTEGER PRIMARY KEY,
+    names TEXT NOT NULL UNIQUE              -- a JSON array
+) STRICT;
+
+-- One delivery for each key, for ever.
+CREATE TABLE delivery (
+    id               INTEGER PRIMARY KEY,
+    key              TEXT NOT NULL UNIQUE,
+    line             INTEGER NOT NULL,
+    enrolment        INTEGER NOT NULL,      -- the reading that saw it last
+    first_enrolment  INTEGER NOT NULL,
+    changed_in       INTEGER,               -- the reading that last changed the row of a pending delivery
+    columns          INTEGER NOT NULL REFERENCES columns (id),
+    cells            TEXT NOT NULL,         -- a JSON array
+    state            TEXT NOT NULL DEFAULT 'pending'
+                     CHECK (state IN ('pending', 'claimed', 'accepted', 'failed', 'unknown')),
+    run              INTEGER NOT NULL DEFAULT 0,
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    contact_id       INTEGER,
+    conversation_id  INTEGER,
+    message_id       INTEGER,
+    livedesk_status  TEXT,
+    error_code       TEXT,
+    error            TEXT,
+    first_attempt_at INTEGER,               -- milliseconds since 1970, UTC, as all times
+    claimed_at       INTEGER,
+    settled_at       INTEGER
+) STRICT;
+
+-- Rows of the list as last read that are no delivery, and why.
+CREATE TABLE left_out (
+    line   INTEGER NOT NULL,
+    key    TEXT NOT NULL,
+    reason TEXT NOT NULL CHECK (reason IN ('where', 'suppressed', 'duplicate', 'invalid')),
+    detail TEXT NOT NULL
+) STRICT;
+
+-- The operator's word on deliveries that were in doubt.
+CREATE TABLE resolution (
+    delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    at       INTEGER NOT NULL,
+    verdict  TEXT NOT NULL CHECK (verdict IN ('sent', 'not-sent')),
+    note     TEXT
+) STRICT;

@@ -1,0 +1,210 @@
+//! What a run does to its deliveries: each change is one statement that names the state it starts from.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row as SqlRow, ToSql, params};
+
+use super::Sqlite;
+use crate::ledger::{Claim, Found, Ledger, LedgerError, Lease};
+use crate::recipients::{Columns, Row};
+use crate::state::{ContactId, ConversationId, Failure, Outcome};
+
+/// The text beside a delivery that was in flight when its run died.
+const CUT_OFF: &str = "the run ended before the answer came; the message may or may not have been taken";
+
+impl Sqlite {
+    /// Begins a run: what an earlier run claimed and never settled becomes `unknown`. Gives the number of those.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn begin_run(&self) -> Result<usize, LedgerError> {
+        let (run, cut_off) = self
+            .alone(|connection| {
+                let transaction = connection.transaction()?;
+                transaction.execute("UPDATE campaign SET run = run + 1", [])?;
+                let run: i64 = transaction.query_row("SELECT run FROM campaign", [], |row| row.get(0))?;
+                let cut_off = transaction.execute(
+                    "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off', error = ?2
+                     WHERE state = 'claimed'",
+                    params![now(), CUT_OFF],
+                )?;
+                transaction.commit()?;
+                Ok((run, cut_off))
+            })
+            .await?;
+        self.run.store(run, Ordering::Relaxed);
+        self.cursor.store(0, Ordering::Relaxed);
+        Ok(cut_off)
+    }
+
+    /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.
+    async fn step(
+        &self,
+        key: &str,
+        sql: &'static str,
+        values: Vec<Box<dyn ToSql + Send>>,
+    ) -> Result<(), LedgerError> {
+        let key = key.to_owned();
+        self.change(move |connection| {
+            let changed = connection
+                .prepare_cached(sql)?
+                .execute(rusqlite::params_from_iter(values.iter().map(|value| value.as_ref() as &dyn ToSql)))?;
+            if changed == 1 { Ok(()) } else { Err(LedgerError::Conflict(key)) }
+        })
+        .await
+    }
+
+    fn this_run(&self) -> i64 {
+        self.run.load(Ordering::Relaxed)
+    }
+}
+
+/// Boxes the values of a statement, which travel to the writing thread.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Send>),*] };
+}
+
+impl Ledger for Sqlite {
+    async fn lease(&self, limit: usize) -> Result<Vec<Lease>, LedgerError> {
+        let cursor = Arc::clone(&self.cursor);
+        self.alone(move |connection| {
+            let leases = pending(connection, cursor.load(Ordering::Relaxed), limit)?;
+            if let Some(last) = leases.last() {
+                cursor.store(last.id, Ordering::Relaxed);
+            }
+            Ok(leases)
+        })
+        .await
+    }
+
+    async fn claim(&self, mut lease: Lease) -> Result<Claim, LedgerError> {
+        lease.attempts += 1;
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
+                first_attempt_at = coalesce(first_attempt_at, ?4)
+             WHERE id = ?1 AND state = 'pending'",
+            values![lease.id, self.this_run(), lease.attempts, now()],
+        )
+        .await?;
+        Ok(Claim { lease })
+    }
+
+    async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
+        let (sql, id) = match found {
+            Found::Contact(id) => {
+                lease.contact_id = Some(id);
+                ("UPDATE delivery SET contact_id = ?2 WHERE id = ?1 AND state = 'pending'", id.0)
+            }
+            Found::Conversation(id) => {
+                lease.conversation_id = Some(id);
+                ("UPDATE delivery SET conversation_id = ?2 WHERE id = ?1 AND state = 'pending'", id.0)
+            }
+        };
+        self.step(&lease.key, sql, values![lease.id, stored(id)]).await
+    }
+
+    async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
+        let lease = claim.lease;
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET state = 'pending' WHERE id = ?1 AND state = 'claimed' AND run = ?2",
+            values![lease.id, self.this_run()],
+        )
+        .await?;
+        Ok(lease)
+    }
+
+    async fn settle(&self, claim: Claim, outcome: Outcome) -> Result<(), LedgerError> {
+        let state = outcome.state().word();
+        let (message_id, status, code, text) = match outcome {
+            Outcome::Accepted { message_id, livedesk_status } => (Some(message_id), Some(livedesk_status), None, None),
+            Outcome::Failed(failure) | Outcome::Unknown(failure) => {
+                (failure.message_id, failure.livedesk_status, Some(failure.code), Some(failure.text))
+            }
+        };
+        self.step(
+            &claim.lease.key,
+            "UPDATE delivery SET state = ?3, message_id = ?4, livedesk_status = ?5, error_code = ?6, error = ?7,
+                settled_at = ?8
+             WHERE id = ?1 AND state = 'claimed' AND run = ?2",
+            values![
+                claim.lease.id,
+                self.this_run(),
+                state,
+                message_id.map(|id| stored(id.0)),
+                status,
+                code,
+                text,
+                now()
+            ],
+        )
+        .await
+    }
+
+    async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET state = 'failed', run = ?2, attempts = attempts + 1, error_code = ?3, error = ?4,
+                first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5
+             WHERE id = ?1 AND state = 'pending'",
+            values![lease.id, self.this_run(), failure.code, failure.text, now()],
+        )
+        .await
+    }
+}
+
+/// Pending deliveries of the list as last read, after `cursor`.
+fn pending(connection: &Connection, cursor: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id
+         FROM delivery d JOIN columns c ON c.id = d.columns
+         WHERE d.state = 'pending' AND d.id > ?1 AND d.enrolment = (SELECT enrolment FROM campaign)
+         ORDER BY d.id LIMIT ?2",
+    )?;
+    // Neighbours almost always have the same columns: they are read once for all of them.
+    let mut columns: Option<(String, Arc<Columns>)> = None;
+    let mut rows = statement.query(params![cursor, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut leases = Vec::new();
+    while let Some(row) = rows.next()? {
+        let names: String = row.get(3)?;
+        let shared = match &columns {
+            Some((same, shared)) if *same == names => shared.clone(),
+            _ => Arc::new(Columns::new(json(&names)?)),
+        };
+        columns = Some((names, shared.clone()));
+        leases.push(lease(row, shared)?);
+    }
+    Ok(leases)
+}
+
+fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> {
+    Ok(Lease {
+        id: row.get(0)?,
+        key: row.get(1)?,
+        row: Row { line: unstored(row.get(2)?), columns, cells: json(&row.get::<_, String>(4)?)? },
+        attempts: row.get(5)?,
+        contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
+        conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::Database(format!("a row cannot be read back: {error}")))
+}
+
+/// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.
+pub(super) const fn stored(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// The inverse of [`stored`].
+pub(super) const fn unstored(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+pub(super) fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}

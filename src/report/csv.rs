@@ -1,0 +1,88 @@
+//! CSV that a spreadsheet can open without harm: no cell becomes a formula, and phone numbers stay usable.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::{Record, Writer};
+
+pub(super) const COLUMNS: [&str; 13] = [
+    "line",
+    "key",
+    "outcome",
+    "livedesk_status",
+    "error_code",
+    "error",
+    "attempts",
+    "contact_id",
+    "conversation_id",
+    "message_id",
+    "first_attempt_at",
+    "settled_at",
+    "duration_ms",
+];
+
+pub(super) struct Csv<W: Write> {
+    output: csv::Writer<W>,
+}
+
+impl<W: Write> Csv<W> {
+    pub(super) fn new(output: W) -> io::Result<Self> {
+        let mut output = csv::Writer::from_writer(output);
+        output.write_record(COLUMNS)?;
+        Ok(Self { output })
+    }
+}
+
+impl<W: Write> Writer for Csv<W> {
+    fn add(&mut self, record: &Record) -> io::Result<()> {
+        fn or_empty<T: ToString>(value: Option<&T>) -> String {
+            value.map(ToString::to_string).unwrap_or_default()
+        }
+        self.output.write_record([
+            record.line.to_string(),
+            harmless(&record.key).into_owned(),
+            record.outcome.word().to_owned(),
+            harmless(record.livedesk_status.as_deref().unwrap_or_default()).into_owned(),
+            harmless(record.error_code.as_deref().unwrap_or_default()).into_owned(),
+            harmless(record.error.as_deref().unwrap_or_default()).into_owned(),
+            record.attempts.to_string(),
+            or_empty(record.contact_id.as_ref()),
+            or_empty(record.conversation_id.as_ref()),
+            or_empty(record.message_id.as_ref()),
+            or_empty(record.first_attempt_at.as_ref()),
+            or_empty(record.settled_at.as_ref()),
+            or_empty(record.duration_ms.as_ref()),
+        ])?;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+/// A text that no spreadsheet evaluates: what begins like a formula gets an apostrophe in front, which spreadsheets
+/// hide. A phone number begins with `+` and is a number at worst, so it stays as it is.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_number = || text.len() > 1 && text[1..].bytes().all(|byte| byte.is_ascii_digit());
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number() {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn no_cell_is_a_formula_and_phone_numbers_stay() {
+        assert_eq!(harmless("=1+1"), "'=1+1");
+        assert_eq!(harmless("+cmd|' /C calc'!A0"), "'+cmd|' /C calc'!A0");
+        assert_eq!(harmless("@SUM(A1)"), "'@SUM(A1)");
+        assert_eq!(harmless("-2+3"), "'-2+3");
+        assert_eq!(harmless("+4915123456789"), "+4915123456789");
+        assert_eq!(harmless("plain"), "plain");
+    }
+}

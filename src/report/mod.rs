@@ -1,0 +1,119 @@
+//! The result report: one record for each row of the list, in its order.
+//!
+//! Pure: records in, bytes out. Where they come from (the ledger) and where they go (files) is others' business.
+
+mod csv;
+mod html;
+mod jsonl;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::state::State;
+
+/// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "campaign report", description = "One line of a JSON Lines report: what became of one row of the list.")]
+pub struct Record {
+    /// The line of the list on which the row begins, counted from 1.
+    pub line: u64,
+    /// What makes it the same delivery in every run; empty when an invalid row has none.
+    pub key: String,
+    /// What became of it.
+    pub outcome: State,
+    /// LiveDesk's own word for the message's state: `sent` means saved and queued there, not yet delivered.
+    pub livedesk_status: Option<String>,
+    /// A WhatsApp code such as `131047`, or a word such as `http-404`, `timeout`, `duplicate`.
+    pub error_code: Option<String>,
+    /// The reason in words.
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The contact that was made or found.
+    pub contact_id: Option<u64>,
+    /// The conversation that was made.
+    pub conversation_id: Option<u64>,
+    /// The message that was made.
+    pub message_id: Option<u64>,
+    /// When it was first tried (RFC 3339, UTC).
+    #[schemars(with = "Option<String>")]
+    pub first_attempt_at: Option<Timestamp>,
+    /// When its outcome was settled (RFC 3339, UTC).
+    #[schemars(with = "Option<String>")]
+    pub settled_at: Option<Timestamp>,
+    /// Milliseconds from the first attempt to the outcome.
+    pub duration_ms: Option<u64>,
+}
+
+impl Record {
+    /// The JSON Schema of one line of a JSON Lines report.
+    pub fn json_schema() -> Value {
+        schemars::schema_for!(Record).to_value()
+    }
+}
+
+/// What a report is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Comma-separated, with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// One self-contained page.
+    Html,
+}
+
+impl Kind {
+    /// By file ending. `None` for others.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::Jsonl),
+            "html" => Some(Self::Html),
+            _ => None,
+        }
+    }
+}
+
+/// What stands at the head of a report for people.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The campaign's name.
+    pub name: String,
+    /// Its description.
+    pub description: Option<String>,
+    /// When the report was written.
+    pub written_at: Timestamp,
+}
+
+/// A report being written: takes the records in the order of the list.
+pub trait Writer {
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// The output's.
+    fn add(&mut self, record: &Record) -> io::Result<()>;
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// The output's.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Begins a report of a kind.
+///
+/// # Errors
+/// The output's.
+pub fn writer<'a>(kind: Kind, about: About, output: impl Write + 'a) -> io::Result<Box<dyn Writer + 'a>> {
+    Ok(match kind {
+        Kind::Csv => Box::new(csv::Csv::new(output)?),
+        Kind::Jsonl => Box::new(jsonl::Jsonl::new(output)),
+        Kind::Html => Box::new(html::Html::new(output, about)?),
+    })
+}
