@@ -10,6 +10,14 @@ pub mod recipients;
 
 pub mod message;
 
+pub mod plan;
+
 pub mod report;
 
 pub mod ledger;
+
+pub mod attachment;
+
+pub mod livedesk;
+
+pub mod enroll;

@@ -236,7 +236,7 @@ mod tests {
         let problem = Problem::error(Place::line("list.csv", 7), "`phone` is empty");
         insta::assert_snapshot!(problem.render(Look::Plain), @r"
         error: `phone` is empty
-         --> list.csv:7
+        --> list.csv:7
         ");
     }
 

@@ -28,6 +28,8 @@ pub const DEFAULT_BASE_URL: &str = "https://livedesk-api.engagelab.com";
 pub struct Spec {
     /// The text it was read from; kept in the ledger and used to show places.
     pub source: Source,
+    /// The spec's folder: paths in the spec are relative to it.
+    pub folder: PathBuf,
     /// The campaign's identity.
     pub name: String,
     /// What it is for.
@@ -51,12 +53,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Reads and checks a spec. `vars` override those of the spec.
+    /// Reads and checks a spec. Its paths are relative to `folder`; `vars` override those of the spec.
     ///
     /// # Errors
     /// All problems that were found, each with its place.
-    pub fn parse(source: Source, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
-        check::parse(source, vars)
+    pub fn parse(source: Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
+        check::parse(source, folder, vars)
     }
 
     /// The JSON Schema of the spec's file format.

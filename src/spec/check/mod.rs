@@ -18,14 +18,16 @@ pub(super) struct Checker<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn parse(source: Source, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
+pub(super) fn parse(
+    source: Source,
+    folder: PathBuf,
+    vars: &[(String, String)],
+) -> Result<Spec, Vec<Problem>> {
     let raw = read(&source).map_err(|problem| vec![*problem])?;
     let mut checker = Checker { source: &source, problems: Vec::new() };
-    let spec = checker.spec(raw, vars);
-    let problems = checker.problems;
-    match spec {
-        Some(spec) if problems.is_empty() => Ok(Spec { source, ..spec }),
-        _ => Err(problems),
+    match checker.spec(raw, folder, vars) {
+        Some(spec) if checker.problems.is_empty() => Ok(spec),
+        _ => Err(checker.problems),
     }
 }
 
@@ -65,7 +67,7 @@ fn yaml_hint(text: &str) -> Option<String> {
 }
 
 impl Checker<'_> {
-    fn spec(&mut self, raw: Raw, overrides: &[(String, String)]) -> Option<Spec> {
+    fn spec(&mut self, raw: Raw, folder: PathBuf, overrides: &[(String, String)]) -> Option<Spec> {
         let name = self.name(&raw.name);
         let livedesk = self.livedesk(raw.livedesk);
         let recipients = self.recipients(raw.recipients);
@@ -75,7 +77,8 @@ impl Checker<'_> {
         let send = self.send(&raw.send);
         let report = self.report(raw.report, &raw.name.value);
         Some(Spec {
-            source: Source { name: String::new(), text: String::new() },
+            source: self.source.clone(),
+            folder,
             name: name?,
             description: raw.description,
             livedesk: livedesk?,

@@ -1,0 +1,88 @@
+//! The files that a message carries: inside the spec's folder, links resolved, and of a size that LiveDesk takes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// LiveDesk's ancestor takes files up to 40 MB.
+const LARGEST: u64 = 40 * 1024 * 1024;
+
+/// A file, read and ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// Its name without folders.
+    pub name: String,
+    /// Its media type, by its ending.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The folder that attachments come from. What was found out about a path is kept: a campaign sends the same few files
+/// to many people.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    checked: Mutex<HashMap<PathBuf, Result<(), String>>>,
+}
+
+impl Folder {
+    /// The spec's folder.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), checked: Mutex::default() }
+    }
+
+    /// Whether a file can be sent.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, path: &Path) -> Result<(), String> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = checked.get(path) {
+            return known.clone();
+        }
+        let result = self.resolve(path).map(drop);
+        checked.insert(path.to_owned(), result.clone());
+        result
+    }
+
+    /// Reads a file. It is checked anew: it may have changed since.
+    ///
+    /// # Errors
+    /// Why it cannot be sent.
+    pub fn read(&self, path: &Path) -> Result<Attachment, String> {
+        let real = self.resolve(path)?;
+        let bytes = fs::read(&real).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Attachment { name: name(path), media_type: media_type(path), bytes })
+    }
+
+    fn resolve(&self, path: &Path) -> Result<PathBuf, String> {
+        let shown = path.display();
+        let fail = |error: std::io::Error| format!("{shown}: {error}");
+        let folder = self.path.canonicalize().map_err(fail)?;
+        let real = folder.join(path).canonicalize().map_err(fail)?;
+        let about = fs::metadata(&real).map_err(fail)?;
+        if !real.starts_with(&folder) {
+            return Err(format!("{shown} leads out of the spec's folder"));
+        }
+        if !about.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        if about.len() == 0 || about.len() > LARGEST {
+            return Err(format!("{shown} has {} bytes; LiveDesk takes 1 byte to 40 MB", about.len()));
+        }
+        Ok(real)
+    }
+}
+
+/// The name under which a file is sent.
+pub fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The media type under which a file is sent.
+pub fn media_type(path: &Path) -> String {
+    mime_guess::from_path(path).first_or_octet_stream().essence_str().to_owned()
+}
+

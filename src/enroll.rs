@@ -1,0 +1,169 @@
+//! One pass over the list: every row is judged and handed to the ledger, in one transaction. Checking, rehearsing and
+//! running all go through here, so what a check says is what a run does.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join;
+
+use crate::attachment::Folder;
+use crate::ledger::{Enrolment, Entry, LedgerError, Sqlite};
+use crate::plan::{Judge, Judgement};
+use crate::problem::{Place, Problem};
+use crate::recipients::{Row, Rows};
+use crate::spec::{Duplicates, Spec};
+use crate::state::LeftOut;
+
+/// Rows that travel to the ledger together.
+const BATCH: usize = 1_000;
+
+/// Problems that are kept word for word. A list of millions of bad rows has as many problems, all alike.
+const KEPT: usize = 1_000;
+
+/// What to do with rows that have problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalid {
+    /// They stop the run.
+    Stop,
+    /// They are recorded as skipped.
+    Skip,
+}
+
+/// Problems, the first of them kept and all of them counted.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The first ones.
+    pub kept: Vec<Problem>,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Found {
+    /// Adds some.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        for problem in problems {
+            self.count += 1;
+            if self.kept.len() < KEPT {
+                self.kept.push(problem);
+            }
+        }
+    }
+}
+
+/// What the pass found out.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Rows of the list.
+    pub rows: u64,
+    /// Rows that are left out, by reason.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// What is wrong. If anything is, the ledger is as it was before.
+    pub problems: Found,
+    /// What a person should know.
+    pub warnings: Found,
+    /// What changed in the ledger; `None` if there were problems.
+    pub enrolment: Option<Enrolment>,
+}
+
+/// Takes a list in.
+///
+/// # Errors
+/// The ledger's; what is wrong with rows is in the survey.
+pub async fn enroll(
+    ledger: &Sqlite,
+    spec: &Spec,
+    judge: &Judge,
+    rows: Rows,
+    invalid: Invalid,
+) -> Result<Survey, LedgerError> {
+    let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, survey: Survey::default() };
+    let mut rows = rows;
+    ledger.begin_enrolment(spec).await?;
+    let mut batch = pass.next_batch(&mut rows);
+    while !batch.is_empty() {
+        // The next rows are judged while the ledger writes these.
+        let (duplicates, next) = join(ledger.enroll(batch), async { pass.next_batch(&mut rows) }).await;
+        for duplicate in duplicates? {
+            *pass.survey.left_out.entry("duplicate").or_default() += 1;
+            if spec.recipients.on_duplicate == Duplicates::Stop {
+                let place = Place::line(&judge.list, duplicate.line);
+                let what = format!("same key as line {}", duplicate.first_line);
+                let hint = "remove one of them, or set `recipients.on_duplicate: skip`";
+                pass.survey.problems.extend([Problem::error(place, what).hint(hint)]);
+            }
+        }
+        batch = next;
+    }
+    let mut survey = pass.survey;
+    if survey.rows == 0 && survey.problems.count == 0 {
+        let problem = Problem::error(Place::file(&judge.list), "the list has no recipients");
+        survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
+    }
+    if survey.problems.count > 0 {
+        ledger.abandon_enrolment().await?;
+    } else {
+        survey.enrolment = Some(ledger.finish_enrolment(spec).await?);
+    }
+    Ok(survey)
+}
+
+struct Pass<'a> {
+    judge: &'a Judge,
+    folder: Folder,
+    invalid: Invalid,
+    survey: Survey,
+}
+
+impl Pass<'_> {
+    fn next_batch(&mut self, rows: &mut Rows) -> Vec<Entry> {
+        let mut batch = Vec::with_capacity(BATCH);
+        for row in rows.by_ref().take(BATCH) {
+            self.survey.rows += 1;
+            match row {
+                Err(problem) => self.invalid(vec![problem], &mut batch),
+                Ok(row) => self.row(row, &mut batch),
+            }
+        }
+        batch
+    }
+
+    fn row(&mut self, row: Row, batch: &mut Vec<Entry>) {
+        match self.judge.judge(&row) {
+            Judgement::Deliver(delivery) => {
+                let problems: Vec<Problem> = delivery
+                    .message
+                    .attachments
+                    .iter()
+                    .filter_map(|path| self.folder.check(path).err())
+                    .map(|what| Problem::error(Place::line(&self.judge.list, row.line), what))
+                    .collect();
+                self.survey.warnings.extend(delivery.warnings);
+                if problems.is_empty() {
+                    batch.push(Entry::Delivery { key: delivery.key, row });
+                } else {
+                    self.invalid(problems, batch);
+                }
+            }
+            Judgement::LeftOut { key, reason } => self.leave_out(row.line, key, reason, batch),
+            Judgement::Invalid(problems) => self.invalid(problems, batch),
+        }
+    }
+
+    fn invalid(&mut self, problems: Vec<Problem>, batch: &mut Vec<Entry>) {
+        let Some(first) = problems.first() else { return };
+        let line = first.place.line;
+        match (self.invalid, line) {
+            (Invalid::Skip, Some(line)) => {
+                let reason = LeftOut::Invalid { what: first.what.clone() };
+                self.leave_out(line, String::new(), reason, batch);
+                self.survey.warnings.extend(problems);
+            }
+            // A problem without a line is the list's own, and no row can be left out for it.
+            _ => self.survey.problems.extend(problems),
+        }
+    }
+
+    fn leave_out(&mut self, line: u64, key: String, reason: LeftOut, batch: &mut Vec<Entry>) {
+        *self.survey.left_out.entry(reason.word()).or_default() += 1;
+        batch.push(Entry::LeftOut { line, key, reason });
+    }
+}

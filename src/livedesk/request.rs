@@ -1,0 +1,119 @@
+//! The requests, as data: the client sends them and the dry run shows them, so both are the same.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::message::{Address, Contact, Delivery, Message};
+use crate::state::{ContactId, ConversationId, InboxId};
+
+/// All paths begin with this. The key pair belongs to one project, so there is no account id in it.
+const BASE: &str = "/api/v2/accounts";
+
+/// A request as it leaves.
+#[derive(Debug, Clone, Serialize)]
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path below the base URL.
+    pub path: String,
+    /// Query parameters, not yet encoded.
+    #[serde(skip)]
+    pub query: Vec<(&'static str, String)>,
+    /// The JSON body; for a multipart request the fields of the form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// The files of a multipart request; with any of them the request is multipart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<PathBuf>,
+}
+
+/// An id, or the place of one that only the server will know: for showing a request before it is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Id<T> {
+    /// It is known.
+    Known(T),
+    /// It is not, and this stands for it.
+    Later(&'static str),
+}
+
+impl<T: Serialize> Id<T> {
+    fn json(&self) -> Value {
+        match self {
+            Self::Known(id) => json!(id),
+            Self::Later(name) => json!(name),
+        }
+    }
+}
+
+impl<T: std::fmt::Display> std::fmt::Display for Id<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Known(id) => id.fmt(f),
+            Self::Later(name) => f.write_str(name),
+        }
+    }
+}
+
+fn post(path: String, body: Value) -> Request {
+    Request { method: "POST", path, query: Vec::new(), body: Some(body), attachments: Vec::new() }
+}
+
+/// Makes a contact.
+pub fn create_contact(inbox_id: InboxId, contact: &Contact) -> Request {
+    let mut body = Map::from_iter([("inbox_id".to_owned(), json!(inbox_id))]);
+    if let Ok(Value::Object(fields)) = serde_json::to_value(contact) {
+        body.extend(fields);
+    }
+    post(format!("{BASE}/contacts"), Value::Object(body))
+}
+
+/// Looks for contacts. The search is by substring, so every hit must be compared; pages count from 1.
+pub fn find_contact(text: &str, page: u32) -> Request {
+    Request {
+        method: "GET",
+        path: format!("{BASE}/contacts"),
+        query: vec![("q", text.to_owned()), ("page", page.to_string())],
+        body: None,
+        attachments: Vec::new(),
+    }
+}
+
+/// Makes a conversation.
+pub fn create_conversation(inbox_id: InboxId, contact_id: Option<Id<ContactId>>, source_id: Option<&str>) -> Request {
+    let mut body = Map::from_iter([("inbox_id".to_owned(), json!(inbox_id))]);
+    if let Some(id) = contact_id {
+        body.insert("contact_id".to_owned(), id.json());
+    }
+    if let Some(id) = source_id {
+        body.insert("source_id".to_owned(), json!(id));
+    }
+    post(format!("{BASE}/conversations"), Value::Object(body))
+}
+
+/// Sends a message.
+pub fn create_message(conversation_id: Id<ConversationId>, message: &Message) -> Request {
+    let body = serde_json::to_value(message).unwrap_or_default();
+    let request = post(format!("{BASE}/conversations/{conversation_id}/messages"), body);
+    Request { attachments: message.attachments.clone(), ..request }
+}
+
+/// All requests of a delivery in their order, as a dry run shows them.
+pub fn all(delivery: &Delivery) -> Vec<Request> {
+    const CONTACT: Id<ContactId> = Id::Later("{contact_id}");
+    const CONVERSATION: Id<ConversationId> = Id::Later("{conversation_id}");
+    let message = |id| create_message(id, &delivery.message);
+    match &delivery.address {
+        Address::Conversation(id) => vec![message(Id::Known(*id))],
+        Address::Sender { inbox_id, contact_id, source_id } => vec![
+            create_conversation(*inbox_id, contact_id.map(Id::Known), source_id.as_deref()),
+            message(CONVERSATION),
+        ],
+        Address::Contact { inbox_id, contact } => vec![
+            create_contact(*inbox_id, contact),
+            create_conversation(*inbox_id, Some(CONTACT), None),
+            message(CONVERSATION),
+        ],
+    }
+}

@@ -1,0 +1,145 @@
+//! What would be done: who is sent to, who is left out and why, and how long it takes under the limits.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::message::{Address, Delivery, Templates};
+use crate::problem::Problem;
+use crate::recipients::{Row, Suppression};
+use crate::spec::{Send, Spec, Speed, To};
+use crate::state::LeftOut;
+
+/// Decides about rows: the one place where "who gets it" is answered.
+#[derive(Debug)]
+pub struct Judge {
+    /// The list's name, for problems.
+    pub list: String,
+    /// The compiled templates.
+    pub templates: Templates,
+    /// People who must never be messaged.
+    pub suppression: Suppression,
+    /// The country of national phone numbers.
+    pub region: Option<String>,
+}
+
+/// What a row leads to.
+#[derive(Debug)]
+pub enum Judgement {
+    /// A message.
+    Deliver(Box<Delivery>),
+    /// Nothing, and that is as it should be.
+    LeftOut {
+        /// The row's key, where it is known.
+        key: String,
+        /// Why.
+        reason: LeftOut,
+    },
+    /// Nothing, because something is wrong with it.
+    Invalid(Vec<Problem>),
+}
+
+impl Judge {
+    /// Decides about a row: first `where`, then what is wrong with it, then suppression. Duplicates are found by the
+    /// ledger, which knows the other rows.
+    pub fn judge(&self, row: &Row) -> Judgement {
+        match self.templates.is_wanted(row, &self.list) {
+            Err(problem) => return Judgement::Invalid(vec![*problem]),
+            Ok(false) => return Judgement::LeftOut { key: self.key_if_any(row), reason: LeftOut::Where },
+            Ok(true) => {}
+        }
+        match self.templates.render(row, &self.list) {
+            Err(problems) => Judgement::Invalid(problems),
+            Ok(delivery) => match self.suppression.find(spellings(&delivery), self.region.as_deref()) {
+                Some(place) => Judgement::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
+                None => Judgement::Deliver(Box::new(delivery)),
+            },
+        }
+    }
+
+    /// The key of a row that is left out: only for the report, so a row that has none is none the worse.
+    fn key_if_any(&self, row: &Row) -> String {
+        self.templates.render(row, &self.list).map(|delivery| delivery.key).unwrap_or_default()
+    }
+}
+
+/// Everything by which a suppression list may name a recipient.
+fn spellings(delivery: &Delivery) -> Vec<&str> {
+    let mut spellings = vec![delivery.key.as_str()];
+    match &delivery.address {
+        Address::Conversation(_) => {}
+        Address::Sender { source_id, .. } => spellings.extend(source_id.as_deref()),
+        Address::Contact { contact, .. } => spellings.extend(
+            [&contact.phone_number, &contact.email, &contact.identifier].into_iter().filter_map(|text| text.as_deref()),
+        ),
+    }
+    spellings
+}
+
+/// How many requests each delivery of a spec makes when nothing goes wrong.
+pub const fn requests_each(spec: &Spec) -> u64 {
+    match spec.to {
+        To::Conversation { .. } => 1,
+        To::Sender { .. } => 2,
+        To::Contact { .. } => 3,
+    }
+}
+
+/// How long it takes, and which limit makes it so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forecast {
+    /// From the first message to the last, if the server keeps up.
+    pub duration: Duration,
+    /// The setting that binds; `None` when nothing is limited.
+    pub bound_by: Option<&'static str>,
+}
+
+/// The least time that the limits allow for so many messages of so many requests each.
+pub fn forecast(send: &Send, messages: u64, requests_each: u64) -> Forecast {
+    let spaced = |speed: Speed, count: u64| match speed {
+        Speed::Unlimited => Duration::ZERO,
+        Speed::Limited(rate) => times(rate.interval(), count.saturating_sub(1)),
+    };
+    let mut limits = vec![
+        (spaced(send.rate, messages), "send.rate"),
+        (spaced(send.requests, messages.saturating_mul(requests_each)), "send.requests"),
+    ];
+    for quota in &send.quota {
+        // As fast as the others allow until it is full, then one window for each further filling.
+        let full = messages.saturating_sub(1) / u64::from(quota.count.get());
+        limits.push((times(quota.per, full), "send.quota"));
+    }
+    let (duration, name) = limits.into_iter().max_by_key(|(duration, _)| *duration).unwrap_or_default();
+    Forecast { duration, bound_by: (!duration.is_zero()).then_some(name) }
+}
+
+fn times(duration: Duration, count: u64) -> Duration {
+    Duration::from_secs_f64((duration.as_secs_f64() * count as f64).min(1e12))
+}
+
+/// A duration as people say it: the two largest units.
+pub fn in_words(duration: Duration) -> impl fmt::Display {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) if seconds < 1 => "less than a second".to_owned(),
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_two_units() {
+        let said = |seconds| in_words(Duration::from_secs(seconds)).to_string();
+        assert_eq!(said(0), "less than a second");
+        assert_eq!(said(59), "59 s");
+        assert_eq!(said(61), "1 min 1 s");
+        assert_eq!(said(3_720), "1 h 2 min");
+        assert_eq!(said(90_000), "1 d 1 h");
+    }
+}
