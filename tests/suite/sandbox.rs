@@ -1,5 +1,10 @@
 //! The sandbox on a real socket: every endpoint, every fault, the journal, and the shapes of the documented replies.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which the lint does not see"
+)]
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-mod endpoints;
+mod contacts;
 mod faults;
+mod messages;
 mod shapes;
 
 /// A journal that can be read while it is written.

@@ -182,96 +182,82 @@ async fn failures_are_accepted() {
     assert_eq!(sent["status"], "sent", "two times are over");
 }
 
-#[tokio::test]
-async fn faults_match_by_what_a_request_is_about() {
-    let desk = Served::start(
-        "faults:
-  - { on: conversation, match: { phone_number: +491511 }, status: 500 }
-  - { on: message, match: { email: Bob@Acme.inc }, status: 501 }
-  - { on: message, match: { contact_id: 64464046 }, status: 502 }
-  - { on: contact, match: { identifier: c3 }, status: 503 }
-  - { on: search, match: { phone_number: \"+491511\" }, status: 504 }
-  - { on: message, match: { conversation_id: 77, content: two }, status: 505 }
-  - { on: any, match: { nth: 12 }, status: 506 }
-  - { on: retry, status: 507 }",
-    )
-    .await;
-    let status = async |path: &str, body: Value| {
-        desk.request(Method::POST, path)
+impl Served {
+    async fn status(&self, path: &str, body: Value) -> u16 {
+        self.request(Method::POST, path)
             .json(&body)
             .send()
             .await
             .unwrap()
             .status()
             .as_u16()
-    };
-    let contact = async |key: &str, value: &str| {
-        let (_, made) = desk
+    }
+
+    /// The id of a new contact with one attribute.
+    async fn contact(&self, key: &str, value: &str) -> Value {
+        let (_, made) = self
             .post("/contacts", json!({ "inbox_id": 1, key: value }))
             .await;
         made["payload"]["contact"]["id"].clone()
-    };
-    let alice = contact("phone_number", "+491511").await;
-    let bob = contact("email", "bob@acme.inc").await;
-    assert_eq!(
-        status(
-            "/conversations",
-            json!({ "inbox_id": 1, "contact_id": alice })
-        )
-        .await,
-        500
-    );
-    let (_, with_bob) = desk
-        .post(
-            "/conversations",
-            json!({ "inbox_id": 1, "contact_id": bob }),
-        )
-        .await;
-    let to_bob = format!("/conversations/{}/messages", with_bob["id"]);
-    assert_eq!(status(&to_bob, json!({ "content": "x" })).await, 501);
-    let (_, known) = desk
-        .post(
-            "/conversations",
-            json!({ "inbox_id": 1, "contact_id": 64_464_046 }),
-        )
-        .await;
-    let to_known = format!("/conversations/{}/messages", known["id"]);
-    assert_eq!(status(&to_known, json!({ "content": "x" })).await, 502);
-    assert_eq!(
-        status("/contacts", json!({ "inbox_id": 1, "identifier": "c3" })).await,
-        503
-    );
+    }
+
+    /// The path of the messages of a new conversation.
+    async fn conversation(&self, contact: Value) -> String {
+        let body = json!({ "inbox_id": 1, "contact_id": contact });
+        let (_, made) = self.post("/conversations", body).await;
+        format!("/conversations/{}/messages", made["id"])
+    }
+}
+
+#[tokio::test]
+async fn faults_match_by_the_contact_behind_a_request() {
+    let desk = Served::start(
+        "faults:
+  - { on: conversation, match: { phone_number: +491511 }, status: 500 }
+  - { on: message, match: { email: Bob@Acme.inc }, status: 501 }
+  - { on: message, match: { contact_id: 64464046 }, status: 502 }
+  - { on: contact, match: { identifier: c3 }, status: 503 }
+  - { on: search, match: { phone_number: \"+491511\" }, status: 504 }",
+    )
+    .await;
+    let alice = desk.contact("phone_number", "+491511").await;
+    let bob = desk.contact("email", "bob@acme.inc").await;
+    let text = || json!({ "content": "x" });
+    let to_alice = json!({ "inbox_id": 1, "contact_id": alice });
+    assert_eq!(desk.status("/conversations", to_alice).await, 500);
+    let to_bob = desk.conversation(bob).await;
+    assert_eq!(desk.status(&to_bob, text()).await, 501);
+    let to_known = desk.conversation(json!(64_464_046)).await;
+    assert_eq!(desk.status(&to_known, text()).await, 502);
+    let third = json!({ "inbox_id": 1, "identifier": "c3" });
+    assert_eq!(desk.status("/contacts", third).await, 503);
     let search = desk
         .request(Method::GET, "/contacts?q=%2B491511")
         .send()
         .await
         .unwrap();
     assert_eq!(search.status(), 504);
-    assert_eq!(
-        status("/conversations/77/messages", json!({ "content": "one" })).await,
-        200
-    );
-    assert_eq!(
-        status(
-            "/conversations/77/messages",
-            json!({ "content": "one two" })
-        )
-        .await,
-        505
-    );
-    assert_eq!(
-        status("/conversations/78/messages", json!({ "content": "two" })).await,
-        506,
-        "the twelfth of all"
-    );
-    assert_eq!(
-        status("/conversations/78/messages/1/retry", json!({})).await,
-        507
-    );
-    assert_eq!(
-        status("/conversations/78/messages", json!({ "content": "two" })).await,
-        200
-    );
+    assert_eq!(desk.status("/conversations/9/messages", text()).await, 200);
+}
+
+#[tokio::test]
+async fn faults_match_by_all_their_conditions_in_order() {
+    let desk = Served::start(
+        "faults:
+  - { on: message, match: { conversation_id: 77, content: two }, status: 505 }
+  - { match: { nth: 3 }, status: 506 }
+  - { on: retry, times: 1, status: 507 }
+  - { on: retry, status: 508 }",
+    )
+    .await;
+    let say = |path: &'static str, content: &str| desk.status(path, json!({ "content": content }));
+    let (here, there) = ("/conversations/77/messages", "/conversations/78/messages");
+    assert_eq!(say(here, "one").await, 200);
+    assert_eq!(say(here, "one two").await, 505);
+    assert_eq!(say(there, "two").await, 506, "the third of all");
+    assert_eq!(say(there, "two").await, 200);
+    assert_eq!(say("/conversations/78/messages/1/retry", "").await, 507);
+    assert_eq!(say("/conversations/78/messages/1/retry", "").await, 508);
 }
 
 #[tokio::test]

@@ -7,23 +7,24 @@ fn same_shape(documented: &Value, given: &Value, at: &str) {
     match (documented, given) {
         (Value::Object(documented), Value::Object(given)) => {
             let mut keys: [Vec<&String>; 2] = [documented.keys().collect(), given.keys().collect()];
-            keys.iter_mut().for_each(|keys| keys.sort());
+            keys[0].sort();
+            keys[1].sort();
             assert_eq!(keys[0], keys[1], "at {at}");
-            documented
-                .iter()
-                .for_each(|(key, value)| same_shape(value, &given[key], &format!("{at}/{key}")));
+            for (key, value) in documented {
+                same_shape(value, &given[key], &format!("{at}/{key}"));
+            }
         }
         (Value::Array(documented), Value::Array(given)) => {
             if let Some(documented) = documented.first() {
-                given
-                    .iter()
-                    .for_each(|given| same_shape(documented, given, &format!("{at}/-")));
+                for given in given {
+                    same_shape(documented, given, &format!("{at}/-"));
+                }
             }
             assert_eq!(documented.is_empty(), given.is_empty(), "at {at}");
         }
         (Value::Null, _) | (_, Value::Null) => {}
         (Value::Number(documented), Value::Number(given)) => {
-            assert_eq!(documented.is_f64(), given.is_f64(), "at {at}")
+            assert_eq!(documented.is_f64(), given.is_f64(), "at {at}");
         }
         (documented, given) => {
             assert_eq!(
