@@ -183,13 +183,13 @@ pub(super) fn message_created(message: &Message, contact: Option<&Contact>) -> V
             "content": message.draft.content,
             "message_type": message.draft.message_type,
             "status": "sent",
-            "additional_attributes": { "template_params": named(params) },
+            "additional_attributes": { "template_params": params },
         }),
     }
 }
 
 /// Of the parameters of a template only these are given back.
-fn named(params: &Value) -> Value {
+pub(super) fn named(params: &Value) -> Value {
     let keys = ["name", "language", "category"];
     keys.iter()
         .filter_map(|key| {
@@ -223,7 +223,7 @@ pub(super) fn message(message: &Message, contact: Option<&Contact>) -> Value {
         "sender": message_sender(message, contact),
     });
     if let Some(params) = &draft.template {
-        body["additional_attributes"] = json!({ "template_params": named(params) });
+        body["additional_attributes"] = json!({ "template_params": params });
     }
     if !draft.uploads.is_empty() {
         let numbered = (message.first_attachment..).zip(&draft.uploads);

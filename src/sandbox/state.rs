@@ -81,6 +81,7 @@ pub(super) struct Draft {
     /// 0 incoming, 1 outgoing, 2 activity, 3 template.
     pub(super) message_type: u8,
     pub(super) private: bool,
+    /// What is given back of the template's parameters.
     pub(super) template: Option<Value>,
     pub(super) source_id: Option<String>,
     pub(super) uploads: Vec<Upload>,
@@ -218,14 +219,14 @@ impl Account {
         }
     }
 
-    /// Opens a conversation, always a new one.
+    /// Opens a conversation, always a new one, and gives its id.
     pub(super) fn open(
         &mut self,
         inbox_id: u64,
         contact_id: Option<u64>,
         source_id: Option<&str>,
         now: Moment,
-    ) -> Result<&Conversation, Refusal> {
+    ) -> Result<u64, Refusal> {
         let contact_id = self.addressee(contact_id, source_id, now)?;
         while self.conversations.contains_key(&self.next.conversation) {
             self.next.conversation += 1;
@@ -239,7 +240,8 @@ impl Account {
             said: 0,
             recent: VecDeque::new(),
         };
-        Ok(self.conversations.entry(id).or_insert(conversation))
+        self.conversations.insert(id, conversation);
+        Ok(id)
     }
 
     /// The contact that a conversation is for. Unless strict, one that is not known stands in for a real one.
@@ -282,13 +284,13 @@ impl Account {
         id
     }
 
-    /// Adds a message to a conversation.
+    /// Adds a message to a conversation, and gives its id.
     pub(super) fn post(
         &mut self,
         conversation_id: u64,
         draft: Draft,
         now: Moment,
-    ) -> Result<&Message, Refusal> {
+    ) -> Result<u64, Refusal> {
         if self.strict && !self.conversations.contains_key(&conversation_id) {
             return Err(Refusal::NotFound);
         }
@@ -318,7 +320,8 @@ impl Account {
             draft,
             first_attachment,
         };
-        Ok(self.messages.entry(id).or_insert(message))
+        self.messages.insert(id, message);
+        Ok(id)
     }
 
     /// Sends a failed message again; on any other it does nothing.
@@ -327,7 +330,7 @@ impl Account {
         conversation_id: u64,
         message_id: u64,
         failure: Option<Failure>,
-    ) -> Result<&Message, Refusal> {
+    ) -> Result<(), Refusal> {
         let message = self
             .messages
             .get_mut(&message_id)
@@ -338,7 +341,7 @@ impl Account {
         if message.draft.failure.is_some() {
             message.draft.failure = failure;
         }
-        Ok(message)
+        Ok(())
     }
 }
 
@@ -422,9 +425,7 @@ mod tests {
         for second in 0..200 {
             assert!(account.post(7, Draft::default(), at(second)).is_ok());
         }
-        let refused = account
-            .post(7, Draft::default(), at(MINUTE_US - 1))
-            .map(|message| message.id);
+        let refused = account.post(7, Draft::default(), at(MINUTE_US - 1));
         assert_eq!(
             refused,
             Err(Refusal::Validation("Too many messages".to_owned()))
@@ -437,13 +438,8 @@ mod tests {
     #[test]
     fn ids_of_stand_ins_are_not_given_again() {
         let mut account = Account::new(false);
-        account
-            .post(40, Draft::default(), at(0))
-            .map(|message| message.id)
-            .unwrap();
-        let opened = account
-            .open(1, Some(2_219_256), None, at(0))
-            .map(|conversation| conversation.id);
+        account.post(40, Draft::default(), at(0)).unwrap();
+        let opened = account.open(1, Some(2_219_256), None, at(0));
         assert_eq!(opened, Ok(41));
         let created = account
             .create_contact(Contact::default(), at(0))
