@@ -2,6 +2,10 @@
 //! what arrived. The tests talk to it, the benchmarks do, and so can anybody who wants to see a campaign leave without
 //! reaching a customer.
 //!
+//! LiveDesk descends from the open-source Chatwoot. Replies are those that LiveDesk documents; where it documents nothing
+//! (refusals, uniqueness, how a search matches, the limit of 200 messages per conversation and minute), the sandbox does
+//! what its ancestor does.
+//!
 //! It must not know the client: it shares no type with it, so that both can be wrong only in different ways. What binds
 //! them is the documented replies in `tests/wire/replies`.
 //!
