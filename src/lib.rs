@@ -21,3 +21,5 @@ pub mod attachment;
 pub mod livedesk;
 
 pub mod enroll;
+
+pub mod sandbox;

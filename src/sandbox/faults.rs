@@ -1,0 +1,170 @@
+//! Faults: which one a request gets, and how many times it is left.
+//!
+//! Knows what a request is about (`Facts`), not how it came.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::templates::Failure;
+
+/// The kinds of requests that a fault can be for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    Contact,
+    Search,
+    Conversation,
+    Message,
+    Retry,
+    #[default]
+    Any,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Contact => Some("contact"),
+            Self::Search => Some("search"),
+            Self::Conversation => Some("conversation"),
+            Self::Message => Some("message"),
+            Self::Retry => Some("retry"),
+            Self::Any => None,
+        }
+    }
+}
+
+/// The conditions of a fault; what is absent holds always.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Match {
+    conversation_id: Option<String>,
+    contact_id: Option<String>,
+    phone_number: Option<String>,
+    email: Option<String>,
+    identifier: Option<String>,
+    content: Option<String>,
+    nth: Option<u64>,
+}
+
+/// What is answered in the sandbox's place.
+#[derive(Clone, Debug)]
+pub(super) struct Canned {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+    /// Whether the request is carried out all the same.
+    pub(super) accept: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// Answer as usual (after the delay).
+    None,
+    Answer(Canned),
+    /// Close the connection without a reply.
+    Hangup {
+        accept: bool,
+    },
+    /// Take the message and let it fail.
+    Fail(Failure),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub(super) matches: Match,
+    pub(super) on: Kind,
+    pub(super) times: Option<u64>,
+    pub(super) delay: Duration,
+    pub(super) action: Action,
+}
+
+/// What a request is about, as far as it is known before it is carried out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) conversation_id: Option<String>,
+    pub(super) contact_id: Option<String>,
+    pub(super) phone_number: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) identifier: Option<String>,
+    pub(super) content: Option<String>,
+}
+
+/// The faults of a script at work.
+pub(super) struct Faults {
+    faults: Vec<Fault>,
+    counts: Mutex<Counts>,
+}
+
+struct Counts {
+    /// Requests so far, by `Kind as usize`; the last is all of them.
+    requests: [u64; 6],
+    /// How often each fault was played.
+    played: Vec<u64>,
+}
+
+impl Faults {
+    pub(super) fn new(faults: Vec<Fault>) -> Self {
+        let counts = Counts {
+            requests: [0; 6],
+            played: vec![0; faults.len()],
+        };
+        Self {
+            faults,
+            counts: Mutex::new(counts),
+        }
+    }
+
+    /// Whether there is nothing to look for, so that nobody has to collect facts.
+    pub(super) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Counts a request of this kind, and gives the fault that is played on it with its position in the script.
+    pub(super) fn pick(&self, kind: Kind, facts: &Facts) -> Option<(usize, &Fault)> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.requests[Kind::Any as usize] += 1;
+        if kind != Kind::Any {
+            counts.requests[kind as usize] += 1;
+        }
+        let position = self
+            .faults
+            .iter()
+            .enumerate()
+            .position(|(position, fault)| {
+                (fault.on == kind || fault.on == Kind::Any)
+                    && fault
+                        .times
+                        .is_none_or(|times| counts.played[position] < times)
+                    && fault
+                        .matches
+                        .holds(facts, counts.requests[fault.on as usize])
+            })?;
+        counts.played[position] += 1;
+        Some((position, &self.faults[position]))
+    }
+}
+
+impl Match {
+    fn holds(&self, facts: &Facts, nth: u64) -> bool {
+        let same =
+            |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
+        let same_email = match (&self.email, &facts.email) {
+            (Some(wanted), Some(given)) => wanted.to_lowercase() == given.to_lowercase(),
+            (wanted, _) => wanted.is_none(),
+        };
+        let contains = match (&self.content, &facts.content) {
+            (Some(wanted), Some(given)) => given.contains(wanted.as_str()),
+            (wanted, _) => wanted.is_none(),
+        };
+        same(&self.conversation_id, &facts.conversation_id)
+            && same(&self.contact_id, &facts.contact_id)
+            && same(&self.phone_number, &facts.phone_number)
+            && same(&self.identifier, &facts.identifier)
+            && same_email
+            && contains
+            && self.nth.is_none_or(|wanted| wanted == nth)
+    }
+}

@@ -1,0 +1,3 @@
+//! The tests of `campaign`, one binary, a module per topic.
+
+mod sandbox;
