@@ -4,6 +4,8 @@ pub mod problem;
 pub mod secret;
 pub mod state;
 
+pub mod retry;
+
 pub mod spec;
 
 pub mod recipients;
@@ -19,6 +21,8 @@ pub mod ledger;
 pub mod attachment;
 
 pub mod livedesk;
+
+pub mod pace;
 
 pub mod enroll;
 

@@ -1,0 +1,265 @@
+//! All limits, in one place: messages, requests, quotas, and the one deadline before which nobody may send.
+//!
+//! The promise is "never faster than told, over any window". So a gate lets one through at a time, in the order they
+//! came, and counts from when they really left: after a stall nobody hurries to catch up. The counting itself is
+//! governor's (a generic cell rate algorithm), driven by a clock of our own that runs along with tokio's.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, FakeRelativeClock};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota as Cells, RateLimiter};
+use jiff::Timestamp;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::spec::{Rate, Send, Speed};
+
+/// By so much every gate is slower than told: on the way to the server, messages drift by some milliseconds, and the
+/// server must not see one too many in a second.
+const MARGIN: f64 = 1.005;
+
+/// Timers are late by a millisecond or so. So much lateness is made up for; a longer stall is not.
+const LATENESS: Duration = Duration::from_millis(2);
+
+/// A message may be claimed so long before its turn: the time that it takes to get the claim on disk.
+const LEAD: Duration = Duration::from_millis(50);
+
+/// The limits of a run.
+#[derive(Debug)]
+pub struct Pace {
+    messages: Gate,
+    requests: Gate,
+    quotas: Mutex<Vec<Quota>>,
+    paused_until: watch::Sender<Option<Instant>>,
+    deck: Semaphore,
+}
+
+impl Pace {
+    /// The limits of a spec. `claimed` are the times of earlier messages for each of its quotas.
+    pub fn new(send: &Send, claimed: Vec<Vec<Timestamp>>) -> Self {
+        let quotas = send.quota.iter().zip(claimed).map(|(rate, recent)| Quota::new(*rate, recent)).collect();
+        Self {
+            messages: Gate::new(send.rate, send.burst),
+            requests: Gate::new(send.requests, send.burst),
+            quotas: Mutex::new(quotas),
+            paused_until: watch::Sender::new(None),
+            deck: Semaphore::new(deck(send)),
+        }
+    }
+
+    /// Takes a place in every quota, or says when there will be one.
+    ///
+    /// # Errors
+    /// The time at which the fullest quota has room again.
+    pub fn take_quota(&self, now: Timestamp) -> Result<(), Timestamp> {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        match quotas.iter_mut().filter_map(|quota| quota.full_until(now)).max() {
+            Some(until) => Err(until),
+            None => {
+                quotas.iter_mut().for_each(|quota| quota.recent.push_back(now));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for a place on deck: few may be claimed and not yet sent, so that a crash leaves few in doubt.
+    pub async fn on_deck(&self) -> Option<SemaphorePermit<'_>> {
+        self.deck.acquire().await.ok()
+    }
+
+    /// Waits until a message may leave.
+    pub async fn message(&self) {
+        self.messages.pass(&self.paused_until).await;
+        self.requests.pass(&self.paused_until).await;
+    }
+
+    /// Waits until a request that is no message may leave.
+    pub async fn request(&self) {
+        self.requests.pass(&self.paused_until).await;
+    }
+
+    /// Nobody may send before `wait` is over. A shorter wait never cuts a longer one.
+    pub fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        self.paused_until.send_modify(|current| *current = Some(current.map_or(until, |known| known.max(until))));
+    }
+}
+
+/// How many may be claimed and waiting for their turn.
+fn deck(send: &Send) -> usize {
+    match send.rate {
+        Speed::Unlimited => send.concurrency,
+        Speed::Limited(rate) => {
+            let in_time = LEAD.as_secs_f64() / rate.interval().as_secs_f64();
+            (in_time.ceil() as usize).clamp(1, send.concurrency)
+        }
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
+
+/// Lets one through at a time, evenly spaced.
+#[derive(Debug)]
+struct Gate {
+    /// The limit and its clock; `None` lets everybody through.
+    limiter: Option<(Limiter, FakeRelativeClock)>,
+    started: Instant,
+    /// Whose turn it is; holds the time, since the start, that the limiter's clock shows.
+    turn: AsyncMutex<Duration>,
+}
+
+impl Gate {
+    fn new(speed: Speed, burst: NonZeroU32) -> Self {
+        let limiter = match speed {
+            Speed::Unlimited => None,
+            Speed::Limited(rate) => Cells::with_period(rate.interval().mul_f64(MARGIN)).map(|cells| {
+                let clock = FakeRelativeClock::default();
+                (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
+            }),
+        };
+        Self { limiter, started: Instant::now(), turn: AsyncMutex::new(Duration::ZERO) }
+    }
+
+    /// Waits for the turn, for the end of a pause, and for the limit, whichever comes last.
+    async fn pass(&self, paused_until: &watch::Sender<Option<Instant>>) {
+        let mut shown = self.turn.lock().await;
+        loop {
+            while let Some(until) = paused_until.borrow().filter(|until| *until > Instant::now()) {
+                sleep_until(until).await;
+            }
+            let Some((limiter, clock)) = &self.limiter else { return };
+            // The limiter's clock runs at most [`LATENESS`] behind, so that timers that fire late do not add up.
+            let behind = self.started.elapsed().saturating_sub(LATENESS);
+            advance(clock, &mut shown, behind);
+            let Err(not_yet) = limiter.check() else { return };
+            let due = *shown + not_yet.wait_time_from(clock.now());
+            sleep_until(self.started + due).await;
+            let behind = self.started.elapsed().saturating_sub(LATENESS);
+            advance(clock, &mut shown, due.max(behind));
+            if paused_until.borrow().is_none_or(|until| until <= Instant::now()) && limiter.check().is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+fn advance(clock: &FakeRelativeClock, shown: &mut Duration, to: Duration) {
+    if let Some(by) = to.checked_sub(*shown) {
+        clock.advance(by);
+        *shown = to;
+    }
+}
+
+/// So many messages in any window of a given length.
+#[derive(Debug)]
+struct Quota {
+    rate: Rate,
+    /// When the messages of the last window were claimed, oldest first.
+    recent: VecDeque<Timestamp>,
+}
+
+impl Quota {
+    fn new(rate: Rate, recent: Vec<Timestamp>) -> Self {
+        Self { rate, recent: recent.into() }
+    }
+
+    /// When there is room again; `None` if there is room.
+    fn full_until(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while self.recent.front().is_some_and(|oldest| *oldest + self.rate.per <= now) {
+            self.recent.pop_front();
+        }
+        let excess = self.recent.len().checked_sub(self.rate.count.get() as usize)?;
+        self.recent.get(excess).map(|oldest| *oldest + self.rate.per)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(rate: &str, burst: u32) -> Gate {
+        Gate::new(rate.parse().unwrap(), NonZeroU32::new(burst).unwrap())
+    }
+
+    /// The times at which `count` pass, with a stall of `stall` after the tenth.
+    async fn passes(gate: &Gate, count: usize, stall: Duration) -> Vec<Duration> {
+        let open = watch::Sender::new(None);
+        let start = Instant::now();
+        let mut times = Vec::new();
+        for n in 0..count {
+            gate.pass(&open).await;
+            times.push(start.elapsed());
+            if n == 10 {
+                tokio::time::advance(stall).await;
+            }
+        }
+        times
+    }
+
+    fn most_in_any_second(times: &[Duration]) -> usize {
+        let second = Duration::from_secs(1);
+        (0..times.len()).map(|from| times[from..].iter().filter(|at| **at - times[from] < second).count()).max().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_evenly_spaced_from_the_first_on() {
+        let times = passes(&gate("50/s", 1), 250, Duration::ZERO).await;
+        assert_eq!(most_in_any_second(&times), 50);
+        let rate = 249.0 / times[249].as_secs_f64();
+        assert!((49.5..=50.0).contains(&rate), "{rate}");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(17)), "no start-up burst");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_hurries_after_a_stall() {
+        let times = passes(&gate("50/s", 1), 250, Duration::from_millis(700)).await;
+        assert!(most_in_any_second(&times) <= 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_leaves_back_to_back_and_no_more() {
+        let times = passes(&gate("10/s", 5), 20, Duration::ZERO).await;
+        assert_eq!(times.iter().filter(|at| **at < Duration::from_millis(50)).count(), 5);
+        assert!(times[19] >= Duration::from_millis(1_500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_everybody_and_the_longest_counts() {
+        let send = crate::spec::Send {
+            rate: Speed::Unlimited,
+            quota: Vec::new(),
+            requests: Speed::Unlimited,
+            burst: NonZeroU32::MIN,
+            concurrency: 4,
+            timeout: LEAD,
+            connect_timeout: LEAD,
+            retry: crate::spec::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
+            stop_when: crate::spec::StopWhen { failed: 1.0, after: 1, same_error: 1 },
+            canary: None,
+            not_before: None,
+            not_after: None,
+        };
+        let pace = Pace::new(&send, Vec::new());
+        pace.pause(Duration::from_secs(5));
+        pace.pause(Duration::from_secs(2));
+        let start = Instant::now();
+        pace.request().await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[test]
+    fn a_quota_rolls() {
+        let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
+        let mut quota = Quota::new("2/min".parse().unwrap(), vec![at(0), at(30)]);
+        assert_eq!(quota.full_until(at(59)), Some(at(60)));
+        assert_eq!(quota.full_until(at(60)), None);
+        quota.recent.push_back(at(60));
+        assert_eq!(quota.full_until(at(61)), Some(at(90)));
+    }
+}
