@@ -26,4 +26,10 @@ pub mod pace;
 
 pub mod enroll;
 
+pub mod run;
+
+pub mod progress;
+
+pub mod cli;
+
 pub mod sandbox;

@@ -1,3 +1,7 @@
-//! The `campaign` binary.
+//! The `campaign` binary: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    campaign::cli::main().into()
+}

@@ -57,13 +57,13 @@ impl Pace {
     ///
     /// # Errors
     /// The time at which the fullest quota has room again.
-    pub fn take_quota(&self, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn take_quota(&self, now: Timestamp) -> Result<Ticket<'_>, Timestamp> {
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         match quotas.iter_mut().filter_map(|quota| quota.full_until(now)).max() {
             Some(until) => Err(until),
             None => {
                 quotas.iter_mut().for_each(|quota| quota.recent.push_back(now));
-                Ok(())
+                Ok(Ticket { pace: self, at: now, used: false })
             }
         }
     }
@@ -88,6 +88,41 @@ impl Pace {
     pub fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait;
         self.paused_until.send_modify(|current| *current = Some(current.map_or(until, |known| known.max(until))));
+    }
+}
+
+/// A place in every quota. Dropped unused, it is given back.
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped gives its place back"]
+pub struct Ticket<'a> {
+    pace: &'a Pace,
+    at: Timestamp,
+    used: bool,
+}
+
+impl Ticket<'_> {
+    /// The message leaves now: its place counts from now on, not from when it was taken.
+    pub fn spend(mut self, now: Timestamp) {
+        self.used = true;
+        self.restamp(Some(now));
+    }
+
+    fn restamp(&self, at: Option<Timestamp>) {
+        let mut quotas = self.pace.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        for quota in quotas.iter_mut() {
+            if let Some(place) = quota.recent.iter().rposition(|taken| *taken == self.at) {
+                quota.recent.remove(place);
+                quota.recent.extend(at);
+            }
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if !self.used {
+            self.restamp(None);
+        }
     }
 }
 

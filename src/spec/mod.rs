@@ -5,6 +5,7 @@
 
 mod amounts;
 mod check;
+mod compare;
 mod either;
 mod place;
 mod raw;
@@ -59,6 +60,11 @@ impl Spec {
     /// All problems that were found, each with its place.
     pub fn parse(source: Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
         check::parse(source, folder, vars)
+    }
+
+    /// The keys that say something else than they did in an earlier text of this spec.
+    pub fn differences(&self, earlier: &str) -> Vec<String> {
+        compare::differences(earlier, &self.source.text)
     }
 
     /// The JSON Schema of the spec's file format.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::Sqlite;
 use super::send::{now, unstored};
@@ -127,33 +127,18 @@ impl Sqlite {
         .await
     }
 
-    /// Gives every record to `each` in the order of the list. `only` keeps those outcomes; none keeps all.
+    /// Writes a report: `write` is handed [`Records`], which go through it in the order of the list. `only` keeps those
+    /// outcomes; none keeps all.
     ///
     /// # Errors
-    /// The ledger cannot be read, or what `each` says.
-    pub async fn each_record<T: Send + 'static>(
+    /// The ledger cannot be read, or what `write` says.
+    pub async fn report<T: Send + 'static>(
         &self,
         only: Vec<State>,
-        mut sink: T,
-        each: impl Fn(&mut T, &Record) -> io::Result<()> + Send + 'static,
+        write: impl FnOnce(&Records<'_>) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.alone(move |connection| {
-            let mut statement = connection.prepare(
-                "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
-                        message_id, first_attempt_at, settled_at, id
-                 FROM delivery
-                 UNION ALL
-                 SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
-                 ORDER BY 1, 13",
-            )?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let record = record(row)?;
-                if only.is_empty() || only.contains(&record.outcome) {
-                    each(&mut sink, &record).map_err(|error| LedgerError::Database(error.to_string()))?;
-                }
-            }
-            Ok(sink)
+            write(&Records { connection, only }).map_err(|error| LedgerError::Database(error.to_string()))
         })
         .await
     }
@@ -189,6 +174,41 @@ impl Sqlite {
             Ok(changed)
         })
         .await
+    }
+}
+
+/// The records of a ledger.
+#[derive(Debug)]
+pub struct Records<'a> {
+    connection: &'a Connection,
+    only: Vec<State>,
+}
+
+impl Records<'_> {
+    /// Gives each record to `each`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or what `each` says.
+    pub fn each(&self, mut each: impl FnMut(&Record) -> io::Result<()>) -> io::Result<()> {
+        let mut read = || -> Result<(), LedgerError> {
+            let mut statement = self.connection.prepare(
+                "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
+                        message_id, first_attempt_at, settled_at, id
+                 FROM delivery
+                 UNION ALL
+                 SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
+                 ORDER BY 1, 13",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let record = record(row)?;
+                if self.only.is_empty() || self.only.contains(&record.outcome) {
+                    each(&record).map_err(|error| LedgerError::Database(error.to_string()))?;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(io::Error::other)
     }
 }
 

@@ -35,8 +35,13 @@ impl Sqlite {
             })
             .await?;
         self.run.store(run, Ordering::Relaxed);
-        self.cursor.store(0, Ordering::Relaxed);
+        self.rewind();
         Ok(cut_off)
+    }
+
+    /// Gives out pending deliveries from the first one again.
+    pub fn rewind(&self) {
+        self.cursor.store(0, Ordering::Relaxed);
     }
 
     /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.

@@ -1,0 +1,56 @@
+//! `campaign check`: every problem, nothing else.
+
+use super::exit::{Exit, Fault};
+use super::flags::CheckArgs;
+use super::output::{Output, counted};
+use super::workspace::{self, Opened};
+use crate::enroll::{Invalid, Survey, enroll};
+use crate::ledger::Sqlite;
+use crate::plan::Judge;
+use crate::recipients::Rows;
+use crate::spec::Spec;
+
+pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
+    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
+    let rows = match workspace::list(&spec)? {
+        Opened::Rows(rows) => rows,
+        Opened::Missing(path) => return Err(missing(&path)),
+    };
+    let judge = workspace::judge(&spec, rows.columns.as_deref())?;
+    let ledger = Sqlite::rehearsal(None)?;
+    let survey = survey(&ledger, &spec, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+    let left_out: u64 = survey.left_out.values().sum();
+    let to_send = counted(survey.rows - left_out, "message");
+    if !output.is_json() {
+        output.result(&format!("no problems: {} in {}, {to_send} to send", counted(survey.rows, "row"), judge.list));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn missing(path: &std::path::Path) -> Fault {
+    Fault::Environment(format!("{}: there is no such list (`recipients` is relative to the spec)", path.display()))
+}
+
+pub(super) const fn invalid(skip: bool) -> Invalid {
+    if skip { Invalid::Skip } else { Invalid::Stop }
+}
+
+/// Takes the list in and shows what is wrong with it; problems end the command.
+pub(super) async fn survey(
+    ledger: &Sqlite,
+    spec: &Spec,
+    judge: &Judge,
+    rows: Rows,
+    invalid: Invalid,
+    output: &Output,
+) -> Result<Survey, Fault> {
+    for note in &rows.notes {
+        output.say(&format!("{}: {note}", judge.list));
+    }
+    let survey = enroll(ledger, spec, judge, rows, invalid).await?;
+    output.problems(&survey.warnings.kept, survey.warnings.count);
+    if survey.problems.count > 0 {
+        return Err(Fault::Problems(survey.problems.kept, survey.problems.count));
+    }
+    Ok(survey)
+}

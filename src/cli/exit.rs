@@ -1,0 +1,80 @@
+//! Exit codes, and the faults that end a command early.
+
+use std::process::ExitCode;
+
+use super::output::Output;
+use crate::ledger::LedgerError;
+use crate::problem::Problem;
+
+/// What a finished process says of the campaign. The numbers are a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All done; also when nothing was left to do.
+    Done = 0,
+    /// The environment failed: a file, the ledger, the server, the credentials.
+    Environment = 1,
+    /// The spec, the list or the command line is wrong; nothing was sent.
+    Wrong = 2,
+    /// Finished, some failed.
+    SomeFailed = 3,
+    /// Finished, some unknown (whether or not some failed).
+    SomeUnknown = 4,
+    /// Stopped by a guard: canary, `stop_when`, `not_after`; a quota or a time with `--no-wait`.
+    Stopped = 5,
+    /// Another run holds this campaign.
+    Held = 6,
+    /// Interrupted; can be continued.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended before its work was done.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Something a person wrote is wrong: the first problems and how many there are.
+    Problems(Vec<Problem>, u64),
+    /// Something around us is: in one sentence that says how to mend it.
+    Environment(String),
+    /// The ledger is.
+    Ledger(LedgerError),
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<Vec<Problem>> for Fault {
+    fn from(problems: Vec<Problem>) -> Self {
+        let count = problems.len() as u64;
+        Self::Problems(problems, count)
+    }
+}
+
+impl Fault {
+    /// Tells the person and gives the exit code.
+    pub(super) fn show(self, output: &Output) -> Exit {
+        match self {
+            Self::Problems(problems, count) => {
+                output.problems(&problems, count);
+                output.say(&format!("{}; nothing was sent", super::output::counted(count, "problem")));
+                Exit::Wrong
+            }
+            Self::Environment(what) => {
+                output.error(&what);
+                Exit::Environment
+            }
+            Self::Ledger(error) => {
+                output.error(&error.to_string());
+                if matches!(error, LedgerError::Held(_)) { Exit::Held } else { Exit::Environment }
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The words of the command line. Doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::state::State;
+
+/// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
+#[derive(Debug, Parser)]
+#[command(name = "campaign", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check, enroll, show the plan, ask, send and report. Run again, it continues and repeats nothing
+    Run(Box<RunArgs>),
+    /// Find every problem of a spec and its list, and do nothing else
+    Check(CheckArgs),
+    /// Show how far a campaign is, and what a run would do next
+    Status(StatusArgs),
+    /// Write the report again from the ledger
+    Report(ReportArgs),
+    /// Settle deliveries whose outcome is unknown, by your own word
+    Resolve(ResolveArgs),
+    /// Serve a local LiveDesk that keeps state, checks what it is sent and plays faults from a script
+    Sandbox(SandboxArgs),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+    /// Write a commented spec and a list that run at once
+    Init(InitArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+impl Command {
+    /// The format of the results.
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Run(args) => args.list.format,
+            Self::Check(args) => args.list.format,
+            Self::Status(args) => args.format,
+            _ => Format::Human,
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+/// What `run` and `check` have in common.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Override a constant of the spec's `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Record rows with problems as skipped and go on without them
+    #[arg(long)]
+    pub(super) skip_invalid: bool,
+    /// Only the delivery with this key (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(super) only: Vec<String>,
+    /// At most so many deliveries this time
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) list: ListArgs,
+}
+
+/// How many rows a dry run shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preview {
+    Some(u64),
+    All,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) list: ListArgs,
+    /// Show the plan and real rows exactly as they would leave; connect to nothing, write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// With --dry-run: how many rows to show, or `all` [default: 3; all with --format json]
+    #[arg(long, value_name = "N|all", value_parser = preview, requires = "dry_run")]
+    pub(super) preview: Option<Preview>,
+    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed
+    #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
+    pub(super) sandbox: bool,
+    /// Do not ask before the first send
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+    /// Where the report goes, instead of where the spec says (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) report: Vec<PathBuf>,
+    /// End the run (exit 5) instead of waiting for a quota or a time
+    #[arg(long)]
+    pub(super) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where to write it, `-` for standard output as CSV (repeatable) [default: where the spec says]
+    #[arg(short, long, value_name = "PATH")]
+    pub(super) output: Vec<PathBuf>,
+    /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped
+    #[arg(long, value_name = "OUTCOME")]
+    pub(super) only: Vec<State>,
+    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["key", "all"])))]
+#[command(group(clap::ArgGroup::new("verdict").required(true).args(["sent", "not_sent"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct ResolveArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The delivery with this key (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Vec<String>,
+    /// Every delivery whose outcome is unknown
+    #[arg(long)]
+    pub(super) all: bool,
+    /// They were sent: never send them again
+    #[arg(long)]
+    pub(super) sent: bool,
+    /// They were not sent: the next run sends them
+    #[arg(long)]
+    pub(super) not_sent: bool,
+    /// How you know; kept in the ledger
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub(super) listen: std::net::SocketAddr,
+    /// A script of templates and faults (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(super) script: Option<PathBuf>,
+    /// Write one JSON line for each request to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t = Schema::Campaign)]
+    pub(super) of: Schema,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Schema {
+    /// The spec
+    Campaign,
+    /// One line of a JSON Lines report
+    Report,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The folder to write into
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) folder: PathBuf,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn preview(text: &str) -> Result<Preview, String> {
+    if text == "all" {
+        return Ok(Preview::All);
+    }
+    text.parse().map(Preview::Some).map_err(|_| "write a number, or `all`".to_owned())
+}

@@ -1,0 +1,70 @@
+//! The command line: one file a command. The only room that prints, reads the environment, and knows exit codes.
+
+mod ask;
+mod check;
+mod dry_run;
+mod environment;
+mod exit;
+mod flags;
+mod init;
+mod output;
+mod reports;
+mod resolve;
+mod run;
+mod sandbox;
+mod schema;
+mod status;
+mod summary;
+mod workspace;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+pub use exit::Exit;
+use exit::Fault;
+use flags::{Cli, Command};
+use output::Output;
+
+/// Runs the command line of this process.
+pub fn main() -> Exit {
+    run_from(std::env::args_os())
+}
+
+fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also `--help` and `--version`; a closed pipe is no reason to complain.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Wrong } else { Exit::Done };
+        }
+    };
+    let output = Output::detect(cli.command.format());
+    let result = match cli.command {
+        Command::Run(args) => in_runtime(run::run(&args, &output)),
+        Command::Check(args) => in_runtime(check::check(&args, &output)),
+        Command::Status(args) => in_runtime(status::status(&args, &output)),
+        Command::Report(args) => in_runtime(reports::command(&args, &output)),
+        Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),
+        Command::Sandbox(args) => in_runtime(sandbox::serve(&args, &output)),
+        Command::Schema(args) => Ok(schema::schema(&args, &output)),
+        Command::Init(args) => init::init(&args, &output),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "campaign", &mut text);
+            output.result(String::from_utf8_lossy(&text).trim_end());
+            Ok(Exit::Done)
+        }
+    };
+    result.unwrap_or_else(|fault| fault.show(&output))
+}
+
+/// One thread is enough: the ledger writes on its own, and a campaign waits for the server far more than it computes.
+fn in_runtime(command: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::Environment(format!("the system gives no event loop: {error}")))?;
+    runtime.block_on(command)
+}

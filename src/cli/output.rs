@@ -1,0 +1,96 @@
+//! Printing: results to standard output, everything else to standard error. A reader that goes away is no error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::environment;
+use super::flags::Format;
+use crate::problem::{Look, Problem, Severity};
+
+/// Problems that are drawn on a screen at most; the rest are counted.
+const SHOWN: usize = 20;
+
+/// How this process may print.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    format: Format,
+    /// Whether standard error is a terminal, where progress may move.
+    pub(super) moving: bool,
+    /// Whether a person can be asked.
+    pub(super) interactive: bool,
+    look: Look,
+}
+
+impl Output {
+    pub(super) fn detect(format: Format) -> Self {
+        let moving = io::stderr().is_terminal();
+        let colour = moving && !environment::is_set("NO_COLOR");
+        Self {
+            format,
+            moving,
+            interactive: moving && io::stdin().is_terminal(),
+            look: if colour { Look::Coloured } else { Look::Plain },
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A result, for standard output.
+    pub(super) fn result(&self, text: &str) {
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    }
+
+    /// A result as one line of JSON.
+    pub(super) fn json(&self, value: &impl Serialize) {
+        if let Ok(line) = serde_json::to_string(value) {
+            self.result(&line);
+        }
+    }
+
+    /// Something to know, for standard error.
+    pub(super) fn say(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Something that failed.
+    pub(super) fn error(&self, text: &str) {
+        let word = match self.look {
+            Look::Plain => "error:",
+            Look::Coloured => "\u{1b}[1;31merror:\u{1b}[0m",
+        };
+        self.say(&format!("{word} {text}"));
+    }
+
+    /// Problems, of which there are `count` in all: drawn for people, as data for programs.
+    pub(super) fn problems(&self, problems: &[Problem], count: u64) {
+        if self.is_json() {
+            problems.iter().for_each(|problem| self.json(problem));
+            return;
+        }
+        for problem in problems.iter().take(SHOWN) {
+            self.say(&format!("{}\n", problem.render(self.look)));
+        }
+        let more = count.saturating_sub(problems.len().min(SHOWN) as u64);
+        let kind = match problems.first().map(|problem| problem.severity) {
+            Some(Severity::Warning) => "warning",
+            _ => "problem",
+        };
+        if more > 0 {
+            self.say(&format!("... and {more} more {kind}s\n"));
+        }
+    }
+}
+
+/// `1 problem`, `2 problems`, `1,000 problems`.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", grouped(count))
+}
+
+/// A number as people read it: `1,000,000`.
+pub(super) fn grouped(count: u64) -> String {
+    indicatif::HumanCount(count).to_string()
+}

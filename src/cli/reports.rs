@@ -1,0 +1,142 @@
+//! Writing reports: whole or not at all, readable by their owner only.
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tempfile::NamedTempFile;
+
+use super::exit::{Exit, Fault};
+use super::flags::ReportArgs;
+use super::output::Output;
+use super::workspace;
+use crate::ledger::Sqlite;
+use crate::problem::{Place, Problem};
+use crate::report::{self, About, Kind};
+use crate::spec::Spec;
+use crate::state::State;
+
+/// `campaign report`.
+pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
+    let spec = workspace::spec(&args.file, &[])?;
+    let path = workspace::ledger(&spec, args.ledger.as_deref())?;
+    let ledger = Sqlite::look(&path)?
+        .ok_or_else(|| Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
+    let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
+    if !piped.is_empty() {
+        to_standard_output(&ledger, &spec, args.only.clone()).await?;
+    }
+    let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new(files)? };
+    files.prepare()?;
+    files.write(&ledger, &spec, &args.only, output).await?;
+    Ok(Exit::Done)
+}
+
+/// The files that reports go to.
+#[derive(Debug)]
+pub(super) struct Targets(Vec<(PathBuf, Kind)>);
+
+impl Targets {
+    /// Paths from the command line.
+    pub(super) fn new(paths: Vec<PathBuf>) -> Result<Self, Fault> {
+        let problems: Vec<Problem> = paths
+            .iter()
+            .filter(|path| Kind::of(path).is_none())
+            .map(|path| {
+                let what = format!("`{}` is not a kind of report", path.display());
+                Problem::error(Place::file("--report"), what).hint("the ending is `.csv`, `.jsonl` or `.html`")
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems.into());
+        }
+        Ok(Self(paths.into_iter().filter_map(|path| Kind::of(&path).map(|kind| (path, kind))).collect()))
+    }
+
+    /// Where the spec says, relative to its folder.
+    pub(super) fn of_spec(spec: &Spec) -> Self {
+        let paths = spec.report.iter().map(|path| spec.folder.join(path));
+        Self(paths.filter_map(|path| Kind::of(&path).map(|kind| (path, kind))).collect())
+    }
+
+    /// The same beside, for a run in the sandbox: it must not replace the report of a real one.
+    pub(super) fn for_sandbox(self) -> Self {
+        let beside = |path: PathBuf| {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            path.with_extension(format!("sandbox.{ending}"))
+        };
+        Self(self.0.into_iter().map(|(path, kind)| (beside(path), kind)).collect())
+    }
+
+    /// Makes sure that the reports can be written, before anything is sent.
+    pub(super) fn prepare(&self) -> Result<(), Fault> {
+        for (path, _) in &self.0 {
+            temporary(path).map_err(|error| cannot_write(path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes them all.
+    pub(super) async fn write(
+        &self,
+        ledger: &Sqlite,
+        spec: &Spec,
+        only: &[State],
+        output: &Output,
+    ) -> Result<(), Fault> {
+        for (path, kind) in &self.0 {
+            let file = temporary(path).map_err(|error| cannot_write(path, &error))?;
+            let writer = BufWriter::new(file);
+            let file = records(ledger, spec, only.to_vec(), *kind, writer).await?;
+            let file = file.into_inner().map_err(|error| cannot_write(path, error.error()))?;
+            file.as_file().sync_all().map_err(|error| cannot_write(path, &error))?;
+            file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+            output.say(&format!("report: {}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>) -> Result<(), Fault> {
+    match records(ledger, spec, only, Kind::Csv, BufWriter::new(std::io::stdout())).await {
+        Ok(_) => Ok(()),
+        // The reader has seen enough: `campaign report ... | head`.
+        Err(Fault::Environment(what)) if what.contains("Broken pipe") => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// All records through one writer, which is handed back for its file to be kept.
+async fn records<W: Write + Send + 'static>(
+    ledger: &Sqlite,
+    spec: &Spec,
+    only: Vec<State>,
+    kind: Kind,
+    output: W,
+) -> Result<W, Fault> {
+    let about = About { name: spec.name.clone(), description: spec.description.clone(), written_at: Timestamp::now() };
+    ledger
+        .report(only, move |records| {
+            let mut output = output;
+            let mut writer = report::writer(kind, about, &mut output)?;
+            records.each(|record| writer.add(record))?;
+            writer.finish()?;
+            output.flush()?;
+            Ok(output)
+        })
+        .await
+        .map_err(|error| Fault::Environment(format!("the report cannot be written: {error}")))
+}
+
+/// A file beside `path` that becomes it when it is whole.
+fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    NamedTempFile::with_prefix_in(".report-", folder)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::Environment(format!("{}: {error}", path.display()))
+}

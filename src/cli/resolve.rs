@@ -1,0 +1,26 @@
+//! `campaign resolve`: the operator's word on deliveries in doubt.
+
+use super::exit::{Exit, Fault};
+use super::flags::ResolveArgs;
+use super::output::{Output, counted};
+use super::workspace;
+use crate::ledger::Sqlite;
+
+pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, Fault> {
+    let spec = workspace::spec(&args.file, &[])?;
+    let path = workspace::ledger(&spec, args.ledger.as_deref())?;
+    if !path.exists() {
+        return Err(Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())));
+    }
+    let ledger = Sqlite::open(&path)?;
+    let keys = (!args.all).then(|| args.key.clone());
+    let asked = args.key.len();
+    let resolved = ledger.resolve(keys, args.sent, args.note.clone()).await?;
+    let word = if args.sent { "sent: they will never be sent again" } else { "not sent: the next run sends them" };
+    output.result(&format!("{} resolved as {word}", counted(resolved as u64, "delivery").replace("deliverys", "deliveries")));
+    if !args.all && resolved < asked {
+        let left = counted((asked - resolved) as u64, "key");
+        return Err(Fault::Environment(format!("{left} named no delivery whose outcome is unknown")));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,321 @@
+//! `campaign run`: check, enroll, plan, ask, send, report.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::signal;
+
+use super::check::{invalid, missing, survey};
+use super::exit::{Exit, Fault};
+use super::flags::RunArgs;
+use super::output::{Output, counted, grouped};
+use super::reports::Targets;
+use super::sandbox::Inside;
+use super::workspace::{self, Opened};
+use super::{ask, dry_run, environment, summary};
+use crate::enroll::Survey;
+use crate::ledger::{Ledger, Sqlite, Totals};
+use crate::livedesk::{Client, Credentials, Timeouts};
+use crate::pace::Pace;
+use crate::plan::{Judge, forecast, in_words, requests_each};
+use crate::progress::Progress;
+use crate::run::{End, Patience, Run, Selection, Stop, With};
+use crate::secret::Secret;
+use crate::spec::{Spec, Speed};
+use crate::state::State;
+
+pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
+    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
+    let campaign = Campaign::open(args, spec, output).await?;
+    if args.dry_run {
+        dry_run::show(&campaign.ledger, &campaign.judge, args, output).await?;
+        output.say(&dry_run::closing(campaign.to_send()));
+        return Ok(Exit::Done);
+    }
+    let targets = targets(args, &campaign.spec)?;
+    targets.prepare()?;
+    let end = campaign.send(args, output).await?;
+    campaign.close(&end, &targets, output).await
+}
+
+fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
+    if !args.report.is_empty() {
+        return Targets::new(args.report.clone());
+    }
+    let targets = Targets::of_spec(spec);
+    Ok(if args.sandbox { targets.for_sandbox() } else { targets })
+}
+
+/// A campaign whose list is enrolled: what is to be sent is known.
+struct Campaign {
+    spec: Arc<Spec>,
+    ledger: Sqlite,
+    judge: Judge,
+    totals: Totals,
+    selection: Selection,
+}
+
+impl Campaign {
+    /// Opens the ledger and takes the list in. Shows the plan.
+    async fn open(args: &RunArgs, spec: Arc<Spec>, output: &Output) -> Result<Self, Fault> {
+        let path = workspace::ledger(&spec, args.ledger.as_deref())?;
+        let known = path.exists() && !args.sandbox;
+        let opened = workspace::list(&spec)?;
+        let rows = match opened {
+            Opened::Rows(rows) => Some(rows),
+            Opened::Missing(list) if !known => return Err(missing(&list)),
+            Opened::Missing(list) => {
+                output.say(&format!("{}: gone; continuing from the ledger", list.display()));
+                None
+            }
+        };
+        let judge = workspace::judge(&spec, rows.as_ref().and_then(|rows| rows.columns.as_deref()))?;
+        let ledger = match (args.dry_run, args.sandbox) {
+            (true, _) => Sqlite::rehearsal(Some(&path))?,
+            (_, true) => Sqlite::throw_away()?,
+            _ => Sqlite::open(&path)?,
+        };
+        let frozen = ledger.frozen().await?;
+        let survey = match rows {
+            Some(rows) => survey(&ledger, &spec, &judge, rows, invalid(args.list.skip_invalid), output).await?,
+            None => {
+                check_pending(&ledger, &judge).await?;
+                Survey::default()
+            }
+        };
+        let only: HashSet<String> = args.list.only.iter().cloned().collect();
+        let selection = Selection { only: (!only.is_empty()).then_some(only), limit: args.list.limit };
+        let totals = ledger.totals().await?;
+        let campaign = Self { spec, ledger, judge, totals, selection };
+        if let Some(frozen) = frozen {
+            campaign.show_changes(&frozen.spec, output);
+        }
+        campaign.show_plan(&survey, output);
+        Ok(campaign)
+    }
+
+    /// Messages that this run would send.
+    fn to_send(&self) -> u64 {
+        let pending = self.totals.of(State::Pending);
+        let named = self.selection.only.as_ref().map_or(u64::MAX, |keys| keys.len() as u64);
+        pending.min(named).min(self.selection.limit.unwrap_or(u64::MAX))
+    }
+
+    fn show_changes(&self, earlier: &str, output: &Output) {
+        let changed = self.spec.differences(earlier);
+        if !changed.is_empty() && self.totals.settled() > 0 {
+            output.say(&format!(
+                "the spec has changed since the last run: {}; those who are still pending get the new version",
+                changed.join(", ")
+            ));
+        }
+    }
+
+    fn show_plan(&self, survey: &Survey, output: &Output) {
+        let spec = &self.spec;
+        let title = spec.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+        output.say(&format!("{}{title}", spec.name));
+        if survey.rows > 0 {
+            let reasons: Vec<String> =
+                survey.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+            let left_out = if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) };
+            output.say(&format!("  list     {}: {}{left_out}", self.judge.list, counted(survey.rows, "row")));
+        }
+        if let Some(change) = survey.enrolment.filter(|change| change.again) {
+            output.say(&format!(
+                "  since    the last run: {} new, {} changed, {} gone",
+                grouped(change.new),
+                grouped(change.changed),
+                grouped(change.gone)
+            ));
+        }
+        let settled = self.totals.settled();
+        if settled > 0 {
+            output.say(&format!("  settled  {} by earlier runs; never repeated", counted(settled, "message")));
+        }
+        let (messages, each) = (self.to_send(), requests_each(spec));
+        let requests = counted(messages * each, "request");
+        output.say(&format!("  to send  {}, {requests} to {}", counted(messages, "message"), self.host()));
+        output.say(&format!("  limits   {}", limits(spec)));
+        let forecast = forecast(&spec.send, messages, each);
+        let by = forecast.bound_by.map_or_else(String::new, |setting| format!(" ({setting})"));
+        output.say(&format!("  takes    at least {}{by}", in_words(forecast.duration)));
+    }
+
+    fn host(&self) -> &str {
+        self.spec.livedesk.base_url.split("://").nth(1).unwrap_or(&self.spec.livedesk.base_url)
+    }
+
+    /// Sends, in one go or in two with a canary.
+    async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, Fault> {
+        let messages = self.to_send();
+        let inside = if args.sandbox { Some(Inside::start()?) } else { None };
+        let client = self.client(inside.as_ref())?;
+        if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
+            return Err(Fault::Environment("not confirmed; nothing was sent".to_owned()));
+        }
+        let cut_off = self.ledger.begin_run().await?;
+        if cut_off > 0 {
+            let what = counted(cut_off as u64, "message");
+            output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
+        }
+        let pace = self.pace().await?;
+        let patience = if args.no_wait { Patience::End } else { Patience::Wait };
+        let progress = Progress::new(messages, output.moving);
+        let stop = Stop::new();
+        let tell = |event| progress.tell(&event);
+        let run = Run::new(With {
+            ledger: &self.ledger,
+            client: &client,
+            judge: &self.judge,
+            spec: &self.spec,
+            pace: &pace,
+            patience,
+            stop: stop.clone(),
+            tell: &tell,
+        });
+        let end = tokio::select! {
+            end = self.with_canary(&run, args, output) => end?,
+            () = interrupted_twice(&stop, output) => End::Interrupted,
+        };
+        progress.finish();
+        Ok(end)
+    }
+
+    /// The first few alone, where the spec asks for a canary and they have not been sent yet.
+    async fn with_canary(&self, run: &Run<'_, Sqlite>, args: &RunArgs, output: &Output) -> Result<End, Fault> {
+        let canary = self.spec.send.canary.and_then(|canary| canary.checked_sub(self.totals.settled()));
+        let Some(canary) = canary.filter(|canary| (1..self.to_send()).contains(canary)) else {
+            return Ok(run.send(&self.selection).await?);
+        };
+        let first = Selection { limit: Some(canary), ..self.selection.clone() };
+        let end = run.send(&first).await?;
+        if end != End::Done {
+            return Ok(end);
+        }
+        output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
+        let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
+        if !(args.yes || output.interactive && ask::yes(&question)) {
+            return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
+        }
+        let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };
+        Ok(run.send(&rest).await?)
+    }
+
+    fn client(&self, inside: Option<&Inside>) -> Result<Client, Fault> {
+        let send = &self.spec.send;
+        let timeouts = Timeouts { answer: send.timeout, connect: send.connect_timeout };
+        let (base_url, credentials) = match inside {
+            Some(inside) => {
+                let any = || Secret::new("sandbox".to_owned());
+                (inside.base_url.as_str(), Credentials { key: any(), secret: any() })
+            }
+            None => (self.spec.livedesk.base_url.as_str(), environment::credentials(&self.spec)?),
+        };
+        Client::new(base_url, credentials, timeouts)
+            .map_err(|error| Fault::Environment(format!("no connection can be prepared: {error}")))
+    }
+
+    /// The limits, with the quotas as full as earlier runs have left them.
+    async fn pace(&self) -> Result<Pace, Fault> {
+        let mut claimed = Vec::new();
+        for quota in &self.spec.send.quota {
+            claimed.push(self.ledger.claimed_within(quota.per, quota.count.get()).await?);
+        }
+        Ok(Pace::new(&self.spec.send, claimed))
+    }
+
+    /// Reports, sums up, and says how to go on.
+    async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, Fault> {
+        targets.write(&self.ledger, &self.spec, &[], output).await?;
+        let totals = self.ledger.totals().await?;
+        if output.is_json() {
+            output.json(&summary::data(&self.spec.name, &totals));
+        } else {
+            output.result(&summary::text(&self.spec.name, &totals));
+        }
+        let pending = totals.of(State::Pending);
+        let go_on = || format!("{} still pending; run the same command again to go on", counted(pending, "message"));
+        if totals.of(State::Unknown) > 0 {
+            output.say(&format!(
+                "unknown: whether these were sent cannot be told from here and they are never repeated; look them up in \
+                 LiveDesk, then `campaign resolve {} --key KEY --sent` or `--not-sent`",
+                self.spec.source.name
+            ));
+        }
+        Ok(match end {
+            End::Interrupted => {
+                output.say(&format!("interrupted: {}", go_on()));
+                Exit::Interrupted
+            }
+            End::Environment(why) => {
+                output.error(&format!("{why}\n{}", go_on()));
+                Exit::Environment
+            }
+            End::Guard(why) => {
+                output.say(&format!("stopped: {why}\n{}", go_on()));
+                Exit::Stopped
+            }
+            End::Done => {
+                if pending > 0 {
+                    output.say(&go_on());
+                }
+                summary::exit(&totals)
+            }
+        })
+    }
+}
+
+/// Rows that were enrolled earlier must still render: the templates may have changed since, and the list may be gone.
+async fn check_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
+    let mut found = crate::enroll::Found::default();
+    loop {
+        let page = ledger.lease(1_000).await?;
+        if page.is_empty() {
+            break;
+        }
+        for lease in page {
+            found.extend(judge.templates.render(&lease.row, &judge.list).err().into_iter().flatten());
+        }
+    }
+    ledger.rewind();
+    if found.count > 0 {
+        return Err(Fault::Problems(found.kept, found.count));
+    }
+    Ok(())
+}
+
+fn limits(spec: &Spec) -> String {
+    let send = &spec.send;
+    let mut parts = vec![match send.rate {
+        Speed::Unlimited => "messages unlimited".to_owned(),
+        Speed::Limited(rate) => format!("{rate} messages"),
+    }];
+    parts.push(format!("{} requests", send.requests));
+    parts.extend(send.quota.iter().map(|quota| format!("at most {quota}")));
+    parts.push(format!("{} in flight", send.concurrency));
+    parts.join(", ")
+}
+
+/// The first signal asks the run to end in good order; the second ends it at once.
+async fn interrupted_twice(stop: &Stop, output: &Output) {
+    asked_to_stop().await;
+    output.say("stopping: finishing what is in flight (again to leave at once)");
+    stop.because(End::Interrupted);
+    asked_to_stop().await;
+}
+
+/// Ctrl-C, or where there is such a thing, SIGTERM.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            tokio::select! {
+                _ = signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = signal::ctrl_c().await;
+}

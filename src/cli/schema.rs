@@ -1,0 +1,16 @@
+//! `campaign schema`.
+
+use super::exit::Exit;
+use super::flags::{Schema, SchemaArgs};
+use super::output::Output;
+use crate::report::Record;
+use crate::spec::Spec;
+
+pub(super) fn schema(args: &SchemaArgs, output: &Output) -> Exit {
+    let schema = match args.of {
+        Schema::Campaign => Spec::json_schema(),
+        Schema::Report => Record::json_schema(),
+    };
+    output.result(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    Exit::Done
+}

@@ -1,0 +1,114 @@
+//! From names on the command line to a checked spec, an opened list and a place for the ledger.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::exit::Fault;
+use crate::message::Templates;
+use crate::plan::Judge;
+use crate::problem::{Place, Problem};
+use crate::recipients::{self, Columns, Rows, Suppression, Written};
+use crate::spec::{Format, List, Source, Spec};
+
+/// Reads and checks a spec.
+pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
+    let name = file.display().to_string();
+    let bytes = fs::read(file).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let problem = Problem::error(Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
+        Fault::from(vec![problem.hint("save it as UTF-8")])
+    })?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok(Arc::new(Spec::parse(Source { name, text }, folder, vars)?))
+}
+
+/// A list that was opened, or that is not there any more.
+pub(super) enum Opened {
+    /// Its rows.
+    Rows(Rows),
+    /// There is no such file.
+    Missing(PathBuf),
+}
+
+/// What people call the list.
+pub(super) fn list_name(spec: &Spec) -> String {
+    match &spec.recipients.file {
+        List::Stdin => "standard input".to_owned(),
+        List::File(path) => spec.folder.join(path).display().to_string(),
+    }
+}
+
+/// Opens the list.
+pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
+    let name = list_name(spec);
+    let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
+        List::Stdin => (Box::new(std::io::stdin()), spec.recipients.format.unwrap_or(Format::Csv)),
+        List::File(path) => {
+            let format = format(spec, path, &name)?;
+            let path = spec.folder.join(path);
+            match File::open(&path) {
+                Ok(file) => (Box::new(file), format),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(path)),
+                Err(error) => return Err(Fault::Environment(format!("{name}: {error}"))),
+            }
+        }
+    };
+    let written = Written {
+        name: &name,
+        format,
+        delimiter: spec.recipients.delimiter,
+        encoding: spec.recipients.encoding.as_deref(),
+    };
+    Ok(Opened::Rows(recipients::read(input, written)?))
+}
+
+fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+    let by_ending = match ending.as_str() {
+        "csv" | "txt" => Some(Format::Csv),
+        "tsv" | "tab" => Some(Format::Tsv),
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "xlsx" => Some(Format::Xlsx),
+        _ => None,
+    };
+    spec.recipients.format.or(by_ending).ok_or_else(|| {
+        let problem = Problem::error(Place::file(name), "the ending does not say what the list is written in");
+        Fault::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])
+    })
+}
+
+/// Compiles the templates against the columns and reads the suppression lists.
+pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge, Fault> {
+    let list = list_name(spec);
+    let templates = Templates::compile(Arc::clone(spec), columns, &list)?;
+    let region = spec.recipients.default_region.clone();
+    let mut suppression = Suppression::default();
+    for path in &spec.recipients.suppress {
+        let path = spec.folder.join(path);
+        let name = path.display().to_string();
+        let file = File::open(&path).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
+        suppression.add(&name, file, region.as_deref())?;
+    }
+    Ok(Judge { list, templates, suppression, region })
+}
+
+/// Where the ledger is.
+pub(super) fn ledger(spec: &Spec, url: Option<&str>) -> Result<PathBuf, Fault> {
+    let Some(url) = url else {
+        return Ok(spec.folder.join(".campaign").join(format!("{}.sqlite", spec.name)));
+    };
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(PathBuf::from(path.trim_start_matches("//"))),
+        Some((scheme, _)) if url.contains("://") => {
+            let problem = Problem::error(Place::file("--ledger"), format!("`{scheme}` is not a kind of ledger"));
+            Err(vec![problem.hint("give a path, or `sqlite:PATH`")].into())
+        }
+        _ => Ok(PathBuf::from(url)),
+    }
+}

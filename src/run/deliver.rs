@@ -1,0 +1,330 @@
+//! One recipient's path: contact, conversation, claim, message, outcome; and again where that is safe.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::denied::Moment;
+use super::{End, Event, Patience, Run};
+use crate::attachment::Attachment;
+use crate::ledger::{Found, Ledger, LedgerError, Lease};
+use crate::livedesk::{ContactReply, Hindrance, Reply};
+use crate::message::{Address, Contact, Delivery};
+use crate::pace::Ticket;
+use crate::retry::Tries;
+use crate::state::{ContactId, ConversationId, Failure, InboxId, Outcome};
+
+/// Pages of a contact search that are read at most: the search is by substring, and a short text may match thousands.
+const MOST_PAGES: u32 = 40;
+
+/// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
+const NAP: Duration = Duration::from_secs(30);
+
+/// Why a delivery is not settled by this try.
+enum Setback {
+    /// Refused for good before any message.
+    Refused(Failure),
+    /// Certainly not taken.
+    Hindered(Hindrance, Moment),
+    /// A contact or conversation may have been made; trying again does no harm.
+    Doubtful(Failure),
+    /// The run is ending.
+    Stopped,
+    /// The ledger failed.
+    Ledger(LedgerError),
+}
+
+impl From<LedgerError> for Setback {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// How a try ended when the lease is still in hand.
+enum After {
+    Settled,
+    NotYet(Lease, Setback),
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// Takes one delivery as far as it goes.
+    pub(super) async fn deliver(&self, mut lease: Lease) -> Result<(), LedgerError> {
+        let delivery = match self.judge.templates.render(&lease.row, &self.judge.list) {
+            Ok(delivery) => delivery,
+            Err(problems) => {
+                let what = problems.first().map(|problem| problem.what.clone()).unwrap_or_default();
+                return self.refuse(lease, Failure::new("not-renderable", what)).await;
+            }
+        };
+        let mut tries = Tries::new(self.spec.send.retry);
+        loop {
+            let setback = match self.attempt(lease, &delivery).await? {
+                After::Settled => return Ok(()),
+                After::NotYet(back, setback) => {
+                    lease = back;
+                    setback
+                }
+            };
+            match setback {
+                Setback::Stopped => return Ok(()),
+                Setback::Ledger(error) => return Err(error),
+                Setback::Refused(failure) => return self.refuse(lease, failure).await,
+                Setback::Hindered(Hindrance::Denied(failure), began) => return self.denied(began, lease, failure),
+                Setback::Hindered(Hindrance::Busy(told), _) => self.wait_for_server(tries.after_busy(told)),
+                Setback::Hindered(Hindrance::Unreachable(why), _) => match tries.after_failure() {
+                    Some(wait) => self.sleep(wait).await,
+                    None => return self.unreachable(&why),
+                },
+                Setback::Doubtful(failure) => match tries.after_failure() {
+                    Some(wait) => self.sleep(wait).await,
+                    None => return self.refuse(lease, failure).await,
+                },
+            }
+        }
+    }
+
+    /// One try: everything up to the answer to the message.
+    async fn attempt(&self, mut lease: Lease, delivery: &Delivery) -> Result<After, LedgerError> {
+        let ready = async {
+            let ticket = self.admit().await?;
+            let conversation_id = self.conversation(&mut lease, &delivery.address).await?;
+            let attachments = self.attachments(delivery)?;
+            let place = self.unless_stopped(self.pace.on_deck()).await?;
+            Ok((ticket, conversation_id, attachments, place))
+        };
+        let (ticket, conversation_id, attachments, place) = match ready.await {
+            Ok(ready) => ready,
+            Err(Setback::Ledger(error)) => return Err(error),
+            Err(setback) => return Ok(After::NotYet(lease, setback)),
+        };
+        let claim = self.ledger.claim(lease).await?;
+        if let Err(setback) = self.unless_stopped(self.pace.message()).await {
+            return Ok(After::NotYet(self.ledger.release(claim).await?, setback));
+        }
+        drop(place);
+        ticket.spend(Timestamp::now());
+        let began = self.begin();
+        let reply = self.client.send(&claim, conversation_id, &delivery.message, attachments).await;
+        self.let_in(&reply, began).await?;
+        let outcome = match reply {
+            Reply::NotTaken(hindrance) => {
+                let lease = self.ledger.release(claim).await?;
+                return Ok(After::NotYet(lease, Setback::Hindered(hindrance, began)));
+            }
+            Reply::Done(sent) => {
+                Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
+            }
+            Reply::Refused(failure) => Outcome::Failed(failure),
+            Reply::Doubtful(failure) => Outcome::Unknown(failure),
+        };
+        self.ledger.settle(claim, outcome.clone()).await?;
+        self.observe(&outcome);
+        Ok(After::Settled)
+    }
+
+    /// Waits for the spec's hours and quotas.
+    async fn admit(&self) -> Result<Ticket<'_>, Setback> {
+        let send = &self.spec.send;
+        loop {
+            if self.stop.asked().is_some() {
+                return Err(Setback::Stopped);
+            }
+            let now = Timestamp::now();
+            if send.not_after.is_some_and(|end| now >= end) {
+                self.stop.because(End::Guard("`send.not_after` has passed".to_owned()));
+                return Err(Setback::Stopped);
+            }
+            let (why, until) = match send.not_before.filter(|start| now < *start) {
+                Some(start) => ("send.not_before", start),
+                None => match self.pace.take_quota(now) {
+                    Ok(ticket) => return Ok(ticket),
+                    Err(until) => ("send.quota", until),
+                },
+            };
+            if self.patience == Patience::End {
+                self.stop.because(End::Guard(format!("`{why}` holds until {until:.0}")));
+                return Err(Setback::Stopped);
+            }
+            (self.tell)(Event::Held { why: why.to_owned(), until });
+            let wait = until.duration_since(now).unsigned_abs();
+            self.sleep(wait.min(NAP)).await;
+        }
+    }
+
+    /// The conversation: known, kept from an earlier try, or made now.
+    async fn conversation(&self, lease: &mut Lease, address: &Address) -> Result<ConversationId, Setback> {
+        if let Some(kept) = lease.conversation_id {
+            return Ok(kept);
+        }
+        let (inbox_id, contact_id, source_id) = match address {
+            Address::Conversation(id) => return Ok(*id),
+            Address::Sender { inbox_id, contact_id, source_id } => (*inbox_id, *contact_id, source_id.as_deref()),
+            Address::Contact { inbox_id, contact } => {
+                (*inbox_id, Some(self.contact(lease, *inbox_id, contact).await?), None)
+            }
+        };
+        let began = self.turn().await?;
+        let reply = self.client.create_conversation(inbox_id, contact_id, source_id).await;
+        let id = self.result(reply, began).await?;
+        self.ledger.note(lease, Found::Conversation(id)).await?;
+        Ok(id)
+    }
+
+    /// The contact: kept from an earlier try, made now, or found when it was there before.
+    async fn contact(&self, lease: &mut Lease, inbox_id: InboxId, contact: &Contact) -> Result<ContactId, Setback> {
+        if let Some(kept) = lease.contact_id {
+            return Ok(kept);
+        }
+        let began = self.turn().await?;
+        let reply = self.client.create_contact(inbox_id, contact).await;
+        let id = match self.result(reply, began).await? {
+            ContactReply::Made(id) => id,
+            ContactReply::Taken(attributes) => self.find(contact, &attributes).await?,
+        };
+        self.ledger.note(lease, Found::Contact(id)).await?;
+        Ok(id)
+    }
+
+    /// The one contact that has the attributes which are taken. Two of them would be a conflict for a person to solve.
+    async fn find(&self, contact: &Contact, attributes: &[String]) -> Result<ContactId, Setback> {
+        let mut found: Vec<ContactId> = Vec::new();
+        for attribute in attributes {
+            let value = match attribute.as_str() {
+                "email" => &contact.email,
+                "phone_number" => &contact.phone_number,
+                "identifier" => &contact.identifier,
+                _ => &None,
+            };
+            let Some(value) = value else { continue };
+            for page in 1..=MOST_PAGES {
+                let began = self.turn().await?;
+                let reply = self.client.find_contact(attribute, value, page).await;
+                let (ids, more) = self.result(reply, began).await?;
+                found.extend(ids);
+                if !more {
+                    break;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        let taken = attributes.join(" and ");
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => {
+                let text = format!("{taken} taken, but the search does not find by whom");
+                Err(Setback::Refused(Failure::new("contact-not-found", text)))
+            }
+            several => {
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let text = format!("{taken} belong to several contacts: {}", ids.join(", "));
+                Err(Setback::Refused(Failure::new("contact-conflict", text)))
+            }
+        }
+    }
+
+    fn attachments(&self, delivery: &Delivery) -> Result<Vec<Attachment>, Setback> {
+        let read = |path| self.folder.read(path).map_err(|what| Setback::Refused(Failure::new("attachment", what)));
+        delivery.message.attachments.iter().map(|path| read(path)).collect()
+    }
+
+    /// Waits for the turn of a request that is no message.
+    async fn turn(&self) -> Result<Moment, Setback> {
+        self.unless_stopped(self.pace.request()).await?;
+        Ok(self.begin())
+    }
+
+    /// The result of a request that is no message, or what stands in its way.
+    async fn result<T>(&self, reply: Reply<T>, began: Moment) -> Result<T, Setback> {
+        self.let_in(&reply, began).await?;
+        match reply {
+            Reply::Done(result) => Ok(result),
+            Reply::Refused(failure) => Err(Setback::Refused(failure)),
+            Reply::NotTaken(hindrance) => Err(Setback::Hindered(hindrance, began)),
+            Reply::Doubtful(failure) => Err(Setback::Doubtful(failure)),
+        }
+    }
+
+    /// Records a failure before any message.
+    async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        self.ledger.refuse(lease, failure.clone()).await?;
+        self.observe(&Outcome::Failed(failure));
+        Ok(())
+    }
+
+    fn observe(&self, outcome: &Outcome) {
+        (self.tell)(Event::Settled(outcome.state()));
+        let stop = self.guard.lock().unwrap_or_else(PoisonError::into_inner).observe(outcome);
+        if let Some(why) = stop {
+            self.stop.because(End::Guard(why));
+        }
+    }
+
+    fn begin(&self) -> Moment {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).begin()
+    }
+
+    /// The delivery stays pending until another recipient tells whose fault it is.
+    fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        let proof = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
+        if let Some(failure) = proof {
+            self.stop.because(refused_credentials(&failure));
+        }
+        Ok(())
+    }
+
+    /// After an answer that only a good key pair gets: those who were denied before failed for reasons of their own.
+    async fn let_in<T>(&self, reply: &Reply<T>, began: Moment) -> Result<(), LedgerError> {
+        if !matches!(reply, Reply::Done(_) | Reply::Refused(_)) {
+            return Ok(());
+        }
+        let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).let_in(began);
+        for (lease, failure) in cleared {
+            self.refuse(lease, failure).await?;
+        }
+        Ok(())
+    }
+
+    /// At the end of a run: denials that nobody could clear up are taken for refused credentials.
+    pub(super) fn still_denied(&self) {
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = denied.open_case() {
+            self.stop.because(refused_credentials(failure));
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> Result<(), LedgerError> {
+        let text = format!("{} cannot be reached: {why}", self.spec.livedesk.base_url);
+        self.stop.because(End::Environment(text));
+        Ok(())
+    }
+
+    /// Everybody waits, by one deadline.
+    fn wait_for_server(&self, wait: Duration) {
+        let until = Timestamp::now() + wait;
+        (self.tell)(Event::Held { why: "the server (too many requests)".to_owned(), until });
+        self.pace.pause(wait);
+    }
+
+    /// Waits for something, unless somebody asks to stop: that comes first.
+    async fn unless_stopped<T>(&self, something: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            () = self.stop.wait() => Err(Setback::Stopped),
+            result = something => Ok(result),
+        }
+    }
+
+    /// Sleeps, unless somebody asks to stop.
+    async fn sleep(&self, wait: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.wait() => {}
+        }
+    }
+}
+
+fn refused_credentials(failure: &Failure) -> End {
+    End::Environment(format!("LiveDesk refuses the credentials ({failure})"))
+}

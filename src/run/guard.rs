@@ -1,0 +1,102 @@
+//! `send.stop_when`: when so much goes wrong that going on would only spread it.
+
+use crate::livedesk::errors::{Scope, scope};
+use crate::spec::StopWhen;
+use crate::state::Outcome;
+
+/// Watches outcomes.
+#[derive(Debug)]
+pub(super) struct Guard {
+    when: StopWhen,
+    settled: u64,
+    /// Failures and doubts that are not the recipient's own.
+    common: u64,
+    last: Option<String>,
+    in_a_row: u32,
+}
+
+impl Guard {
+    pub(super) const fn new(when: StopWhen) -> Self {
+        Self { when, settled: 0, common: 0, last: None, in_a_row: 0 }
+    }
+
+    /// Takes note of an outcome; says why to stop, if it is time to.
+    pub(super) fn observe(&mut self, outcome: &Outcome) -> Option<String> {
+        self.settled += 1;
+        let failure = match outcome {
+            Outcome::Accepted { .. } => None,
+            Outcome::Failed(failure) => (scope(&failure.code) != Scope::Recipient).then_some(failure),
+            // Doubt is the server's doing, whatever its code.
+            Outcome::Unknown(failure) => Some(failure),
+        };
+        let Some(failure) = failure else {
+            // A recipient's own failure says nothing about the others, so it does not end a row of common ones.
+            if matches!(outcome, Outcome::Accepted { .. }) {
+                self.last = None;
+                self.in_a_row = 0;
+            }
+            return None;
+        };
+        self.common += 1;
+        if self.last.as_deref() == Some(failure.code.as_str()) {
+            self.in_a_row += 1;
+        } else {
+            self.last = Some(failure.code.clone());
+            self.in_a_row = 1;
+        }
+        if self.in_a_row >= self.when.same_error {
+            return Some(format!("{} times in a row: {failure} (send.stop_when.same_error)", self.in_a_row));
+        }
+        let share = self.common as f64 / self.settled as f64;
+        (self.settled >= self.when.after && share >= self.when.failed).then(|| {
+            format!(
+                "{} of {} failed for reasons that are not the recipients' own (send.stop_when.failed); the last: {failure}",
+                self.common, self.settled
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Failure, MessageId};
+
+    const WHEN: StopWhen = StopWhen { failed: 0.1, after: 50, same_error: 20 };
+
+    fn failed(code: &str) -> Outcome {
+        Outcome::Failed(Failure::new(code, "text"))
+    }
+
+    fn accepted() -> Outcome {
+        Outcome::Accepted { message_id: MessageId(1), livedesk_status: "sent".to_owned() }
+    }
+
+    #[test]
+    fn a_wrong_template_stops_after_a_handful() {
+        let mut guard = Guard::new(WHEN);
+        let stopped = (1..).find(|_| guard.observe(&failed("132000")).is_some());
+        assert_eq!(stopped, Some(20));
+    }
+
+    #[test]
+    fn recipients_own_failures_never_stop_a_run() {
+        let mut guard = Guard::new(WHEN);
+        assert!((0..10_000).all(|_| guard.observe(&failed("131026")).is_none()));
+    }
+
+    #[test]
+    fn a_share_of_common_failures_stops_once_enough_are_settled() {
+        let mut guard = Guard::new(WHEN);
+        let outcomes = (1_u64..).map(|n| if n % 5 == 0 { failed("http-404") } else { accepted() });
+        let stopped = outcomes.zip(1_u64..).find(|(outcome, _)| guard.observe(outcome).is_some());
+        assert_eq!(stopped.map(|(_, n)| n), Some(50));
+    }
+
+    #[test]
+    fn doubt_counts_whatever_its_code() {
+        let mut guard = Guard::new(WHEN);
+        let doubt = Outcome::Unknown(Failure::new("timeout", "no answer in time"));
+        assert_eq!((1..).find(|_| guard.observe(&doubt).is_some()), Some(20));
+    }
+}

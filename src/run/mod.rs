@@ -1,0 +1,213 @@
+//! The pipeline: pending deliveries come out of the ledger, each goes its way, and its outcome goes back in.
+//!
+//! A recipient's failure is data. [`run`] itself fails only with the ledger; every other reason to end is an [`End`].
+//! Nothing is printed here: what happens is told as [`Event`]s.
+
+mod deliver;
+mod denied;
+mod guard;
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use futures_util::TryStreamExt;
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::attachment::Folder;
+use crate::ledger::{Ledger, LedgerError, Lease};
+use crate::livedesk::Client;
+use crate::pace::Pace;
+use crate::plan::Judge;
+use crate::spec::Spec;
+use crate::state::State;
+use denied::Denied;
+use guard::Guard;
+
+/// Deliveries that are fetched from the ledger together.
+const PAGE: usize = 256;
+
+/// Something that happened, for whoever shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A delivery is settled.
+    Settled(State),
+    /// Nothing leaves until then, and why.
+    Held {
+        /// The setting or the answer that holds.
+        why: String,
+        /// When it goes on.
+        until: Timestamp,
+    },
+    /// Something worth a line of its own.
+    Noted(String),
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing was left to do, or as much was done as was asked for.
+    Done,
+    /// The operator stopped it.
+    Interrupted,
+    /// A guard of the spec stopped it.
+    Guard(String),
+    /// The server cannot be reached or does not let us in.
+    Environment(String),
+}
+
+/// The way to end a run early: what is in flight is finished, nothing new begins. The first reason stands.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Sender<Option<End>>);
+
+impl Stop {
+    /// Nobody has asked to stop.
+    pub fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// Asks to stop.
+    pub fn because(&self, end: End) {
+        self.0.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(end);
+            }
+            first
+        });
+    }
+
+    fn asked(&self) -> Option<End> {
+        self.0.borrow().clone()
+    }
+
+    /// Ends when somebody asks to stop.
+    async fn wait(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Which deliveries this run is for.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only these keys; everybody if `None`.
+    pub only: Option<HashSet<String>>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// What to do when a limit of hours or days is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait.
+    Wait,
+    /// End the run.
+    End,
+}
+
+/// A run, ready to go.
+pub struct Run<'a, L> {
+    ledger: &'a L,
+    client: &'a Client,
+    judge: &'a Judge,
+    spec: &'a Spec,
+    pace: &'a Pace,
+    folder: Folder,
+    patience: Patience,
+    stop: Stop,
+    guard: Mutex<Guard>,
+    denied: Mutex<Denied>,
+    tell: &'a dyn Fn(Event),
+}
+
+impl<L> std::fmt::Debug for Run<'_, L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("spec", &self.spec.name).finish_non_exhaustive()
+    }
+}
+
+/// What a run works with.
+pub struct With<'a, L> {
+    /// The record.
+    pub ledger: &'a L,
+    /// The way to LiveDesk.
+    pub client: &'a Client,
+    /// The templates.
+    pub judge: &'a Judge,
+    /// The spec.
+    pub spec: &'a Spec,
+    /// The limits.
+    pub pace: &'a Pace,
+    /// Whether to wait for hours.
+    pub patience: Patience,
+    /// How to stop it.
+    pub stop: Stop,
+    /// Who wants to know what happens.
+    pub tell: &'a dyn Fn(Event),
+}
+
+impl<L> std::fmt::Debug for With<'_, L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("With").field("spec", &self.spec.name).finish_non_exhaustive()
+    }
+}
+
+impl<'a, L: Ledger> Run<'a, L> {
+    /// Prepares a run.
+    pub fn new(with: With<'a, L>) -> Self {
+        Self {
+            ledger: with.ledger,
+            client: with.client,
+            judge: with.judge,
+            spec: with.spec,
+            pace: with.pace,
+            folder: Folder::new(&with.spec.folder),
+            patience: with.patience,
+            stop: with.stop,
+            guard: Mutex::new(Guard::new(with.spec.send.stop_when)),
+            denied: Mutex::new(Denied::default()),
+            tell: with.tell,
+        }
+    }
+
+    /// Sends to everybody who is selected and pending.
+    ///
+    /// # Errors
+    /// The ledger's alone: without it nothing may be sent.
+    pub async fn send(&self, selection: &Selection) -> Result<End, LedgerError> {
+        self.leases(selection)
+            // The only concurrent line: so many deliveries are on their way at a time.
+            .try_for_each_concurrent(self.spec.send.concurrency, |lease| self.deliver(lease))
+            .await?;
+        self.still_denied();
+        Ok(self.stop.asked().unwrap_or(End::Done))
+    }
+
+    /// Pending deliveries in the order of the list, until there are no more or somebody asks to stop.
+    fn leases<'r>(&'r self, selection: &'r Selection) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
+        let start = (Vec::new().into_iter(), selection.limit.unwrap_or(u64::MAX));
+        stream::try_unfold(start, move |(mut page, left): (std::vec::IntoIter<Lease>, u64)| async move {
+            while left > 0 && self.stop.asked().is_none() {
+                let Some(lease) = page.next() else {
+                    page = self.ledger.lease(PAGE).await?.into_iter();
+                    if page.len() == 0 {
+                        break;
+                    }
+                    continue;
+                };
+                if selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key)) {
+                    return Ok(Some((lease, (page, left - 1))));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
