@@ -85,4 +85,3 @@ pub fn name(path: &Path) -> String {
 pub fn media_type(path: &Path) -> String {
     mime_guess::from_path(path).first_or_octet_stream().essence_str().to_owned()
 }
-

@@ -239,7 +239,10 @@ mod tests {
 
     fn most_in_any_second(times: &[Duration]) -> usize {
         let second = Duration::from_secs(1);
-        (0..times.len()).map(|from| times[from..].iter().filter(|at| **at - times[from] < second).count()).max().unwrap()
+        (0..times.len())
+            .map(|from| times[from..].iter().filter(|at| **at - times[from] < second).count())
+            .max()
+            .unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -217,8 +217,8 @@ mod tests {
     fn a_problem_in_a_file_shows_its_line_with_a_caret() {
         let text = "name: x\nmessage:\n  content: \"你好 {{ nmae }}\"\n";
         let start = text.find("nmae").unwrap();
-        let problem = Problem::error(Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`")
-            .hint("the list has name");
+        let problem =
+            Problem::error(Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`").hint("the list has name");
         insta::assert_snapshot!(problem.render(Look::Plain), @r#"
         error: unknown column `nmae`
          --> c.yaml:3:19

@@ -48,8 +48,7 @@ mod tests {
 
     #[test]
     fn tries_run_out_and_waits_grow_up_to_the_longest() {
-        let retry =
-            Retry { attempts: 5, backoff: Duration::from_millis(500), max_backoff: Duration::from_secs(3) };
+        let retry = Retry { attempts: 5, backoff: Duration::from_millis(500), max_backoff: Duration::from_secs(3) };
         let mut tries = Tries::new(retry);
         let waits: Vec<Duration> = std::iter::from_fn(|| tries.after_failure()).collect();
         assert_eq!(waits.len(), 4, "five tries have four waits between them");

@@ -28,7 +28,11 @@ pub(super) fn credentials(spec: &Spec) -> Result<Credentials, Fault> {
             Err(Fault::Environment(format!(
                 "{} not set: put the project's API key pair into the environment or into {} (or try `--sandbox`, \
                  which needs none)",
-                if missing.len() == 1 { format!("{} is", missing[0]) } else { format!("{} are", missing.join(" and ")) },
+                if missing.len() == 1 {
+                    format!("{} is", missing[0])
+                } else {
+                    format!("{} are", missing.join(" and "))
+                },
                 spec.folder.join(".env").display(),
             )))
         }

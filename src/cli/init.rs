@@ -7,13 +7,12 @@ use super::exit::{Exit, Fault};
 use super::flags::InitArgs;
 use super::output::Output;
 
-const FILES: [(&str, &str); 2] = [
-    ("campaign.yaml", include_str!("init/campaign.yaml")),
-    ("recipients.csv", include_str!("init/recipients.csv")),
-];
+const FILES: [(&str, &str); 2] =
+    [("campaign.yaml", include_str!("init/campaign.yaml")), ("recipients.csv", include_str!("init/recipients.csv"))];
 
 pub(super) fn init(args: &InitArgs, output: &Output) -> Result<Exit, Fault> {
-    let fail = |path: &std::path::Path, error: &std::io::Error| Fault::Environment(format!("{}: {error}", path.display()));
+    let fail =
+        |path: &std::path::Path, error: &std::io::Error| Fault::Environment(format!("{}: {error}", path.display()));
     fs::create_dir_all(&args.folder).map_err(|error| fail(&args.folder, &error))?;
     // All or nothing, and never over somebody's work.
     if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {

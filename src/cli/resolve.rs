@@ -17,7 +17,10 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     let asked = args.key.len();
     let resolved = ledger.resolve(keys, args.sent, args.note.clone()).await?;
     let word = if args.sent { "sent: they will never be sent again" } else { "not sent: the next run sends them" };
-    output.result(&format!("{} resolved as {word}", counted(resolved as u64, "delivery").replace("deliverys", "deliveries")));
+    output.result(&format!(
+        "{} resolved as {word}",
+        counted(resolved as u64, "delivery").replace("deliverys", "deliveries")
+    ));
     if !args.all && resolved < asked {
         let left = counted((asked - resolved) as u64, "key");
         return Err(Fault::Environment(format!("{left} named no delivery whose outcome is unknown")));

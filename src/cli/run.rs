@@ -90,7 +90,8 @@ impl Campaign {
         if let Some(frozen) = frozen {
             campaign.show_changes(&frozen.spec, output);
         }
-        campaign.show_plan(&survey, output);
+        let to = if args.sandbox { "the sandbox" } else { campaign.spec.livedesk.base_url.as_str() };
+        campaign.show_plan(&survey, to, output);
         Ok(campaign)
     }
 
@@ -111,14 +112,15 @@ impl Campaign {
         }
     }
 
-    fn show_plan(&self, survey: &Survey, output: &Output) {
+    fn show_plan(&self, survey: &Survey, to: &str, output: &Output) {
         let spec = &self.spec;
         let title = spec.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
         output.say(&format!("{}{title}", spec.name));
         if survey.rows > 0 {
             let reasons: Vec<String> =
                 survey.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
-            let left_out = if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) };
+            let left_out =
+                if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) };
             output.say(&format!("  list     {}: {}{left_out}", self.judge.list, counted(survey.rows, "row")));
         }
         if let Some(change) = survey.enrolment.filter(|change| change.again) {
@@ -135,15 +137,11 @@ impl Campaign {
         }
         let (messages, each) = (self.to_send(), requests_each(spec));
         let requests = counted(messages * each, "request");
-        output.say(&format!("  to send  {}, {requests} to {}", counted(messages, "message"), self.host()));
+        output.say(&format!("  to send  {}, {requests} to {to}", counted(messages, "message")));
         output.say(&format!("  limits   {}", limits(spec)));
         let forecast = forecast(&spec.send, messages, each);
-        let by = forecast.bound_by.map_or_else(String::new, |setting| format!(" ({setting})"));
-        output.say(&format!("  takes    at least {}{by}", in_words(forecast.duration)));
-    }
-
-    fn host(&self) -> &str {
-        self.spec.livedesk.base_url.split("://").nth(1).unwrap_or(&self.spec.livedesk.base_url)
+        let by = forecast.bound_by.map_or_else(String::new, |setting| format!(", by {setting}"));
+        output.say(&format!("  takes    {}{by}", in_words(forecast.duration)));
     }
 
     /// Sends, in one go or in two with a canary.

@@ -21,7 +21,8 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
         let file = file.map_err(|error| Fault::Environment(format!("{}: {error}", path.display())))?;
         sandbox = sandbox.with_journal(Box::new(file));
     }
-    let cannot_listen = |error: std::io::Error| Fault::Environment(format!("cannot listen on {}: {error}", args.listen));
+    let cannot_listen =
+        |error: std::io::Error| Fault::Environment(format!("cannot listen on {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     // On standard output: a script that starts the sandbox on port 0 reads the address there.

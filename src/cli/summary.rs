@@ -34,7 +34,8 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         let _ = write!(text, "\n  {} ×{}: {code}: {words}", state.word(), grouped(*count));
     }
     if totals.errors.len() > MOST_ERRORS {
-        let _ = write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MOST_ERRORS);
+        let _ =
+            write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MOST_ERRORS);
     }
     text
 }

@@ -46,7 +46,8 @@ impl Lock {
                 let mut text = String::new();
                 // A holder who has not yet written its name is still a holder.
                 let _ = file.read_to_string(&mut text);
-                let unknown = || Holder { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() };
+                let unknown =
+                    || Holder { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() };
                 return Err(LedgerError::Held(serde_json::from_str(&text).unwrap_or_else(|_| unknown())));
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),

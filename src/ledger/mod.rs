@@ -85,7 +85,7 @@ pub struct Lease {
     pub row: Row,
     /// How often it has been tried.
     pub attempts: u32,
-    /// The contact, if one was made or found by an earlier attempt.
+    /// The contact, if it is known.
     pub contact_id: Option<ContactId>,
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
@@ -94,18 +94,24 @@ pub struct Lease {
 /// The right to send one message once: the intent is on disk. Only [`Ledger::claim`] makes one.
 ///
 /// ```compile_fail
-/// let claim = campaign::ledger::Claim { lease: unimplemented!() };
+/// let claim = campaign::ledger::Claim { lease: todo!(), conversation_id: todo!() };
 /// ```
 #[derive(Debug)]
 #[must_use = "a claim that is not settled is `unknown` for the next run"]
 pub struct Claim {
     lease: Lease,
+    conversation_id: ConversationId,
 }
 
 impl Claim {
     /// The delivery that is claimed.
     pub const fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// The conversation that the message goes to.
+    pub const fn conversation_id(&self) -> ConversationId {
+        self.conversation_id
     }
 }
 
@@ -123,8 +129,8 @@ pub trait Ledger {
     /// The next pending deliveries in the order of the list, at most `limit`; each is given out once in a run.
     fn lease(&self, limit: usize) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
 
-    /// Records the intent to send. From here on the message may have left.
-    fn claim(&self, lease: Lease) -> impl Future<Output = Result<Claim, LedgerError>>;
+    /// Records the intent to send into a conversation. From here on the message may have left.
+    fn claim(&self, lease: Lease, conversation_id: ConversationId) -> impl Future<Output = Result<Claim, LedgerError>>;
 
     /// Keeps an id that was found on the way.
     fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>>;

@@ -257,7 +257,8 @@ fn number(value: &Value) -> Option<u64> {
 
 /// One clean line: no control characters, which could drive a terminal, and no more than is worth reading.
 pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let mut line: String = words.join(" ").chars().take(LONGEST_TEXT).collect();
     if words.iter().map(|word| word.chars().count() + 1).sum::<usize>() > LONGEST_TEXT + 1 {
         line.push('…');
@@ -291,7 +292,8 @@ mod tests {
             ("(#132000) Number of parameters does not match", "132000"),
             ("Template not found or invalid template name", "failed"),
         ] {
-            let body = format!(r#"{{"id": 123, "status": "failed", "content_attributes": {{"external_error": "{text}"}}}}"#);
+            let body =
+                format!(r#"{{"id": 123, "status": "failed", "content_attributes": {{"external_error": "{text}"}}}}"#);
             let Reply::Refused(failure) = answer(200, &body).message() else { panic!("{text}") };
             assert_eq!((failure.code.as_str(), failure.text.as_str()), (code, text));
             assert_eq!(failure.message_id, Some(MessageId(123)));
@@ -359,7 +361,8 @@ mod tests {
         let body = r#"{"message":"Email has already been taken, Phone number has already been taken","attributes":["email","phone_number"]}"#;
         let taken = ContactReply::Taken(vec!["email".to_owned(), "phone_number".to_owned()]);
         assert_eq!(answer(422, body).contact(), Reply::Done(taken));
-        let made = answer(200, r#"{"payload":{"contact":{"id":2219259},"contact_inbox":{"source_id":null}}}"#).contact();
+        let made =
+            answer(200, r#"{"payload":{"contact":{"id":2219259},"contact_inbox":{"source_id":null}}}"#).contact();
         assert_eq!(made, Reply::Done(ContactReply::Made(ContactId(2_219_259))));
     }
 
@@ -369,7 +372,8 @@ mod tests {
             {"id":1,"email":"ada@example.com"},{"id":2,"email":"Ada@Example.com.au"},{"id":"3","email":"ADA@example.com"}]}"#;
         let found = answer(200, body).matches("email", "ada@example.com");
         assert_eq!(found, Reply::Done((vec![ContactId(1), ContactId(3)], true)));
-        let found = answer(200, r#"{"payload":[{"id":1,"phone_number":"+491512345678"}]}"#).matches("phone_number", "+49151234567");
+        let found = answer(200, r#"{"payload":[{"id":1,"phone_number":"+491512345678"}]}"#)
+            .matches("phone_number", "+49151234567");
         assert_eq!(found, Reply::Done((vec![], true)));
     }
 }

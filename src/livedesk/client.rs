@@ -92,15 +92,10 @@ impl Client {
         self.exchange(request, Vec::new()).await.conversation()
     }
 
-    /// Sends a message. The claim is the proof that the intent is on disk.
-    pub async fn send(
-        &self,
-        _claim: &Claim,
-        conversation_id: ConversationId,
-        message: &Message,
-        attachments: Vec<Attachment>,
-    ) -> Reply<Sent> {
-        self.exchange(request::create_message(Id::Known(conversation_id), message), attachments).await.message()
+    /// Sends a message. The claim is the proof that the intent is on disk, and says into which conversation.
+    pub async fn send(&self, claim: &Claim, message: &Message, attachments: Vec<Attachment>) -> Reply<Sent> {
+        let request = request::create_message(Id::Known(claim.conversation_id()), message);
+        self.exchange(request, attachments).await.message()
     }
 
     async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
@@ -125,9 +120,8 @@ impl Client {
             None => builder,
         };
         let mut response = builder.send().await?;
-        let header = |name| {
-            response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned)
-        };
+        let header =
+            |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {

@@ -47,7 +47,11 @@ const CATALOGUE: &[(&[u32], &str, Scope)] = &[
     (&[131_048], "WhatsApp restricts the number because too many messages were reported", Scope::Sender),
     (&[368, 131_031], "the WhatsApp account is blocked or locked", Scope::Sender),
     (&[131_042], "the WhatsApp account has a payment problem", Scope::Sender),
-    (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010, 133_015, 133_016], "the number is not registered with WhatsApp", Scope::Sender),
+    (
+        &[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010, 133_015, 133_016],
+        "the number is not registered with WhatsApp",
+        Scope::Sender,
+    ),
     (&[1, 2, 131_000, 131_016, 131_057, 133_004], "WhatsApp itself has a problem", Scope::Sender),
 ];
 

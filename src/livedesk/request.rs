@@ -106,10 +106,9 @@ pub fn all(delivery: &Delivery) -> Vec<Request> {
     let message = |id| create_message(id, &delivery.message);
     match &delivery.address {
         Address::Conversation(id) => vec![message(Id::Known(*id))],
-        Address::Sender { inbox_id, contact_id, source_id } => vec![
-            create_conversation(*inbox_id, contact_id.map(Id::Known), source_id.as_deref()),
-            message(CONVERSATION),
-        ],
+        Address::Sender { inbox_id, contact_id, source_id } => {
+            vec![create_conversation(*inbox_id, contact_id.map(Id::Known), source_id.as_deref()), message(CONVERSATION)]
+        }
         Address::Contact { inbox_id, contact } => vec![
             create_contact(*inbox_id, contact),
             create_conversation(*inbox_id, Some(CONTACT), None),

@@ -36,8 +36,14 @@ impl Templates {
     /// # Errors
     /// Everything that is wrong with it, by line and key.
     pub fn render(&self, row: &Row, list: &str) -> Result<Delivery, Vec<Problem>> {
-        let mut renderer =
-            Renderer { templates: self, context: template::context(row), list, line: row.line, problems: Vec::new(), warnings: Vec::new() };
+        let mut renderer = Renderer {
+            templates: self,
+            context: template::context(row),
+            list,
+            line: row.line,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
         let address = renderer.address();
         let message = renderer.message();
         let key = match (&self.spec.recipients.key, &address) {
@@ -223,8 +229,7 @@ impl Renderer<'_> {
             content: all_or_nothing(content)?,
             private: all_or_nothing(private)?,
             message_type: *message_type,
-            content_attributes: all_or_nothing(in_reply_to)?
-                .map(|id| ContentAttributes { in_reply_to: MessageId(id) }),
+            content_attributes: all_or_nothing(in_reply_to)?.map(|id| ContentAttributes { in_reply_to: MessageId(id) }),
             template_params: all_or_nothing(template_params)?,
             attachments: attachments.into_iter().collect::<Option<_>>()?,
         })
@@ -256,7 +261,8 @@ impl Renderer<'_> {
     /// A path that stays inside the spec's folder by its own words; links are checked where files are opened.
     fn attachment(&mut self, template: &Template) -> Option<PathBuf> {
         let path = PathBuf::from(self.required(template)?);
-        let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let inside =
+            |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !inside(&path) {
             self.problem(template, "leads out of the spec's folder");
             return None;
@@ -305,7 +311,8 @@ impl Renderer<'_> {
     }
 
     fn header(&mut self, header: &spec::Header) -> Option<HeaderParams> {
-        let empty = |r#type| HeaderParams { r#type, text_variables: None, media_url: None, filename: None, location: None };
+        let empty =
+            |r#type| HeaderParams { r#type, text_variables: None, media_url: None, filename: None, location: None };
         Some(match header {
             spec::Header::Text { text_variables } => {
                 HeaderParams { text_variables: Some(self.variables(text_variables)?), ..empty(HeaderType::Text) }
@@ -369,7 +376,10 @@ impl Renderer<'_> {
     fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
         let checks = self.templates.spec.checks;
         if checks.liquid == LiquidCheck::Refuse && (value.contains("{{") || value.contains("{%")) {
-            self.problem(template, "holds `{{` or `{%`, which the server would evaluate (`checks.liquid: allow` sends it)");
+            self.problem(
+                template,
+                "holds `{{` or `{%`, which the server would evaluate (`checks.liquid: allow` sends it)",
+            );
         }
         if kind == Goes::ToText {
             return;

@@ -47,13 +47,13 @@ impl Templates {
     /// # Errors
     /// Why it gives none, naming the expression of the template and never its value.
     pub(super) fn text(&self, template: &Template, context: &Value) -> Result<String, String> {
-        self.environment
-            .get_template(&template.key)
-            .and_then(|compiled| compiled.render(context.clone()))
-            .map_err(|error| {
-                let source = if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
+        self.environment.get_template(&template.key).and_then(|compiled| compiled.render(context.clone())).map_err(
+            |error| {
+                let source =
+                    if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
                 explain(&error, &source)
-            })
+            },
+        )
     }
 
     /// Whether the row satisfies `recipients.where`.
@@ -155,7 +155,11 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
     let len = range.len().min(template.text.len() - at);
     let place = spec.source.place_inside(template.mark, &template.text, at, len);
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let hint = if shift > 0 { "`where` is an expression without braces, such as `country == \"DE\"`" } else { "templates are written in Jinja: `{{ column }}`" };
+    let hint = if shift > 0 {
+        "`where` is an expression without braces, such as `country == \"DE\"`"
+    } else {
+        "templates are written in Jinja: `{{ column }}`"
+    };
     Problem::error(place, format!("`{}`: {detail}", template.key)).hint(hint)
 }
 

@@ -19,8 +19,7 @@ pub(super) fn cells(
     let cannot_read = |error: &io::Error| vec![unreadable(written.name, error)];
     let mut text = Utf8::new(input, written.encoding).map_err(|error| cannot_read(&error))?;
     let delimiter = detect_delimiter(text.peek().map_err(|error| cannot_read(&error))?);
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| vec![problem(written.name, &error, 0)])? {
         let line = record.position().map_or(0, csv::Position::line);

@@ -86,11 +86,8 @@ impl<R: Read> Utf8<R> {
                 self.start = 0;
                 self.at_end = self.input.by_ref().take(CHUNK as u64).read_to_end(&mut self.raw)? == 0;
             }
-            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
-                &self.raw[self.start..],
-                &mut self.text,
-                self.at_end,
-            );
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(&self.raw[self.start..], &mut self.text, self.at_end);
             self.start += read;
             len = written;
             self.lines += self.text[..written].iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -132,4 +129,3 @@ pub(super) fn unreadable(file: &str, error: &io::Error) -> Problem {
         None => Problem::error(Place::file(file), format!("the list cannot be read: {error}")),
     }
 }
-

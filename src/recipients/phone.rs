@@ -32,7 +32,8 @@ pub fn normalise(text: &str, region: Option<&str>) -> Result<Phone, &'static str
     }
     // The library knows no dialling prefix without a country; `00` is the one that people use.
     let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
-    let parsed = phonenumber::parse(region, international.as_deref().unwrap_or(text)).map_err(|_| "not a phone number")?;
+    let parsed =
+        phonenumber::parse(region, international.as_deref().unwrap_or(text)).map_err(|_| "not a phone number")?;
     let e164 = parsed.format().mode(Mode::E164).to_string();
     let digits = e164.strip_prefix('+').unwrap_or_default();
     if !(7..=15).contains(&digits.len()) || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {

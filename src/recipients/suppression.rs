@@ -28,7 +28,12 @@ impl Suppression {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn add(&mut self, name: &str, input: impl Read + Send + 'static, region: Option<&str>) -> Result<(), Vec<Problem>> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        input: impl Read + Send + 'static,
+        region: Option<&str>,
+    ) -> Result<(), Vec<Problem>> {
         let file = self.files.len();
         self.files.push(name.to_owned());
         let written = Written { name, format: Format::Csv, delimiter: None, encoding: None };

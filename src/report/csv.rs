@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{Record, Writer};
+use super::{Record, Writer, time};
 
 pub(super) const COLUMNS: [&str; 13] = [
     "line",
@@ -49,8 +49,8 @@ impl<W: Write> Writer for Csv<W> {
             or_empty(record.contact_id.as_ref()),
             or_empty(record.conversation_id.as_ref()),
             or_empty(record.message_id.as_ref()),
-            or_empty(record.first_attempt_at.as_ref()),
-            or_empty(record.settled_at.as_ref()),
+            record.first_attempt_at.map(time).unwrap_or_default(),
+            record.settled_at.map(time).unwrap_or_default(),
             or_empty(record.duration_ms.as_ref()),
         ])?;
         Ok(())

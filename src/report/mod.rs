@@ -18,7 +18,10 @@ use crate::state::State;
 
 /// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "campaign report", description = "One line of a JSON Lines report: what became of one row of the list.")]
+#[schemars(
+    title = "campaign report",
+    description = "One line of a JSON Lines report: what became of one row of the list."
+)]
 pub struct Record {
     /// The line of the list on which the row begins, counted from 1.
     pub line: u64,
@@ -42,12 +45,24 @@ pub struct Record {
     pub message_id: Option<u64>,
     /// When it was first tried (RFC 3339, UTC).
     #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "with_milliseconds")]
     pub first_attempt_at: Option<Timestamp>,
     /// When its outcome was settled (RFC 3339, UTC).
     #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "with_milliseconds")]
     pub settled_at: Option<Timestamp>,
     /// Milliseconds from the first attempt to the outcome.
     pub duration_ms: Option<u64>,
+}
+
+/// A time as every report prints it: RFC 3339, UTC, always with milliseconds.
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+fn with_milliseconds<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(time).serialize(serializer)
 }
 
 impl Record {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::denied::Moment;
 use super::{End, Event, Patience, Run};
 use crate::attachment::Attachment;
-use crate::ledger::{Found, Ledger, LedgerError, Lease};
+use crate::ledger::{Found, Lease, Ledger, LedgerError};
 use crate::livedesk::{ContactReply, Hindrance, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::pace::Ticket;
@@ -98,14 +98,14 @@ impl<L: Ledger> Run<'_, L> {
             Err(Setback::Ledger(error)) => return Err(error),
             Err(setback) => return Ok(After::NotYet(lease, setback)),
         };
-        let claim = self.ledger.claim(lease).await?;
+        let claim = self.ledger.claim(lease, conversation_id).await?;
         if let Err(setback) = self.unless_stopped(self.pace.message()).await {
             return Ok(After::NotYet(self.ledger.release(claim).await?, setback));
         }
         drop(place);
         ticket.spend(Timestamp::now());
         let began = self.begin();
-        let reply = self.client.send(&claim, conversation_id, &delivery.message, attachments).await;
+        let reply = self.client.send(&claim, &delivery.message, attachments).await;
         self.let_in(&reply, began).await?;
         let outcome = match reply {
             Reply::NotTaken(hindrance) => {
@@ -159,7 +159,10 @@ impl<L: Ledger> Run<'_, L> {
         }
         let (inbox_id, contact_id, source_id) = match address {
             Address::Conversation(id) => return Ok(*id),
-            Address::Sender { inbox_id, contact_id, source_id } => (*inbox_id, *contact_id, source_id.as_deref()),
+            Address::Sender { inbox_id, contact_id, source_id } => {
+                lease.contact_id = *contact_id;
+                (*inbox_id, *contact_id, source_id.as_deref())
+            }
             Address::Contact { inbox_id, contact } => {
                 (*inbox_id, Some(self.contact(lease, *inbox_id, contact).await?), None)
             }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::attachment::Folder;
-use crate::ledger::{Ledger, LedgerError, Lease};
+use crate::ledger::{Lease, Ledger, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::Judge;

@@ -19,10 +19,7 @@ pub(super) fn sign_in() -> Answer {
 }
 
 pub(super) fn no_route(status: StatusCode) -> Answer {
-    (
-        status,
-        json!({ "status": status.as_u16(), "error": status.canonical_reason() }),
-    )
+    (status, json!({ "status": status.as_u16(), "error": status.canonical_reason() }))
 }
 
 pub(super) fn journal_broken() -> Answer {
@@ -34,23 +31,15 @@ pub(super) fn refusal(refusal: &Refusal) -> Answer {
     let unprocessable = |body| (StatusCode::UNPROCESSABLE_ENTITY, body);
     match refusal {
         Refusal::NotFound => (StatusCode::NOT_FOUND, json!({ "error": NOT_FOUND })),
-        Refusal::Missing(name) => unprocessable(
-            json!({ "error": format!("param is missing or the value is empty: {name}") }),
-        ),
-        Refusal::Invalid {
-            messages,
-            attributes,
-        } => unprocessable(json!({ "message": messages.join(", "), "attributes": attributes })),
-        Refusal::Validation(text) => {
-            unprocessable(json!({ "error": format!("Validation failed: {text}") }))
+        Refusal::Missing(name) => {
+            unprocessable(json!({ "error": format!("param is missing or the value is empty: {name}") }))
         }
-        Refusal::Word { word, field } => {
-            unprocessable(json!({ "error": format!("'{word}' is not a valid {field}") }))
+        Refusal::Invalid { messages, attributes } => {
+            unprocessable(json!({ "message": messages.join(", "), "attributes": attributes }))
         }
-        Refusal::Unreadable => (
-            StatusCode::BAD_REQUEST,
-            json!({ "status": 400, "error": "Bad Request" }),
-        ),
+        Refusal::Validation(text) => unprocessable(json!({ "error": format!("Validation failed: {text}") })),
+        Refusal::Word { word, field } => unprocessable(json!({ "error": format!("'{word}' is not a valid {field}") })),
+        Refusal::Unreadable => (StatusCode::BAD_REQUEST, json!({ "status": 400, "error": "Bad Request" })),
     }
 }
 
@@ -94,9 +83,7 @@ pub(super) fn contacts(count: usize, page: Option<&str>, found: &[&Contact]) -> 
 
 pub(super) fn conversation(conversation: &Conversation, contact: &Contact) -> Value {
     let mut body = conversation_head(conversation, contact);
-    if let (Value::Object(body), Value::Object(rest)) =
-        (&mut body, conversation_rest(conversation, contact))
-    {
+    if let (Value::Object(body), Value::Object(rest)) = (&mut body, conversation_rest(conversation, contact)) {
         body.extend(rest);
     }
     body
@@ -129,10 +116,7 @@ fn conversation_head(conversation: &Conversation, contact: &Contact) -> Value {
 
 fn conversation_rest(conversation: &Conversation, contact: &Contact) -> Value {
     let created = conversation.created.unix_seconds();
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the documented reply has a float here; microseconds fit 53 bits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the documented reply has a float here; microseconds fit 53 bits")]
     let updated = conversation.created.unix as f64 / 1e6;
     json!({
         "created_at": created,
@@ -191,13 +175,7 @@ pub(super) fn message_created(message: &Message, contact: Option<&Contact>) -> V
 /// Of the parameters of a template only these are given back.
 pub(super) fn named(params: &Value) -> Value {
     let keys = ["name", "language", "category"];
-    keys.iter()
-        .filter_map(|key| {
-            params
-                .get(*key)
-                .map(|value| ((*key).to_owned(), value.clone()))
-        })
-        .collect()
+    keys.iter().filter_map(|key| params.get(*key).map(|value| ((*key).to_owned(), value.clone()))).collect()
 }
 
 /// A whole message.
@@ -227,9 +205,7 @@ pub(super) fn message(message: &Message, contact: Option<&Contact>) -> Value {
     }
     if !draft.uploads.is_empty() {
         let numbered = (message.first_attachment..).zip(&draft.uploads);
-        body["attachments"] = numbered
-            .map(|(id, upload)| attachment(id, message.id, upload))
-            .collect();
+        body["attachments"] = numbered.map(|(id, upload)| attachment(id, message.id, upload)).collect();
     }
     body
 }
@@ -237,9 +213,7 @@ pub(super) fn message(message: &Message, contact: Option<&Contact>) -> Value {
 /// Who said it: an incoming message is the contact's, every other one the owner's of the API key.
 fn message_sender(message: &Message, contact: Option<&Contact>) -> Value {
     let (id, name, kind) = match contact {
-        Some(contact) if message.draft.message_type == 0 => {
-            (contact.id, contact.name.as_deref(), "contact")
-        }
+        Some(contact) if message.draft.message_type == 0 => (contact.id, contact.name.as_deref(), "contact"),
         _ => (3, Some("Sandbox"), "user"),
     };
     json!({
@@ -255,13 +229,9 @@ fn message_sender(message: &Message, contact: Option<&Contact>) -> Value {
 
 fn attachment(id: u64, message_id: u64, upload: &Upload) -> Value {
     let kind = upload.content_type.split('/').next();
-    let file_type = kind
-        .filter(|kind| matches!(*kind, "image" | "audio" | "video"))
-        .unwrap_or("file");
+    let file_type = kind.filter(|kind| matches!(*kind, "image" | "audio" | "video")).unwrap_or("file");
     let name: String = form_urlencoded::byte_serialize(upload.filename.as_bytes()).collect();
-    let url = |folder: &str| {
-        format!("https://livedesk.invalid/rails/active_storage/{folder}/redirect/{id}/{name}")
-    };
+    let url = |folder: &str| format!("https://livedesk.invalid/rails/active_storage/{folder}/redirect/{id}/{name}");
     json!({
         "id": id,
         "message_id": message_id,

@@ -17,13 +17,8 @@ pub(super) enum Route {
     Contact,
     Search,
     Conversation,
-    Message {
-        conversation: String,
-    },
-    Retry {
-        conversation: String,
-        message: String,
-    },
+    Message { conversation: String },
+    Retry { conversation: String, message: String },
     Unknown,
     WrongMethod,
 }
@@ -67,21 +62,13 @@ impl Call {
         let path = parts.uri.path().to_owned();
         let raw_query = parts.uri.query().map(ToOwned::to_owned);
         let body = Body::read(parts, body).await;
-        Self {
-            route,
-            method,
-            path,
-            raw_query,
-            body,
-        }
+        Self { route, method, path, raw_query, body }
     }
 
     /// A parameter of the query, decoded as a form: `+` is a space.
     pub(super) fn query(&self, name: &str) -> Option<String> {
         let query = self.raw_query.as_deref()?.as_bytes();
-        form_urlencoded::parse(query)
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// A parameter of the body.
@@ -101,9 +88,7 @@ impl Call {
 
     /// An id in the body, sent as a number or as digits; what cannot be an id names nothing.
     pub(super) fn id(&self, name: &str) -> Result<Option<u64>, Refusal> {
-        self.text(name)
-            .map(|text| text.trim().parse().map_err(|_| Refusal::NotFound))
-            .transpose()
+        self.text(name).map(|text| text.trim().parse().map_err(|_| Refusal::NotFound)).transpose()
     }
 
     /// The files sent as `attachments[]`.
@@ -142,20 +127,15 @@ impl Body {
             return Self::Empty;
         }
         if media == "application/json" || media.ends_with("+json") {
-            return serde_json::from_slice(&bytes).map_or_else(
-                |_| Self::Broken(String::from_utf8_lossy(&bytes).into_owned()),
-                Self::Json,
-            );
+            return serde_json::from_slice(&bytes)
+                .map_or_else(|_| Self::Broken(String::from_utf8_lossy(&bytes).into_owned()), Self::Json);
         }
         if media == "application/x-www-form-urlencoded" {
             let mut fields = Map::new();
             for (key, value) in form_urlencoded::parse(&bytes) {
                 nest(&mut fields, &key, Value::String(value.into_owned()));
             }
-            return Self::Form {
-                fields,
-                uploads: Vec::new(),
-            };
+            return Self::Form { fields, uploads: Vec::new() };
         }
         Self::Other(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -187,16 +167,8 @@ impl Upload {
 
 /// The media type without its parameters, in lower case.
 fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 async fn read_form(mut form: Multipart) -> Body {
@@ -210,26 +182,14 @@ async fn read_form(mut form: Multipart) -> Body {
         };
         let name = part.name().unwrap_or_default().to_owned();
         let filename = part.file_name().map(ToOwned::to_owned);
-        let content_type = part
-            .content_type()
-            .unwrap_or("application/octet-stream")
-            .to_owned();
+        let content_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
         let bytes = match part.bytes().await {
             Ok(bytes) => bytes,
             Err(error) => return Body::Broken(error.body_text()),
         };
         match filename {
-            Some(filename) => uploads.push(Upload {
-                name,
-                filename,
-                content_type,
-                size: bytes.len() as u64,
-            }),
-            None => nest(
-                &mut fields,
-                &name,
-                Value::String(String::from_utf8_lossy(&bytes).into_owned()),
-            ),
+            Some(filename) => uploads.push(Upload { name, filename, content_type, size: bytes.len() as u64 }),
+            None => nest(&mut fields, &name, Value::String(String::from_utf8_lossy(&bytes).into_owned())),
         }
     }
 }
@@ -260,13 +220,7 @@ mod tests {
     #[test]
     fn bracketed_names_nest() {
         let mut fields = Map::new();
-        for (name, value) in [
-            ("content", "hi"),
-            ("t[name]", "x"),
-            ("t[p][1]", "y"),
-            ("l[]", "1"),
-            ("l[]", "2"),
-        ] {
+        for (name, value) in [("content", "hi"), ("t[name]", "x"), ("t[p][1]", "y"), ("l[]", "1"), ("l[]", "2")] {
             nest(&mut fields, name, json!(value));
         }
         assert_eq!(

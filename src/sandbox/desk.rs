@@ -21,7 +21,8 @@ use super::templates::{self, Failure, Template};
 /// A message may be this long.
 const CONTENT_LIMIT: usize = 150_000;
 const UPLOADS_LIMIT: usize = 15;
-const SOURCE_ID_WARNING: &str = "source_id marks a message as one that came from the channel: the real service answers `sent` and never sends it";
+const SOURCE_ID_WARNING: &str =
+    "source_id marks a message as one that came from the channel: the real service answers `sent` and never sends it";
 
 /// Everything that the connections of one sandbox share.
 pub(super) struct Desk {
@@ -64,10 +65,7 @@ struct Outcome {
 
 impl Outcome {
     fn refused(answer: Answer) -> Self {
-        Self {
-            reply: Some(answer.into()),
-            ..Self::default()
-        }
+        Self { reply: Some(answer.into()), ..Self::default() }
     }
 
     /// The same deed with another reply.
@@ -76,40 +74,22 @@ impl Outcome {
     }
 
     fn accepted<const N: usize>(body: Value, ids: [(&str, u64); N]) -> Self {
-        let ids = ids
-            .into_iter()
-            .map(|(name, id)| (name.to_owned(), json!(id)))
-            .collect();
-        Self {
-            accepted: true,
-            ids,
-            ..Self::refused((StatusCode::OK, body))
-        }
+        let ids = ids.into_iter().map(|(name, id)| (name.to_owned(), json!(id))).collect();
+        Self { accepted: true, ids, ..Self::refused((StatusCode::OK, body)) }
     }
 }
 
 impl From<Answer> for Reply {
     fn from((status, body): Answer) -> Self {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-        Self {
-            status,
-            headers,
-            body: body.to_string(),
-        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        Self { status, headers, body: body.to_string() }
     }
 }
 
 impl From<&Canned> for Reply {
     fn from(canned: &Canned) -> Self {
-        Self {
-            status: canned.status,
-            headers: canned.headers.clone(),
-            body: canned.body.clone(),
-        }
+        Self { status: canned.status, headers: canned.headers.clone(), body: canned.body.clone() }
     }
 }
 
@@ -132,10 +112,7 @@ impl Desk {
     pub(super) fn now(&self) -> Moment {
         let elapsed = self.started.elapsed().as_micros();
         let since_start = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        let unix = self
-            .started_at
-            .as_microsecond()
-            .saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        let unix = self.started_at.as_microsecond().saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
         Moment { since_start, unix }
     }
 
@@ -151,10 +128,7 @@ impl Desk {
 
     /// What made the journal fail, once.
     pub(super) fn journal_error(&self) -> Option<io::Error> {
-        self.broken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -170,20 +144,12 @@ impl Desk {
             None | Some(Action::None) => self.carry_out(call, None, arrived),
             Some(Action::Fail(failure)) => self.carry_out(call, Some(failure), arrived),
             Some(Action::Hangup { accept }) => self.carry_out_if(*accept, call, arrived).but(None),
-            Some(Action::Answer(canned)) => self
-                .carry_out_if(canned.accept, call, arrived)
-                .but(Some(canned.into())),
+            Some(Action::Answer(canned)) => self.carry_out_if(canned.accept, call, arrived).but(Some(canned.into())),
         };
         outcome.fault = picked.map(|(position, _)| position);
-        let reply = if self.write(call, arrived, &outcome) {
-            outcome.reply
-        } else {
-            Some(answers::journal_broken().into())
-        };
-        Verdict {
-            delay: fault.map(|fault| fault.delay).unwrap_or_default(),
-            reply,
-        }
+        let reply =
+            if self.write(call, arrived, &outcome) { outcome.reply } else { Some(answers::journal_broken().into()) };
+        Verdict { delay: fault.map(|fault| fault.delay).unwrap_or_default(), reply }
     }
 
     /// Writes the journal's line. When that fails there is no use in going on: the server closes.
@@ -209,10 +175,7 @@ impl Desk {
         let Err(error) = journal.write(&entry) else {
             return true;
         };
-        self.broken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.close();
         false
     }
@@ -226,11 +189,8 @@ impl Desk {
 
     /// What the request is about, with what is known of the conversation and the contact that it names.
     fn facts(&self, call: &Call) -> Facts {
-        let mut facts = Facts {
-            content: call.text("content"),
-            contact_id: call.text("contact_id"),
-            ..Facts::default()
-        };
+        let mut facts =
+            Facts { content: call.text("content"), contact_id: call.text("contact_id"), ..Facts::default() };
         let account = self.account();
         match &call.route {
             Route::Contact => {
@@ -243,21 +203,14 @@ impl Desk {
                 (facts.phone_number, facts.email, facts.identifier) = (q.clone(), q.clone(), q);
             }
             Route::Message { conversation } | Route::Retry { conversation, .. } => {
-                let known = conversation
-                    .parse()
-                    .ok()
-                    .and_then(|id| account.conversation(id));
+                let known = conversation.parse().ok().and_then(|id| account.conversation(id));
                 let contact = known.and_then(|known| known.contact_id);
                 facts.contact_id = contact.map(|id| id.to_string());
                 facts.conversation_id = Some(conversation.clone());
             }
             Route::Conversation | Route::Unknown | Route::WrongMethod => {}
         }
-        let contact = facts
-            .contact_id
-            .as_deref()
-            .and_then(|id| id.parse().ok())
-            .and_then(|id| account.contact(id));
+        let contact = facts.contact_id.as_deref().and_then(|id| id.parse().ok()).and_then(|id| account.contact(id));
         if let Some(contact) = contact {
             facts.phone_number.clone_from(&contact.phone_number);
             facts.email.clone_from(&contact.email);
@@ -267,11 +220,7 @@ impl Desk {
     }
 
     fn carry_out_if(&self, accept: bool, call: &Call, now: Moment) -> Outcome {
-        if accept {
-            self.carry_out(call, None, now)
-        } else {
-            Outcome::default()
-        }
+        if accept { self.carry_out(call, None, now) } else { Outcome::default() }
     }
 
     fn carry_out(&self, call: &Call, failure: Option<&Failure>, now: Moment) -> Outcome {
@@ -285,10 +234,7 @@ impl Desk {
             Route::Search => Ok(self.search(call)),
             Route::Conversation => self.open(call, now),
             Route::Message { conversation } => self.post(call, conversation, failure, now),
-            Route::Retry {
-                conversation,
-                message,
-            } => self.retry(conversation, message, failure),
+            Route::Retry { conversation, message } => self.retry(conversation, message, failure),
         };
         done.unwrap_or_else(|refusal| Outcome::refused(answers::refusal(&refusal)))
     }
@@ -305,10 +251,7 @@ impl Desk {
         };
         let mut account = self.account();
         let contact = account.create_contact(wanted, now)?;
-        Ok(Outcome::accepted(
-            answers::contact_created(contact),
-            [("contact_id", contact.id)],
-        ))
+        Ok(Outcome::accepted(answers::contact_created(contact), [("contact_id", contact.id)]))
     }
 
     fn search(&self, call: &Call) -> Outcome {
@@ -317,10 +260,7 @@ impl Desk {
             q: call.query("q"),
             sort: call.query("sort"),
             descending: call.query("direction").as_deref() == Some("desc"),
-            page: page
-                .as_deref()
-                .and_then(|page| page.parse().ok())
-                .unwrap_or(1),
+            page: page.as_deref().and_then(|page| page.parse().ok()).unwrap_or(1),
         };
         let account = self.account();
         let (count, found) = search.run(account.contacts());
@@ -334,27 +274,12 @@ impl Desk {
         let mut account = self.account();
         let id = account.open(inbox, contact_id, source_id.as_deref(), now)?;
         let conversation = account.conversation(id).ok_or(Refusal::NotFound)?;
-        let contact = conversation
-            .contact_id
-            .and_then(|id| account.contact(id))
-            .ok_or(Refusal::NotFound)?;
-        let ids = [
-            ("contact_id", contact.id),
-            ("conversation_id", conversation.id),
-        ];
-        Ok(Outcome::accepted(
-            answers::conversation(conversation, contact),
-            ids,
-        ))
+        let contact = conversation.contact_id.and_then(|id| account.contact(id)).ok_or(Refusal::NotFound)?;
+        let ids = [("contact_id", contact.id), ("conversation_id", conversation.id)];
+        Ok(Outcome::accepted(answers::conversation(conversation, contact), ids))
     }
 
-    fn post(
-        &self,
-        call: &Call,
-        id: &str,
-        failure: Option<&Failure>,
-        now: Moment,
-    ) -> Result<Outcome, Refusal> {
+    fn post(&self, call: &Call, id: &str, failure: Option<&Failure>, now: Moment) -> Result<Outcome, Refusal> {
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         let mut draft = draft(call)?;
         let broken_rule = match (&self.templates, &draft.template) {
@@ -370,18 +295,10 @@ impl Desk {
         let ids = [("conversation_id", id), ("message_id", message_id)];
         let message = account.message(message_id).ok_or(Refusal::NotFound)?;
         let contact = message.contact_id.and_then(|id| account.contact(id));
-        Ok(Outcome {
-            warning,
-            ..Outcome::accepted(answers::message_created(message, contact), ids)
-        })
+        Ok(Outcome { warning, ..Outcome::accepted(answers::message_created(message, contact), ids) })
     }
 
-    fn retry(
-        &self,
-        conversation: &str,
-        message: &str,
-        failure: Option<&Failure>,
-    ) -> Result<Outcome, Refusal> {
+    fn retry(&self, conversation: &str, message: &str, failure: Option<&Failure>) -> Result<Outcome, Refusal> {
         let conversation = conversation.parse().map_err(|_| Refusal::NotFound)?;
         let id = message.parse().map_err(|_| Refusal::NotFound)?;
         let mut account = self.account();
@@ -414,23 +331,13 @@ fn draft(call: &Call) -> Result<Draft, Refusal> {
         Some(Value::String(text)) => Some(text.clone()),
         _ => call.text("content"),
     };
-    if content
-        .as_ref()
-        .is_some_and(|content| content.chars().count() > CONTENT_LIMIT)
-    {
+    if content.as_ref().is_some_and(|content| content.chars().count() > CONTENT_LIMIT) {
         let text = format!("Content is too long (maximum is {CONTENT_LIMIT} characters)");
         return Err(Refusal::Validation(text));
     }
-    let uploads: Vec<_> = call
-        .uploads()
-        .iter()
-        .filter(|upload| upload.name == "attachments[]")
-        .cloned()
-        .collect();
+    let uploads: Vec<_> = call.uploads().iter().filter(|upload| upload.name == "attachments[]").cloned().collect();
     if uploads.len() > UPLOADS_LIMIT {
-        return Err(Refusal::Validation(
-            "Attachments exceeded maximum allowed".to_owned(),
-        ));
+        return Err(Refusal::Validation("Attachments exceeded maximum allowed".to_owned()));
     }
     let template = call.field("template_params").cloned();
     if let Some(params) = &template {
@@ -458,9 +365,6 @@ fn message_type(given: Option<&Value>) -> Result<u8, Refusal> {
         "outgoing" => Ok(1),
         "activity" => Ok(2),
         "template" => Ok(3),
-        _ => Err(Refusal::Word {
-            word,
-            field: "message_type",
-        }),
+        _ => Err(Refusal::Word { word, field: "message_type" }),
     }
 }

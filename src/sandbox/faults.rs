@@ -107,14 +107,8 @@ struct Counts {
 
 impl Faults {
     pub(super) fn new(faults: Vec<Fault>) -> Self {
-        let counts = Counts {
-            requests: [0; 6],
-            played: vec![0; faults.len()],
-        };
-        Self {
-            faults,
-            counts: Mutex::new(counts),
-        }
+        let counts = Counts { requests: [0; 6], played: vec![0; faults.len()] };
+        Self { faults, counts: Mutex::new(counts) }
     }
 
     /// Whether there is nothing to look for, so that nobody has to collect facts.
@@ -129,19 +123,11 @@ impl Faults {
         if kind != Kind::Any {
             counts.requests[kind as usize] += 1;
         }
-        let position = self
-            .faults
-            .iter()
-            .enumerate()
-            .position(|(position, fault)| {
-                (fault.on == kind || fault.on == Kind::Any)
-                    && fault
-                        .times
-                        .is_none_or(|times| counts.played[position] < times)
-                    && fault
-                        .matches
-                        .holds(facts, counts.requests[fault.on as usize])
-            })?;
+        let position = self.faults.iter().enumerate().position(|(position, fault)| {
+            (fault.on == kind || fault.on == Kind::Any)
+                && fault.times.is_none_or(|times| counts.played[position] < times)
+                && fault.matches.holds(facts, counts.requests[fault.on as usize])
+        })?;
         counts.played[position] += 1;
         Some((position, &self.faults[position]))
     }
@@ -149,8 +135,7 @@ impl Faults {
 
 impl Match {
     fn holds(&self, facts: &Facts, nth: u64) -> bool {
-        let same =
-            |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
+        let same = |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
         let same_email = match (&self.email, &facts.email) {
             (Some(wanted), Some(given)) => wanted.to_lowercase() == given.to_lowercase(),
             (wanted, _) => wanted.is_none(),

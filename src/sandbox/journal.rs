@@ -57,11 +57,7 @@ impl Journal {
         let rest = serde_json::to_string(entry)?;
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.seq += 1;
-        let line = format!(
-            "{{\"seq\":{},{}\n",
-            open.seq,
-            rest.strip_prefix('{').unwrap_or(&rest)
-        );
+        let line = format!("{{\"seq\":{},{}\n", open.seq, rest.strip_prefix('{').unwrap_or(&rest));
         open.out.write_all(line.as_bytes())?;
         open.out.flush()
     }

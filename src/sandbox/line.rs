@@ -38,10 +38,7 @@ pub(super) struct Wire {
 impl Wire {
     fn check(&self) -> io::Result<()> {
         if self.line.0.load(Ordering::Acquire) {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "cut by the script",
-            ));
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the script"));
         }
         Ok(())
     }
@@ -56,13 +53,7 @@ impl Listener for Lines {
         // Answers are small and one at a time: waiting to fill a segment would only slow the benchmarks down.
         // A socket that refuses the option is as good as any.
         let _ = stream.set_nodelay(true);
-        (
-            Wire {
-                stream,
-                line: Line(Arc::default()),
-            },
-            address,
-        )
+        (Wire { stream, line: Line(Arc::default()) }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -77,21 +68,13 @@ impl Connected<IncomingStream<'_, Lines>> for Line {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -55,20 +55,14 @@ pub struct Sandbox {
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let journal = self.journal.is_some();
-        f.debug_struct("Sandbox")
-            .field("script", &self.script)
-            .field("journal", &journal)
-            .finish()
+        f.debug_struct("Sandbox").field("script", &self.script).field("journal", &journal).finish()
     }
 }
 
 impl Sandbox {
     /// A sandbox that behaves as the script says.
     pub fn new(script: Script) -> Self {
-        Self {
-            script,
-            journal: None,
-        }
+        Self { script, journal: None }
     }
 
     /// Writes one JSON line per request, and flushes it before the answer leaves, so that what a client was told can
@@ -101,8 +95,7 @@ impl Sandbox {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let desk = Arc::new(Desk::new(self.script, self.journal));
-        let service =
-            routes::router(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
+        let service = routes::router(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
         let end = {
             let desk = Arc::clone(&desk);
             async move {
@@ -112,9 +105,7 @@ impl Sandbox {
                 }
             }
         };
-        axum::serve(Lines(listener), service)
-            .with_graceful_shutdown(end)
-            .await?;
+        axum::serve(Lines(listener), service).with_graceful_shutdown(end).await?;
         desk.journal_error().map_or(Ok(()), Err)
     }
 }

@@ -22,10 +22,7 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .route(&at("/contacts"), get(search).post(contact))
         .route(&at("/conversations"), post(conversation))
         .route(&at("/conversations/{conversation}/messages"), post(message))
-        .route(
-            &at("/conversations/{conversation}/messages/{message}/retry"),
-            post(retry),
-        )
+        .route(&at("/conversations/{conversation}/messages/{message}/retry"), post(retry))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -43,11 +40,7 @@ async fn search(State(desk): Shared, ConnectInfo(line): OnLine, request: Request
     respond(&desk, &line, Route::Search, request).await
 }
 
-async fn conversation(
-    State(desk): Shared,
-    ConnectInfo(line): OnLine,
-    request: Request,
-) -> Response {
+async fn conversation(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
     respond(&desk, &line, Route::Conversation, request).await
 }
 
@@ -66,27 +59,14 @@ async fn retry(
     Path((conversation, message)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    respond(
-        &desk,
-        &line,
-        Route::Retry {
-            conversation,
-            message,
-        },
-        request,
-    )
-    .await
+    respond(&desk, &line, Route::Retry { conversation, message }, request).await
 }
 
 async fn unknown(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
     respond(&desk, &line, Route::Unknown, request).await
 }
 
-async fn wrong_method(
-    State(desk): Shared,
-    ConnectInfo(line): OnLine,
-    request: Request,
-) -> Response {
+async fn wrong_method(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
     respond(&desk, &line, Route::WrongMethod, request).await
 }
 
@@ -124,13 +104,7 @@ fn let_in(wanted: Option<&Credentials>, headers: &HeaderMap) -> bool {
         return false;
     };
     match wanted {
-        Some(wanted) => {
-            *wanted
-                == Credentials {
-                    api_key,
-                    api_secret,
-                }
-        }
+        Some(wanted) => *wanted == Credentials { api_key, api_secret },
         None => !api_key.is_empty() && !api_secret.is_empty(),
     }
 }
@@ -141,10 +115,7 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(encoded.trim())
-        .ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    text.split_once(':')
-        .map(|(key, secret)| (key.to_owned(), secret.to_owned()))
+    text.split_once(':').map(|(key, secret)| (key.to_owned(), secret.to_owned()))
 }

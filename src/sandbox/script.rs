@@ -62,24 +62,14 @@ impl Script {
     /// The first thing that is not YAML, not a key or value that a script knows, or a fault that cannot be played.
     pub fn parse(yaml: &str) -> Result<Self, ScriptError> {
         let options = serde_yaml::options! { strict_booleans: true };
-        let raw: Option<RawScript> =
-            serde_yaml::from_str_with_options(yaml, options).map_err(|error| {
-                let (line, column) = error
-                    .location()
-                    .map_or((1, 1), |at| (at.line(), at.column()));
-                ScriptError {
-                    line,
-                    column,
-                    what: plain(&error),
-                }
-            })?;
+        let raw: Option<RawScript> = serde_yaml::from_str_with_options(yaml, options).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            ScriptError { line, column, what: plain(&error) }
+        })?;
         let raw = raw.unwrap_or_default();
         let faults = raw.faults.into_iter().map(|fault| {
             let (line, column) = (fault.referenced.line(), fault.referenced.column());
-            fault
-                .value
-                .check()
-                .map_err(|what| ScriptError { line, column, what })
+            fault.value.check().map_err(|what| ScriptError { line, column, what })
         });
         Ok(Self {
             credentials: raw.credentials,
@@ -94,11 +84,7 @@ impl Script {
 fn plain(error: &serde_yaml::Error) -> String {
     let text = error.without_snippet().to_string();
     let text = text.lines().next().unwrap_or_default();
-    text.split(" at line ")
-        .next()
-        .unwrap_or(text)
-        .trim_start_matches("error: ")
-        .to_owned()
+    text.split(" at line ").next().unwrap_or(text).trim_start_matches("error: ").to_owned()
 }
 
 #[derive(Default, Deserialize)]
@@ -137,24 +123,15 @@ impl RawFault {
     fn check(self) -> Result<Fault, String> {
         let delay = self.delay.as_deref().map(duration).transpose()?;
         let answers = self.status.is_some() || self.body.is_some() || !self.headers.is_empty();
-        let actions = [answers, self.drop.is_some(), self.fail.is_some()]
-            .into_iter()
-            .filter(|given| *given)
-            .count();
+        let actions = [answers, self.drop.is_some(), self.fail.is_some()].into_iter().filter(|given| *given).count();
         if actions > 1 {
-            return Err(
-                "a fault has one action: an answer (status, body, headers), `drop` or `fail`"
-                    .to_owned(),
-            );
+            return Err("a fault has one action: an answer (status, body, headers), `drop` or `fail`".to_owned());
         }
         if self.accept.is_some() && !answers {
             return Err("`accept` belongs to an answer (status, body, headers)".to_owned());
         }
         if actions == 0 && delay.is_none() {
-            return Err(
-                "this fault does nothing: give it a `status`, `body`, `delay`, `drop` or `fail`"
-                    .to_owned(),
-            );
+            return Err("this fault does nothing: give it a `status`, `body`, `delay`, `drop` or `fail`".to_owned());
         }
         if self.fail.is_some() && !matches!(self.on, Kind::Message | Kind::Retry | Kind::Any) {
             return Err("only messages can `fail`: set `on: message` or `on: retry`".to_owned());
@@ -166,13 +143,7 @@ impl RawFault {
             (None, None) if answers => canned(self.status, self.body, &self.headers, self.accept)?,
             (None, None) => Action::None,
         };
-        Ok(Fault {
-            matches: self.matches,
-            on: self.on,
-            times: self.times,
-            delay: delay.unwrap_or_default(),
-            action,
-        })
+        Ok(Fault { matches: self.matches, on: self.on, times: self.times, delay: delay.unwrap_or_default(), action })
     }
 }
 
@@ -203,17 +174,11 @@ fn canned(
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     for (name, value) in headers {
         let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
-        let value = HeaderValue::try_from(value)
-            .map_err(|_| format!("the value of `{name}` is no header value"))?;
+        let value = HeaderValue::try_from(value).map_err(|_| format!("the value of `{name}` is no header value"))?;
         map.insert(name, value);
     }
     let accept = accept.unwrap_or_else(|| status.is_success());
-    Ok(Action::Answer(Canned {
-        status,
-        headers: map,
-        body,
-        accept,
-    }))
+    Ok(Action::Answer(Canned { status, headers: map, body, accept }))
 }
 
 /// What stands behind a status when the script gives no body: as the real service and what is in front of it do.
@@ -222,14 +187,12 @@ fn default_body(status: StatusCode) -> (&'static str, String) {
     match status.as_u16() {
         429 => ("text/plain", "Retry later\n".to_owned()),
         403 => ("text/plain", "Forbidden\n".to_owned()),
-        code @ (413 | 502..=504) => (
-            "text/html",
-            format!("<html><head><title>{code} {reason}</title></head><body></body></html>\n"),
-        ),
-        code if status.is_client_error() || status.is_server_error() => (
-            "application/json; charset=utf-8",
-            serde_json::json!({ "status": code, "error": reason }).to_string(),
-        ),
+        code @ (413 | 502..=504) => {
+            ("text/html", format!("<html><head><title>{code} {reason}</title></head><body></body></html>\n"))
+        }
+        code if status.is_client_error() || status.is_server_error() => {
+            ("application/json; charset=utf-8", serde_json::json!({ "status": code, "error": reason }).to_string())
+        }
         _ => ("text/plain", String::new()),
     }
 }

@@ -19,42 +19,20 @@ pub(super) struct Search {
 
 impl Search {
     /// How many contacts there are in all, and those of the page.
-    pub(super) fn run<'a>(
-        &self,
-        contacts: impl Iterator<Item = &'a Contact>,
-    ) -> (usize, Vec<&'a Contact>) {
-        let pattern = self
-            .q
-            .as_deref()
-            .map(str::trim)
-            .filter(|q| !q.is_empty())
-            .map(Pattern::new);
+    pub(super) fn run<'a>(&self, contacts: impl Iterator<Item = &'a Contact>) -> (usize, Vec<&'a Contact>) {
+        let pattern = self.q.as_deref().map(str::trim).filter(|q| !q.is_empty()).map(Pattern::new);
         let mut found: Vec<&Contact> = contacts
-            .filter(|contact| {
-                listed(contact)
-                    && pattern
-                        .as_ref()
-                        .is_none_or(|pattern| pattern.finds(contact))
-            })
+            .filter(|contact| listed(contact) && pattern.as_ref().is_none_or(|pattern| pattern.finds(contact)))
             .collect();
         if let Some(sort) = &self.sort {
             let (field, descending) = match sort.strip_prefix('-') {
                 Some(field) => (field, true),
                 None => (sort.as_str(), self.descending),
             };
-            found.sort_by(|a, b| {
-                if descending {
-                    compare(b, a, field)
-                } else {
-                    compare(a, b, field)
-                }
-            });
+            found.sort_by(|a, b| if descending { compare(b, a, field) } else { compare(a, b, field) });
         }
         let start = self.page.saturating_sub(1).saturating_mul(PAGE);
-        (
-            found.len(),
-            found.into_iter().skip(start).take(PAGE).collect(),
-        )
+        (found.len(), found.into_iter().skip(start).take(PAGE).collect())
     }
 }
 
@@ -80,22 +58,13 @@ struct Pattern {
 
 impl Pattern {
     fn new(q: &str) -> Self {
-        Self {
-            exact: q.chars().collect(),
-            lower: q.to_lowercase().chars().collect(),
-        }
+        Self { exact: q.chars().collect(), lower: q.to_lowercase().chars().collect() }
     }
 
     fn finds(&self, contact: &Contact) -> bool {
         let insensitive = [&contact.name, &contact.email, &contact.phone_number];
-        insensitive
-            .into_iter()
-            .flatten()
-            .any(|text| contains(&text.to_lowercase(), &self.lower))
-            || contact
-                .identifier
-                .as_ref()
-                .is_some_and(|text| contains(text, &self.exact))
+        insensitive.into_iter().flatten().any(|text| contains(&text.to_lowercase(), &self.lower))
+            || contact.identifier.as_ref().is_some_and(|text| contains(text, &self.exact))
     }
 }
 
@@ -131,8 +100,7 @@ mod tests {
 
     #[test]
     fn patterns_are_substrings_with_wildcards() {
-        let found =
-            |text: &str, pattern: &str| contains(text, &pattern.chars().collect::<Vec<_>>());
+        let found = |text: &str, pattern: &str| contains(text, &pattern.chars().collect::<Vec<_>>());
         assert!(found("alice@acme.inc", "acme"));
         assert!(found("aab", "ab"));
         assert!(found("a-b-c", "a%c"));

@@ -38,10 +38,7 @@ pub(super) enum Refusal {
     /// A required parameter is not there.
     Missing(&'static str),
     /// Attributes of a record that are not valid: whole sentences, and the attributes.
-    Invalid {
-        messages: Vec<String>,
-        attributes: Vec<&'static str>,
-    },
+    Invalid { messages: Vec<String>, attributes: Vec<&'static str> },
     /// A message that is not valid.
     Validation(String),
     /// A value outside its enumeration.
@@ -131,12 +128,7 @@ impl Account {
             sources: HashMap::new(),
             conversations: HashMap::new(),
             messages: HashMap::new(),
-            next: Next {
-                contact: 2_219_256,
-                conversation: 40,
-                message: 3_030_000,
-                attachment: 199,
-            },
+            next: Next { contact: 2_219_256, conversation: 40, message: 3_030_000, attachment: 199 },
         }
     }
 
@@ -157,11 +149,7 @@ impl Account {
     }
 
     /// Makes a contact from what was asked for; id, source id and time of `wanted` are set here.
-    pub(super) fn create_contact(
-        &mut self,
-        mut wanted: Contact,
-        now: Moment,
-    ) -> Result<&Contact, Refusal> {
+    pub(super) fn create_contact(&mut self, mut wanted: Contact, now: Moment) -> Result<&Contact, Refusal> {
         wanted.email = wanted.email.map(|email| email.to_lowercase());
         let unique = unique(&wanted);
         self.validate(&wanted, &unique)?;
@@ -186,37 +174,16 @@ impl Account {
         };
         for key in unique {
             if self.taken.contains_key(key) {
-                object(
-                    key.0,
-                    format!("{} has already been taken", humanized(key.0)),
-                );
+                object(key.0, format!("{} has already been taken", humanized(key.0)));
             }
         }
-        if wanted
-            .email
-            .as_deref()
-            .is_some_and(|email| !is_email(email))
-        {
+        if wanted.email.as_deref().is_some_and(|email| !is_email(email)) {
             object("email", "Email Invalid email".to_owned());
         }
-        if wanted
-            .phone_number
-            .as_deref()
-            .is_some_and(|phone| !is_e164(phone))
-        {
-            object(
-                "phone_number",
-                "Phone number should be in e164 format".to_owned(),
-            );
+        if wanted.phone_number.as_deref().is_some_and(|phone| !is_e164(phone)) {
+            object("phone_number", "Phone number should be in e164 format".to_owned());
         }
-        if messages.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::Invalid {
-                messages,
-                attributes,
-            })
-        }
+        if messages.is_empty() { Ok(()) } else { Err(Refusal::Invalid { messages, attributes }) }
     }
 
     /// Opens a conversation, always a new one, and gives its id.
@@ -232,25 +199,14 @@ impl Account {
             self.next.conversation += 1;
         }
         let id = self.next.conversation;
-        let conversation = Conversation {
-            id,
-            inbox_id,
-            contact_id: Some(contact_id),
-            created: now,
-            said: 0,
-            recent: VecDeque::new(),
-        };
+        let conversation =
+            Conversation { id, inbox_id, contact_id: Some(contact_id), created: now, said: 0, recent: VecDeque::new() };
         self.conversations.insert(id, conversation);
         Ok(id)
     }
 
     /// The contact that a conversation is for. Unless strict, one that is not known stands in for a real one.
-    fn addressee(
-        &mut self,
-        id: Option<u64>,
-        source: Option<&str>,
-        now: Moment,
-    ) -> Result<u64, Refusal> {
+    fn addressee(&mut self, id: Option<u64>, source: Option<&str>, now: Moment) -> Result<u64, Refusal> {
         let known = match (id, source) {
             (Some(id), _) => self.contacts.contains_key(&id).then_some(id),
             (None, Some(source)) => self.sources.get(source).copied(),
@@ -271,40 +227,23 @@ impl Account {
         let source_id = source.map_or_else(|| uuid(0x660c_e36f, id), ToOwned::to_owned);
         self.sources.insert(source_id.clone(), id);
         let name = Some(format!("Contact {id}"));
-        self.contacts.insert(
-            id,
-            Contact {
-                id,
-                name,
-                source_id,
-                created: now,
-                ..Contact::default()
-            },
-        );
+        self.contacts.insert(id, Contact { id, name, source_id, created: now, ..Contact::default() });
         id
     }
 
     /// Adds a message to a conversation, and gives its id.
-    pub(super) fn post(
-        &mut self,
-        conversation_id: u64,
-        draft: Draft,
-        now: Moment,
-    ) -> Result<u64, Refusal> {
+    pub(super) fn post(&mut self, conversation_id: u64, draft: Draft, now: Moment) -> Result<u64, Refusal> {
         if self.strict && !self.conversations.contains_key(&conversation_id) {
             return Err(Refusal::NotFound);
         }
-        let conversation = self
-            .conversations
-            .entry(conversation_id)
-            .or_insert_with(|| Conversation {
-                id: conversation_id,
-                inbox_id: STAND_IN_INBOX,
-                contact_id: None,
-                created: now,
-                said: 0,
-                recent: VecDeque::new(),
-            });
+        let conversation = self.conversations.entry(conversation_id).or_insert_with(|| Conversation {
+            id: conversation_id,
+            inbox_id: STAND_IN_INBOX,
+            contact_id: None,
+            created: now,
+            said: 0,
+            recent: VecDeque::new(),
+        });
         conversation.admit(now.since_start)?;
         let id = self.next.message;
         self.next.message += 1;
@@ -331,10 +270,7 @@ impl Account {
         message_id: u64,
         failure: Option<Failure>,
     ) -> Result<(), Refusal> {
-        let message = self
-            .messages
-            .get_mut(&message_id)
-            .ok_or(Refusal::NotFound)?;
+        let message = self.messages.get_mut(&message_id).ok_or(Refusal::NotFound)?;
         if message.conversation_id != conversation_id {
             return Err(Refusal::NotFound);
         }
@@ -348,11 +284,7 @@ impl Account {
 impl Conversation {
     /// Counts a message, unless there were too many in the last minute.
     fn admit(&mut self, now: u64) -> Result<(), Refusal> {
-        while self
-            .recent
-            .front()
-            .is_some_and(|then| now.saturating_sub(*then) >= MINUTE_US)
-        {
+        while self.recent.front().is_some_and(|then| now.saturating_sub(*then) >= MINUTE_US) {
             self.recent.pop_front();
         }
         if self.recent.len() >= FLOOD {
@@ -367,14 +299,8 @@ impl Conversation {
 /// What of a contact must be unique, in the order in which the real service checks it.
 fn unique(contact: &Contact) -> Vec<(&'static str, String)> {
     let email = contact.email.clone().map(|value| ("email", value));
-    let identifier = contact
-        .identifier
-        .clone()
-        .map(|value| ("identifier", value));
-    let phone = contact
-        .phone_number
-        .clone()
-        .map(|value| ("phone_number", value));
+    let identifier = contact.identifier.clone().map(|value| ("identifier", value));
+    let phone = contact.phone_number.clone().map(|value| ("phone_number", value));
     [email, identifier, phone].into_iter().flatten().collect()
 }
 
@@ -389,17 +315,13 @@ fn humanized(attribute: &str) -> &'static str {
 fn is_email(text: &str) -> bool {
     let blank = text.chars().any(char::is_whitespace);
     !blank
-        && text
-            .split_once('@')
-            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
 }
 
 /// `+`, a digit from 1 to 9, and 1 to 14 more.
 fn is_e164(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (2..=15).contains(&digits.len())
-            && !digits.starts_with('0')
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        (2..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
@@ -413,10 +335,7 @@ mod tests {
     use super::*;
 
     fn at(since_start: u64) -> Moment {
-        Moment {
-            since_start,
-            unix: 0,
-        }
+        Moment { since_start, unix: 0 }
     }
 
     #[test]
@@ -426,10 +345,7 @@ mod tests {
             assert!(account.post(7, Draft::default(), at(second)).is_ok());
         }
         let refused = account.post(7, Draft::default(), at(MINUTE_US - 1));
-        assert_eq!(
-            refused,
-            Err(Refusal::Validation("Too many messages".to_owned()))
-        );
+        assert_eq!(refused, Err(Refusal::Validation("Too many messages".to_owned())));
         assert!(account.post(8, Draft::default(), at(MINUTE_US - 1)).is_ok());
         assert!(account.post(7, Draft::default(), at(MINUTE_US)).is_ok());
         assert!(account.post(7, Draft::default(), at(MINUTE_US)).is_err());
@@ -441,23 +357,14 @@ mod tests {
         account.post(40, Draft::default(), at(0)).unwrap();
         let opened = account.open(1, Some(2_219_256), None, at(0));
         assert_eq!(opened, Ok(41));
-        let created = account
-            .create_contact(Contact::default(), at(0))
-            .map(|contact| contact.id);
+        let created = account.create_contact(Contact::default(), at(0)).map(|contact| contact.id);
         assert_eq!(created, Ok(2_219_257));
     }
 
     #[test]
     fn phones_are_e164_and_emails_have_two_ends() {
         assert!(is_e164("+123456789"));
-        for bad in [
-            "123456789",
-            "+0123",
-            "+1",
-            "+1234567890123456",
-            "+12 34",
-            "x+1234",
-        ] {
+        for bad in ["123456789", "+0123", "+1", "+1234567890123456", "+12 34", "x+1234"] {
             assert!(!is_e164(bad), "{bad}");
         }
         assert!(is_email("alice@acme.inc"));

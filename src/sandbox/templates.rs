@@ -63,25 +63,15 @@ pub(super) enum Form {
 
 impl Failure {
     fn new(code: u32, title: &str) -> Self {
-        Self {
-            code,
-            title: title.to_owned(),
-            form: Form::Status,
-        }
+        Self { code, title: title.to_owned(), form: Form::Status }
     }
 
     fn count() -> Self {
-        Self::new(
-            132_000,
-            "Number of parameters does not match the expected number of params",
-        )
+        Self::new(132_000, "Number of parameters does not match the expected number of params")
     }
 
     fn format() -> Self {
-        Self::new(
-            132_012,
-            "Parameter format does not match format in the created template",
-        )
+        Self::new(132_012, "Parameter format does not match format in the created template")
     }
 
     pub(super) fn text(&self) -> String {
@@ -101,15 +91,8 @@ pub(super) fn check(registry: &[Template], params: &Value) -> Result<(), Failure
         .ok_or_else(|| Failure::new(132_001, "Template name does not exist in the translation"))?;
     template.check_body(params.get("processed_params"))?;
     template.check_header(params.get("header_params"))?;
-    let buttons = params
-        .get("button_params")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    if buttons == template.buttons {
-        Ok(())
-    } else {
-        Err(Failure::count())
-    }
+    let buttons = params.get("button_params").and_then(Value::as_array).map_or(0, Vec::len);
+    if buttons == template.buttons { Ok(()) } else { Err(Failure::count()) }
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -119,9 +102,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 impl Template {
     fn check_body(&self, params: Option<&Value>) -> Result<(), Failure> {
         let expected = if self.named.is_empty() {
-            (1..=self.body)
-                .map(|position| position.to_string())
-                .collect()
+            (1..=self.body).map(|position| position.to_string()).collect()
         } else {
             self.named.clone()
         };
@@ -130,29 +111,17 @@ impl Template {
             return Err(Failure::count());
         }
         let known = |key: &String| given.is_some_and(|given| given.contains_key(key));
-        if expected.iter().all(known) {
-            Ok(())
-        } else {
-            Err(Failure::format())
-        }
+        if expected.iter().all(known) { Ok(()) } else { Err(Failure::format()) }
     }
 
     fn check_header(&self, params: Option<&Value>) -> Result<(), Failure> {
         let Some(params) = params else {
-            return if self.header == Header::None {
-                Ok(())
-            } else {
-                Err(Failure::count())
-            };
+            return if self.header == Header::None { Ok(()) } else { Err(Failure::count()) };
         };
         let (given, filled) = match text(params, "type") {
             "text" => (
                 Header::Text,
-                params
-                    .pointer("/text_variables")
-                    .and_then(Value::as_object)
-                    .map(serde_json::Map::len)
-                    == Some(1),
+                params.pointer("/text_variables").and_then(Value::as_object).map(serde_json::Map::len) == Some(1),
             ),
             "image" => (Header::Image, !text(params, "media_url").is_empty()),
             "video" => (Header::Video, !text(params, "media_url").is_empty()),
@@ -173,25 +142,15 @@ pub(super) fn check_shape(params: &Value) -> Result<(), String> {
     let at = "template_params";
     must(params.is_object(), at, "object")?;
     for key in ["name", "language"] {
-        if params
-            .get(key)
-            .is_none_or(|value| value.as_str() == Some(""))
-        {
-            return Err(format!(
-                "{} is required",
-                if key == "name" { "Name" } else { "Language" }
-            ));
+        if params.get(key).is_none_or(|value| value.as_str() == Some("")) {
+            return Err(format!("{} is required", if key == "name" { "Name" } else { "Language" }));
         }
     }
     strings(params, at, &["name", "language", "namespace", "category"])?;
     string_map(params, at, "processed_params")?;
     check_header_shape(params)?;
     if let Some(footer) = params.get("footer_params") {
-        must(
-            footer.is_object(),
-            "template_params/footer_params",
-            "object",
-        )?;
+        must(footer.is_object(), "template_params/footer_params", "object")?;
         string_map(footer, "template_params/footer_params", "text_variables")?;
     }
     check_button_shapes(params)
@@ -203,13 +162,8 @@ fn check_header_shape(params: &Value) -> Result<(), String> {
         return Ok(());
     };
     must(header.is_object(), at, "object")?;
-    if !matches!(
-        text(header, "type"),
-        "text" | "image" | "video" | "document" | "location"
-    ) {
-        return Err(format!(
-            "{at}/type must be one of text, image, video, document, location"
-        ));
+    if !matches!(text(header, "type"), "text" | "image" | "video" | "document" | "location") {
+        return Err(format!("{at}/type must be one of text, image, video, document, location"));
     }
     strings(header, at, &["media_url", "filename"])?;
     string_map(header, at, "text_variables")?;
@@ -219,11 +173,7 @@ fn check_header_shape(params: &Value) -> Result<(), String> {
     let at = "template_params/header_params/location";
     must(location.is_object(), at, "object")?;
     for key in ["latitude", "longitude"] {
-        must(
-            location.get(key).is_some_and(Value::is_number),
-            &format!("{at}/{key}"),
-            "number",
-        )?;
+        must(location.get(key).is_some_and(Value::is_number), &format!("{at}/{key}"), "number")?;
     }
     strings(location, at, &["name", "address"])
 }
@@ -236,11 +186,7 @@ fn check_button_shapes(params: &Value) -> Result<(), String> {
     for (position, button) in buttons.as_array().into_iter().flatten().enumerate() {
         let at = format!("template_params/button_params/{position}");
         must(button.is_object(), &at, "object")?;
-        must(
-            button.get("index").is_some_and(Value::is_u64),
-            &format!("{at}/index"),
-            "integer",
-        )?;
+        must(button.get("index").is_some_and(Value::is_u64), &format!("{at}/index"), "integer")?;
         if !matches!(text(button, "sub_type"), "url" | "quick_reply") {
             return Err(format!("{at}/sub_type must be one of url, quick_reply"));
         }
@@ -250,11 +196,7 @@ fn check_button_shapes(params: &Value) -> Result<(), String> {
 }
 
 fn must(holds: bool, at: &str, kind: &str) -> Result<(), String> {
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("{at} must be of type {kind}"))
-    }
+    if holds { Ok(()) } else { Err(format!("{at} must be of type {kind}")) }
 }
 
 /// Those of `keys` that are present must be strings; `null` is present.

@@ -22,12 +22,8 @@ impl Rate {
 }
 
 /// The units of time in a rate, the first name being the one that is printed.
-const UNITS: [(&[&str], u64); 4] = [
-    (&["s", "sec", "second"], 1),
-    (&["min", "m", "minute"], 60),
-    (&["h", "hour"], 3_600),
-    (&["day", "d"], 86_400),
-];
+const UNITS: [(&[&str], u64); 4] =
+    [(&["s", "sec", "second"], 1), (&["min", "m", "minute"], 60), (&["h", "hour"], 3_600), (&["day", "d"], 86_400)];
 
 impl FromStr for Rate {
     type Err = &'static str;

@@ -91,10 +91,8 @@ impl Source {
     /// The place of `len` bytes at `at` inside the string `value` that stands at `mark`. Exact for plain, quoted and
     /// `|` scalars without escapes; otherwise the place of the whole value.
     pub fn place_inside(&self, mark: Mark, value: &str, at: usize, len: usize) -> Place {
-        self.offset_inside(mark, value, at).map_or_else(
-            || self.place(mark),
-            |offset| Place::in_text(&self.name, &self.text, offset, len),
-        )
+        self.offset_inside(mark, value, at)
+            .map_or_else(|| self.place(mark), |offset| Place::in_text(&self.name, &self.text, offset, len))
     }
 
     fn offset_inside(&self, mark: Mark, value: &str, at: usize) -> Option<usize> {

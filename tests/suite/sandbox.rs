@@ -1,9 +1,6 @@
 //! The sandbox on a real socket: every endpoint, every fault, the journal, and the shapes of the documented replies.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests are tests, which the lint does not see"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
 use std::io;
 use std::net::SocketAddr;
@@ -59,34 +56,19 @@ impl Served {
         let sandbox = Sandbox::new(Script::parse(script).unwrap()).with_journal(out);
         let task = tokio::spawn(sandbox.serve(listener, async { drop(stopped.await) }));
         let client = Client::builder().no_proxy().build().unwrap();
-        Self {
-            address,
-            client,
-            journal,
-            stop,
-            task,
-        }
+        Self { address, client, journal, stop, task }
     }
 
     fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, format!("http://{}{path}", self.address))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.bare(method, &format!("/api/v2/accounts{path}"))
-            .basic_auth("key", Some("secret"))
+        self.bare(method, &format!("/api/v2/accounts{path}")).basic_auth("key", Some("secret"))
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        read(
-            self.request(Method::POST, path)
-                .json(&body)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        read(self.request(Method::POST, path).json(&body).send().await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -94,23 +76,12 @@ impl Served {
     }
 
     async fn upload(&self, path: &str, form: Form) -> (u16, Value) {
-        read(
-            self.request(Method::POST, path)
-                .multipart(form)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        read(self.request(Method::POST, path).multipart(form).send().await.unwrap()).await
     }
 
     fn lines(&self) -> Vec<Value> {
         let bytes = self.journal.0.lock().unwrap().clone();
-        String::from_utf8(bytes)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn last(&self) -> Value {
@@ -129,10 +100,7 @@ async fn read(response: Response) -> (u16, Value) {
 }
 
 fn png(bytes: usize) -> Part {
-    Part::bytes(vec![0; bytes])
-        .file_name("a b.png")
-        .mime_str("image/png")
-        .unwrap()
+    Part::bytes(vec![0; bytes]).file_name("a b.png").mime_str("image/png").unwrap()
 }
 
 /// A template message as the documents have it.
@@ -161,53 +129,22 @@ fn the_documented_script_is_a_script() {
 #[test]
 fn nothing_is_a_script_too() {
     for empty in ["", "# only a comment\n", "{}\n"] {
-        assert_eq!(
-            format!("{:?}", Script::parse(empty).unwrap()),
-            format!("{:?}", Script::default()),
-            "{empty:?}"
-        );
+        assert_eq!(format!("{:?}", Script::parse(empty).unwrap()), format!("{:?}", Script::default()), "{empty:?}");
     }
 }
 
 #[test]
 fn a_bad_script_is_refused_with_its_place() {
     for (script, expected) in [
-        (
-            "strict: true\nfautls: []\n",
-            "line 2, column 1: unknown field `fautls`",
-        ),
-        (
-            "faults:\n  - { on: mesage, status: 500 }\n",
-            "line 2, column 11: unknown variant `mesage`",
-        ),
-        (
-            "faults:\n  - { match: { nht: 1 }, status: 500 }\n",
-            "line 2, column 16: unknown field `nht`",
-        ),
-        (
-            "faults:\n  - status: 500\n    drop: after_accepting\n",
-            "line 2, column 5: a fault has one action",
-        ),
-        (
-            "faults:\n  - on: message\n",
-            "line 2, column 5: this fault does nothing",
-        ),
-        (
-            "faults:\n  - status: 42\n",
-            "line 2, column 5: 42 is no status",
-        ),
-        (
-            "faults:\n  - delay: soon\n",
-            "line 2, column 5: `soon` is no delay",
-        ),
-        (
-            "faults:\n  - { on: contact, fail: { code: 1, title: x } }\n",
-            "line 2, column 5: only messages can `fail`",
-        ),
-        (
-            "faults:\n  - { delay: 1s, accept: true }\n",
-            "line 2, column 5: `accept` belongs to an answer",
-        ),
+        ("strict: true\nfautls: []\n", "line 2, column 1: unknown field `fautls`"),
+        ("faults:\n  - { on: mesage, status: 500 }\n", "line 2, column 11: unknown variant `mesage`"),
+        ("faults:\n  - { match: { nht: 1 }, status: 500 }\n", "line 2, column 16: unknown field `nht`"),
+        ("faults:\n  - status: 500\n    drop: after_accepting\n", "line 2, column 5: a fault has one action"),
+        ("faults:\n  - on: message\n", "line 2, column 5: this fault does nothing"),
+        ("faults:\n  - status: 42\n", "line 2, column 5: 42 is no status"),
+        ("faults:\n  - delay: soon\n", "line 2, column 5: `soon` is no delay"),
+        ("faults:\n  - { on: contact, fail: { code: 1, title: x } }\n", "line 2, column 5: only messages can `fail`"),
+        ("faults:\n  - { delay: 1s, accept: true }\n", "line 2, column 5: `accept` belongs to an answer"),
         ("strict: [\n", "line "),
     ] {
         let error = Script::parse(script).unwrap_err().to_string();
@@ -220,8 +157,5 @@ fn a_bad_script_is_refused_with_its_place() {
 fn credentials_are_not_shown() {
     let script = Script::parse("credentials: { api_key: k3y, api_secret: s3cret }").unwrap();
     let shown = format!("{:?}", Sandbox::new(script));
-    assert!(
-        !shown.contains("k3y") && !shown.contains("s3cret"),
-        "{shown}"
-    );
+    assert!(!shown.contains("k3y") && !shown.contains("s3cret"), "{shown}");
 }

@@ -44,10 +44,8 @@ impl Sqlite {
         let name = spec.name.clone();
         self.alone(move |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            connection.execute(
-                "INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')",
-                [name],
-            )?;
+            connection
+                .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
             connection.execute("UPDATE campaign SET enrolment = enrolment + 1", [])?;
             connection.execute("DELETE FROM left_out", [])?;
             Ok(())

@@ -102,7 +102,10 @@ impl Sqlite {
     /// # Errors
     /// The folder cannot be made.
     pub fn throw_away() -> Result<Self, LedgerError> {
-        let fail = |error: std::io::Error| LedgerError::File { path: PathBuf::from("a temporary folder"), why: error.to_string() };
+        let fail = |error: std::io::Error| LedgerError::File {
+            path: PathBuf::from("a temporary folder"),
+            why: error.to_string(),
+        };
         let folder = tempfile::tempdir().map_err(fail)?;
         let mut ledger = Self::open(&folder.path().join("sandbox.sqlite"))?;
         ledger._folder = Some(folder);

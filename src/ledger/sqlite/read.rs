@@ -214,9 +214,8 @@ impl Records<'_> {
 
 fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
     let id = |at: usize| row.get::<_, Option<i64>>(at).map(|id| id.map(unstored));
-    let time = |at: usize| {
-        row.get::<_, Option<i64>>(at).map(|at| at.and_then(|at| Timestamp::from_millisecond(at).ok()))
-    };
+    let time =
+        |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(|at| Timestamp::from_millisecond(at).ok()));
     let (first_attempt_at, settled_at) = (time(10)?, time(11)?);
     let duration = first_attempt_at.zip(settled_at).map(|(first, settled)| settled.duration_since(first).as_millis());
     Ok(Record {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 
 use super::Sqlite;
-use crate::ledger::{Claim, Found, Ledger, LedgerError, Lease};
+use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, Outcome};
 
@@ -45,12 +45,7 @@ impl Sqlite {
     }
 
     /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.
-    async fn step(
-        &self,
-        key: &str,
-        sql: &'static str,
-        values: Vec<Box<dyn ToSql + Send>>,
-    ) -> Result<(), LedgerError> {
+    async fn step(&self, key: &str, sql: &'static str, values: Vec<Box<dyn ToSql + Send>>) -> Result<(), LedgerError> {
         let key = key.to_owned();
         self.change(move |connection| {
             let changed = connection
@@ -84,17 +79,25 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn claim(&self, mut lease: Lease) -> Result<Claim, LedgerError> {
+    async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
         lease.attempts += 1;
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
-                first_attempt_at = coalesce(first_attempt_at, ?4)
+                first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6
              WHERE id = ?1 AND state = 'pending'",
-            values![lease.id, self.this_run(), lease.attempts, now()],
+            values![
+                lease.id,
+                self.this_run(),
+                lease.attempts,
+                now(),
+                lease.contact_id.map(|id| stored(id.0)),
+                stored(conversation_id.0)
+            ],
         )
         .await?;
-        Ok(Claim { lease })
+        lease.conversation_id = Some(conversation_id);
+        Ok(Claim { lease, conversation_id })
     }
 
     async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {

@@ -18,11 +18,7 @@ pub(super) struct Checker<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn parse(
-    source: Source,
-    folder: PathBuf,
-    vars: &[(String, String)],
-) -> Result<Spec, Vec<Problem>> {
+pub(super) fn parse(source: Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
     let raw = read(&source).map_err(|problem| vec![*problem])?;
     let mut checker = Checker { source: &source, problems: Vec::new() };
     match checker.spec(raw, folder, vars) {
@@ -40,10 +36,9 @@ fn read(source: &Source) -> Result<Raw, Box<Problem>> {
     };
     serde_yaml::from_str_with_options(&source.text, options).map_err(|error| {
         let error = error.without_snippet();
-        let place = error.location().map_or_else(
-            || Place::file(&source.name),
-            |location| source.place(Mark::from(location.span())),
-        );
+        let place = error
+            .location()
+            .map_or_else(|| Place::file(&source.name), |location| source.place(Mark::from(location.span())));
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text).replace('\n', " ");
         let problem = Problem::error(place, what);
@@ -86,11 +81,7 @@ impl Checker<'_> {
             vars,
             to: to?,
             message: message?,
-            checks: Checks {
-                phones: raw.checks.phones,
-                liquid: raw.checks.liquid,
-                stripped: raw.checks.stripped,
-            },
+            checks: Checks { phones: raw.checks.phones, liquid: raw.checks.liquid, stripped: raw.checks.stripped },
             send: send?,
             report,
         })
@@ -164,9 +155,11 @@ impl Checker<'_> {
     /// The name inside `${NAME}`. A literal is refused: specs live in git.
     fn variable(&mut self, value: Option<At<String>>, default: &str) -> Option<String> {
         let Some(value) = value else { return Some(default.to_owned()) };
-        let name = value.value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        });
+        let name = value
+            .value
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+            .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         if name.is_none() {
             // The place is a line without its text: the text may be the secret.
             let place = self.source.place(value.mark).without_text();
@@ -241,17 +234,17 @@ impl Checker<'_> {
     fn region(&mut self, raw: Option<At<String>>) -> Option<Option<String>> {
         let Some(raw) = raw else { return Some(None) };
         if raw.value.parse::<phonenumber::country::Id>().is_err() {
-            self.problem(raw.mark, format!("`{}` is not a country code", raw.value), "two capital letters, such as `DE`");
+            self.problem(
+                raw.mark,
+                format!("`{}` is not a country code", raw.value),
+                "two capital letters, such as `DE`",
+            );
             return None;
         }
         Some(Some(raw.value))
     }
 
-    fn vars(
-        &mut self,
-        raw: &IndexMap<String, At<Text>>,
-        overrides: &[(String, String)],
-    ) -> IndexMap<String, String> {
+    fn vars(&mut self, raw: &IndexMap<String, At<Text>>, overrides: &[(String, String)]) -> IndexMap<String, String> {
         let mut vars: IndexMap<String, String> =
             raw.iter().map(|(name, text)| (name.clone(), text.value.0.clone())).collect();
         for (name, value) in overrides {
@@ -283,4 +276,3 @@ impl Checker<'_> {
         paths.into_iter().map(|path| PathBuf::from(path.value)).collect()
     }
 }
-

@@ -59,9 +59,7 @@ impl Checker<'_> {
         parse: fn(&str) -> Result<T, &'static str>,
     ) -> Option<T> {
         let Some(raw) = raw else { return parse(default).ok() };
-        parse(&raw.value)
-            .map_err(|hint| self.problem(raw.mark, format!("cannot read `{}`", raw.value), hint))
-            .ok()
+        parse(&raw.value).map_err(|hint| self.problem(raw.mark, format!("cannot read `{}`", raw.value), hint)).ok()
     }
 
     fn positive(&mut self, raw: Option<&At<u32>>, default: u32) -> Option<NonZeroU32> {

@@ -9,10 +9,7 @@ const MESSAGES: &str = "/conversations/141/messages";
 impl Served {
     /// A text message; the error if there was no reply.
     async fn say(&self, path: &str, content: &str) -> Result<Response, reqwest::Error> {
-        self.request(Method::POST, path)
-            .json(&json!({ "content": content }))
-            .send()
-            .await
+        self.request(Method::POST, path).json(&json!({ "content": content })).send().await
     }
 }
 
@@ -32,45 +29,26 @@ async fn an_answer_replaces_the_sandboxes() {
     for _ in 0..7 {
         let response = desk.say(MESSAGES, "x").await.unwrap();
         let status = response.status().as_u16();
-        let header = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap().to_owned())
-        };
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let headers = (header("retry-after"), header("content-type").unwrap());
         answers.push((status, headers, response.text().await.unwrap()));
     }
-    let (json, text) = (
-        "application/json; charset=utf-8",
-        "text/plain; charset=utf-8",
-    );
+    let (json, text) = ("application/json; charset=utf-8", "text/plain; charset=utf-8");
     let given: Vec<_> = answers
         .iter()
-        .map(|(status, (wait, media), body)| {
-            (*status, wait.as_deref(), media.as_str(), body.as_str())
-        })
+        .map(|(status, (wait, media), body)| (*status, wait.as_deref(), media.as_str(), body.as_str()))
         .collect();
-    assert_eq!(
-        given[0],
-        (500, None, json, r#"{"error":"Net::ReadTimeout"}"#)
-    );
+    assert_eq!(given[0], (500, None, json, r#"{"error":"Net::ReadTimeout"}"#));
     assert_eq!((given[1].0, given[1].1), (503, Some("2")));
     assert_eq!(given[2], (429, None, "text/plain", "Retry later\n"));
     assert_eq!(given[3], (200, None, text, "not json"));
     assert_eq!(given[4], (200, None, text, "not json"));
     assert_eq!(given[5], (401, None, json, r#"{"error":"x"}"#));
     let lines = desk.lines();
-    let accepted: Vec<bool> = lines
-        .iter()
-        .map(|line| line["accepted"].as_bool().unwrap())
-        .collect();
+    let accepted: Vec<bool> = lines.iter().map(|line| line["accepted"].as_bool().unwrap()).collect();
     assert_eq!(accepted, [true, false, false, true, false, false, true]);
     let faults: Vec<Option<u64>> = lines.iter().map(|line| line["fault"].as_u64()).collect();
-    assert_eq!(
-        faults,
-        [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None]
-    );
+    assert_eq!(faults, [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None]);
     assert_eq!(lines[0]["status"], 500);
     let last: Value = serde_json::from_str(given[6].3).unwrap();
     assert_eq!(last["sorting_id"], 3, "only what was accepted is counted");
@@ -86,20 +64,10 @@ async fn a_dropped_connection_gives_an_error_and_the_journal_knows() {
     .await;
     for (content, accepted) in [("after", true), ("before", false)] {
         let error = desk.say(MESSAGES, content).await.unwrap_err();
-        assert!(
-            error.is_request() && !error.is_connect() && !error.is_timeout(),
-            "{error:?}"
-        );
-        assert!(
-            format!("{error:?}").contains("IncompleteMessage"),
-            "{error:?}"
-        );
+        assert!(error.is_request() && !error.is_connect() && !error.is_timeout(), "{error:?}");
+        assert!(format!("{error:?}").contains("IncompleteMessage"), "{error:?}");
         let line = desk.last();
-        assert_eq!(
-            (&line["accepted"], &line["status"]),
-            (&json!(accepted), &Value::Null),
-            "{line}"
-        );
+        assert_eq!((&line["accepted"], &line["status"]), (&json!(accepted), &Value::Null), "{line}");
         assert_eq!(line["answer"].get("message_id").is_some(), accepted);
     }
     let next: Value = desk.say(MESSAGES, "x").await.unwrap().json().await.unwrap();
@@ -110,8 +78,7 @@ async fn a_dropped_connection_gives_an_error_and_the_journal_knows() {
 async fn not_a_byte_comes_over_a_dropped_connection() {
     let desk = Served::start("faults: [{ drop: before_accepting }]").await;
     let stream = tokio::net::TcpStream::connect(desk.address).await.unwrap();
-    let request =
-        "GET /api/v2/accounts/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n";
+    let request = "GET /api/v2/accounts/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n";
     stream.writable().await.unwrap();
     assert_eq!(stream.try_write(request.as_bytes()).unwrap(), request.len());
     let end = loop {
@@ -141,27 +108,16 @@ async fn a_delay_holds_the_answer_and_not_the_acceptance() {
     assert!(desk.say(MESSAGES, "late").await.is_err());
 
     let body = json!({ "content": "never" });
-    let never = desk
-        .request(Method::POST, MESSAGES)
-        .json(&body)
-        .timeout(Duration::from_millis(50));
+    let never = desk.request(Method::POST, MESSAGES).json(&body).timeout(Duration::from_millis(50));
     assert!(never.send().await.unwrap_err().is_timeout());
     let line = desk.last();
-    assert_eq!(
-        (&line["accepted"], &line["status"], &line["body"]),
-        (&json!(true), &json!(200), &body)
-    );
+    assert_eq!((&line["accepted"], &line["status"], &line["body"]), (&json!(true), &json!(200), &body));
 }
 
 #[tokio::test]
 async fn a_held_answer_does_not_hold_the_shutdown() {
-    let desk =
-        Served::start("faults: [{ on: message, delay: 1h }, { on: search, status: 204 }]").await;
-    let held = tokio::spawn(
-        desk.request(Method::POST, MESSAGES)
-            .json(&json!({ "content": "x" }))
-            .send(),
-    );
+    let desk = Served::start("faults: [{ on: message, delay: 1h }, { on: search, status: 204 }]").await;
+    let held = tokio::spawn(desk.request(Method::POST, MESSAGES).json(&json!({ "content": "x" })).send());
     // The line is written before the wait begins.
     while desk.lines().is_empty() {
         tokio::task::yield_now().await;
@@ -172,15 +128,11 @@ async fn a_held_answer_does_not_hold_the_shutdown() {
 
 #[tokio::test]
 async fn failures_are_accepted() {
-    let desk = Served::start(
-        "faults: [{ on: message, times: 2, fail: { code: 131026, title: Message undeliverable } }]",
-    )
-    .await;
+    let desk =
+        Served::start("faults: [{ on: message, times: 2, fail: { code: 131026, title: Message undeliverable } }]")
+            .await;
     let failed: Value = desk.say(MESSAGES, "x").await.unwrap().json().await.unwrap();
-    assert_eq!(
-        failed["content_attributes"]["external_error"],
-        "131026: Message undeliverable"
-    );
+    assert_eq!(failed["content_attributes"]["external_error"], "131026: Message undeliverable");
     let (_, template) = desk.post(MESSAGES, template()).await;
     assert_eq!(template["status"], "failed");
     assert_eq!(desk.last()["accepted"], true);
@@ -190,20 +142,12 @@ async fn failures_are_accepted() {
 
 impl Served {
     async fn status(&self, path: &str, body: Value) -> u16 {
-        self.request(Method::POST, path)
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        self.request(Method::POST, path).json(&body).send().await.unwrap().status().as_u16()
     }
 
     /// The id of a new contact with one attribute.
     async fn contact(&self, key: &str, value: &str) -> Value {
-        let (_, made) = self
-            .post("/contacts", json!({ "inbox_id": 1, key: value }))
-            .await;
+        let (_, made) = self.post("/contacts", json!({ "inbox_id": 1, key: value })).await;
         made["payload"]["contact"]["id"].clone()
     }
 
@@ -237,11 +181,7 @@ async fn faults_match_by_the_contact_behind_a_request() {
     assert_eq!(desk.status(&to_known, text()).await, 502);
     let third = json!({ "inbox_id": 1, "identifier": "c3" });
     assert_eq!(desk.status("/contacts", third).await, 503);
-    let search = desk
-        .request(Method::GET, "/contacts?q=%2B491511")
-        .send()
-        .await
-        .unwrap();
+    let search = desk.request(Method::GET, "/contacts?q=%2B491511").send().await.unwrap();
     assert_eq!(search.status(), 504);
     assert_eq!(desk.status("/conversations/9/messages", text()).await, 200);
 }
@@ -272,50 +212,27 @@ async fn the_journal_is_numbered_timed_and_complete() {
     let tasks: Vec<_> = (0..40)
         .map(|n| {
             let body = json!({ "content": format!("{n}") });
-            tokio::spawn(
-                desk.request(Method::POST, &format!("/conversations/{n}/messages?n={n}"))
-                    .json(&body)
-                    .send(),
-            )
+            tokio::spawn(desk.request(Method::POST, &format!("/conversations/{n}/messages?n={n}")).json(&body).send())
         })
         .collect();
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap().status(), 200);
     }
     let lines = desk.lines();
-    assert!(
-        lines
-            .iter()
-            .map(|line| line["seq"].as_u64().unwrap())
-            .eq(1..=40)
-    );
-    let mut contents: Vec<u64> = lines
-        .iter()
-        .map(|line| line["body"]["content"].as_str().unwrap().parse().unwrap())
-        .collect();
+    assert!(lines.iter().map(|line| line["seq"].as_u64().unwrap()).eq(1..=40));
+    let mut contents: Vec<u64> =
+        lines.iter().map(|line| line["body"]["content"].as_str().unwrap().parse().unwrap()).collect();
     contents.sort_unstable();
     assert!(contents.into_iter().eq(0..40));
     for line in &lines {
         let at: jiff::Timestamp = line["at"].as_str().unwrap().parse().unwrap();
         let text = line["at"].as_str().unwrap();
-        assert!(
-            text.len() == "2026-01-01T00:00:00.000000Z".len() && text.ends_with('Z'),
-            "{text}"
-        );
+        assert!(text.len() == "2026-01-01T00:00:00.000000Z".len() && text.ends_with('Z'), "{text}");
         assert!(at <= jiff::Timestamp::now());
-        assert!(
-            line["t_us"].is_u64() && line["answer"]["message_id"].is_u64(),
-            "{line}"
-        );
+        assert!(line["t_us"].is_u64() && line["answer"]["message_id"].is_u64(), "{line}");
         let n = line["body"]["content"].as_str().unwrap();
-        assert_eq!(
-            line["path"],
-            format!("/api/v2/accounts/conversations/{n}/messages")
-        );
-        assert_eq!(
-            (&line["query"], &line["method"]),
-            (&json!(format!("n={n}")), &json!("POST"))
-        );
+        assert_eq!(line["path"], format!("/api/v2/accounts/conversations/{n}/messages"));
+        assert_eq!((&line["query"], &line["method"]), (&json!(format!("n={n}")), &json!("POST")));
     }
 }
 

@@ -27,11 +27,7 @@ fn same_shape(documented: &Value, given: &Value, at: &str) {
             assert_eq!(documented.is_f64(), given.is_f64(), "at {at}");
         }
         (documented, given) => {
-            assert_eq!(
-                std::mem::discriminant(documented),
-                std::mem::discriminant(given),
-                "at {at}"
-            );
+            assert_eq!(std::mem::discriminant(documented), std::mem::discriminant(given), "at {at}");
         }
     }
 }
@@ -44,55 +40,23 @@ fn documented(text: &str, given: &(u16, Value)) {
 #[tokio::test]
 async fn every_reply_has_the_documented_shape() {
     let desk = Served::start("faults: [{ match: { conversation_id: 9 }, fail: { code: 131047, title: Re-engagement message is not allowed } }]").await;
-    let contact = desk
-        .post(
-            "/contacts",
-            json!({ "inbox_id": 407, "name": "Test", "email": "alice@acme.inc" }),
-        )
-        .await;
-    documented(
-        include_str!("../../wire/replies/contact_created.json"),
-        &contact,
-    );
+    let contact = desk.post("/contacts", json!({ "inbox_id": 407, "name": "Test", "email": "alice@acme.inc" })).await;
+    documented(include_str!("../../wire/replies/contact_created.json"), &contact);
 
     let id = &contact.1["payload"]["contact"]["id"];
-    let conversation = desk
-        .post(
-            "/conversations",
-            json!({ "inbox_id": "407", "contact_id": id }),
-        )
-        .await;
-    documented(
-        include_str!("../../wire/replies/conversation_created.json"),
-        &conversation,
-    );
+    let conversation = desk.post("/conversations", json!({ "inbox_id": "407", "contact_id": id })).await;
+    documented(include_str!("../../wire/replies/conversation_created.json"), &conversation);
 
     let messages = format!("/conversations/{}/messages", conversation.1["id"]);
-    let text = desk
-        .post(&messages, json!({ "content": "hi", "private": false }))
-        .await;
+    let text = desk.post(&messages, json!({ "content": "hi", "private": false })).await;
     documented(include_str!("../../wire/replies/text_sent.json"), &text);
-    documented(
-        include_str!("../../wire/replies/template_sent.json"),
-        &desk.post(&messages, template()).await,
-    );
+    documented(include_str!("../../wire/replies/template_sent.json"), &desk.post(&messages, template()).await);
 
-    let form = Form::new()
-        .part("attachments[]", png(48))
-        .text("content", "see the picture");
-    documented(
-        include_str!("../../wire/replies/attachment_sent.json"),
-        &desk.upload(&messages, form).await,
-    );
+    let form = Form::new().part("attachments[]", png(48)).text("content", "see the picture");
+    documented(include_str!("../../wire/replies/attachment_sent.json"), &desk.upload(&messages, form).await);
 
     let failed = desk.post("/conversations/9/messages", template()).await;
-    documented(
-        include_str!("../../wire/replies/template_failed.json"),
-        &failed,
-    );
-    assert_eq!(
-        failed.1["content_attributes"]["external_error"],
-        "131047: Re-engagement message is not allowed"
-    );
+    documented(include_str!("../../wire/replies/template_failed.json"), &failed);
+    assert_eq!(failed.1["content_attributes"]["external_error"], "131047: Re-engagement message is not allowed");
     desk.stop().await.unwrap();
 }
