@@ -10,7 +10,7 @@ use crate::ledger::{Enrolment, Entry, LedgerError, Sqlite};
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Place, Problem};
 use crate::recipients::{Row, Rows};
-use crate::spec::{Duplicates, Spec};
+use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
 /// Rows that travel to the ledger together.
@@ -68,13 +68,8 @@ pub struct Survey {
 ///
 /// # Errors
 /// The ledger's; what is wrong with rows is in the survey.
-pub async fn enroll(
-    ledger: &Sqlite,
-    spec: &Spec,
-    judge: &Judge,
-    rows: Rows,
-    invalid: Invalid,
-) -> Result<Survey, LedgerError> {
+pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, invalid: Invalid) -> Result<Survey, LedgerError> {
+    let spec = judge.templates.spec();
     let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, survey: Survey::default() };
     let mut rows = rows;
     ledger.begin_enrolment(spec).await?;

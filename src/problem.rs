@@ -27,7 +27,7 @@ pub struct Place {
     pub line: Option<u64>,
     /// Column in that line, in characters.
     pub column: Option<u64>,
-    excerpt: Option<Excerpt>,
+    excerpt: Option<Box<Excerpt>>,
 }
 
 /// One line of the file with the part that is meant, as byte offsets in that line.
@@ -68,7 +68,7 @@ impl Place {
             file: file.into(),
             line: Some(text[..start].matches('\n').count() as u64 + 1),
             column: Some(shown[..from].chars().count() as u64 + 1),
-            excerpt: Some(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) }),
+            excerpt: Some(Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) })),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Events to a moving bar on a terminal, and to plain lines elsewhere.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -78,7 +79,8 @@ impl Progress {
         let mut trouble = String::new();
         for (count, word) in [(counts.failed, "failed"), (counts.unknown, "unknown")] {
             if count > 0 {
-                trouble.push_str(&format!(", {} {word}", HumanCount(count)));
+                // Writing to a string cannot fail.
+                let _ = write!(trouble, ", {} {word}", HumanCount(count));
             }
         }
         if !self.moving && self.last_line.get().elapsed() >= EVERY {

@@ -8,7 +8,6 @@ use crate::enroll::{Invalid, Survey, enroll};
 use crate::ledger::Sqlite;
 use crate::plan::Judge;
 use crate::recipients::Rows;
-use crate::spec::Spec;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.list.file, &args.list.vars)?;
@@ -18,7 +17,7 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     };
     let judge = workspace::judge(&spec, rows.columns.as_deref())?;
     let ledger = Sqlite::rehearsal(None)?;
-    let survey = survey(&ledger, &spec, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+    let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
     let left_out: u64 = survey.left_out.values().sum();
     let to_send = counted(survey.rows - left_out, "message");
     if !output.is_json() {
@@ -38,7 +37,6 @@ pub(super) const fn invalid(skip: bool) -> Invalid {
 /// Takes the list in and shows what is wrong with it; problems end the command.
 pub(super) async fn survey(
     ledger: &Sqlite,
-    spec: &Spec,
     judge: &Judge,
     rows: Rows,
     invalid: Invalid,
@@ -47,7 +45,7 @@ pub(super) async fn survey(
     for note in &rows.notes {
         output.say(&format!("{}: {note}", judge.list));
     }
-    let survey = enroll(ledger, spec, judge, rows, invalid).await?;
+    let survey = enroll(ledger, judge, rows, invalid).await?;
     output.problems(&survey.warnings.kept, survey.warnings.count);
     if survey.problems.count > 0 {
         return Err(Fault::Problems(survey.problems.kept, survey.problems.count));

@@ -157,7 +157,6 @@ pub(super) struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").required(true).args(["key", "all"])))]
 #[command(group(clap::ArgGroup::new("verdict").required(true).args(["sent", "not_sent"])))]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct ResolveArgs {
     /// The spec
     #[arg(value_name = "FILE")]

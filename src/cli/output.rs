@@ -39,6 +39,7 @@ impl Output {
     }
 
     /// A result, for standard output.
+    #[expect(clippy::unused_self, reason = "whoever prints must have been handed the way to")]
     pub(super) fn result(&self, text: &str) {
         let _ = writeln!(io::stdout().lock(), "{text}");
     }
@@ -51,6 +52,7 @@ impl Output {
     }
 
     /// Something to know, for standard error.
+    #[expect(clippy::unused_self, reason = "whoever prints must have been handed the way to")]
     pub(super) fn say(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -67,7 +69,9 @@ impl Output {
     /// Problems, of which there are `count` in all: drawn for people, as data for programs.
     pub(super) fn problems(&self, problems: &[Problem], count: u64) {
         if self.is_json() {
-            problems.iter().for_each(|problem| self.json(problem));
+            for problem in problems {
+                self.json(problem);
+            }
             return;
         }
         for problem in problems.iter().take(SHOWN) {

@@ -77,7 +77,7 @@ impl Campaign {
         };
         let frozen = ledger.frozen().await?;
         let survey = match rows {
-            Some(rows) => survey(&ledger, &spec, &judge, rows, invalid(args.list.skip_invalid), output).await?,
+            Some(rows) => survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?,
             None => {
                 check_pending(&ledger, &judge).await?;
                 Survey::default()

@@ -17,7 +17,7 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
     let name = file.display().to_string();
     let bytes = fs::read(file).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count();
         let problem = Problem::error(Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
         Fault::from(vec![problem.hint("save it as UTF-8")])
     })?;
@@ -25,7 +25,7 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    Ok(Arc::new(Spec::parse(Source { name, text }, folder, vars)?))
+    Ok(Arc::new(Spec::parse(&Source { name, text }, folder, vars)?))
 }
 
 /// A list that was opened, or that is not there any more.
@@ -65,7 +65,7 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
         delimiter: spec.recipients.delimiter,
         encoding: spec.recipients.encoding.as_deref(),
     };
-    Ok(Opened::Rows(recipients::read(input, written)?))
+    Ok(Opened::Rows(recipients::read(input, &written)?))
 }
 
 fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {

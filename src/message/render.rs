@@ -1,8 +1,10 @@
 //! One row through all templates: the delivery, or everything that is wrong with the row at once.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
+use std::str::FromStr;
 
 use minijinja::Value;
+use serde_json::Number;
 
 use super::{
     Address, ButtonParams, Contact, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message,
@@ -46,16 +48,14 @@ impl Templates {
         };
         let address = renderer.address();
         let message = renderer.message();
-        let key = match (&self.spec.recipients.key, &address) {
-            (Some(key), _) => renderer.required(key),
-            (None, Some(address)) => Some(default_key(address)),
-            (None, None) => None,
+        let key = match &self.spec.recipients.key {
+            Some(key) => renderer.required(key),
+            None => default_key(&address),
         };
-        match (key, address, message, renderer.problems.is_empty()) {
-            (Some(key), Some(address), Some(message), true) => {
-                Ok(Delivery { key, address, message, warnings: renderer.warnings })
-            }
-            _ => Err(renderer.problems),
+        if renderer.problems.is_empty() {
+            Ok(Delivery { key, address, message, warnings: renderer.warnings })
+        } else {
+            Err(renderer.problems)
         }
     }
 }
@@ -83,6 +83,8 @@ enum Goes {
     ToTemplate,
 }
 
+/// Renders value after value. Where there is none, it records a problem and goes on with a stand-in, so that all
+/// problems of a row are found at once; with any problem nothing of it is used.
 struct Renderer<'a> {
     templates: &'a Templates,
     context: Value,
@@ -105,24 +107,16 @@ impl Renderer<'_> {
 
     /// The rendered text, whatever it is.
     fn text(&mut self, template: &Template) -> Option<String> {
-        match self.templates.text(template, &self.context) {
-            Ok(text) => Some(text),
-            Err(what) => {
-                self.problem(template, what);
-                None
-            }
-        }
+        self.templates.text(template, &self.context).map_err(|what| self.problem(template, what)).ok()
     }
 
     /// A text that must not be empty, without outer white space.
-    fn required(&mut self, template: &Template) -> Option<String> {
-        let text = self.text(template)?;
-        let text = text.trim();
-        if text.is_empty() {
+    fn required(&mut self, template: &Template) -> String {
+        let Some(text) = self.text(template) else { return String::new() };
+        if text.trim().is_empty() {
             self.problem(template, "empty");
-            return None;
         }
-        Some(text.to_owned())
+        text.trim().to_owned()
     }
 
     /// A text that is left out of the request when the row has none.
@@ -131,40 +125,36 @@ impl Renderer<'_> {
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    fn number(&mut self, template: &Template) -> Option<u64> {
-        let text = self.required(template)?;
-        let number = text.parse().ok();
-        if number.is_none() {
-            self.problem(template, "a whole number is expected");
-        }
-        number
+    /// A text that is parsed; one that is empty is a problem already.
+    fn parsed<T: FromStr + Default>(&mut self, template: &Template, expected: &str) -> T {
+        let text = self.required(template);
+        text.parse().unwrap_or_else(|_| {
+            if !text.is_empty() {
+                self.problem(template, format!("{expected} is expected"));
+            }
+            T::default()
+        })
     }
 
-    fn address(&mut self) -> Option<Address> {
-        let templates = self.templates;
-        match &templates.spec.to {
-            To::Conversation { conversation_id } => {
-                self.number(conversation_id).map(|id| Address::Conversation(ConversationId(id)))
-            }
-            To::Sender { inbox_id, contact_id, source_id } => {
-                let inbox_id = self.number(inbox_id).map(InboxId);
-                let contact_id = contact_id.as_ref().map(|id| self.number(id).map(ContactId));
-                let source_id = source_id.as_ref().map(|id| self.required(id));
-                Some(Address::Sender {
-                    inbox_id: inbox_id?,
-                    contact_id: all_or_nothing(contact_id)?,
-                    source_id: all_or_nothing(source_id)?,
-                })
-            }
+    fn number(&mut self, template: &Template) -> u64 {
+        self.parsed(template, "a whole number")
+    }
+
+    fn address(&mut self) -> Address {
+        match &self.templates.spec.to {
+            To::Conversation { conversation_id } => Address::Conversation(ConversationId(self.number(conversation_id))),
+            To::Sender { inbox_id, contact_id, source_id } => Address::Sender {
+                inbox_id: InboxId(self.number(inbox_id)),
+                contact_id: contact_id.as_ref().map(|id| ContactId(self.number(id))),
+                source_id: source_id.as_ref().map(|id| self.required(id)),
+            },
             To::Contact { inbox_id, contact } => {
-                let inbox_id = self.number(inbox_id).map(InboxId);
-                let contact = self.contact(contact);
-                Some(Address::Contact { inbox_id: inbox_id?, contact: contact? })
+                Address::Contact { inbox_id: InboxId(self.number(inbox_id)), contact: self.contact(contact) }
             }
         }
     }
 
-    fn contact(&mut self, templates: &spec::Contact) -> Option<Contact> {
+    fn contact(&mut self, templates: &spec::Contact) -> Contact {
         let before = self.problems.len();
         let contact = Contact {
             name: self.contact_field(templates.name.as_ref()),
@@ -173,19 +163,20 @@ impl Renderer<'_> {
             avatar_url: self.if_any(templates.avatar_url.as_ref()),
             identifier: self.contact_field(templates.identifier.as_ref()),
         };
-        if let (Some(template), Some(email)) = (&templates.email, &contact.email) {
-            if !looks_like_an_address(email) {
-                self.problem(template, "not an e-mail address");
-            }
+        if let (Some(template), Some(email)) = (&templates.email, &contact.email)
+            && !looks_like_an_address(email)
+        {
+            self.problem(template, "not an e-mail address");
         }
         let findable = contact.email.is_some() || contact.phone_number.is_some() || contact.identifier.is_some();
-        if !findable && self.problems.len() == before {
-            let fields = [&templates.identifier, &templates.phone_number, &templates.email];
-            if let Some(template) = fields.into_iter().flatten().next() {
-                self.problem(template, "empty, and nothing else says who this is");
-            }
+        let fields = [&templates.identifier, &templates.phone_number, &templates.email];
+        if let Some(template) = fields.into_iter().flatten().next()
+            && !findable
+            && self.problems.len() == before
+        {
+            self.problem(template, "empty, and nothing else says who this is");
         }
-        (self.problems.len() == before).then_some(contact)
+        contact
     }
 
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
@@ -197,179 +188,141 @@ impl Renderer<'_> {
     }
 
     fn phone(&mut self, template: &Template) -> Option<String> {
+        const DOUBTFUL: &str = "no numbering plan knows this number";
         let text = self.if_any(Some(template))?;
         let spec = &self.templates.spec;
-        let strict = spec.checks.phones == PhoneCheck::Strict;
-        match normalise(&text, spec.recipients.default_region.as_deref()) {
+        let phone = match normalise(&text, spec.recipients.default_region.as_deref()) {
+            Ok(phone) => phone,
             Err(what) => {
                 self.problem(template, what);
-                None
+                return None;
             }
-            Ok(phone) => {
-                if phone.doubtful && strict {
-                    self.problem(template, "no numbering plan knows this number");
-                } else if phone.doubtful {
-                    self.warning(template, "no numbering plan knows this number");
-                }
-                Some(phone.e164)
-            }
+        };
+        match (phone.doubtful, spec.checks.phones) {
+            (true, PhoneCheck::Strict) => self.problem(template, DOUBTFUL),
+            (true, PhoneCheck::Lenient) => self.warning(template, DOUBTFUL),
+            (false, _) => {}
+        }
+        Some(phone.e164)
+    }
+
+    fn message(&mut self) -> Message {
+        let message = &self.templates.spec.message;
+        Message {
+            content: message.content.as_ref().map(|content| self.content(content)),
+            private: message.private.as_ref().map(|private| self.parsed(private, "`true` or `false`")),
+            message_type: message.message_type,
+            content_attributes: message
+                .in_reply_to
+                .as_ref()
+                .map(|id| ContentAttributes { in_reply_to: MessageId(self.number(id)) }),
+            template_params: message.template_params.as_ref().map(|params| self.template_params(params)),
+            attachments: message.attachments.iter().map(|path| self.attachment(path)).collect(),
         }
     }
 
-    fn message(&mut self) -> Option<Message> {
-        let templates = self.templates;
-        let spec::Message { content, private, message_type, in_reply_to, template_params, attachments } =
-            &templates.spec.message;
-        let content = content.as_ref().map(|content| self.content(content));
-        let private = private.as_ref().map(|private| self.boolean(private));
-        let in_reply_to = in_reply_to.as_ref().map(|id| self.number(id));
-        let template_params = template_params.as_ref().map(|params| self.template_params(params));
-        let attachments = attachments.iter().map(|path| self.attachment(path)).collect::<Vec<_>>();
-        Some(Message {
-            content: all_or_nothing(content)?,
-            private: all_or_nothing(private)?,
-            message_type: *message_type,
-            content_attributes: all_or_nothing(in_reply_to)?.map(|id| ContentAttributes { in_reply_to: MessageId(id) }),
-            template_params: all_or_nothing(template_params)?,
-            attachments: attachments.into_iter().collect::<Option<_>>()?,
-        })
-    }
-
-    fn content(&mut self, template: &Template) -> Option<String> {
-        let text = self.text(template)?;
+    fn content(&mut self, template: &Template) -> String {
+        let Some(text) = self.text(template) else { return String::new() };
         if text.trim().is_empty() {
             self.problem(template, "empty");
         } else if text.chars().count() > LONGEST_CONTENT {
             self.problem(template, format!("longer than {LONGEST_CONTENT} characters"));
         }
         self.check_value(template, &text, Goes::ToText);
-        Some(text)
-    }
-
-    fn boolean(&mut self, template: &Template) -> Option<bool> {
-        let text = self.required(template)?;
-        match text.to_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => {
-                self.problem(template, "`true` or `false` is expected");
-                None
-            }
-        }
+        text
     }
 
     /// A path that stays inside the spec's folder by its own words; links are checked where files are opened.
-    fn attachment(&mut self, template: &Template) -> Option<PathBuf> {
-        let path = PathBuf::from(self.required(template)?);
-        let inside =
-            |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside(&path) {
+    fn attachment(&mut self, template: &Template) -> PathBuf {
+        let path = PathBuf::from(self.required(template));
+        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
             self.problem(template, "leads out of the spec's folder");
-            return None;
         }
-        Some(path)
+        path
     }
 
-    fn template_params(&mut self, params: &spec::TemplateParams) -> Option<TemplateParams> {
-        let name = self.required(&params.name);
-        let language = self.required(&params.language);
-        let namespace = params.namespace.as_ref().map(|template| self.required(template));
-        let category = params.category.as_ref().map(|template| self.required(template));
-        let body = params.processed_params.as_ref().map(|variables| self.variables(variables));
-        let header = params.header_params.as_ref().map(|header| self.header(header));
-        let footer = params.footer_params.as_ref().map(|variables| self.variables(variables));
-        let buttons = params
-            .button_params
-            .as_ref()
-            .map(|buttons| buttons.iter().map(|button| self.button(button)).collect::<Vec<_>>());
-        Some(TemplateParams {
-            name: name?,
-            namespace: all_or_nothing(namespace)?,
-            language: language?,
-            category: all_or_nothing(category)?,
-            processed_params: all_or_nothing(body)?,
-            header_params: all_or_nothing(header)?,
-            footer_params: all_or_nothing(footer)?.map(|text_variables| FooterParams { text_variables }),
-            button_params: all_or_nothing(buttons.map(|buttons| buttons.into_iter().collect()))?,
-        })
+    fn template_params(&mut self, params: &spec::TemplateParams) -> TemplateParams {
+        TemplateParams {
+            name: self.required(&params.name),
+            namespace: params.namespace.as_ref().map(|template| self.required(template)),
+            language: self.required(&params.language),
+            category: params.category.as_ref().map(|template| self.required(template)),
+            processed_params: params.processed_params.as_ref().map(|variables| self.variables(variables)),
+            header_params: params.header_params.as_ref().map(|header| self.header(header)),
+            footer_params: params
+                .footer_params
+                .as_ref()
+                .map(|variables| FooterParams { text_variables: self.variables(variables) }),
+            button_params: params
+                .button_params
+                .as_ref()
+                .map(|buttons| buttons.iter().map(|button| self.button(button)).collect()),
+        }
     }
 
-    fn variables(&mut self, variables: &spec::Variables) -> Option<Variables> {
-        let values: Vec<Option<(String, String)>> = variables
-            .iter()
-            .map(|(name, template)| self.parameter(template).map(|value| (name.clone(), value)))
-            .collect();
-        values.into_iter().collect::<Option<_>>().map(Variables)
+    fn variables(&mut self, variables: &spec::Variables) -> Variables {
+        Variables(variables.iter().map(|(name, template)| (name.clone(), self.parameter(template))).collect())
     }
 
     /// A value of a template's variable: never blank, because LiveDesk's ancestor drops a blank one and so shifts all
     /// that follow.
-    fn parameter(&mut self, template: &Template) -> Option<String> {
-        let value = self.required(template)?;
+    fn parameter(&mut self, template: &Template) -> String {
+        let value = self.required(template);
         self.check_value(template, &value, Goes::ToTemplate);
-        Some(value)
+        value
     }
 
-    fn header(&mut self, header: &spec::Header) -> Option<HeaderParams> {
+    fn header(&mut self, header: &spec::Header) -> HeaderParams {
         let empty =
             |r#type| HeaderParams { r#type, text_variables: None, media_url: None, filename: None, location: None };
-        Some(match header {
+        match header {
             spec::Header::Text { text_variables } => {
-                HeaderParams { text_variables: Some(self.variables(text_variables)?), ..empty(HeaderType::Text) }
+                HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
             }
-            spec::Header::Media { kind, media_url, filename } => {
-                let media_url = self.media_url(media_url);
-                let filename = filename.as_ref().map(|name| self.required(name));
-                HeaderParams { media_url: Some(media_url?), filename: all_or_nothing(filename)?, ..empty(*kind) }
-            }
+            spec::Header::Media { kind, media_url, filename } => HeaderParams {
+                media_url: Some(self.media_url(media_url)),
+                filename: filename.as_ref().map(|name| self.required(name)),
+                ..empty(*kind)
+            },
             spec::Header::Location { latitude, longitude, name, address } => {
-                let latitude = self.degrees(latitude, 90.0);
-                let longitude = self.degrees(longitude, 180.0);
-                let name = name.as_ref().map(|name| self.parameter(name));
-                let address = address.as_ref().map(|address| self.parameter(address));
                 let location = Location {
-                    latitude: latitude?,
-                    longitude: longitude?,
-                    name: all_or_nothing(name)?,
-                    address: all_or_nothing(address)?,
+                    latitude: self.degrees(latitude, 90.0),
+                    longitude: self.degrees(longitude, 180.0),
+                    name: name.as_ref().map(|name| self.parameter(name)),
+                    address: address.as_ref().map(|address| self.parameter(address)),
                 };
                 HeaderParams { location: Some(location), ..empty(HeaderType::Location) }
             }
-        })
+        }
     }
 
-    fn media_url(&mut self, template: &Template) -> Option<String> {
-        let url = self.required(template)?;
-        if url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https" && url.has_host()) {
-            Some(url)
-        } else {
+    fn media_url(&mut self, template: &Template) -> String {
+        let url = self.required(template);
+        if !url.is_empty() && !url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https" && url.has_host()) {
             self.problem(template, "a public https address is expected");
-            None
         }
+        url
     }
 
-    fn degrees(&mut self, template: &Template, most: f64) -> Option<serde_json::Number> {
-        let text = self.required(template)?;
-        let number: Option<serde_json::Number> = text.trim_start_matches('+').parse().ok();
-        match number.filter(|number| number.as_f64().is_some_and(|degrees| degrees.abs() <= most)) {
-            Some(number) => Some(number),
-            None => {
+    fn degrees(&mut self, template: &Template, most: f64) -> Number {
+        let text = self.required(template);
+        let number: Option<Number> = text.trim_start_matches('+').parse().ok();
+        let number = number.filter(|number| number.as_f64().is_some_and(|degrees| degrees.abs() <= most));
+        number.unwrap_or_else(|| {
+            if !text.is_empty() {
                 self.problem(template, format!("degrees from -{most} to {most} are expected, such as `52.5200`"));
-                None
             }
-        }
+            Number::from(0)
+        })
     }
 
-    fn button(&mut self, button: &spec::Button) -> Option<ButtonParams> {
-        let index = self.number(&button.index);
-        let text = button.text.as_ref().map(|text| self.parameter(text));
-        let payload = button.payload.as_ref().map(|payload| self.parameter(payload));
-        Some(ButtonParams {
-            index: index?,
+    fn button(&mut self, button: &spec::Button) -> ButtonParams {
+        ButtonParams {
+            index: self.number(&button.index),
             sub_type: button.sub_type,
-            text: all_or_nothing(text)?,
-            payload: all_or_nothing(payload)?,
-        })
+            text: button.text.as_ref().map(|text| self.parameter(text)),
+            payload: button.payload.as_ref().map(|payload| self.parameter(payload)),
+        }
     }
 
     /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away.
@@ -400,16 +353,6 @@ impl Renderer<'_> {
                 _ => self.warning(template, what),
             }
         }
-    }
-}
-
-/// `None` only when a value was wanted and could not be had.
-#[expect(clippy::option_option, reason = "the outer one is a problem, the inner one a key that the spec leaves out")]
-fn all_or_nothing<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        Some(None) => None,
-        Some(Some(value)) => Some(Some(value)),
-        None => Some(None),
     }
 }
 

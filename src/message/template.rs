@@ -42,6 +42,11 @@ impl Templates {
         if problems.is_empty() { Ok(Self { spec, environment }) } else { Err(problems) }
     }
 
+    /// The spec that they belong to.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     /// The text that a template gives for a row.
     ///
     /// # Errors

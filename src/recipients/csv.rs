@@ -13,7 +13,7 @@ use crate::spec::Format;
 /// Gives each cell of each line, header or not, ragged or not: for lists that are looked up rather than sent to.
 pub(super) fn cells(
     input: impl Read,
-    written: Written<'_>,
+    written: &Written<'_>,
     mut each: impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
     let cannot_read = |error: &io::Error| vec![unreadable(written.name, error)];
@@ -28,7 +28,7 @@ pub(super) fn cells(
     Ok(())
 }
 
-pub(super) fn read(input: impl Read + Send + 'static, written: Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     let cannot_read = |error: &io::Error| vec![unreadable(written.name, error)];
     let mut text = Utf8::new(input, written.encoding).map_err(|error| cannot_read(&error))?;
     let delimiter = match (written.delimiter, written.format) {
@@ -49,7 +49,7 @@ pub(super) fn read(input: impl Read + Send + 'static, written: Written<'_>) -> R
         return Err(empty(written.name));
     }
     let line = reader.position().line().saturating_sub(1).max(1);
-    let columns = header(names, written.name, line)?;
+    let columns = header(&names, written.name, line)?;
     let file = written.name.to_owned();
     let rows = Records { reader, record: csv::StringRecord::new(), columns: columns.clone(), file };
     Ok(Rows { columns: Some(columns), notes, rows: Box::new(rows) })

@@ -90,7 +90,7 @@ impl<R: Read> Utf8<R> {
                 self.decoder.decode_to_utf8_without_replacement(&self.raw[self.start..], &mut self.text, self.at_end);
             self.start += read;
             len = written;
-            self.lines += self.text[..written].iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.lines += memchr::memchr_iter(b'\n', &self.text[..written]).count() as u64;
             match result {
                 DecoderResult::Malformed(..) => {
                     let malformed = Malformed { line: self.lines + 1, encoding: self.encoding.name() };

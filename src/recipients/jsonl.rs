@@ -12,7 +12,7 @@ use crate::problem::{Place, Problem};
 /// A longer line is no recipient, and must not fill the memory.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
-pub(super) fn read(input: impl Read + Send + 'static, written: Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     let text = Utf8::new(input, written.encoding).map_err(|error| vec![unreadable(written.name, &error)])?;
     let notes = text.note().into_iter().collect();
     let lines = Lines {

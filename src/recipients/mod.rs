@@ -104,7 +104,7 @@ impl Iterator for Rows {
 ///
 /// # Errors
 /// What is wrong with the list as a whole: its encoding, its header, or that it cannot be read.
-pub fn read(input: impl Read + Send + 'static, written: Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     match written.format {
         Format::Csv | Format::Tsv => csv::read(input, written),
         Format::Jsonl => jsonl::read(input, written),
@@ -113,7 +113,7 @@ pub fn read(input: impl Read + Send + 'static, written: Written<'_>) -> Result<R
 }
 
 /// Header names as templates will see them, or what is wrong with them.
-fn header(names: Vec<String>, file: &str, line: u64) -> Result<Arc<Columns>, Vec<Problem>> {
+fn header(names: &[String], file: &str, line: u64) -> Result<Arc<Columns>, Vec<Problem>> {
     let names: Vec<String> = names.iter().map(|name| name.trim_matches(is_invisible).to_owned()).collect();
     let mut problems = Vec::new();
     for (at, name) in names.iter().enumerate() {

@@ -37,7 +37,7 @@ impl Suppression {
         let file = self.files.len();
         self.files.push(name.to_owned());
         let written = Written { name, format: Format::Csv, delimiter: None, encoding: None };
-        super::csv::cells(input, written, |line, cell| {
+        super::csv::cells(input, &written, |line, cell| {
             let entry = spelling(cell, region);
             if !entry.is_empty() {
                 self.entries.entry(entry).or_insert(Listed { file, line });

@@ -9,7 +9,7 @@ use super::encoding::unreadable;
 use super::{Row, Rows, Written, empty, header};
 use crate::problem::{Place, Problem};
 
-pub(super) fn read(mut input: impl Read, written: Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| vec![unreadable(written.name, &error)])?;
     let broken = |error: calamine::XlsxError| {
@@ -23,8 +23,8 @@ pub(super) fn read(mut input: impl Read, written: Written<'_>) -> Result<Rows, V
     if rows.is_empty() {
         return Err(empty(written.name));
     }
-    let names = rows.remove(0).iter().map(|cell| text(cell).unwrap_or_default()).collect();
-    let columns = header(names, written.name, first_line)?;
+    let names: Vec<String> = rows.remove(0).iter().map(|cell| text(cell).unwrap_or_default()).collect();
+    let columns = header(&names, written.name, first_line)?;
     let file = written.name.to_owned();
     let shared = columns.clone();
     let rows = rows

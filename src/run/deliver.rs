@@ -44,7 +44,7 @@ impl From<LedgerError> for Setback {
 /// How a try ended when the lease is still in hand.
 enum After {
     Settled,
-    NotYet(Lease, Setback),
+    NotYet(Box<Lease>, Setback),
 }
 
 impl<L: Ledger> Run<'_, L> {
@@ -62,7 +62,7 @@ impl<L: Ledger> Run<'_, L> {
             let setback = match self.attempt(lease, &delivery).await? {
                 After::Settled => return Ok(()),
                 After::NotYet(back, setback) => {
-                    lease = back;
+                    lease = *back;
                     setback
                 }
             };
@@ -70,11 +70,17 @@ impl<L: Ledger> Run<'_, L> {
                 Setback::Stopped => return Ok(()),
                 Setback::Ledger(error) => return Err(error),
                 Setback::Refused(failure) => return self.refuse(lease, failure).await,
-                Setback::Hindered(Hindrance::Denied(failure), began) => return self.denied(began, lease, failure),
+                Setback::Hindered(Hindrance::Denied(failure), began) => {
+                    self.denied(began, lease, failure);
+                    return Ok(());
+                }
                 Setback::Hindered(Hindrance::Busy(told), _) => self.wait_for_server(tries.after_busy(told)),
                 Setback::Hindered(Hindrance::Unreachable(why), _) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
-                    None => return self.unreachable(&why),
+                    None => {
+                        self.unreachable(&why);
+                        return Ok(());
+                    }
                 },
                 Setback::Doubtful(failure) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
@@ -96,11 +102,12 @@ impl<L: Ledger> Run<'_, L> {
         let (ticket, conversation_id, attachments, place) = match ready.await {
             Ok(ready) => ready,
             Err(Setback::Ledger(error)) => return Err(error),
-            Err(setback) => return Ok(After::NotYet(lease, setback)),
+            Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
         let claim = self.ledger.claim(lease, conversation_id).await?;
         if let Err(setback) = self.unless_stopped(self.pace.message()).await {
-            return Ok(After::NotYet(self.ledger.release(claim).await?, setback));
+            let lease = self.ledger.release(claim).await?;
+            return Ok(After::NotYet(Box::new(lease), setback));
         }
         drop(place);
         ticket.spend(Timestamp::now());
@@ -110,7 +117,7 @@ impl<L: Ledger> Run<'_, L> {
         let outcome = match reply {
             Reply::NotTaken(hindrance) => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(lease, Setback::Hindered(hindrance, began)));
+                return Ok(After::NotYet(Box::new(lease), Setback::Hindered(hindrance, began)));
             }
             Reply::Done(sent) => {
                 Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
@@ -269,12 +276,11 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// The delivery stays pending until another recipient tells whose fault it is.
-    fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+    fn denied(&self, began: Moment, lease: Lease, failure: Failure) {
         let proof = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
         if let Some(failure) = proof {
             self.stop.because(refused_credentials(&failure));
         }
-        Ok(())
     }
 
     /// After an answer that only a good key pair gets: those who were denied before failed for reasons of their own.
@@ -297,10 +303,9 @@ impl<L: Ledger> Run<'_, L> {
         }
     }
 
-    fn unreachable(&self, why: &str) -> Result<(), LedgerError> {
+    fn unreachable(&self, why: &str) {
         let text = format!("{} cannot be reached: {why}", self.spec.livedesk.base_url);
         self.stop.because(End::Environment(text));
-        Ok(())
     }
 
     /// Everybody waits, by one deadline.

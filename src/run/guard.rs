@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_wrong_template_stops_after_a_handful() {
         let mut guard = Guard::new(WHEN);
-        let stopped = (1..).find(|_| guard.observe(&failed("132000")).is_some());
+        let stopped = (1..100).find(|_| guard.observe(&failed("132000")).is_some());
         assert_eq!(stopped, Some(20));
     }
 
@@ -97,6 +97,6 @@ mod tests {
     fn doubt_counts_whatever_its_code() {
         let mut guard = Guard::new(WHEN);
         let doubt = Outcome::Unknown(Failure::new("timeout", "no answer in time"));
-        assert_eq!((1..).find(|_| guard.observe(&doubt).is_some()), Some(20));
+        assert_eq!((1..100).find(|_| guard.observe(&doubt).is_some()), Some(20));
     }
 }

@@ -58,7 +58,7 @@ impl Spec {
     ///
     /// # Errors
     /// All problems that were found, each with its place.
-    pub fn parse(source: Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
+    pub fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
         check::parse(source, folder, vars)
     }
 

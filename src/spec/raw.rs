@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::place::{At, Text};
 
@@ -462,10 +463,10 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<u64>", range(min = 1))]
     pub(super) canary: Option<At<u64>>,
-    /// Hours in which messages may leave, in the recipient's own time zone.
+    /// Planned, and refused until it is there: quiet hours that are not kept would be worse than none.
     #[serde(default)]
-    #[schemars(with = "Option<Window>")]
-    pub(super) window: Option<At<Window>>,
+    #[schemars(skip)]
+    pub(super) window: Option<At<IgnoredAny>>,
     /// Nothing leaves before this time (RFC 3339).
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -510,41 +511,6 @@ pub(super) struct StopWhen {
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) same_error: Option<At<u32>>,
-}
-
-/// Hours in which messages may leave.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Window {
-    /// The first minute, such as `09:00`.
-    #[schemars(with = "String")]
-    pub(super) from: At<String>,
-    /// The end, such as `20:00`.
-    #[schemars(with = "String")]
-    pub(super) to: At<String>,
-    /// A template that gives the recipient's IANA zone, such as `{{ timezone }}` or `Europe/Berlin`.
-    #[schemars(with = "Text")]
-    pub(super) timezone: At<Text>,
-    /// The zone for rows whose own is missing or wrong.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub(super) fallback: Option<At<String>>,
-    /// The days on which messages may leave; every day if absent.
-    #[serde(default)]
-    pub(super) days: Vec<Day>,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
 }
 
 /// One string or a list of them.

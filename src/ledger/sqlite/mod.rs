@@ -14,6 +14,7 @@ use std::sync::{Arc, atomic::AtomicI64};
 use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::{LedgerError, Lock};
@@ -46,9 +47,15 @@ pub struct Sqlite {
     cursor: Arc<AtomicI64>,
     /// This run's number, once it has begun.
     run: AtomicI64,
+    _kept: Kept,
+}
+
+/// What must outlive the file's use: dropped after the writing thread has ended.
+#[derive(Debug, Default)]
+struct Kept {
     _lock: Option<Lock>,
-    /// A folder that goes with the ledger: that of a throw-away run.
-    _folder: Option<tempfile::TempDir>,
+    /// The folder of a throw-away ledger, which goes with it.
+    _folder: Option<TempDir>,
 }
 
 impl Sqlite {
@@ -57,15 +64,18 @@ impl Sqlite {
     /// # Errors
     /// The lock is held, or the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_in(path, None)
+    }
+
+    fn open_in(path: &Path, folder: Option<TempDir>) -> Result<Self, LedgerError> {
         let fail = |error: std::io::Error| LedgerError::File { path: path.to_owned(), why: error.to_string() };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_folder(folder).map_err(fail)?;
         }
         let lock = Lock::take(path)?;
         private_file(path).map_err(fail)?;
-        let mut ledger = Self::start(prepare(Connection::open(path)?)?)?;
-        ledger._lock = Some(lock);
-        Ok(ledger)
+        let kept = Kept { _lock: Some(lock), _folder: folder };
+        Self::start(prepare(Connection::open(path)?)?, kept)
     }
 
     /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there is none.
@@ -78,7 +88,7 @@ impl Sqlite {
         }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         check_format(&connection)?;
-        Self::start(connection).map(Some)
+        Self::start(connection, Kept::default()).map(Some)
     }
 
     /// A ledger in memory (and in SQLite's own nameless temporary file when it grows), for rehearsals: it begins as a
@@ -94,7 +104,7 @@ impl Sqlite {
             let backup = rusqlite::backup::Backup::new(&source, &mut connection)?;
             backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
         }
-        Self::start(prepare(connection)?)
+        Self::start(prepare(connection)?, Kept::default())
     }
 
     /// A ledger in a temporary folder that goes with it.
@@ -107,12 +117,10 @@ impl Sqlite {
             why: error.to_string(),
         };
         let folder = tempfile::tempdir().map_err(fail)?;
-        let mut ledger = Self::open(&folder.path().join("sandbox.sqlite"))?;
-        ledger._folder = Some(folder);
-        Ok(ledger)
+        Self::open_in(&folder.path().join("sandbox.sqlite"), Some(folder))
     }
 
-    fn start(mut connection: Connection) -> Result<Self, LedgerError> {
+    fn start(mut connection: Connection, kept: Kept) -> Result<Self, LedgerError> {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
@@ -123,8 +131,7 @@ impl Sqlite {
             thread: Some(thread),
             cursor: Arc::new(AtomicI64::new(0)),
             run: AtomicI64::new(0),
-            _lock: None,
-            _folder: None,
+            _kept: kept,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::Checker;
+use super::{Checker, optional, template};
 use crate::spec::place::{At, Text};
 use crate::spec::raw::{self, ButtonType, HeaderType};
 use crate::spec::{Button, Contact, Header, Message, TemplateParams, To, Variables};
@@ -14,10 +14,10 @@ impl Checker<'_> {
     pub(super) fn to(&mut self, raw: At<raw::To>) -> Option<To> {
         let mark = raw.mark;
         let raw = raw.value;
-        let conversation_id = self.optional("to.conversation_id", raw.conversation_id);
-        let inbox_id = self.optional("to.inbox_id", raw.inbox_id);
-        let contact_id = self.optional("to.contact_id", raw.contact_id);
-        let source_id = self.optional("to.source_id", raw.source_id);
+        let conversation_id = optional("to.conversation_id", raw.conversation_id);
+        let inbox_id = optional("to.inbox_id", raw.inbox_id);
+        let contact_id = optional("to.contact_id", raw.contact_id);
+        let source_id = optional("to.source_id", raw.source_id);
         let contact = raw.contact.map(|contact| self.contact(contact));
         let sender = contact_id.is_some() || source_id.is_some();
         match (conversation_id, inbox_id, contact) {
@@ -40,11 +40,11 @@ impl Checker<'_> {
     fn contact(&mut self, raw: At<raw::Contact>) -> Option<Contact> {
         let At { value: raw, mark } = raw;
         let contact = Contact {
-            name: self.optional("to.contact.name", raw.name),
-            email: self.optional("to.contact.email", raw.email),
-            phone_number: self.optional("to.contact.phone_number", raw.phone_number),
-            avatar_url: self.optional("to.contact.avatar_url", raw.avatar_url),
-            identifier: self.optional("to.contact.identifier", raw.identifier),
+            name: optional("to.contact.name", raw.name),
+            email: optional("to.contact.email", raw.email),
+            phone_number: optional("to.contact.phone_number", raw.phone_number),
+            avatar_url: optional("to.contact.avatar_url", raw.avatar_url),
+            identifier: optional("to.contact.identifier", raw.identifier),
         };
         if contact.email.is_none() && contact.phone_number.is_none() && contact.identifier.is_none() {
             self.problem(
@@ -70,10 +70,10 @@ impl Checker<'_> {
         }
         let template_params = raw.template_params.map(|params| self.template_params(params.value));
         Some(Message {
-            content: self.optional("message.content", raw.content),
-            private: self.optional("message.private", raw.private),
+            content: optional("message.content", raw.content),
+            private: optional("message.private", raw.private),
             message_type: raw.message_type.map(|kind| kind.value),
-            in_reply_to: self.optional(
+            in_reply_to: optional(
                 "message.content_attributes.in_reply_to",
                 raw.content_attributes.and_then(|attributes| attributes.in_reply_to),
             ),
@@ -85,7 +85,7 @@ impl Checker<'_> {
                 .attachments
                 .into_iter()
                 .enumerate()
-                .map(|(index, path)| self.template(&format!("message.attachments.{index}"), path))
+                .map(|(index, path)| template(&format!("message.attachments.{index}"), path))
                 .collect(),
         })
     }
@@ -111,36 +111,20 @@ impl Checker<'_> {
             .button_params
             .map(|buttons| buttons.into_iter().enumerate().map(|(n, raw)| self.button(n, raw)).collect());
         Some(TemplateParams {
-            name: self.template(&format!("{KEY}.name"), raw.name),
-            namespace: self.optional(&format!("{KEY}.namespace"), raw.namespace),
-            language: self.template(&format!("{KEY}.language"), raw.language),
-            category: self.optional(&format!("{KEY}.category"), raw.category),
-            processed_params: raw
-                .processed_params
-                .map(|variables| self.variables(&format!("{KEY}.processed_params"), variables)),
+            name: template(&format!("{KEY}.name"), raw.name),
+            namespace: optional(&format!("{KEY}.namespace"), raw.namespace),
+            language: template(&format!("{KEY}.language"), raw.language),
+            category: optional(&format!("{KEY}.category"), raw.category),
+            processed_params: raw.processed_params.map(|raw| variables(&format!("{KEY}.processed_params"), raw)),
             header_params: match header_params {
                 Some(header) => Some(header?),
                 None => None,
             },
             footer_params: raw
                 .footer_params
-                .map(|footer| self.variables(&format!("{KEY}.footer_params.text_variables"), footer.text_variables)),
+                .map(|footer| variables(&format!("{KEY}.footer_params.text_variables"), footer.text_variables)),
             button_params,
         })
-    }
-
-    /// Variables with positions in numeric order: the server fills them in the order of the object's keys, and as text
-    /// "10" would come before "2".
-    fn variables(&mut self, key: &str, raw: IndexMap<String, At<Text>>) -> Variables {
-        let mut variables: Variables = raw
-            .into_iter()
-            .map(|(name, text)| {
-                let template = self.template(&format!("{key}.{name}"), text);
-                (name, template)
-            })
-            .collect();
-        variables.sort_by_key(|(name, _)| name.parse::<u32>().unwrap_or(u32::MAX));
-        variables
     }
 
     fn header(&mut self, raw: At<raw::HeaderParams>) -> Option<Header> {
@@ -165,17 +149,17 @@ impl Checker<'_> {
         let header = match kind {
             HeaderType::Text => raw
                 .text_variables
-                .map(|raw| Header::Text { text_variables: self.variables(&format!("{KEY}.text_variables"), raw) }),
+                .map(|raw| Header::Text { text_variables: variables(&format!("{KEY}.text_variables"), raw) }),
             HeaderType::Location => raw.location.map(|location| Header::Location {
-                latitude: self.template(&format!("{KEY}.location.latitude"), location.latitude),
-                longitude: self.template(&format!("{KEY}.location.longitude"), location.longitude),
-                name: self.optional(&format!("{KEY}.location.name"), location.name),
-                address: self.optional(&format!("{KEY}.location.address"), location.address),
+                latitude: template(&format!("{KEY}.location.latitude"), location.latitude),
+                longitude: template(&format!("{KEY}.location.longitude"), location.longitude),
+                name: optional(&format!("{KEY}.location.name"), location.name),
+                address: optional(&format!("{KEY}.location.address"), location.address),
             }),
             HeaderType::Image | HeaderType::Video | HeaderType::Document => raw.media_url.map(|url| Header::Media {
                 kind,
-                media_url: self.template(&format!("{KEY}.media_url"), url),
-                filename: self.optional(&format!("{KEY}.filename"), raw.filename),
+                media_url: template(&format!("{KEY}.media_url"), url),
+                filename: optional(&format!("{KEY}.filename"), raw.filename),
             }),
         };
         if header.is_none() {
@@ -204,10 +188,24 @@ impl Checker<'_> {
             );
         }
         Button {
-            index: self.template(&format!("{key}.index"), raw.index),
+            index: template(&format!("{key}.index"), raw.index),
             sub_type,
-            text: self.optional(&format!("{key}.text"), raw.text),
-            payload: self.optional(&format!("{key}.payload"), raw.payload),
+            text: optional(&format!("{key}.text"), raw.text),
+            payload: optional(&format!("{key}.payload"), raw.payload),
         }
     }
+}
+
+/// Variables with positions in numeric order: the server fills them in the order of the object's keys, and as text
+/// "10" would come before "2".
+fn variables(key: &str, raw: IndexMap<String, At<Text>>) -> Variables {
+    let mut sorted: Variables = raw
+        .into_iter()
+        .map(|(name, text)| {
+            let template = template(&format!("{key}.{name}"), text);
+            (name, template)
+        })
+        .collect();
+    sorted.sort_by_key(|(name, _)| name.parse::<u32>().unwrap_or(u32::MAX));
+    sorted
 }

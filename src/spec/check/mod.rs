@@ -18,9 +18,9 @@ pub(super) struct Checker<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn parse(source: Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
-    let raw = read(&source).map_err(|problem| vec![*problem])?;
-    let mut checker = Checker { source: &source, problems: Vec::new() };
+pub(super) fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
+    let raw = read(source).map_err(|problem| vec![*problem])?;
+    let mut checker = Checker { source, problems: Vec::new() };
     match checker.spec(raw, folder, vars) {
         Some(spec) if checker.problems.is_empty() => Ok(spec),
         _ => Err(checker.problems),
@@ -61,6 +61,14 @@ fn yaml_hint(text: &str) -> Option<String> {
     None
 }
 
+fn template(key: &str, text: At<Text>) -> Template {
+    Template { key: key.to_owned(), text: text.value.0, mark: text.mark }
+}
+
+fn optional(key: &str, text: Option<At<Text>>) -> Option<Template> {
+    text.map(|text| template(key, text))
+}
+
 impl Checker<'_> {
     fn spec(&mut self, raw: Raw, folder: PathBuf, overrides: &[(String, String)]) -> Option<Spec> {
         let name = self.name(&raw.name);
@@ -77,7 +85,7 @@ impl Checker<'_> {
             name: name?,
             description: raw.description,
             livedesk: livedesk?,
-            recipients: recipients?,
+            recipients,
             vars,
             to: to?,
             message: message?,
@@ -90,14 +98,6 @@ impl Checker<'_> {
     /// Records a problem at a value.
     fn problem(&mut self, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::error(self.source.place(mark), what).hint(hint));
-    }
-
-    fn template(&mut self, key: &str, text: At<Text>) -> Template {
-        Template { key: key.to_owned(), text: text.value.0, mark: text.mark }
-    }
-
-    fn optional(&mut self, key: &str, text: Option<At<Text>>) -> Option<Template> {
-        text.map(|text| self.template(key, text))
     }
 
     fn name(&mut self, name: &At<String>) -> Option<String> {
@@ -171,7 +171,7 @@ impl Checker<'_> {
         name.map(str::to_owned)
     }
 
-    fn recipients(&mut self, raw: raw::Recipients) -> Option<Recipients> {
+    fn recipients(&mut self, raw: raw::Recipients) -> Recipients {
         let map = match raw {
             raw::Recipients::Map(map) => *map,
             raw::Recipients::Path(file) => raw::RecipientsMap {
@@ -193,24 +193,24 @@ impl Checker<'_> {
         if map.file.value.is_empty() {
             self.problem(map.file.mark, "an empty path", "name the list, or `-` for standard input");
         }
-        Some(Recipients {
+        Recipients {
             file,
             format: map.format,
-            delimiter: delimiter?,
-            encoding: encoding?,
-            key: self.optional("recipients.key", map.key),
-            condition: self.optional("recipients.where", map.r#where),
+            delimiter,
+            encoding,
+            key: optional("recipients.key", map.key),
+            condition: optional("recipients.where", map.r#where),
             suppress: map.suppress.into_iter().map(|path| PathBuf::from(path.value)).collect(),
-            default_region: default_region?,
+            default_region,
             on_duplicate: map.on_duplicate,
-        })
+        }
     }
 
-    fn delimiter(&mut self, raw: Option<&At<String>>) -> Option<Option<u8>> {
-        let Some(raw) = raw else { return Some(None) };
+    fn delimiter(&mut self, raw: Option<&At<String>>) -> Option<u8> {
+        let raw = raw?;
         match raw.value.as_bytes() {
-            b"\\t" => Some(Some(b'\t')),
-            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Some(Some(*byte)),
+            b"\\t" => Some(b'\t'),
+            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Some(*byte),
             _ => {
                 self.problem(raw.mark, "a delimiter is one character", "such as `;` or `\\t`");
                 None
@@ -218,8 +218,8 @@ impl Checker<'_> {
         }
     }
 
-    fn encoding(&mut self, raw: Option<&At<String>>) -> Option<Option<String>> {
-        let Some(raw) = raw else { return Some(None) };
+    fn encoding(&mut self, raw: Option<&At<String>>) -> Option<String> {
+        let raw = raw?;
         if encoding_rs::Encoding::for_label(raw.value.as_bytes()).is_none() {
             self.problem(
                 raw.mark,
@@ -228,11 +228,11 @@ impl Checker<'_> {
             );
             return None;
         }
-        Some(Some(raw.value.clone()))
+        Some(raw.value.clone())
     }
 
-    fn region(&mut self, raw: Option<At<String>>) -> Option<Option<String>> {
-        let Some(raw) = raw else { return Some(None) };
+    fn region(&mut self, raw: Option<At<String>>) -> Option<String> {
+        let raw = raw?;
         if raw.value.parse::<phonenumber::country::Id>().is_err() {
             self.problem(
                 raw.mark,
@@ -241,7 +241,7 @@ impl Checker<'_> {
             );
             return None;
         }
-        Some(Some(raw.value))
+        Some(raw.value)
     }
 
     fn vars(&mut self, raw: &IndexMap<String, At<Text>>, overrides: &[(String, String)]) -> IndexMap<String, String> {

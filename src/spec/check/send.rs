@@ -46,8 +46,8 @@ impl Checker<'_> {
             retry: retry?,
             stop_when: stop_when?,
             canary: raw.canary.as_ref().map(|canary| canary.value),
-            not_before: not_before?,
-            not_after: not_after?,
+            not_before,
+            not_after,
         })
     }
 
@@ -112,18 +112,16 @@ impl Checker<'_> {
         })
     }
 
-    fn time(&mut self, raw: Option<&At<String>>) -> Option<Option<jiff::Timestamp>> {
-        let Some(raw) = raw else { return Some(None) };
-        match raw.value.parse() {
-            Ok(time) => Some(Some(time)),
-            Err(_) => {
-                self.problem(
-                    raw.mark,
-                    format!("`{}` is not a point in time", raw.value),
-                    "write RFC 3339 with a zone, such as `2026-12-01T09:00:00+01:00`",
-                );
-                None
-            }
+    fn time(&mut self, raw: Option<&At<String>>) -> Option<jiff::Timestamp> {
+        let raw = raw?;
+        let time = raw.value.parse().ok();
+        if time.is_none() {
+            self.problem(
+                raw.mark,
+                format!("`{}` is not a point in time", raw.value),
+                "write RFC 3339 with a zone, such as `2026-12-01T09:00:00+01:00`",
+            );
         }
+        time
     }
 }
