@@ -1,35 +1,42 @@
-//! A declarative campaign runner for the EngageLab LiveDesk API.
+//! A declarative campaign runner for the EngageLab LiveDesk API: one spec, one list, one message for each recipient,
+//! sent once.
+//!
+//! # One recipient's path
+//!
+//! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::Judge`] decides whether it is sent
+//! to, and [`message`] renders it strictly. [`enroll`] hands it to the [`ledger`], which stores key, line and data once,
+//! however often the campaign is run. From there [`run`] leases it, makes the contact and the conversation where the
+//! spec asks for them, and waits for its turn in [`pace`]. [`ledger::Ledger::claim`] puts the intent on disk, and only
+//! the [`ledger::Claim`] that comes back lets [`livedesk::Client::send`] send the message. What the answer means is
+//! said in one place, [`livedesk::Exchange`]; what follows from it in another, [`retry`]. The outcome is settled on
+//! disk, told to [`progress`], and at the end [`report`] writes a line about it.
+//!
+//! # The rooms
+//!
+//! Each module is a room, and a room uses only rooms above it; a test holds that. The first ones are the core: they
+//! know no network, no clock, no files, and no event loop.
 
+// The core.
 pub mod problem;
 pub mod secret;
+pub mod schema;
 pub mod state;
-
-pub mod retry;
-
 pub mod spec;
-
+pub mod retry;
 pub mod recipients;
-
 pub mod message;
-
 pub mod plan;
-
 pub mod report;
 
+// The edges: each talks to one thing outside.
 pub mod ledger;
-
 pub mod attachment;
-
 pub mod livedesk;
-
 pub mod pace;
-
 pub mod enroll;
-
 pub mod run;
-
-pub mod progress;
-
-pub mod cli;
-
 pub mod sandbox;
+
+// Outside: what people see.
+pub mod progress;
+pub mod cli;

@@ -36,6 +36,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// The `Date` header: the server's own clock, by which its `Retry-After` dates are meant.
     pub date: Option<String>,
+    /// When it came, by our clock: for a `Retry-After` date without a `Date` beside it.
+    pub came: Timestamp,
     /// The body, cut at 1 MiB.
     pub body: String,
 }
@@ -217,7 +219,7 @@ impl Answer {
             Err(_) => {
                 let until = httpdate::parse_http_date(text).ok()?;
                 let now = self.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
-                let now = now.unwrap_or_else(|| Timestamp::now().into());
+                let now = now.unwrap_or_else(|| self.came.into());
                 until.duration_since(now).unwrap_or_default()
             }
         };
@@ -323,6 +325,7 @@ mod tests {
                 retry_after: retry_after.map(str::to_owned),
                 date: Some("Sat, 21 Nov 2026 10:00:00 GMT".to_owned()),
                 body: body.to_owned(),
+                ..Answer::default()
             };
             match Exchange::Answered(answer).message() {
                 Reply::NotTaken(Hindrance::Busy(wait)) => wait.map(|wait| wait.as_secs()),

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::schema;
 use crate::state::State;
 
 /// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
@@ -68,7 +69,7 @@ fn with_milliseconds<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S
 impl Record {
     /// The JSON Schema of one line of a JSON Lines report.
     pub fn json_schema() -> Value {
-        schemars::schema_for!(Record).to_value()
+        schema::of::<Record>(schema::Null::Allowed)
     }
 }
 

@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::problem::Problem;
+use crate::schema;
 pub use amounts::{Rate, Speed};
 pub use place::{Mark, Source};
 pub use raw::{ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageType, PhoneCheck, StrippedCheck};
@@ -69,7 +70,7 @@ impl Spec {
 
     /// The JSON Schema of the spec's file format.
     pub fn json_schema() -> Value {
-        schemars::schema_for!(raw::Raw).to_value()
+        schema::of::<raw::Raw>(schema::Null::Never)
     }
 }
 

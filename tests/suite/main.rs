@@ -1,3 +1,4 @@
 //! The tests of `campaign`, one binary, a module per topic.
 
+mod rooms;
 mod sandbox;

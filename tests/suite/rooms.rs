@@ -1,0 +1,103 @@
+//! The one-way order of the rooms, and what the core must not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms in the order of `src/lib.rs`, with the comment line that each part begins with.
+fn rooms() -> Vec<(String, Part)> {
+    let text = fs::read_to_string("src/lib.rs").unwrap();
+    let mut part = Part::Core;
+    let mut rooms = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("// The edges") {
+            part = Part::Edge;
+        }
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+            rooms.push((name.to_owned(), part));
+        }
+    }
+    rooms
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Core,
+    Edge,
+}
+
+/// Every file of a room: `src/room.rs`, or all below `src/room/`.
+fn files(room: &str) -> Vec<PathBuf> {
+    let single = PathBuf::from(format!("src/{room}.rs"));
+    let mut found: Vec<PathBuf> = single.exists().then_some(single).into_iter().collect();
+    let mut folders = vec![PathBuf::from(format!("src/{room}"))];
+    while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The code of a file without its comments and without its tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_room_uses_only_rooms_above_it() {
+    let rooms = rooms();
+    assert!(rooms.len() > 10, "src/lib.rs is the list of rooms");
+    let mut wrong = Vec::new();
+    for (at, (room, _)) in rooms.iter().enumerate() {
+        for file in files(room) {
+            for (below, _) in &rooms[at + 1..] {
+                if code(&file).contains(&format!("crate::{below}::")) {
+                    wrong.push(format!("{} uses {below}, which is below {room}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_knows_no_network_no_clock_no_files() {
+    const OUTSIDE: [&str; 9] = [
+        "tokio::",
+        "reqwest::",
+        "axum::",
+        "rusqlite::",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "Timestamp::now",
+        "Instant::now",
+    ];
+    let mut wrong = Vec::new();
+    for (room, _) in rooms().iter().filter(|(_, part)| *part == Part::Core) {
+        for file in files(room) {
+            let code = code(&file);
+            let found = OUTSIDE.iter().filter(|word| code.contains(**word));
+            wrong.extend(found.map(|word| format!("{} uses {word}", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_is_of_a_size_that_can_be_read() {
+    let all = rooms().into_iter().flat_map(|(room, _)| files(&room));
+    let long: Vec<String> = all
+        .map(|file| (fs::read_to_string(&file).unwrap().lines().count(), file))
+        .filter(|(lines, _)| *lines > 600)
+        .map(|(lines, file)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
