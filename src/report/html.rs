@@ -42,11 +42,11 @@ pub(super) struct Html<W> {
 }
 
 impl<W: Write> Html<W> {
-    pub(super) fn new(mut output: W, about: &About) -> io::Result<Self> {
+    pub(super) fn new(mut output: W, about: About) -> io::Result<Self> {
         let templates = templates().map_err(io::Error::other)?;
         let head = context! {
-            name => about.name.clone(),
-            description => about.description.clone(),
+            name => about.name,
+            description => about.description,
             written_at => about.written_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             style => STYLE,
             style_hash => hash(STYLE),

@@ -114,6 +114,6 @@ pub fn writer<'a>(kind: Kind, about: About, output: impl Write + 'a) -> io::Resu
     Ok(match kind {
         Kind::Csv => Box::new(csv::Csv::new(output)?),
         Kind::Jsonl => Box::new(jsonl::Jsonl::new(output)),
-        Kind::Html => Box::new(html::Html::new(output, &about)?),
+        Kind::Html => Box::new(html::Html::new(output, about)?),
     })
 }

@@ -54,8 +54,7 @@ impl Rows {
     }
 
     pub(super) fn add(&mut self, record: &Record, output: &mut impl Write) -> io::Result<()> {
-        let in_doubt = matches!(record.outcome, State::Failed | State::Unknown | State::Claimed);
-        if self.written >= self.limit || (self.written >= self.every_row && !in_doubt) {
+        if self.written >= self.limit || (self.written >= self.every_row && !in_doubt(record.outcome)) {
             self.complete_up_to.get_or_insert(self.last_line);
             *self.left_out.entry(record.outcome).or_default() += 1;
             return Ok(());
@@ -96,6 +95,11 @@ impl Rows {
     }
 }
 
+/// Whether somebody has to look at rows with this outcome.
+pub(super) const fn in_doubt(outcome: State) -> bool {
+    matches!(outcome, State::Failed | State::Unknown | State::Claimed)
+}
+
 /// The columns of the CSV report, in its order. Ids are texts: a script's numbers end at 53 bits.
 fn cells(record: &Record) -> impl Serialize + '_ {
     let id = |id: Option<u64>| id.map(|id| id.to_string());
@@ -116,13 +120,18 @@ fn cells(record: &Record) -> impl Serialize + '_ {
     )
 }
 
-/// Compact JSON without the characters that mean something to HTML, or end a line to a script.
+/// Compact JSON without the characters that mean something to HTML, end a line to a script, or make the file's source
+/// look like another.
 struct Harmless;
+
+const fn is_risky(c: char) -> bool {
+    matches!(c, '<' | '>' | '&' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut from = 0;
-        for (at, risky) in fragment.match_indices(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        for (at, risky) in fragment.match_indices(is_risky) {
             writer.write_all(&fragment.as_bytes()[from..at])?;
             for c in risky.chars() {
                 write!(writer, "\\u{:04x}", u32::from(c))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::report::Record;
 use crate::state::State;
 
-/// Reasons that are told apart. Servers have some dozens of codes; what would bring more is text in the place of a code.
+/// Reasons that are told apart. Servers have some dozens of codes; more would be texts in their place.
 const REASONS: usize = 200;
 
 /// Longest text that is kept of a code and of an example, in characters.

@@ -65,8 +65,9 @@
     }));
     const from = page * PAGE + 1;
     let status = found.length
-      ? `Rows ${number(from)} to ${number(from + shown.length - 1)} of ${number(found.length)} found, of ${number(rows.length)} in this table.`
-      : `No row found, of ${number(rows.length)} in this table.`;
+      ? `Rows ${number(from)} to ${number(from + shown.length - 1)} of ${number(found.length)} found`
+      : 'No row found';
+    status += `, of ${number(rows.length)} in this table.`;
     if (leftOut) status += ` ${number(leftOut)} more are only in the CSV report.`;
     if (!loaded) status = `Reading: ${number(rows.length)} rows so far …`;
     find('status').textContent = status;

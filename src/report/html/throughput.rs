@@ -156,15 +156,15 @@ fn ticks(start: i64, end: i64, most: i64) -> Vec<i64> {
         step = step_above(step);
     }
     let first = -(-start).div_euclid(step);
-    (first..).map(|at| at * step).take_while(|at| *at <= end).collect()
+    (first..=end.div_euclid(step)).map(|at| at * step).collect()
 }
 
 fn tick_label(at: i64, span: i64) -> String {
     let form = match span {
         ..600 => "%H:%M:%S",
-        ..86_400 => "%H:%M",
-        ..604_800 => "%b %-d %H:%M",
-        ..31_536_000 => "%b %-d",
+        600..86_400 => "%H:%M",
+        86_400..604_800 => "%b %-d %H:%M",
+        604_800..31_536_000 => "%b %-d",
         _ => "%Y-%m-%d",
     };
     time(at).strftime(form).to_string()

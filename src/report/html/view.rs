@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::form_urlencoded::Serializer as Query;
 
-use super::rows::Rows;
+use super::rows::{self, Rows};
 use super::sums::{Reason, Sums};
 use super::throughput::{STACK, Throughput};
 use crate::report::csv::COLUMNS;
@@ -16,6 +16,10 @@ use crate::state::{LeftOut, State};
 /// The outcomes in the order in which people ask for them.
 const OUTCOMES: [State; 6] =
     [State::Accepted, State::Failed, State::Unknown, State::Skipped, State::Pending, State::Claimed];
+
+/// The outcomes in the order in which people ask for their reasons.
+const REASONED: [State; 6] =
+    [State::Failed, State::Unknown, State::Skipped, State::Pending, State::Claimed, State::Accepted];
 
 /// Sizes of the plot for a desk and for a phone, so that its words are readable on both.
 const DESK: (u32, u32) = (960, 260);
@@ -87,6 +91,8 @@ struct Table {
     left_out: Vec<(&'static str, u64)>,
     left_out_rows: u64,
     complete_up_to: Option<u64>,
+    /// Whether even rows that somebody has to look at are left out.
+    full: bool,
 }
 
 impl Page {
@@ -103,7 +109,7 @@ impl Page {
             of: OUTCOMES.map(|outcome| (outcome.word(), sums.of(outcome))).into(),
             outcomes: outcome_lines(sums),
             statuses,
-            reasons: OUTCOMES.into_iter().filter_map(|outcome| reason_group(sums, outcome)).collect(),
+            reasons: REASONED.into_iter().filter_map(|outcome| reason_group(sums, outcome)).collect(),
             duplicates: sums.reasons.get(&duplicate).map_or(0, |reason| reason.count),
             tried_again: sums.tried_again,
             throughput: plot(throughput)?,
@@ -114,6 +120,7 @@ impl Page {
                 left_out: rows.left_out().iter().map(|(outcome, count)| (outcome.word(), *count)).collect(),
                 left_out_rows: rows.left_out().values().sum(),
                 complete_up_to: rows.complete_up_to(),
+                full: rows.left_out().keys().any(|outcome| rows::in_doubt(*outcome)),
             },
         })
     }
@@ -210,7 +217,7 @@ fn of_hundred(tenths: u64) -> String {
 }
 
 /// A share in words: what is not nothing is never called 0 %, and what is not all never 100 %.
-fn share(count: u64, all: u64) -> String {
+pub(super) fn share(count: u64, all: u64) -> String {
     match tenths(count, all) {
         _ if count == 0 => "0\u{a0}%".to_owned(),
         _ if count == all => "100\u{a0}%".to_owned(),
