@@ -1,8 +1,8 @@
 //! Deliveries settled over time, in buckets that grow with the time they must cover.
 //!
-//! The plot is drawn by `plotters` with nothing but its SVG backend, the lightest maintained crate that brings axes
-//! with it: three small crates, no fonts, no images, about two seconds of a first build. Its colours are attributes
-//! that the page's style overrides, which is what makes the plot follow a dark page. Shares and reasons are plain HTML
+//! The plot is drawn by `plotters` with nothing but its SVG backend, a maintained crate that brings axes with it
+//! and little else: three small crates, no fonts, no images, some three seconds of a first build. Its colours are
+//! attributes that the page's style overrides, which is what makes the plot follow a dark page. Shares and reasons are plain HTML
 //! with one rectangle each: a chart crate would draw their words into a picture, where nobody can select them.
 
 use std::collections::BTreeMap;
