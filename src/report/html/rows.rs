@@ -1,0 +1,143 @@
+//! The records as data for the page's table, written as they come.
+//!
+//! They stand in `<script type="application/json">` elements, which no browser runs, a few thousand rows each, so that
+//! the table's script can read them one after the other without freezing the page. Inside such an element only
+//! `</script` and `<!--` mean anything, so no `<` of a value is ever written as itself.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
+use crate::report::Record;
+use crate::state::State;
+
+/// Rows in one element: some milliseconds of parsing.
+const BLOCK: u64 = 5_000;
+
+/// Up to here every row is in the table. More would be a page that opens slowly (this is some 40 MB already).
+const EVERY_ROW: u64 = 200_000;
+
+/// Behind [`EVERY_ROW`], as many rows more that somebody has to look at.
+const MORE: u64 = 100_000;
+
+/// The rows that are in the page, and how many are not. Nobody disappears in silence: the page says both.
+#[derive(Debug)]
+pub(super) struct Rows {
+    every_row: u64,
+    limit: u64,
+    written: u64,
+    /// The last line up to which no row was left out; `None` while all are in.
+    complete_up_to: Option<u64>,
+    left_out: BTreeMap<State, u64>,
+    last_line: u64,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::with_limits(EVERY_ROW, MORE)
+    }
+}
+
+impl Rows {
+    pub(super) const fn with_limits(every_row: u64, more: u64) -> Self {
+        Self {
+            every_row,
+            limit: every_row + more,
+            written: 0,
+            complete_up_to: None,
+            left_out: BTreeMap::new(),
+            last_line: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, record: &Record, output: &mut impl Write) -> io::Result<()> {
+        if self.written >= self.limit || (self.written >= self.every_row && !in_doubt(record.outcome)) {
+            self.complete_up_to.get_or_insert(self.last_line);
+            *self.left_out.entry(record.outcome).or_default() += 1;
+            return Ok(());
+        }
+        if self.written.is_multiple_of(BLOCK) {
+            self.close(output)?;
+            output.write_all(b"<script type=\"application/json\" class=\"records\">[\n")?;
+        } else {
+            output.write_all(b",\n")?;
+        }
+        self.written += 1;
+        self.last_line = record.line;
+        cells(record).serialize(&mut Serializer::with_formatter(output, Harmless))?;
+        Ok(())
+    }
+
+    pub(super) fn finish(&self, output: &mut impl Write) -> io::Result<()> {
+        self.close(output)
+    }
+
+    /// Rows in the page.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Rows that are not in the page, by outcome.
+    pub(super) const fn left_out(&self) -> &BTreeMap<State, u64> {
+        &self.left_out
+    }
+
+    /// The last line before the first row that is not in the page.
+    pub(super) const fn complete_up_to(&self) -> Option<u64> {
+        self.complete_up_to
+    }
+
+    fn close(&self, output: &mut impl Write) -> io::Result<()> {
+        if self.written > 0 { output.write_all(b"\n]</script>\n") } else { Ok(()) }
+    }
+}
+
+/// Whether somebody has to look at rows with this outcome.
+pub(super) const fn in_doubt(outcome: State) -> bool {
+    matches!(outcome, State::Failed | State::Unknown | State::Claimed)
+}
+
+/// The columns of the CSV report, in its order. Ids are texts: a script's numbers end at 53 bits.
+fn cells(record: &Record) -> impl Serialize + '_ {
+    let id = |id: Option<u64>| id.map(|id| id.to_string());
+    (
+        record.line,
+        &record.key,
+        record.outcome.word(),
+        record.livedesk_status.as_deref(),
+        record.error_code.as_deref(),
+        record.error.as_deref(),
+        record.attempts,
+        id(record.contact_id),
+        id(record.conversation_id),
+        id(record.message_id),
+        record.first_attempt_at,
+        record.settled_at,
+        record.duration_ms,
+    )
+}
+
+/// Compact JSON without the characters that mean something to HTML, end a line to a script, or make the file's source
+/// look like another.
+struct Harmless;
+
+const fn is_risky(c: char) -> bool {
+    matches!(c, '<' | '>' | '&' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut from = 0;
+        for (at, risky) in fragment.match_indices(is_risky) {
+            writer.write_all(&fragment.as_bytes()[from..at])?;
+            for c in risky.chars() {
+                write!(writer, "\\u{:04x}", u32::from(c))?;
+            }
+            from = at + risky.len();
+        }
+        writer.write_all(&fragment.as_bytes()[from..])
+    }
+}

@@ -1,0 +1,251 @@
+//! What the page tells, in the shape in which its template asks for it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use url::form_urlencoded::Serializer as Query;
+
+use super::rows::{self, Rows};
+use super::sums::{Reason, Sums};
+use super::throughput::{STACK, Throughput};
+use crate::report::csv::COLUMNS;
+use crate::state::{LeftOut, State};
+
+/// The outcomes in the order in which people ask for them.
+const OUTCOMES: [State; 6] =
+    [State::Accepted, State::Failed, State::Unknown, State::Skipped, State::Pending, State::Claimed];
+
+/// The outcomes in the order in which people ask for their reasons.
+const REASONED: [State; 6] =
+    [State::Failed, State::Unknown, State::Skipped, State::Pending, State::Claimed, State::Accepted];
+
+/// Sizes of the plot for a desk and for a phone, so that its words are readable on both.
+const DESK: (u32, u32) = (960, 260);
+const PHONE: (u32, u32) = (360, 220);
+
+/// Least width of a bar that stands for somebody, in tenths of a percent.
+const LEAST: u64 = 4;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    rows: u64,
+    /// Rows by the word of their outcome; every word is there.
+    of: BTreeMap<&'static str, u64>,
+    outcomes: Vec<OutcomeLine>,
+    statuses: Vec<(String, u64)>,
+    reasons: Vec<ReasonGroup>,
+    duplicates: u64,
+    tried_again: u64,
+    throughput: Option<Plot>,
+    by_hand: u64,
+    table: Table,
+}
+
+#[derive(Debug, Serialize)]
+struct OutcomeLine {
+    word: &'static str,
+    count: u64,
+    share: String,
+    /// Where its part of the bar begins and how wide it is.
+    bar: (String, String),
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonGroup {
+    outcome: &'static str,
+    count: u64,
+    reasons: Vec<ReasonLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonLine {
+    /// `None` for what was not told apart.
+    code: Option<String>,
+    example: String,
+    count: u64,
+    share: String,
+    width: String,
+    /// The fragment under which the table shows these rows.
+    link: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Plot {
+    desk: String,
+    phone: String,
+    bucket: String,
+    from: String,
+    to: String,
+    most: u64,
+    most_at: String,
+    words: [&'static str; STACK.len()],
+    buckets: Vec<(String, [u64; STACK.len()])>,
+}
+
+#[derive(Debug, Serialize)]
+struct Table {
+    columns: [&'static str; COLUMNS.len()],
+    written: u64,
+    left_out: Vec<(&'static str, u64)>,
+    left_out_rows: u64,
+    complete_up_to: Option<u64>,
+    /// Whether even rows that somebody has to look at are left out.
+    full: bool,
+}
+
+impl Page {
+    pub(super) fn new(
+        sums: &Sums,
+        throughput: &Throughput,
+        rows: &Rows,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let duplicate = (State::Skipped, LeftOut::Duplicate { first_line: 0 }.word().to_owned());
+        let mut statuses: Vec<_> = sums.statuses.clone().into_iter().collect();
+        statuses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(Self {
+            rows: sums.rows(),
+            of: OUTCOMES.map(|outcome| (outcome.word(), sums.of(outcome))).into(),
+            outcomes: outcome_lines(sums),
+            statuses,
+            reasons: REASONED.into_iter().filter_map(|outcome| reason_group(sums, outcome)).collect(),
+            duplicates: sums.reasons.get(&duplicate).map_or(0, |reason| reason.count),
+            tried_again: sums.tried_again,
+            throughput: plot(throughput)?,
+            by_hand: throughput.by_hand(),
+            table: Table {
+                columns: COLUMNS,
+                written: rows.written(),
+                left_out: rows.left_out().iter().map(|(outcome, count)| (outcome.word(), *count)).collect(),
+                left_out_rows: rows.left_out().values().sum(),
+                complete_up_to: rows.complete_up_to(),
+                full: rows.left_out().keys().any(|outcome| rows::in_doubt(*outcome)),
+            },
+        })
+    }
+}
+
+fn outcome_lines(sums: &Sums) -> Vec<OutcomeLine> {
+    let counts = OUTCOMES.map(|outcome| sums.of(outcome));
+    let mut widths = counts.map(|count| if count == 0 { 0 } else { tenths(count, sums.rows()).max(LEAST) });
+    // The largest gives what the smallest were given beyond their share.
+    let surplus = widths.iter().sum::<u64>().saturating_sub(1000);
+    if let Some(largest) = widths.iter_mut().max() {
+        *largest -= surplus.min(*largest);
+    }
+    let mut from = 0;
+    let lines = OUTCOMES.into_iter().zip(counts).zip(widths).map(|((outcome, count), width)| {
+        let bar = (of_hundred(from), of_hundred(width));
+        from += width;
+        OutcomeLine { word: outcome.word(), count, share: share(count, sums.rows()), bar }
+    });
+    lines.collect()
+}
+
+fn reason_group(sums: &Sums, outcome: State) -> Option<ReasonGroup> {
+    let known = sums.reasons.iter().filter(|((of, _), _)| *of == outcome);
+    let known = known.map(|((_, code), reason)| (Some(code.as_str()), reason));
+    let other = sums.other_reasons.get(&outcome).map(|reason| (None, reason));
+    let mut reasons: Vec<_> = known.chain(other).collect();
+    reasons.sort_by_key(|(code, reason)| (code.is_none(), std::cmp::Reverse(reason.count)));
+    let count = reasons.iter().map(|(_, reason)| reason.count).sum();
+    let most = reasons.iter().map(|(_, reason)| reason.count).max()?;
+    let line = |(code, reason): (Option<&str>, &Reason)| ReasonLine {
+        code: code.map(ToOwned::to_owned),
+        example: reason.example.clone(),
+        count: reason.count,
+        share: share(reason.count, sums.rows()),
+        width: of_hundred(tenths(reason.count, most).max(LEAST)),
+        link: code.and_then(|code| link(outcome, code)),
+    };
+    Some(ReasonGroup { outcome: outcome.word(), count, reasons: reasons.into_iter().map(line).collect() })
+}
+
+/// The fragment that makes the table show these rows. `None` where the search has no words for the code.
+fn link(outcome: State, code: &str) -> Option<String> {
+    if code.contains('"') || code.ends_with('…') {
+        return None;
+    }
+    let search = format!("error_code:\"{code}\"");
+    let search = if code.contains(char::is_whitespace) || code.is_empty() { search } else { search.replace('"', "") };
+    let query = Query::new(String::new()).append_pair("outcome", outcome.word()).append_pair("q", &search).finish();
+    Some(format!("#{query}"))
+}
+
+fn plot(throughput: &Throughput) -> Result<Option<Plot>, Box<dyn Error + Send + Sync>> {
+    let (Some(desk), Some(phone)) = (throughput.plot(DESK)?, throughput.plot(PHONE)?) else { return Ok(None) };
+    let buckets: Vec<_> = throughput.buckets().map(|(at, counts)| (moment(at), *counts)).collect();
+    let highest = buckets.iter().rev().max_by_key(|(_, counts)| counts.iter().sum::<u64>());
+    let (most_at, most) = highest.map(|(at, counts)| (at.clone(), counts.iter().sum())).unwrap_or_default();
+    Ok(Some(Plot {
+        desk,
+        phone,
+        bucket: span(throughput.width()),
+        from: buckets.first().map(|(at, _)| at.clone()).unwrap_or_default(),
+        to: buckets.last().map(|(at, _)| at.clone()).unwrap_or_default(),
+        most,
+        most_at,
+        words: STACK.map(|(outcome, _)| outcome.word()),
+        buckets,
+    }))
+}
+
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Seconds in words.
+fn span(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        ..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    if count == 1 { unit.to_owned() } else { format!("{count} {unit}s") }
+}
+
+/// A share in tenths of a percent, rounded.
+fn tenths(count: u64, all: u64) -> u64 {
+    let exact = (u128::from(count) * 2000 + u128::from(all)) / (2 * u128::from(all.max(1)));
+    u64::try_from(exact).unwrap_or(1000)
+}
+
+fn of_hundred(tenths: u64) -> String {
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+/// A share in words: what is not nothing is never called 0 %, and what is not all never 100 %.
+pub(super) fn share(count: u64, all: u64) -> String {
+    match tenths(count, all) {
+        _ if count == 0 => "0\u{a0}%".to_owned(),
+        _ if count == all => "100\u{a0}%".to_owned(),
+        0 => "<\u{a0}0.1\u{a0}%".to_owned(),
+        1000 => ">\u{a0}99.9\u{a0}%".to_owned(),
+        tenths => format!("{}.{}\u{a0}%", tenths / 10, tenths % 10),
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The text with every control and direction override written out: what a person sees is what is there.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if hidden { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
