@@ -53,13 +53,7 @@ impl<W: Write> Html<W> {
             script_hash => hash(SCRIPT),
         };
         render(&templates, "head.html", head, &mut output)?;
-        Ok(Self {
-            output,
-            templates,
-            rows: Rows::default(),
-            sums: Sums::default(),
-            throughput: Throughput::default(),
-        })
+        Ok(Self { output, templates, rows: Rows::default(), sums: Sums::default(), throughput: Throughput::default() })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one-way order of the rooms, and what the core must not know.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -96,11 +96,7 @@ struct Table {
 }
 
 impl Page {
-    pub(super) fn new(
-        sums: &Sums,
-        throughput: &Throughput,
-        rows: &Rows,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn new(sums: &Sums, throughput: &Throughput, rows: &Rows) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let duplicate = (State::Skipped, LeftOut::Duplicate { first_line: 0 }.word().to_owned());
         let mut statuses: Vec<_> = sums.statuses.clone().into_iter().collect();
         statuses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
