@@ -1,3 +1,7 @@
 //! The tests of `campaign`, one binary, a module per topic.
 
+mod harness;
+
+mod addressing;
+mod answers;
 mod sandbox;
