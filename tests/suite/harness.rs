@@ -86,7 +86,7 @@ impl Desk {
         self.messages().into_iter().map(|entry| conversation(entry).unwrap()).collect()
     }
 
-    /// When the messages arrived, in microseconds since the desk opened, in order.
+    /// When requests arrived, in microseconds since the desk opened, in order.
     pub(super) fn times(&self, of: impl Fn(&Value) -> bool) -> Vec<u64> {
         let mut times: Vec<u64> =
             self.journal().iter().filter(|entry| of(entry)).map(|entry| entry["t_us"].as_u64().unwrap()).collect();
@@ -94,13 +94,17 @@ impl Desk {
         times
     }
 
-    /// Waits until as many messages have arrived.
-    pub(super) fn wait_for_messages(&self, count: usize) {
+    /// Waits until as many requests of a kind have arrived.
+    pub(super) fn wait_for(&self, count: usize, kind: &str) {
         let deadline = Instant::now() + DEADLINE;
-        while self.messages().len() < count {
-            assert!(Instant::now() < deadline, "{count} messages never came: {:?}", self.journal());
+        while self.requests(kind).len() < count {
+            assert!(Instant::now() < deadline, "{count} times {kind} never came: {:?}", self.journal());
             thread::sleep(LOOK);
         }
+    }
+
+    pub(super) fn wait_for_messages(&self, count: usize) {
+        self.wait_for(count, "message");
     }
 
     /// The desk is closed: nothing listens at its address any more.

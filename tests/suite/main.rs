@@ -4,4 +4,7 @@ mod harness;
 
 mod addressing;
 mod answers;
+mod guards;
+mod pacing;
+mod resuming;
 mod sandbox;
