@@ -91,8 +91,10 @@ fn a_contact_that_is_taken_is_found_by_its_exact_phone_number() {
 
 #[test]
 fn a_number_that_only_contains_the_wanted_one_is_nobody() {
-    let desk = Desk::start("faults: [{ on: contact, match: { phone_number: '+491512345678' }, status: 422, body: \
-        { message: Phone number has already been taken, attributes: [phone_number] } }]");
+    let desk = Desk::start(
+        "faults: [{ on: contact, match: { phone_number: '+491512345678' }, status: 422, body: \
+        { message: Phone number has already been taken, attributes: [phone_number] } }]",
+    );
     with_ada_and_grace(&desk);
     let project = hello(Project::at(&desk)).to(CONTACT).list("name,email,phone\nEve,,+491512345678\n");
     project.run(&[]).exits(3);
@@ -127,7 +129,8 @@ fn an_address_of_one_and_a_number_of_another_is_a_conflict_that_names_both() {
 
 #[test]
 fn ids_that_were_found_are_used_again_and_not_made_twice() {
-    let desk = Desk::start("faults: [{ on: conversation, times: 3, status: 500 }, { on: message, times: 1, status: 429 }]");
+    let desk =
+        Desk::start("faults: [{ on: conversation, times: 3, status: 500 }, { on: message, times: 1, status: 429 }]");
     let project = hello(Project::at(&desk)).to(CONTACT).list("name,email,phone\nAda,ada@example.com,\n");
     project.send("retry: { attempts: 5, backoff: 1ms, max_backoff: 5ms }").run(&[]).exits(0);
     assert_eq!(desk.requests("contact").len(), 1);

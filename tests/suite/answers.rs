@@ -156,6 +156,19 @@ fn after_the_server_came_back_everybody_is_sent_to() {
 }
 
 #[test]
+fn a_server_that_dies_in_the_middle_leaves_doubt_only_about_those_in_flight() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 103 }, delay: 20s }]");
+    let project = Project::at(&desk).people(60).send("rate: 50/s").send("concurrency: 2");
+    let run = project.start(&[]);
+    desk.wait_for_messages(6);
+    let arrived = desk.close();
+    run.finish().exits(1).says("cannot be reached").says(&arrived);
+    assert!((1..=2).contains(&project.count("unknown")), "{:?}", project.outcomes());
+    assert_eq!(project.count("failed"), 0);
+    assert_eq!(second(&project)["outcome"], "accepted");
+}
+
+#[test]
 fn refused_credentials_fail_nobody() {
     for (key, secret) in [("wrong", "test-secret"), ("test-key", "wrong")] {
         let desk = Desk::start("credentials: { api_key: test-key, api_secret: test-secret }");
@@ -164,8 +177,11 @@ fn refused_credentials_fail_nobody() {
             project.environment("LIVEDESK_API_KEY", Some(key)).environment("LIVEDESK_API_SECRET", Some(secret));
         project.run(&[]).exits(1).says("refuses the credentials").says("30 messages still pending");
         assert_eq!(project.count("pending"), 30);
-        project.environment("LIVEDESK_API_KEY", Some("test-key")).environment("LIVEDESK_API_SECRET", Some("test-secret"))
-            .run(&[]).exits(0);
+        project
+            .environment("LIVEDESK_API_KEY", Some("test-key"))
+            .environment("LIVEDESK_API_SECRET", Some("test-secret"))
+            .run(&[])
+            .exits(0);
     }
 }
 

@@ -42,7 +42,7 @@ fn failures_that_are_the_recipients_own_stop_nothing() {
 
 #[test]
 fn too_large_a_share_of_common_failures_stops_the_run() {
-    let faults: Vec<String> = (101..=200)
+    let faults: Vec<String> = (104..=200)
         .step_by(4)
         .map(|id| format!("  - {{ on: message, match: {{ conversation_id: {id} }}, status: 404 }}"))
         .collect();

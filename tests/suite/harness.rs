@@ -5,15 +5,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Longer than anything here takes on the slowest machine.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -32,11 +32,17 @@ fn signal(process: u32, name: &str) {
     assert!(done.success(), "kill {name} {process}");
 }
 
+/// The file by whose lock desks share the machine or have it alone, also among processes.
+fn machine() -> File {
+    File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine.lock")).unwrap()
+}
+
 /// A row of the CSV report by its columns.
 pub(super) type Row = BTreeMap<String, String>;
 
 /// A running sandbox with its journal.
 pub(super) struct Desk {
+    _machine: File,
     process: Child,
     pub(super) base_url: String,
     folder: TempDir,
@@ -45,6 +51,19 @@ pub(super) struct Desk {
 impl Desk {
     /// A desk that plays this script; an empty one accepts everything.
     pub(super) fn start(script: &str) -> Self {
+        let machine = machine();
+        machine.lock_shared().unwrap();
+        Self::open(script, machine)
+    }
+
+    /// A friendly desk with the machine to itself: for tests that measure milliseconds, which other tests would blur.
+    pub(super) fn alone() -> Self {
+        let machine = machine();
+        machine.lock().unwrap();
+        Self::open("", machine)
+    }
+
+    fn open(script: &str, machine: File) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("script.yaml"), script).unwrap();
         let mut process = binary()
@@ -57,7 +76,7 @@ impl Desk {
         let mut base_url = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut base_url).unwrap();
         assert!(base_url.starts_with("http://127.0.0.1:"), "the sandbox did not start: {base_url:?}");
-        Self { process, base_url: base_url.trim().to_owned(), folder }
+        Self { _machine: machine, process, base_url: base_url.trim().to_owned(), folder }
     }
 
     pub(super) fn friendly() -> Self {
@@ -242,7 +261,10 @@ impl Project {
     /// The same in the background.
     pub(super) fn start(&self, words: &[&str]) -> Running {
         let words = [&["run", "campaign.yaml"], words].concat();
-        Running(Some(self.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        let said = tempfile::NamedTempFile::new().unwrap();
+        let stderr = said.reopen().unwrap();
+        let process = self.command(&words).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        Running { process, said }
     }
 
     /// The rows of the CSV report.
@@ -291,12 +313,15 @@ pub(super) fn rows(text: &str) -> Vec<Row> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// A process in the background.
-pub(super) struct Running(Option<Child>);
+/// A process in the background; it ends with the test.
+pub(super) struct Running {
+    process: Child,
+    said: NamedTempFile,
+}
 
 impl Running {
     pub(super) fn process(&self) -> u32 {
-        self.0.as_ref().unwrap().id()
+        self.process.id()
     }
 
     /// Ctrl-C.
@@ -304,24 +329,33 @@ impl Running {
         signal(self.process(), "-INT");
     }
 
-    /// Nothing that the process could do anything about.
+    /// Waits until standard error has these words.
+    pub(super) fn wait_for(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !fs::read_to_string(&self.said).unwrap().contains(words) {
+            assert!(Instant::now() < deadline, "{words:?} was never said");
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends it without a word, as a power cut would.
     pub(super) fn kill(mut self) {
-        let mut child = self.0.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     pub(super) fn finish(mut self) -> Ran {
-        Ran::from(self.0.take().unwrap().wait_with_output().unwrap())
+        let mut stdout = String::new();
+        self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        let code = self.process.wait().unwrap().code();
+        Ran { code, stdout, stderr: fs::read_to_string(&self.said).unwrap() }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -4,7 +4,9 @@ mod harness;
 
 mod addressing;
 mod answers;
+mod commands;
 mod guards;
 mod pacing;
+mod problems;
 mod resuming;
 mod sandbox;

@@ -68,6 +68,21 @@ fn an_interrupted_run_reports_and_the_next_one_continues() {
 }
 
 #[test]
+fn a_second_interrupt_ends_at_once_and_leaves_doubt_about_those_in_flight() {
+    let desk = late_for_103("20s");
+    let project = Project::at(&desk).people(5);
+    let run = project.start(&[]);
+    desk.wait_for_messages(5);
+    run.interrupt();
+    run.wait_for("stopping: finishing what is in flight");
+    run.interrupt();
+    run.finish().exits(130);
+    project.run(&[]).exits(4);
+    assert_eq!(project.count("unknown"), 1, "{:?}", project.outcomes());
+    nobody_twice(&desk);
+}
+
+#[test]
 fn a_run_can_be_interrupted_while_the_server_makes_it_wait() {
     let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
     let project = Project::at(&desk).people(5);
