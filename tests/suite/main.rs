@@ -1,5 +1,17 @@
 //! The tests of `campaign`, one binary, a module per topic.
 
+mod harness;
+
+mod addressing;
+mod answers;
+mod commands;
+mod guards;
+mod pacing;
+mod problems;
+mod promises;
 mod readme;
+mod resuming;
 mod rooms;
+mod samples;
 mod sandbox;
+mod wire;

@@ -1,0 +1,120 @@
+//! What stops a run before it does more harm, and what does not.
+
+use std::fs;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::harness::{Desk, Project};
+
+const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, \
+     processed_params: { '1': 'x' } } }";
+
+#[test]
+fn a_template_that_does_not_fit_stops_the_run_after_a_handful() {
+    let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
+    let project = Project::at(&desk).people(60).message(TEMPLATE);
+    let project = project.send("stop_when: { same_error: 5 }").send("concurrency: 2");
+    let ran = project.run(&[]).exits(5).says("send.stop_when.same_error").says("132000");
+    assert!((5..=7).contains(&desk.messages().len()), "{}", desk.messages().len());
+    assert_eq!(project.count("pending"), 60 - desk.messages().len());
+    assert!(ran.stdout.contains("failed"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_template_that_is_mended_goes_to_the_rest() {
+    let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 1 }]");
+    let wrong = TEMPLATE.replace("order_update", "order_updat");
+    let project = Project::at(&desk).people(30).message(&wrong);
+    let project = project.send("stop_when: { same_error: 5 }").send("concurrency: 1");
+    project.run(&[]).exits(5);
+    let project = project.message(TEMPLATE);
+    project.run(&[]).exits(3);
+    assert_eq!((project.count("failed"), project.count("accepted")), (5, 25));
+}
+
+#[test]
+fn failures_that_are_the_recipients_own_stop_nothing() {
+    let desk = Desk::start("faults: [{ on: message, fail: { code: 131026, title: Message undeliverable } }]");
+    let project = Project::at(&desk).people(80).send("stop_when: { same_error: 3, after: 10, failed: 1% }");
+    project.run(&[]).exits(3);
+    assert_eq!(project.count("failed"), 80);
+}
+
+#[test]
+fn too_large_a_share_of_common_failures_stops_the_run() {
+    let faults: Vec<String> = (104..=200)
+        .step_by(4)
+        .map(|id| format!("  - {{ on: message, match: {{ conversation_id: {id} }}, status: 404 }}"))
+        .collect();
+    let desk = Desk::start(&format!("faults:\n{}\n", faults.join("\n")));
+    let project = Project::at(&desk).people(100).send("concurrency: 1").send("stop_when: { after: 20, failed: 20% }");
+    project.run(&[]).exits(5).says("send.stop_when.failed");
+    assert_eq!(desk.messages().len(), 20);
+}
+
+#[test]
+fn doubt_about_one_after_the_other_stops_the_run() {
+    let desk = Desk::start("faults: [{ on: message, status: 502 }]");
+    let project = Project::at(&desk).people(30).send("stop_when: { same_error: 4 }").send("concurrency: 1");
+    project.run(&[]).exits(5);
+    assert_eq!((project.count("unknown"), project.count("pending")), (4, 26));
+}
+
+#[test]
+fn a_canary_stops_and_the_next_run_sends_the_rest() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(10).send("canary: 3");
+    project.run(&[]).exits(5).says("the canary of 3 is sent; run again for the rest");
+    assert_eq!(project.count("accepted"), 3);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 10);
+}
+
+#[test]
+fn a_canary_that_was_cut_short_is_finished_first() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(10).send("canary: 4");
+    project.run(&["--limit", "1"]).exits(0);
+    project.run(&[]).exits(5);
+    assert_eq!(project.count("accepted"), 4);
+    project.run(&[]).exits(0);
+    assert_eq!(project.count("accepted"), 10);
+}
+
+#[test]
+fn an_end_in_the_past_sends_nothing() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).send("not_after: '2020-01-01T00:00:00Z'");
+    project.run(&[]).exits(5).says("`send.not_after` has passed").says("3 messages still pending");
+    assert_eq!(desk.journal().len(), 0);
+}
+
+#[test]
+fn a_beginning_in_the_past_holds_nothing() {
+    let desk = Desk::friendly();
+    Project::at(&desk).people(3).send("not_before: '2020-01-01T00:00:00Z'").run(&["--no-wait"]).exits(0);
+    assert_eq!(desk.messages().len(), 3);
+}
+
+#[test]
+fn nothing_leaves_before_its_time() {
+    let desk = Desk::friendly();
+    let start = Timestamp::now() + SignedDuration::from_millis(1_200);
+    let project = Project::at(&desk).people(3).send(&format!("not_before: '{start}'"));
+    project.run(&[]).exits(0).says("waiting for send.not_before");
+    let first: Timestamp = desk.messages()[0]["at"].as_str().unwrap().parse().unwrap();
+    assert!(first >= start, "{first} is before {start}");
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_refused_and_left_alone() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(0);
+    let ledger = project.path(".campaign/c.sqlite");
+    rusqlite::Connection::open(&ledger).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
+    let before = fs::read(&ledger).unwrap();
+    project.run(&[]).exits(1).says("use the newer program");
+    assert_eq!(before, fs::read(&ledger).unwrap());
+    assert_eq!(desk.messages().len(), 3);
+}

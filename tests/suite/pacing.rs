@@ -1,0 +1,119 @@
+//! Never faster than told, as the desk saw it: the times are those of its journal.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::harness::{Desk, Project};
+
+const SECOND: u64 = 1_000_000;
+/// By so much the way to the desk may differ from message to message.
+const ON_THE_WAY: u64 = 10_000;
+const SENDER: &str = "{ inbox_id: 79, source_id: '{{ conversation_id }}' }";
+
+fn is_message(entry: &Value) -> bool {
+    entry["kind"] == "message"
+}
+
+/// The most that ever arrived within `window`, wherever it begins.
+fn most_within(times: &[u64], window: u64) -> usize {
+    let within = |from: usize| times[from..].iter().filter(|at| **at - times[from] < window).count();
+    (0..times.len()).map(within).max().unwrap_or_default()
+}
+
+/// The times of 250 messages at 50 a second.
+fn at_fifty_a_second() -> Vec<u64> {
+    let desk = Desk::alone();
+    Project::at(&desk).people(250).send("rate: 50/s").run(&[]).exits(0);
+    desk.times(is_message)
+}
+
+#[test]
+fn fifty_a_second_is_fifty_in_every_second_and_no_fewer() {
+    // A busy machine delivers late what left in time, which looks like a hurry afterwards; a real hurry shows each time.
+    let quiet = |times: &Vec<u64>| most_within(times, SECOND - ON_THE_WAY) <= 50;
+    let times = (1..3).fold(at_fifty_a_second(), |times, _| if quiet(&times) { times } else { at_fifty_a_second() });
+    assert_eq!(times.len(), 250);
+    assert!(quiet(&times), "more than 50 in a second: {times:?}");
+    let rate = 249.0 / ((times[249] - times[0]) as f64 / 1e6);
+    assert!((49.5..=50.0).contains(&rate), "{rate}/s");
+    assert!(most_within(&times[..25], SECOND / 10) <= 6, "a burst at the start: {:?}", &times[..25]);
+}
+
+#[test]
+fn requests_of_all_kinds_share_one_limit() {
+    let desk = Desk::friendly();
+    let to = "{ inbox_id: 79, contact: { identifier: 'customer-{{ conversation_id }}' } }";
+    Project::at(&desk).people(30).to(to).send("requests: 60/s").run(&[]).exits(0);
+    let times = desk.times(|_| true);
+    assert_eq!(times.len(), 90);
+    assert!(most_within(&times, SECOND - 2 * ON_THE_WAY) <= 60, "{times:?}");
+    assert!(times[89] - times[0] >= 89 * SECOND / 60 - SECOND / 50, "{times:?}");
+}
+
+#[test]
+fn a_burst_leaves_back_to_back_and_the_rest_evenly() {
+    let desk = Desk::friendly();
+    Project::at(&desk).people(15).send("rate: 10/s").send("burst: 5").run(&[]).exits(0);
+    let times = desk.times(is_message);
+    assert!(times[4] - times[0] < SECOND / 10, "{times:?}");
+    assert!(times[14] - times[0] >= SECOND * 95 / 100, "{times:?}");
+    assert!(times[5..].windows(2).all(|pair| pair[1] - pair[0] > SECOND / 20), "{times:?}");
+}
+
+#[test]
+fn no_more_are_in_flight_than_told() {
+    let desk = Desk::start("faults: [{ on: message, delay: 100ms }]");
+    Project::at(&desk).people(6).send("concurrency: 1").run(&[]).exits(0);
+    let times = desk.times(is_message);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND / 10), "{times:?}");
+}
+
+#[test]
+fn as_many_are_in_flight_as_told() {
+    let desk = Desk::start("faults: [{ on: message, delay: 400ms }]");
+    Project::at(&desk).people(12).send("concurrency: 6").run(&[]).exits(0);
+    let times = desk.times(is_message);
+    assert_eq!(most_within(&times, SECOND * 39 / 100), 6, "{times:?}");
+}
+
+#[test]
+fn a_quota_holds_in_any_window() {
+    let desk = Desk::friendly();
+    Project::at(&desk).people(13).send("quota: 5/s").run(&[]).exits(0).says("waiting for send.quota");
+    let times = desk.times(is_message);
+    assert!(most_within(&times, SECOND * 99 / 100) <= 5, "{times:?}");
+    assert!(times[4] - times[0] < SECOND / 2, "as fast as it goes until it is full: {times:?}");
+}
+
+#[test]
+fn a_quota_is_counted_over_all_runs() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(9).send("quota: 3/min").send("concurrency: 1");
+    project.run(&["--limit", "2"]).exits(0);
+    project.run(&["--no-wait"]).exits(5).says("`send.quota` holds until").says("6 messages still pending");
+    assert_eq!(desk.messages().len(), 3);
+    project.run(&["--no-wait"]).exits(5);
+    assert_eq!(desk.messages().len(), 3);
+}
+
+#[test]
+fn a_start_in_the_future_is_not_waited_for_when_told_so() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).send("not_before: '2099-01-01T00:00:00Z'");
+    project.run(&["--no-wait"]).exits(5).says("`send.not_before` holds until").says("3 messages still pending");
+    assert_eq!(desk.journal().len(), 0);
+}
+
+#[test]
+fn conversations_are_made_under_the_limit_of_requests_and_not_of_messages() {
+    let desk = Desk::start("faults: [{ on: conversation, delay: 50ms }]");
+    Project::at(&desk).people(20).to(SENDER).send("rate: 20/s").send("requests: 100/s").run(&[]).exits(0);
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in desk.journal() {
+        *kinds.entry(entry["kind"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert_eq!(kinds, BTreeMap::from([("conversation".to_owned(), 20), ("message".to_owned(), 20)]));
+    let times = desk.times(is_message);
+    assert!(times[19] - times[0] >= SECOND * 90 / 100, "{times:?}");
+}
