@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Between two looks at something that another process writes.
 const LOOK: Duration = Duration::from_millis(5);
 
-fn binary() -> Command {
+pub(super) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
     command.env_clear().stdin(Stdio::null());
     command
@@ -66,7 +66,7 @@ impl Desk {
     fn open(script: &str, machine: File) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("script.yaml"), script).unwrap();
-        let mut process = binary()
+        let mut process = command()
             .args(["sandbox", "--listen", "127.0.0.1:0", "--script", "script.yaml", "--journal", "journal.jsonl"])
             .current_dir(&folder)
             .stdout(Stdio::piped())
@@ -242,7 +242,7 @@ impl Project {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = binary();
+        let mut command = command();
         command.args(words).current_dir(&self.folder).env("HOME", self.folder.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
