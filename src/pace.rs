@@ -15,7 +15,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Cells, RateLimiter};
 use jiff::Timestamp;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::spec::{Rate, Send, Speed};
@@ -29,6 +29,9 @@ const LATENESS: Duration = Duration::from_millis(2);
 
 /// A message may be claimed so long before its turn: the time that it takes to get the claim on disk.
 const LEAD: Duration = Duration::from_millis(50);
+
+/// How soon to look again for a place that somebody keeps.
+const SOON: Duration = Duration::from_millis(100);
 
 /// The limits of a run.
 #[derive(Debug)]
@@ -63,25 +66,39 @@ impl Pace {
             return Err(until);
         }
         for quota in quotas.iter_mut() {
-            quota.recent.push_back(now);
+            quota.kept += 1;
         }
-        Ok(Ticket { pace: self, at: now, used: false })
+        Ok(Ticket { pace: self, left_at: None })
     }
 
-    /// Waits for a place on deck: few may be claimed and not yet sent, so that a crash leaves few in doubt.
+    /// Waits for a place on deck: few may be claimed and not yet sent, so that a crash leaves few in doubt. There is none
+    /// while everybody must wait.
     pub async fn on_deck(&self) -> Option<SemaphorePermit<'_>> {
+        self.unpaused().await;
         self.deck.acquire().await.ok()
     }
 
     /// Waits until a message may leave.
-    pub async fn message(&self) {
-        self.messages.pass(&self.paused_until).await;
-        self.requests.pass(&self.paused_until).await;
+    ///
+    /// # Errors
+    /// [`Paused`] when everybody must wait: whoever has claimed should not hold the claim for so long.
+    pub async fn message(&self) -> Result<(), Paused> {
+        let turn = async {
+            let mut turn = self.messages.pass().await;
+            drop(self.requests.pass().await);
+            self.messages.left(&mut turn);
+        };
+        tokio::select! {
+            biased;
+            () = self.paused() => Err(Paused),
+            () = turn => Ok(()),
+        }
     }
 
     /// Waits until a request that is no message may leave.
     pub async fn request(&self) {
-        self.requests.pass(&self.paused_until).await;
+        self.unpaused().await;
+        drop(self.requests.pass().await);
     }
 
     /// Nobody may send before `wait` is over. A shorter wait never cuts a longer one.
@@ -89,39 +106,48 @@ impl Pace {
         let until = Instant::now() + wait;
         self.paused_until.send_modify(|current| *current = Some(current.map_or(until, |known| known.max(until))));
     }
+
+    /// Ends when everybody must wait.
+    async fn paused(&self) {
+        let in_force = |until: &Option<Instant>| until.is_some_and(|until| until > Instant::now());
+        // The sender lives as long as `self`.
+        let _ = self.paused_until.subscribe().wait_for(in_force).await;
+    }
+
+    /// Ends when nobody must wait any more.
+    async fn unpaused(&self) {
+        loop {
+            let Some(until) = self.paused_until.borrow().filter(|until| *until > Instant::now()) else { return };
+            sleep_until(until).await;
+        }
+    }
 }
 
-/// A place in every quota. Dropped unused, it is given back.
+/// Everybody must wait; the turn is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused;
+
+/// A place in every quota, kept for one message. Dropped unused, it is given back.
 #[derive(Debug)]
 #[must_use = "a ticket that is dropped gives its place back"]
 pub struct Ticket<'a> {
     pace: &'a Pace,
-    at: Timestamp,
-    used: bool,
+    left_at: Option<Timestamp>,
 }
 
 impl Ticket<'_> {
-    /// The message leaves now: its place counts from now on, not from when it was taken.
+    /// The message leaves now: its place counts from now on, not from when it was kept.
     pub fn spend(mut self, now: Timestamp) {
-        self.used = true;
-        self.restamp(Some(now));
-    }
-
-    fn restamp(&self, at: Option<Timestamp>) {
-        let mut quotas = self.pace.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        for quota in quotas.iter_mut() {
-            if let Some(place) = quota.recent.iter().rposition(|taken| *taken == self.at) {
-                quota.recent.remove(place);
-                quota.recent.extend(at);
-            }
-        }
+        self.left_at = Some(now);
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if !self.used {
-            self.restamp(None);
+        let mut quotas = self.pace.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        for quota in quotas.iter_mut() {
+            quota.kept = quota.kept.saturating_sub(1);
+            quota.recent.extend(self.left_at);
         }
     }
 }
@@ -144,50 +170,71 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddl
 struct Gate {
     /// The limit and its clock; `None` lets everybody through.
     limiter: Option<(Limiter, FakeRelativeClock)>,
+    /// From one to the next.
+    interval: Duration,
     started: Instant,
-    /// Whose turn it is; holds the time, since the start, that the limiter's clock shows.
-    turn: AsyncMutex<Duration>,
+    turn: AsyncMutex<Turn>,
+}
+
+/// Whose turn it is, and from when on the next may pass; both in time since the start.
+#[derive(Debug, Default)]
+struct Turn {
+    /// What the limiter's clock shows.
+    shown: Duration,
+    /// Nobody passes before: after somebody left late.
+    not_before: Duration,
 }
 
 impl Gate {
     fn new(speed: Speed, burst: NonZeroU32) -> Self {
-        let limiter = match speed {
-            Speed::Unlimited => None,
-            Speed::Limited(rate) => Cells::with_period(rate.interval().mul_f64(MARGIN)).map(|cells| {
-                let clock = FakeRelativeClock::default();
-                (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
-            }),
+        let interval = match speed {
+            Speed::Unlimited => Duration::ZERO,
+            Speed::Limited(rate) => rate.interval().mul_f64(MARGIN),
         };
-        Self { limiter, started: Instant::now(), turn: AsyncMutex::new(Duration::ZERO) }
+        let limiter = Cells::with_period(interval).map(|cells| {
+            let clock = FakeRelativeClock::default();
+            (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
+        });
+        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default() }
     }
 
-    /// Waits for the turn, for the end of a pause, and for the limit, whichever comes last.
-    async fn pass(&self, paused_until: &watch::Sender<Option<Instant>>) {
-        let mut shown = self.turn.lock().await;
+    /// Waits for the turn and for the limit. Nobody else passes while the turn is held.
+    async fn pass(&self) -> MutexGuard<'_, Turn> {
+        let mut turn = self.turn.lock().await;
+        let Some((limiter, clock)) = &self.limiter else { return turn };
+        sleep_until(self.started + turn.not_before).await;
         loop {
-            while let Some(until) = paused_until.borrow().filter(|until| *until > Instant::now()) {
-                sleep_until(until).await;
-            }
-            let Some((limiter, clock)) = &self.limiter else { return };
             // The limiter's clock runs at most [`LATENESS`] behind, so that timers that fire late do not add up.
-            let behind = self.started.elapsed().saturating_sub(LATENESS);
-            advance(clock, &mut shown, behind);
-            let Err(not_yet) = limiter.check() else { return };
-            let due = *shown + not_yet.wait_time_from(clock.now());
+            turn.show(clock, self.behind());
+            let Err(not_yet) = limiter.check() else { return turn };
+            let due = turn.shown + not_yet.wait_time_from(clock.now());
             sleep_until(self.started + due).await;
-            let behind = self.started.elapsed().saturating_sub(LATENESS);
-            advance(clock, &mut shown, due.max(behind));
-            if paused_until.borrow().is_none_or(|until| until <= Instant::now()) && limiter.check().is_ok() {
-                return;
+            turn.show(clock, due.max(self.behind()));
+            if limiter.check().is_ok() {
+                return turn;
             }
         }
     }
+
+    /// Whoever passed leaves only now: if that is late, the next one keeps the distance all the same.
+    fn left(&self, turn: &mut Turn) {
+        let now = self.started.elapsed();
+        if now > turn.shown + LATENESS * 2 {
+            turn.not_before = now + self.interval;
+        }
+    }
+
+    fn behind(&self) -> Duration {
+        self.started.elapsed().saturating_sub(LATENESS)
+    }
 }
 
-fn advance(clock: &FakeRelativeClock, shown: &mut Duration, to: Duration) {
-    if let Some(by) = to.checked_sub(*shown) {
-        clock.advance(by);
-        *shown = to;
+impl Turn {
+    fn show(&mut self, clock: &FakeRelativeClock, time: Duration) {
+        if let Some(by) = time.checked_sub(self.shown) {
+            clock.advance(by);
+            self.shown = time;
+        }
     }
 }
 
@@ -195,13 +242,15 @@ fn advance(clock: &FakeRelativeClock, shown: &mut Duration, to: Duration) {
 #[derive(Debug)]
 struct Quota {
     rate: Rate,
-    /// When the messages of the last window were claimed, oldest first.
+    /// When the messages of the last window left, oldest first.
     recent: VecDeque<Timestamp>,
+    /// Places that are kept for messages on their way.
+    kept: usize,
 }
 
 impl Quota {
     fn new(rate: Rate, recent: Vec<Timestamp>) -> Self {
-        Self { rate, recent: recent.into() }
+        Self { rate, recent: recent.into(), kept: 0 }
     }
 
     /// When there is room again; `None` if there is room.
@@ -209,8 +258,9 @@ impl Quota {
         while self.recent.front().is_some_and(|oldest| *oldest + self.rate.per <= now) {
             self.recent.pop_front();
         }
-        let excess = self.recent.len().checked_sub(self.rate.count.get() as usize)?;
-        self.recent.get(excess).map(|oldest| *oldest + self.rate.per)
+        let excess = (self.recent.len() + self.kept).checked_sub(self.rate.count.get() as usize)?;
+        // Places that are kept say nothing about when they will be free: look again soon.
+        Some(self.recent.get(excess).map_or(now + SOON, |oldest| *oldest + self.rate.per))
     }
 }
 
@@ -224,11 +274,10 @@ mod tests {
 
     /// The times at which `count` pass, with a stall of `stall` after the tenth.
     async fn passes(gate: &Gate, count: usize, stall: Duration) -> Vec<Duration> {
-        let open = watch::Sender::new(None);
         let start = Instant::now();
         let mut times = Vec::new();
         for n in 0..count {
-            gate.pass(&open).await;
+            drop(gate.pass().await);
             times.push(start.elapsed());
             if n == 10 {
                 tokio::time::advance(stall).await;

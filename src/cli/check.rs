@@ -18,6 +18,7 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     let judge = workspace::judge(&spec, rows.columns.as_deref())?;
     let ledger = Sqlite::rehearsal(None)?;
     let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+    output.problems(&survey.warnings.kept, survey.warnings.count);
     let left_out: u64 = survey.left_out.values().sum();
     let to_send = counted(survey.rows - left_out, "message");
     if !output.is_json() {
@@ -46,8 +47,8 @@ pub(super) async fn survey(
         output.say(&format!("{}: {note}", judge.list));
     }
     let survey = enroll(ledger, judge, rows, invalid).await?;
-    output.problems(&survey.warnings.kept, survey.warnings.count);
     if survey.problems.count > 0 {
+        output.problems(&survey.warnings.kept, survey.warnings.count);
         return Err(Fault::Problems(survey.problems.kept, survey.problems.count));
     }
     Ok(survey)

@@ -27,11 +27,11 @@ pub(super) async fn show(ledger: &Sqlite, judge: &Judge, args: &RunArgs, output:
         None => 3,
     };
     let mut left = most.min(args.list.limit.unwrap_or(u64::MAX));
+    let mut after = None;
     while left > 0 {
-        let page = ledger.lease(256).await?;
-        if page.is_empty() {
-            break;
-        }
+        let page = ledger.lease(after, 256).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.position());
         for lease in page {
             if left == 0 || !(args.list.only.is_empty() || args.list.only.contains(&lease.key)) {
                 continue;

@@ -45,17 +45,43 @@ fn variable(name: &str, folder: &Path) -> Result<Option<Secret<String>>, Fault> 
         return Ok(Some(Secret::new(text)));
     }
     for path in [folder.join(".env"), Path::new(".env").to_owned()] {
-        if !path.is_file() {
-            continue;
-        }
-        // The error's own text would quote the line, which may hold a secret.
-        let unreadable = |_| Fault::Environment(format!("{} cannot be read: a line is not NAME=VALUE", path.display()));
-        for item in dotenvy::from_path_iter(&path).map_err(unreadable)? {
-            let (found, value) = item.map_err(unreadable)?;
-            if found == name && !value.is_empty() {
-                return Ok(Some(Secret::new(value)));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                if let Some(value) = in_dotenv(&text, name) {
+                    return Ok(Some(Secret::new(value.to_owned())));
+                }
             }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Fault::Environment(format!("{}: {error}", path.display()))),
         }
     }
     Ok(None)
+}
+
+/// The value of a `NAME=VALUE` line, word for word. The crates for such files expand `$` and cut at `#`, both of which
+/// may well be part of a secret.
+fn in_dotenv<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let line = line.trim().strip_prefix("export ").unwrap_or(line).trim();
+        let (found, value) = line.split_once('=')?;
+        let value = value.trim();
+        let quoted = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+        let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
+        (found.trim() == name && !value.is_empty()).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_dotenv;
+
+    #[test]
+    fn a_value_is_taken_word_for_word() {
+        let text = "# keys\nKEY=a#b$c \nexport OTHER = 'x y'\nEMPTY=\nTWO=\"=\"\n";
+        assert_eq!(in_dotenv(text, "KEY"), Some("a#b$c"));
+        assert_eq!(in_dotenv(text, "OTHER"), Some("x y"));
+        assert_eq!(in_dotenv(text, "TWO"), Some("="));
+        assert_eq!(in_dotenv(text, "EMPTY"), None);
+        assert_eq!(in_dotenv(text, "keys"), None);
+    }
 }

@@ -66,24 +66,29 @@ impl Output {
         self.say(&format!("{word} {text}"));
     }
 
-    /// Problems, of which there are `count` in all: drawn for people, as data for programs.
+    /// Problems, of which there are `count` in all: drawn for people on standard error, as data on standard output.
     pub(super) fn problems(&self, problems: &[Problem], count: u64) {
         if self.is_json() {
             for problem in problems {
                 self.json(problem);
             }
-            return;
+        } else {
+            self.aside(problems, count);
         }
+    }
+
+    /// Problems beside a result that they are no part of: on standard error, whatever the format.
+    pub(super) fn aside(&self, problems: &[Problem], count: u64) {
         for problem in problems.iter().take(SHOWN) {
-            self.say(&format!("{}\n", problem.render(self.look)));
+            match self.format {
+                Format::Human => self.say(&format!("{}\n", problem.render(self.look))),
+                Format::Json => self.say(&serde_json::to_string(problem).unwrap_or_default()),
+            }
         }
         let more = count.saturating_sub(problems.len().min(SHOWN) as u64);
-        let kind = match problems.first().map(|problem| problem.severity) {
-            Some(Severity::Warning) => "warning",
-            _ => "problem",
-        };
-        if more > 0 {
-            self.say(&format!("... and {more} more {kind}s\n"));
+        if more > 0 && !self.is_json() {
+            let warning = problems.first().is_some_and(|problem| problem.severity == Severity::Warning);
+            self.say(&format!("... and {more} more {}s\n", if warning { "warning" } else { "problem" }));
         }
     }
 }

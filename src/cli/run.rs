@@ -18,6 +18,7 @@ use crate::ledger::{Ledger, Sqlite, Totals};
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
 use crate::plan::{Judge, forecast, in_words, requests_each};
+use crate::problem::{Place, Problem};
 use crate::progress::Progress;
 use crate::run::{End, Patience, Run, Selection, Stop, With};
 use crate::secret::Secret;
@@ -75,14 +76,23 @@ impl Campaign {
             (_, true) => Sqlite::throw_away()?,
             _ => Sqlite::open(&path)?,
         };
+        if ledger.cut_off() > 0 {
+            let what = counted(ledger.cut_off() as u64, "message");
+            output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
+        }
         let frozen = ledger.frozen().await?;
         let survey = match rows {
-            Some(rows) => survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?,
+            Some(rows) => {
+                let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+                output.aside(&survey.warnings.kept, survey.warnings.count);
+                survey
+            }
             None => {
                 check_pending(&ledger, &judge).await?;
                 Survey::default()
             }
         };
+        named(&ledger, &args.list.only).await?;
         let only: HashSet<String> = args.list.only.iter().cloned().collect();
         let selection = Selection { only: (!only.is_empty()).then_some(only), limit: args.list.limit };
         let totals = ledger.totals().await?;
@@ -152,11 +162,7 @@ impl Campaign {
         if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
             return Err(Fault::Environment("not confirmed; nothing was sent".to_owned()));
         }
-        let cut_off = self.ledger.begin_run().await?;
-        if cut_off > 0 {
-            let what = counted(cut_off as u64, "message");
-            output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
-        }
+        self.ledger.begin_run().await?;
         let pace = self.pace().await?;
         let patience = if args.no_wait { Patience::End } else { Patience::Wait };
         let progress = Progress::new(messages, output.moving);
@@ -267,20 +273,29 @@ impl Campaign {
 /// Rows that were enrolled earlier must still render: the templates may have changed since, and the list may be gone.
 async fn check_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
     let mut found = crate::enroll::Found::default();
+    let mut after = None;
     loop {
-        let page = ledger.lease(1_000).await?;
-        if page.is_empty() {
-            break;
-        }
+        let page = ledger.lease(after, 1_000).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.position());
         for lease in page {
             found.extend(judge.templates.render(&lease.row, &judge.list).err().into_iter().flatten());
         }
     }
-    ledger.rewind();
     if found.count > 0 {
         return Err(Fault::Problems(found.kept, found.count));
     }
     Ok(())
+}
+
+/// Every key of `--only` must be somebody's: a slip would send to nobody and say that all is done.
+async fn named(ledger: &Sqlite, keys: &[String]) -> Result<(), Fault> {
+    let strangers = ledger.strangers(keys.to_vec()).await?;
+    let problem = |key: &String| {
+        let what = format!("no recipient has the key `{key}`");
+        Problem::error(Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
+    };
+    if strangers.is_empty() { Ok(()) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
 }
 
 fn limits(spec: &Spec) -> String {

@@ -5,10 +5,15 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
+
+/// Longer than anybody needs who only looks whether the lock is held.
+const A_LOOK: Duration = Duration::from_millis(100);
 
 /// Who runs a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,17 +45,15 @@ impl Lock {
         let fail = |error: std::io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // A holder who has not yet written its name is still a holder.
-                let _ = file.read_to_string(&mut text);
-                let unknown =
-                    || Holder { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() };
-                return Err(LedgerError::Held(serde_json::from_str(&text).unwrap_or_else(|_| unknown())));
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Somebody who only looks whether it is held lets go at once.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < A_LOOK => thread::sleep(A_LOOK / 10),
+                Err(TryLockError::WouldBlock) => return Err(LedgerError::Held(holder(&mut file))),
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
         let host = hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned());
         let holder = Holder { process: std::process::id(), host, since: jiff::Timestamp::now() };
@@ -60,4 +63,18 @@ impl Lock {
         file.write_all(text.as_bytes()).map_err(fail)?;
         Ok(Self { _file: file })
     }
+
+    /// Whether a run holds the lock beside `ledger`.
+    pub fn is_held(ledger: &Path) -> bool {
+        let file = File::open(ledger.with_extension("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+/// Who wrote their name into the file. A holder who has not yet done so is still a holder.
+fn holder(file: &mut File) -> Holder {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str(&text).ok());
+    let unnamed = || Holder { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() };
+    read.unwrap_or_else(unnamed)
 }

@@ -37,6 +37,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
+    /// The ledger is another campaign's.
+    #[error("this is the ledger of the campaign `{0}`: give each campaign its own")]
+    OtherCampaign(String),
     /// The delivery is not in the state that the caller believed: somebody else has changed the file.
     #[error("delivery `{0}` was changed by somebody else while this run held it")]
     Conflict(String),
@@ -75,6 +78,10 @@ pub enum Entry {
     },
 }
 
+/// The place of a delivery in the order of enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(i64);
+
 /// A pending delivery in the hands of this run. Nothing is at stake yet: dropping it leaves it pending.
 #[derive(Debug)]
 pub struct Lease {
@@ -89,6 +96,13 @@ pub struct Lease {
     pub contact_id: Option<ContactId>,
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
+}
+
+impl Lease {
+    /// Where it stands, for asking what comes behind it.
+    pub const fn position(&self) -> Position {
+        Position(self.id)
+    }
 }
 
 /// The right to send one message once: the intent is on disk. Only [`Ledger::claim`] makes one.
@@ -126,8 +140,8 @@ pub enum Found {
 
 /// What the sending pipeline needs of a ledger. Each future ends when its own change is on disk.
 pub trait Ledger {
-    /// The next pending deliveries in the order of the list, at most `limit`; each is given out once in a run.
-    fn lease(&self, limit: usize) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
+    /// Pending deliveries in the order in which they were enrolled, at most `limit`, behind the one at `after`.
+    fn lease(&self, after: Option<Position>, limit: usize) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
 
     /// Records the intent to send into a conversation. From here on the message may have left.
     fn claim(&self, lease: Lease, conversation_id: ConversationId) -> impl Future<Output = Result<Claim, LedgerError>>;

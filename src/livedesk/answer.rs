@@ -122,6 +122,14 @@ impl Exchange {
         Reply::Done((ids, !contacts.is_empty()))
     }
 
+    /// As the answer to a request of which only matters whether the server lets us in.
+    pub fn let_in(self) -> Reply<()> {
+        match self.unless_refused() {
+            Ok(_) => Reply::Done(()),
+            Err(reply) => reply,
+        }
+    }
+
     /// As the answer to making a conversation.
     pub fn conversation(self) -> Reply<ConversationId> {
         match self.unless_refused() {

@@ -82,6 +82,11 @@ impl Client {
         self.exchange(request::find_contact(value, page), Vec::new()).await.matches(attribute, value)
     }
 
+    /// Asks for something harmless that belongs to no recipient: whether the server lets us in.
+    pub async fn knock(&self) -> Reply<()> {
+        self.exchange(request::knock(), Vec::new()).await.let_in()
+    }
+
     /// Makes a conversation.
     pub async fn create_conversation(
         &self,

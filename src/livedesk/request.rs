@@ -80,6 +80,11 @@ pub fn find_contact(text: &str, page: u32) -> Request {
     }
 }
 
+/// Asks for the first page of contacts, of which nothing is used: whoever has a key pair may.
+pub fn knock() -> Request {
+    Request { query: vec![("page", "1".to_owned())], ..find_contact("", 1) }
+}
+
 /// Makes a conversation.
 pub fn create_conversation(inbox_id: InboxId, contact_id: Option<Id<ContactId>>, source_id: Option<&str>) -> Request {
     let mut body = Map::from_iter([("inbox_id".to_owned(), json!(inbox_id))]);

@@ -140,6 +140,18 @@ impl Renderer<'_> {
         self.parsed(template, "a whole number")
     }
 
+    /// Jinja writes `True` where YAML writes `true`.
+    fn boolean(&mut self, template: &Template) -> bool {
+        match self.required(template).to_lowercase().as_str() {
+            "true" => true,
+            "false" | "" => false,
+            _ => {
+                self.problem(template, "`true` or `false` is expected");
+                false
+            }
+        }
+    }
+
     fn address(&mut self) -> Address {
         match &self.templates.spec.to {
             To::Conversation { conversation_id } => Address::Conversation(ConversationId(self.number(conversation_id))),
@@ -210,7 +222,7 @@ impl Renderer<'_> {
         let message = &self.templates.spec.message;
         Message {
             content: message.content.as_ref().map(|content| self.content(content)),
-            private: message.private.as_ref().map(|private| self.parsed(private, "`true` or `false`")),
+            private: message.private.as_ref().map(|private| self.boolean(private)),
             message_type: message.message_type,
             content_attributes: message
                 .in_reply_to

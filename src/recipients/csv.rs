@@ -40,6 +40,7 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> 
     if !matches!(delimiter, b',') && written.format == Format::Csv {
         notes.push(format!("delimiter {:?}", char::from(delimiter)));
     }
+    let text = Quotes::new(text, delimiter);
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(true).from_reader(text);
     let names = reader
         .headers()
@@ -71,7 +72,7 @@ fn detect_delimiter(beginning: &str) -> u8 {
 }
 
 struct Records<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Quotes<R>>,
     record: csv::StringRecord,
     columns: Arc<Columns>,
     file: String,
@@ -82,7 +83,7 @@ impl<R: Read> Iterator for Records<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.reader.read_record(&mut self.record) {
-            Ok(false) => None,
+            Ok(false) => self.reader.get_mut().take_open().map(|line| Err(unclosed(&self.file, line))),
             Ok(true) => Some(Ok(Row {
                 line: self.record.position().map_or(0, csv::Position::line),
                 columns: self.columns.clone(),
@@ -91,6 +92,70 @@ impl<R: Read> Iterator for Records<R> {
             Err(error) => Some(Err(problem(&self.file, &error, self.columns.names().len()))),
         }
     }
+}
+
+/// Watches for a quote that is never closed: the reader would take the rest of the list for one field, and everybody in
+/// it would be lost without a word.
+struct Quotes<R> {
+    input: R,
+    delimiter: u8,
+    state: Quote,
+    line: u64,
+    /// The line of the quote that is open.
+    opened: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quote {
+    /// At the beginning of a field, where a quote opens.
+    Begin,
+    /// In a field without quotes.
+    Bare,
+    /// Between quotes.
+    Open,
+    /// Behind a quote that closes, or is the first of a doubled one.
+    Closed,
+}
+
+impl<R> Quotes<R> {
+    const fn new(input: R, delimiter: u8) -> Self {
+        Self { input, delimiter, state: Quote::Begin, line: 1, opened: 0 }
+    }
+
+    fn see(&mut self, byte: u8) {
+        self.state = match (self.state, byte) {
+            (Quote::Begin, b'"') => {
+                self.opened = self.line;
+                Quote::Open
+            }
+            (Quote::Open, b'"') => Quote::Closed,
+            (Quote::Closed, b'"') | (Quote::Open, _) => Quote::Open,
+            (_, b'\n' | b'\r') => Quote::Begin,
+            (_, byte) if byte == self.delimiter => Quote::Begin,
+            _ => Quote::Bare,
+        };
+        self.line += u64::from(byte == b'\n');
+    }
+
+    /// The line of a quote that is open at the end; told once.
+    fn take_open(&mut self) -> Option<u64> {
+        let open = self.state == Quote::Open;
+        self.state = Quote::Begin;
+        open.then_some(self.opened)
+    }
+}
+
+impl<R: Read> Read for Quotes<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        buffer[..len].iter().for_each(|byte| self.see(*byte));
+        Ok(len)
+    }
+}
+
+fn unclosed(file: &str, line: u64) -> Problem {
+    Problem::error(Place::line(file, line), "a quote is opened on this line and never closed")
+        .hint("close it, or double it (`\"\"`) if it belongs to the text")
 }
 
 fn problem(file: &str, error: &csv::Error, columns: usize) -> Problem {

@@ -29,6 +29,8 @@ enum Setback {
     Hindered(Hindrance, Moment),
     /// A contact or conversation may have been made; trying again does no harm.
     Doubtful(Failure),
+    /// Everybody must wait, and a claim should not wait with them.
+    Paused,
     /// The run is ending.
     Stopped,
     /// The ledger failed.
@@ -68,11 +70,11 @@ impl<L: Ledger> Run<'_, L> {
             };
             match setback {
                 Setback::Stopped => return Ok(()),
+                Setback::Paused => {}
                 Setback::Ledger(error) => return Err(error),
                 Setback::Refused(failure) => return self.refuse(lease, failure).await,
                 Setback::Hindered(Hindrance::Denied(failure), began) => {
-                    self.denied(began, lease, failure);
-                    return Ok(());
+                    return self.denied(began, lease, failure).await;
                 }
                 Setback::Hindered(Hindrance::Busy(told), _) => self.wait_for_server(tries.after_busy(told)),
                 Setback::Hindered(Hindrance::Unreachable(why), _) => match tries.after_failure() {
@@ -105,7 +107,7 @@ impl<L: Ledger> Run<'_, L> {
             Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
         let claim = self.ledger.claim(lease, conversation_id).await?;
-        if let Err(setback) = self.unless_stopped(self.pace.message()).await {
+        if let Err(setback) = self.may_leave().await {
             let lease = self.ledger.release(claim).await?;
             return Ok(After::NotYet(Box::new(lease), setback));
         }
@@ -130,6 +132,21 @@ impl<L: Ledger> Run<'_, L> {
         Ok(After::Settled)
     }
 
+    /// Waits for the turn of a message that is claimed.
+    async fn may_leave(&self) -> Result<(), Setback> {
+        self.unless_stopped(self.pace.message()).await?.map_err(|_| Setback::Paused)?;
+        self.in_time(Timestamp::now())
+    }
+
+    /// Whether messages may still leave.
+    fn in_time(&self, now: Timestamp) -> Result<(), Setback> {
+        if self.spec.send.not_after.is_some_and(|end| now >= end) {
+            self.stop.because(End::Guard("`send.not_after` has passed".to_owned()));
+            return Err(Setback::Stopped);
+        }
+        Ok(())
+    }
+
     /// Waits for the spec's hours and quotas.
     async fn admit(&self) -> Result<Ticket<'_>, Setback> {
         let send = &self.spec.send;
@@ -138,10 +155,7 @@ impl<L: Ledger> Run<'_, L> {
                 return Err(Setback::Stopped);
             }
             let now = Timestamp::now();
-            if send.not_after.is_some_and(|end| now >= end) {
-                self.stop.because(End::Guard("`send.not_after` has passed".to_owned()));
-                return Err(Setback::Stopped);
-            }
+            self.in_time(now)?;
             let (why, until) = match send.not_before.filter(|start| now < *start) {
                 Some(start) => ("send.not_before", start),
                 None => match self.pace.take_quota(now) {
@@ -150,7 +164,7 @@ impl<L: Ledger> Run<'_, L> {
                 },
             };
             if self.patience == Patience::End {
-                self.stop.because(End::Guard(format!("`{why}` holds until {until:.0}")));
+                self.stop.after_these(End::Guard(format!("`{why}` holds until {until:.0}")));
                 return Err(Setback::Stopped);
             }
             (self.tell)(Event::Held { why: why.to_owned(), until });
@@ -275,12 +289,26 @@ impl<L: Ledger> Run<'_, L> {
         self.denied.lock().unwrap_or_else(PoisonError::into_inner).begin()
     }
 
-    /// The delivery stays pending until another recipient tells whose fault it is.
-    fn denied(&self, began: Moment, lease: Lease, failure: Failure) {
-        let proof = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
-        if let Some(failure) = proof {
-            self.stop.because(refused_credentials(&failure));
+    /// The delivery stays pending until it is known whose fault it is.
+    async fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        let damning = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
+        self.whose_fault(damning).await
+    }
+
+    /// Knocks, and draws the conclusion. `damning`: whether a denied knock proves it.
+    async fn whose_fault(&self, damning: bool) -> Result<(), LedgerError> {
+        let _one_at_a_time = self.knocking.lock().await;
+        let open_case = self.denied.lock().unwrap_or_else(PoisonError::into_inner).open_case();
+        let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
+        self.pace.request().await;
+        if matches!(self.client.knock().await, Reply::Done(()) | Reply::Refused(_)) {
+            let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            return self.refuse_all(cleared).await;
         }
+        if damning {
+            self.stop.because(End::Environment(format!("LiveDesk refuses the credentials ({failure})")));
+        }
+        Ok(())
     }
 
     /// After an answer that only a good key pair gets: those who were denied before failed for reasons of their own.
@@ -289,18 +317,19 @@ impl<L: Ledger> Run<'_, L> {
             return Ok(());
         }
         let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).let_in(began);
+        self.refuse_all(cleared).await
+    }
+
+    async fn refuse_all(&self, cleared: Vec<(Lease, Failure)>) -> Result<(), LedgerError> {
         for (lease, failure) in cleared {
             self.refuse(lease, failure).await?;
         }
         Ok(())
     }
 
-    /// At the end of a run: denials that nobody could clear up are taken for refused credentials.
-    pub(super) fn still_denied(&self) {
-        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = denied.open_case() {
-            self.stop.because(refused_credentials(failure));
-        }
+    /// At the end of a run: denials that no other recipient has cleared up.
+    pub(super) async fn still_denied(&self) -> Result<(), LedgerError> {
+        self.whose_fault(true).await
     }
 
     fn unreachable(&self, why: &str) {
@@ -331,8 +360,4 @@ impl<L: Ledger> Run<'_, L> {
             () = self.stop.wait() => {}
         }
     }
-}
-
-fn refused_credentials(failure: &Failure) -> End {
-    End::Environment(format!("LiveDesk refuses the credentials ({failure})"))
 }

@@ -1,5 +1,6 @@
-//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike, so another
-//! recipient must tell. Until then those who were denied wait, pending.
+//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike. A harmless
+//! request that touches no object tells: let in, it was the object. Denied as well, it is the credentials, unless others
+//! have been let in before: then another recipient tells. Until it is told, those who were denied wait, pending.
 
 use crate::ledger::Lease;
 use crate::state::Failure;
@@ -14,6 +15,8 @@ pub(super) struct Denied {
     /// When the first of them was denied.
     since: Option<Moment>,
     waiting: Vec<(Lease, Failure)>,
+    /// Whether anybody was let in since the run began.
+    ever_let_in: bool,
 }
 
 impl Denied {
@@ -23,29 +26,33 @@ impl Denied {
         self.clock
     }
 
-    /// A request that began at `began` was denied. If it began after an earlier denial, for somebody else, that is
-    /// the proof: it is the credentials. Otherwise the delivery waits for one.
-    pub(super) fn deny(&mut self, began: Moment, lease: Lease, failure: Failure) -> Option<Failure> {
-        if self.since.is_some_and(|since| began > since) {
-            return Some(failure);
-        }
+    /// A request that began at `began` was denied, and the delivery waits. `true` if nothing speaks for the credentials:
+    /// nobody was let in before, or this one began after an earlier denial.
+    pub(super) fn deny(&mut self, began: Moment, lease: Lease, failure: Failure) -> bool {
+        let again = self.since.is_some_and(|since| began > since);
         self.since.get_or_insert(self.clock);
         self.waiting.push((lease, failure));
-        None
+        again || !self.ever_let_in
     }
 
     /// A request that began at `began` was let in. If it began after the denial, the credentials are good, and those
     /// who wait failed for reasons of their own.
     pub(super) fn let_in(&mut self, began: Moment) -> Vec<(Lease, Failure)> {
+        self.ever_let_in = true;
         if self.since.is_none_or(|since| began <= since) {
             return Vec::new();
         }
+        self.clear()
+    }
+
+    /// The credentials are good: whoever waits failed for reasons of their own.
+    pub(super) fn clear(&mut self) -> Vec<(Lease, Failure)> {
         self.since = None;
         std::mem::take(&mut self.waiting)
     }
 
-    /// Nobody else is left to tell: then it is taken for the credentials, because nothing is lost by asking again.
-    pub(super) fn open_case(&self) -> Option<&Failure> {
-        self.waiting.first().map(|(_, failure)| failure)
+    /// Why the first of those who wait was denied.
+    pub(super) fn open_case(&self) -> Option<Failure> {
+        self.waiting.first().map(|(_, failure)| failure.clone())
     }
 }

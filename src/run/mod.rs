@@ -13,10 +13,10 @@ use std::sync::Mutex;
 use futures_util::TryStreamExt;
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::attachment::Folder;
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::ledger::{Lease, Ledger, LedgerError, Position};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::Judge;
@@ -59,7 +59,22 @@ pub enum End {
 
 /// The way to end a run early: what is in flight is finished, nothing new begins. The first reason stands.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Sender<Option<End>>);
+pub struct Stop(watch::Sender<Option<Asked>>);
+
+#[derive(Debug, Clone)]
+struct Asked {
+    end: End,
+    haste: Haste,
+}
+
+/// What becomes of those who wait for their turn when a run is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Haste {
+    /// They have been let in and go on.
+    FinishThese,
+    /// They go back, pending.
+    AtOnce,
+}
 
 impl Stop {
     /// Nobody has asked to stop.
@@ -67,25 +82,32 @@ impl Stop {
         Self(watch::Sender::new(None))
     }
 
-    /// Asks to stop.
+    /// Asks to stop: only what is in flight is finished.
     pub fn because(&self, end: End) {
-        self.0.send_if_modified(|current| {
-            let first = current.is_none();
-            if first {
-                *current = Some(end);
-            }
-            first
+        self.ask(end, Haste::AtOnce);
+    }
+
+    /// Asks to let nobody in any more; whoever has been let in goes on.
+    fn after_these(&self, end: End) {
+        self.ask(end, Haste::FinishThese);
+    }
+
+    fn ask(&self, end: End, haste: Haste) {
+        self.0.send_modify(|current| match current {
+            Some(asked) => asked.haste = asked.haste.max(haste),
+            None => *current = Some(Asked { end, haste }),
         });
     }
 
     fn asked(&self) -> Option<End> {
-        self.0.borrow().clone()
+        self.0.borrow().as_ref().map(|asked| asked.end.clone())
     }
 
-    /// Ends when somebody asks to stop.
+    /// Ends when somebody asks to stop at once.
     async fn wait(&self) {
+        let at_once = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.haste == Haste::AtOnce);
         // The sender lives as long as `self`.
-        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+        let _ = self.0.subscribe().wait_for(at_once).await;
     }
 }
 
@@ -125,6 +147,7 @@ pub struct Run<'a, L> {
     stop: Stop,
     guard: Mutex<Guard>,
     denied: Mutex<Denied>,
+    knocking: AsyncMutex<()>,
     tell: &'a dyn Fn(Event),
 }
 
@@ -132,6 +155,13 @@ impl<L> std::fmt::Debug for Run<'_, L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run").field("spec", &self.spec.name).finish_non_exhaustive()
     }
+}
+
+/// How far the pending deliveries have been read.
+struct Reading {
+    page: std::vec::IntoIter<Lease>,
+    after: Option<Position>,
+    left: u64,
 }
 
 /// What a run works with.
@@ -174,6 +204,7 @@ impl<'a, L: Ledger> Run<'a, L> {
             stop: with.stop,
             guard: Mutex::new(Guard::new(with.spec.send.stop_when)),
             denied: Mutex::new(Denied::default()),
+            knocking: AsyncMutex::default(),
             tell: with.tell,
         }
     }
@@ -187,24 +218,26 @@ impl<'a, L: Ledger> Run<'a, L> {
             // The only concurrent line: so many deliveries are on their way at a time.
             .try_for_each_concurrent(self.spec.send.concurrency, |lease| self.deliver(lease))
             .await?;
-        self.still_denied();
+        self.still_denied().await?;
         Ok(self.stop.asked().unwrap_or(End::Done))
     }
 
     /// Pending deliveries in the order of the list, until there are no more or somebody asks to stop.
     fn leases<'r>(&'r self, selection: &'r Selection) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
-        let start = (Vec::new().into_iter(), selection.limit.unwrap_or(u64::MAX));
-        stream::try_unfold(start, move |(mut page, left): (std::vec::IntoIter<Lease>, u64)| async move {
-            while left > 0 && self.stop.asked().is_none() {
-                let Some(lease) = page.next() else {
-                    page = self.ledger.lease(PAGE).await?.into_iter();
-                    if page.len() == 0 {
+        let start = Reading { page: Vec::new().into_iter(), after: None, left: selection.limit.unwrap_or(u64::MAX) };
+        stream::try_unfold(start, move |mut reading| async move {
+            while reading.left > 0 && self.stop.asked().is_none() {
+                let Some(lease) = reading.page.next() else {
+                    reading.page = self.ledger.lease(reading.after, PAGE).await?.into_iter();
+                    if reading.page.len() == 0 {
                         break;
                     }
                     continue;
                 };
+                reading.after = Some(lease.position());
                 if selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key)) {
-                    return Ok(Some((lease, (page, left - 1))));
+                    reading.left -= 1;
+                    return Ok(Some((lease, reading)));
                 }
             }
             Ok(None)

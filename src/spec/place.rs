@@ -83,9 +83,19 @@ pub struct Source {
 }
 
 impl Source {
-    /// The place of a value.
+    /// The place of a value. Lines of the section `livedesk` are named and not shown: what stands there by mistake may
+    /// be a credential.
     pub fn place(&self, mark: Mark) -> Place {
-        Place::in_text(&self.name, &self.text, mark.offset, self.first_line(mark).len())
+        let place = Place::in_text(&self.name, &self.text, mark.offset, self.first_line(mark).len());
+        if self.is_private(mark.offset) { place.without_text() } else { place }
+    }
+
+    fn is_private(&self, offset: usize) -> bool {
+        let line_end =
+            self.text.get(offset..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |at| offset + at);
+        let above = self.text.get(..line_end).unwrap_or_default();
+        let top_level = |line: &&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
+        above.lines().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
     }
 
     /// The place of `len` bytes at `at` inside the string `value` that stands at `mark`. Exact for plain, quoted and

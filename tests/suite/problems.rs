@@ -32,7 +32,7 @@ fn spec(project: Project, from: &str, to: &str) -> Project {
 #[test]
 fn an_unknown_key_is_marked() {
     let stderr = refused(|project| spec(project, "recipients:", "recipient:"), &[]);
-    assert!(stderr.contains("unknown field `recipient`") && stderr.contains("campaign.yaml:2:1"), "{stderr}");
+    assert!(stderr.contains("unknown key `recipient`") && stderr.contains("campaign.yaml:2:1"), "{stderr}");
 }
 
 #[test]

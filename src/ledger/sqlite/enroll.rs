@@ -43,6 +43,11 @@ impl Sqlite {
     pub async fn begin_enrolment(&self, spec: &Spec) -> Result<(), LedgerError> {
         let name = spec.name.clone();
         self.alone(move |connection| {
+            let owner =
+                connection.query_row("SELECT name FROM campaign", [], |row| row.get::<_, String>(0)).optional()?;
+            if let Some(owner) = owner.filter(|owner| *owner != name) {
+                return Err(LedgerError::OtherCampaign(owner));
+            }
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
@@ -89,10 +94,12 @@ impl Sqlite {
         self.alone(move |connection| {
             let now = enrolment(connection)?;
             let gone = connection.execute("DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1", [now])?;
-            // A delivery that was tried speaks for itself, whatever the list says today.
+            // A delivery that was tried speaks for its row, whatever the list says of the row today.
             connection.execute(
-                "DELETE FROM left_out WHERE reason <> 'duplicate' AND key IN (SELECT key FROM delivery)",
-                [],
+                "DELETE FROM left_out WHERE rowid IN (
+                    SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
+                    WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
+                [now],
             )?;
             let (new, known, changed) = connection.query_row(
                 "SELECT count(*) FILTER (WHERE first_enrolment = ?1),

@@ -9,8 +9,8 @@ mod send;
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 use std::sync::mpsc;
-use std::sync::{Arc, atomic::AtomicI64};
 use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
@@ -43,11 +43,9 @@ enum Job {
 pub struct Sqlite {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
-    /// The last delivery that was given out in this run.
-    cursor: Arc<AtomicI64>,
     /// This run's number, once it has begun.
     run: AtomicI64,
-    _kept: Kept,
+    kept: Kept,
 }
 
 /// What must outlive the file's use: dropped after the writing thread has ended.
@@ -56,6 +54,7 @@ struct Kept {
     _lock: Option<Lock>,
     /// The folder of a throw-away ledger, which goes with it.
     _folder: Option<TempDir>,
+    cut_off: usize,
 }
 
 impl Sqlite {
@@ -74,8 +73,14 @@ impl Sqlite {
         }
         let lock = Lock::take(path)?;
         private_file(path).map_err(fail)?;
-        let kept = Kept { _lock: Some(lock), _folder: folder };
-        Self::start(prepare(Connection::open(path)?)?, kept)
+        let connection = prepare(Connection::open(path)?)?;
+        let cut_off = settle_cut_off(&connection)?;
+        Self::start(connection, Kept { _lock: Some(lock), _folder: folder, cut_off })
+    }
+
+    /// How many deliveries were in flight when an earlier run died: they are `unknown` since this one opened the ledger.
+    pub const fn cut_off(&self) -> usize {
+        self.kept.cut_off
     }
 
     /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there is none.
@@ -86,8 +91,12 @@ impl Sqlite {
         if !path.exists() {
             return Ok(None);
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // Not read-only, although nothing is written: a reader that may not write cannot tidy up behind itself.
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         check_format(&connection)?;
+        connection.execute_batch(if Lock::is_held(path) { SEEN_LIVE } else { SEEN_DEAD })?;
+        connection.execute_batch("PRAGMA query_only = ON")?;
         Self::start(connection, Kept::default()).map(Some)
     }
 
@@ -99,7 +108,8 @@ impl Sqlite {
     pub fn rehearsal(existing: Option<&Path>) -> Result<Self, LedgerError> {
         let mut connection = Connection::open("")?;
         if let Some(path) = existing.filter(|path| path.exists()) {
-            let source = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let source = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+                .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
             check_format(&source)?;
             let backup = rusqlite::backup::Backup::new(&source, &mut connection)?;
             backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
@@ -126,13 +136,7 @@ impl Sqlite {
             .name("ledger".to_owned())
             .spawn(move || serve(&mut connection, &queue))
             .map_err(|error| LedgerError::Database(error.to_string()))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            cursor: Arc::new(AtomicI64::new(0)),
-            run: AtomicI64::new(0),
-            _kept: kept,
-        })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), run: AtomicI64::new(0), kept })
     }
 
     /// Makes a change that is committed with its neighbours; ends when it is on disk.
@@ -232,7 +236,28 @@ fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
             include_str!("schema.sql")
         ))?;
     }
+    connection.execute_batch(SEEN_LIVE)?;
     Ok(connection)
+}
+
+/// The deliveries as they are to be seen, while a run holds the ledger.
+const SEEN_LIVE: &str = "CREATE TEMP VIEW seen AS SELECT * FROM delivery";
+
+/// The same where none does: what is claimed was in flight when its run died.
+const SEEN_DEAD: &str = "CREATE TEMP VIEW seen AS
+    SELECT id, key, line, iif(state = 'claimed', 'unknown', state) AS state, attempts, contact_id, conversation_id,
+        message_id, livedesk_status, iif(state = 'claimed', 'cut-off', error_code) AS error_code,
+        iif(state = 'claimed', 'the run ended before the answer came', error) AS error, first_attempt_at, settled_at
+    FROM delivery";
+
+/// What an earlier run claimed and never settled becomes `unknown`: the message may or may not have been taken.
+fn settle_cut_off(connection: &Connection) -> Result<usize, LedgerError> {
+    Ok(connection.execute(
+        "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off',
+            error = 'the run ended before the answer came'
+         WHERE state = 'claimed'",
+        [send::now()],
+    )?)
 }
 
 fn check_format(connection: &Connection) -> Result<i64, LedgerError> {

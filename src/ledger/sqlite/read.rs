@@ -76,7 +76,7 @@ impl Sqlite {
     pub async fn totals(&self) -> Result<Totals, LedgerError> {
         self.alone(|connection| {
             let mut totals = Totals::default();
-            let mut statement = connection.prepare("SELECT state, count(*) FROM delivery GROUP BY state")?;
+            let mut statement = connection.prepare("SELECT state, count(*) FROM seen GROUP BY state")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 totals.states.insert(state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
@@ -89,7 +89,7 @@ impl Sqlite {
                 *totals.states.entry(State::Skipped).or_default() += count;
             }
             let mut statement = connection.prepare(
-                "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(*) FROM delivery
+                "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(*) FROM seen
                  WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC, 2",
             )?;
             let mut rows = statement.query([])?;
@@ -102,6 +102,24 @@ impl Sqlite {
                 ));
             }
             Ok(totals)
+        })
+        .await
+    }
+
+    /// Those of `keys` that no delivery has.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn strangers(&self, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
+        self.alone(move |connection| {
+            let mut statement = connection.prepare("SELECT 1 FROM delivery WHERE key = ?1")?;
+            let mut strangers = Vec::new();
+            for key in keys {
+                if !statement.exists([&key])? {
+                    strangers.push(key);
+                }
+            }
+            Ok(strangers)
         })
         .await
     }
@@ -194,7 +212,7 @@ impl Records<'_> {
             let mut statement = self.connection.prepare(
                 "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
                         message_id, first_attempt_at, settled_at, id
-                 FROM delivery
+                 FROM seen
                  UNION ALL
                  SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
                  ORDER BY 1, 13",

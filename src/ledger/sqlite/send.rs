@@ -7,41 +7,24 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 
 use super::Sqlite;
-use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError};
+use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, Outcome};
 
-/// The text beside a delivery that was in flight when its run died.
-const CUT_OFF: &str = "the run ended before the answer came; the message may or may not have been taken";
-
 impl Sqlite {
-    /// Begins a run: what an earlier run claimed and never settled becomes `unknown`. Gives the number of those.
+    /// Begins a run: its number is the fence of its claims.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn begin_run(&self) -> Result<usize, LedgerError> {
-        let (run, cut_off) = self
+    pub async fn begin_run(&self) -> Result<(), LedgerError> {
+        let run = self
             .alone(|connection| {
-                let transaction = connection.transaction()?;
-                transaction.execute("UPDATE campaign SET run = run + 1", [])?;
-                let run: i64 = transaction.query_row("SELECT run FROM campaign", [], |row| row.get(0))?;
-                let cut_off = transaction.execute(
-                    "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off', error = ?2
-                     WHERE state = 'claimed'",
-                    params![now(), CUT_OFF],
-                )?;
-                transaction.commit()?;
-                Ok((run, cut_off))
+                connection.execute("UPDATE campaign SET run = run + 1", [])?;
+                Ok(connection.query_row("SELECT run FROM campaign", [], |row| row.get(0))?)
             })
             .await?;
         self.run.store(run, Ordering::Relaxed);
-        self.rewind();
-        Ok(cut_off)
-    }
-
-    /// Gives out pending deliveries from the first one again.
-    pub fn rewind(&self) {
-        self.cursor.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.
@@ -67,16 +50,9 @@ macro_rules! values {
 }
 
 impl Ledger for Sqlite {
-    async fn lease(&self, limit: usize) -> Result<Vec<Lease>, LedgerError> {
-        let cursor = Arc::clone(&self.cursor);
-        self.alone(move |connection| {
-            let leases = pending(connection, cursor.load(Ordering::Relaxed), limit)?;
-            if let Some(last) = leases.last() {
-                cursor.store(last.id, Ordering::Relaxed);
-            }
-            Ok(leases)
-        })
-        .await
+    async fn lease(&self, after: Option<Position>, limit: usize) -> Result<Vec<Lease>, LedgerError> {
+        let after = after.map_or(0, |position| position.0);
+        self.alone(move |connection| pending(connection, after, limit)).await
     }
 
     async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
@@ -164,8 +140,8 @@ impl Ledger for Sqlite {
     }
 }
 
-/// Pending deliveries of the list as last read, after `cursor`.
-fn pending(connection: &Connection, cursor: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
+/// Pending deliveries of the list as last read, behind the id `after`.
+fn pending(connection: &Connection, after: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id
          FROM delivery d JOIN columns c ON c.id = d.columns
@@ -174,7 +150,7 @@ fn pending(connection: &Connection, cursor: i64, limit: usize) -> Result<Vec<Lea
     )?;
     // Neighbours almost always have the same columns: they are read once for all of them.
     let mut columns: Option<(String, Arc<Columns>)> = None;
-    let mut rows = statement.query(params![cursor, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut leases = Vec::new();
     while let Some(row) = rows.next()? {
         let names: String = row.get(3)?;

@@ -39,26 +39,25 @@ fn read(source: &Source) -> Result<Raw, Box<Problem>> {
         let place = error
             .location()
             .map_or_else(|| Place::file(&source.name), |location| source.place(Mark::from(location.span())));
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text).replace('\n', " ");
-        let problem = Problem::error(place, what);
-        Box::new(match yaml_hint(&text) {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        })
+        Box::new(explained(place, &error.to_string()))
     })
 }
 
-/// Advice for the slips that YAML itself explains badly.
-fn yaml_hint(text: &str) -> Option<String> {
-    if let Some((unknown, known)) = text.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
-        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        return did_you_mean(unknown, known).map(|near| format!("did you mean `{near}`?"));
+/// The slips that YAML explains badly, in our words; everything else in its own.
+fn explained(place: Place, text: &str) -> Problem {
+    let text = text.split(" at line ").next().unwrap_or(text).replace('\n', " ");
+    if let Some((unknown, rest)) = text.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
+        let known: Vec<&str> = rest.split_once("expected ").map_or("", |(_, known)| known).split(", ").collect();
+        let known: Vec<&str> = known.iter().map(|name| name.trim_start_matches("one of ").trim_matches('`')).collect();
+        let hint = did_you_mean(unknown, known.iter().copied())
+            .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+        return Problem::error(place, format!("unknown key `{unknown}`")).hint(hint);
     }
+    let problem = Problem::error(place, text.as_str());
     if text.contains("expected string scalar") {
-        return Some("a value that begins with `{` must be quoted: \"{{ name }}\"".to_owned());
+        return problem.hint("a value that begins with `{` must be quoted: \"{{ name }}\"");
     }
-    None
+    problem
 }
 
 fn template(key: &str, text: At<Text>) -> Template {
