@@ -90,12 +90,15 @@ impl Source {
         if self.is_private(mark.offset) { place.without_text() } else { place }
     }
 
+    /// Whether a line of the section `livedesk` may hold more than an address.
     fn is_private(&self, offset: usize) -> bool {
-        let line_end =
-            self.text.get(offset..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |at| offset + at);
-        let above = self.text.get(..line_end).unwrap_or_default();
-        let top_level = |line: &&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
-        above.lines().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
+        let rest = self.text.get(offset..).unwrap_or_default();
+        let line_end = offset + rest.find('\n').unwrap_or(rest.len());
+        let lines: Vec<&str> = self.text.get(..line_end).unwrap_or_default().lines().collect();
+        let line = lines.last().copied().unwrap_or_default();
+        let is_address = line.contains("base_url") && !["@", "key", "sec"].iter().any(|word| line.contains(word));
+        let top_level = |line: &&&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
+        !is_address && lines.iter().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
     }
 
     /// The place of `len` bytes at `at` inside the string `value` that stands at `mark`. Exact for plain, quoted and
