@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::run::Event;
 use crate::state::State;
@@ -17,13 +17,13 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: ProgressBar,
     moving: bool,
-    begun: Instant,
+    begun: Cell<Instant>,
     last_line: Cell<Instant>,
-    counts: RefCell<Counts>,
+    counts: Cell<Counts>,
     last_hold: RefCell<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     settled: u64,
     failed: u64,
@@ -31,24 +31,44 @@ struct Counts {
 }
 
 impl Progress {
-    /// For so many messages; `moving` when standard error is a terminal.
-    pub fn new(messages: u64, moving: bool) -> Self {
+    /// Shows nothing yet; `moving` when standard error is a terminal.
+    pub fn new(moving: bool) -> Self {
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(messages), target);
-        let template = "{bar:30} {human_pos}/{human_len} sent{msg}  {per_sec:.1}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        if moving {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        }
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} sent{msg}  {rate}/s  {eta} left");
+        let rate = |state: &ProgressState, text: &mut dyn Write| {
+            // A text that cannot be drawn is no reason to stop sending.
+            let _ = write!(text, "{:.1}", state.per_sec());
+        };
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
         let now = Instant::now();
         Self {
             bar,
             moving,
-            begun: now,
+            begun: Cell::new(now),
             last_line: Cell::new(now),
-            counts: RefCell::default(),
+            counts: Cell::default(),
             last_hold: RefCell::default(),
         }
+    }
+
+    /// So many messages are about to be sent.
+    pub fn begin(&self, messages: u64) {
+        self.begun.set(Instant::now());
+        self.last_line.set(Instant::now());
+        self.counts.take();
+        self.bar.reset();
+        self.bar.set_message("");
+        self.bar.set_length(messages);
+        if self.moving {
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Gives the terminal back.
+    pub fn end(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
     }
 
     /// Takes note of an event.
@@ -68,13 +88,14 @@ impl Progress {
     }
 
     fn settled(&self, state: State) {
-        let mut counts = self.counts.borrow_mut();
+        let mut counts = self.counts.get();
         counts.settled += 1;
         match state {
             State::Failed => counts.failed += 1,
             State::Unknown => counts.unknown += 1,
             _ => {}
         }
+        self.counts.set(counts);
         self.bar.inc(1);
         let mut trouble = String::new();
         for (count, word) in [(counts.failed, "failed"), (counts.unknown, "unknown")] {
@@ -85,7 +106,7 @@ impl Progress {
         }
         if !self.moving && self.last_line.get().elapsed() >= EVERY {
             self.last_line.set(Instant::now());
-            let rate = counts.settled as f64 / self.begun.elapsed().as_secs_f64();
+            let rate = counts.settled as f64 / self.begun.get().elapsed().as_secs_f64();
             let left = self.bar.length().unwrap_or_default().saturating_sub(counts.settled) as f64 / rate;
             let left = crate::plan::in_words(Duration::from_secs_f64(left.min(1e9)));
             self.line(&format!(
@@ -99,16 +120,11 @@ impl Progress {
 
     /// A line above the bar, or simply a line.
     #[expect(clippy::print_stderr, reason = "this room is the other one that shows something, beside cli")]
-    fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         if self.moving {
             self.bar.suspend(|| eprintln!("{text}"));
         } else {
             eprintln!("{text}");
         }
-    }
-
-    /// Leaves the bar as it is and gives the terminal back.
-    pub fn finish(&self) {
-        self.bar.abandon();
     }
 }

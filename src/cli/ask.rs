@@ -13,11 +13,15 @@ pub(super) fn for_the_number(messages: u64) -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim().replace([',', '_'], "") == messages.to_string()
 }
 
-/// Asks a yes-or-no question; anything but yes is no.
-pub(super) fn yes(question: &str) -> bool {
-    let mut error = io::stderr().lock();
-    let _ = write!(error, "{question} [y/N] ");
-    let _ = error.flush();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+/// Asks a yes-or-no question; anything but yes is no. Waits on a thread of its own, so that Ctrl-C is heard meanwhile.
+pub(super) async fn yes(question: String) -> bool {
+    let ask = move || {
+        let mut error = io::stderr().lock();
+        let _ = write!(error, "{question} [y/N] ");
+        let _ = error.flush();
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap_or(false)
 }

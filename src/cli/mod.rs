@@ -66,5 +66,8 @@ fn in_runtime(command: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit
         .enable_all()
         .build()
         .map_err(|error| Fault::Environment(format!("the system gives no event loop: {error}")))?;
-    runtime.block_on(command)
+    let result = runtime.block_on(command);
+    // A question that nobody has answered must not hold the process.
+    runtime.shutdown_background();
+    result
 }

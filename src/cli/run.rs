@@ -165,7 +165,7 @@ impl Campaign {
         self.ledger.begin_run().await?;
         let pace = self.pace().await?;
         let patience = if args.no_wait { Patience::End } else { Patience::Wait };
-        let progress = Progress::new(messages, output.moving);
+        let progress = Progress::new(output.moving);
         let stop = Stop::new();
         let tell = |event| progress.tell(&event);
         let run = Run::new(With {
@@ -179,31 +179,44 @@ impl Campaign {
             tell: &tell,
         });
         let end = tokio::select! {
-            end = self.with_canary(&run, args, output) => end?,
-            () = interrupted_twice(&stop, output) => End::Interrupted,
+            end = self.in_stages(&run, &progress, args, output) => end?,
+            () = interrupted_twice(&stop, &progress) => End::Interrupted,
         };
-        progress.finish();
+        progress.end();
         Ok(end)
     }
 
-    /// The first few alone, where the spec asks for a canary and they have not been sent yet.
-    async fn with_canary(&self, run: &Run<'_, Sqlite>, args: &RunArgs, output: &Output) -> Result<End, Fault> {
+    /// Everybody; or the first few alone, where the spec asks for a canary and they have not been sent yet.
+    async fn in_stages(
+        &self,
+        run: &Run<'_, Sqlite>,
+        progress: &Progress,
+        args: &RunArgs,
+        output: &Output,
+    ) -> Result<End, Fault> {
+        let messages = self.to_send();
+        let stage = async |selection: &Selection, messages: u64| {
+            progress.begin(messages);
+            let end = run.send(selection).await;
+            progress.end();
+            end
+        };
         let canary = self.spec.send.canary.and_then(|canary| canary.checked_sub(self.totals.settled()));
-        let Some(canary) = canary.filter(|canary| (1..self.to_send()).contains(canary)) else {
-            return Ok(run.send(&self.selection).await?);
+        let Some(canary) = canary.filter(|canary| (1..messages).contains(canary)) else {
+            return Ok(stage(&self.selection, messages).await?);
         };
         let first = Selection { limit: Some(canary), ..self.selection.clone() };
-        let end = run.send(&first).await?;
+        let end = stage(&first, canary).await?;
         if end != End::Done {
             return Ok(end);
         }
         output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
         let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
-        if !(args.yes || output.interactive && ask::yes(&question)) {
+        if !(args.yes || output.interactive && ask::yes(question).await) {
             return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
         }
         let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };
-        Ok(run.send(&rest).await?)
+        Ok(stage(&rest, messages - canary).await?)
     }
 
     fn client(&self, inside: Option<&Inside>) -> Result<Client, Fault> {
@@ -311,9 +324,9 @@ fn limits(spec: &Spec) -> String {
 }
 
 /// The first signal asks the run to end in good order; the second ends it at once.
-async fn interrupted_twice(stop: &Stop, output: &Output) {
+async fn interrupted_twice(stop: &Stop, progress: &Progress) {
     asked_to_stop().await;
-    output.say("stopping: finishing what is in flight (again to leave at once)");
+    progress.line("stopping: finishing what is in flight (again to leave at once)");
     stop.because(End::Interrupted);
     asked_to_stop().await;
 }
