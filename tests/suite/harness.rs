@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -258,6 +258,15 @@ impl Project {
         self.campaign(&[&["run", "campaign.yaml"], words].concat())
     }
 
+    /// The same with something on standard input.
+    pub(super) fn run_with_input(&self, words: &[&str], input: &str) -> Ran {
+        let mut command = self.command(&[&["run", "campaign.yaml"], words].concat());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        Ran::from(command.stdin(file).output().unwrap())
+    }
+
     /// The same in the background.
     pub(super) fn start(&self, words: &[&str]) -> Running {
         let words = [&["run", "campaign.yaml"], words].concat();
@@ -327,6 +336,11 @@ impl Running {
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         signal(self.process(), "-INT");
+    }
+
+    /// What service managers send.
+    pub(super) fn terminate(&self) {
+        signal(self.process(), "-TERM");
     }
 
     /// Waits until standard error has these words.
