@@ -8,5 +8,6 @@ mod commands;
 mod guards;
 mod pacing;
 mod problems;
+mod promises;
 mod resuming;
 mod sandbox;
