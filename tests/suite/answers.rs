@@ -1,7 +1,5 @@
 //! What an answer means for the recipient: accepted, failed, unknown, or again.
 
-use std::time::{Duration, Instant};
-
 use crate::harness::{Desk, Project, Row};
 
 const SENDER: &str = "{ inbox_id: 79, source_id: '{{ conversation_id }}' }";
@@ -203,21 +201,6 @@ fn one_object_that_is_forbidden_fails_alone() {
             assert_eq!((project.count("accepted"), project.count("failed")), (39, 1));
         }
     }
-}
-
-#[test]
-fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
-    let desk = Desk::start("faults: [{ on: message, times: 8, status: 429, headers: { Retry-After: 1 } }]");
-    let project = Project::at(&desk).people(10).send("concurrency: 2");
-    let began = Instant::now();
-    project.run(&[]).exits(0).says("too many requests");
-    assert_eq!(project.count("accepted"), 10);
-    assert_eq!(desk.messages().len(), 18);
-    // Two leave together, so at least four times everybody waited a second.
-    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
-    let times = desk.times(|entry| entry["status"] == 200);
-    let refused = desk.times(|entry| entry["status"] == 429);
-    assert!(times[0] >= refused[7] + 1_000_000, "somebody did not wait: {times:?} {refused:?}");
 }
 
 #[test]

@@ -6,17 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-/// Longer than anything here takes on the slowest machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes on the slowest machine: what takes longer hangs.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks at something that another process writes.
 const LOOK: Duration = Duration::from_millis(5);
@@ -250,7 +250,7 @@ impl Project {
 
     /// `campaign WORDS`.
     pub(super) fn campaign(&self, words: &[&str]) -> Ran {
-        Ran::from(self.command(words).output().unwrap())
+        Running::launch(self.command(words)).finish()
     }
 
     /// `campaign run campaign.yaml WORDS`.
@@ -258,13 +258,19 @@ impl Project {
         self.campaign(&[&["run", "campaign.yaml"], words].concat())
     }
 
+    /// The same with something on standard input.
+    pub(super) fn run_with_input(&self, words: &[&str], input: &str) -> Ran {
+        let mut command = self.command(&[&["run", "campaign.yaml"], words].concat());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        command.stdin(file);
+        Running::launch(command).finish()
+    }
+
     /// The same in the background.
     pub(super) fn start(&self, words: &[&str]) -> Running {
-        let words = [&["run", "campaign.yaml"], words].concat();
-        let said = tempfile::NamedTempFile::new().unwrap();
-        let stderr = said.reopen().unwrap();
-        let process = self.command(&words).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
-        Running { process, said }
+        Running::launch(self.command(&[&["run", "campaign.yaml"], words].concat()))
     }
 
     /// The rows of the CSV report.
@@ -316,10 +322,17 @@ pub(super) fn rows(text: &str) -> Vec<Row> {
 /// A process in the background; it ends with the test.
 pub(super) struct Running {
     process: Child,
-    said: NamedTempFile,
+    stdout: NamedTempFile,
+    stderr: NamedTempFile,
 }
 
 impl Running {
+    fn launch(mut command: Command) -> Self {
+        let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
+        let process = command.stdout(stdout.reopen().unwrap()).stderr(stderr.reopen().unwrap()).spawn().unwrap();
+        Self { process, stdout, stderr }
+    }
+
     pub(super) fn process(&self) -> u32 {
         self.process.id()
     }
@@ -329,10 +342,15 @@ impl Running {
         signal(self.process(), "-INT");
     }
 
+    /// What service managers send.
+    pub(super) fn terminate(&self) {
+        signal(self.process(), "-TERM");
+    }
+
     /// Waits until standard error has these words.
     pub(super) fn wait_for(&self, words: &str) {
         let deadline = Instant::now() + DEADLINE;
-        while !fs::read_to_string(&self.said).unwrap().contains(words) {
+        while !fs::read_to_string(&self.stderr).unwrap().contains(words) {
             assert!(Instant::now() < deadline, "{words:?} was never said");
             thread::sleep(LOOK);
         }
@@ -344,11 +362,17 @@ impl Running {
         self.process.wait().unwrap();
     }
 
+    #[track_caller]
     pub(super) fn finish(mut self) -> Ran {
-        let mut stdout = String::new();
-        self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        let code = self.process.wait().unwrap().code();
-        Ran { code, stdout, stderr: fs::read_to_string(&self.said).unwrap() }
+        let deadline = Instant::now() + DEADLINE;
+        let text = |file: &NamedTempFile| fs::read_to_string(file).unwrap();
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Ran { code: status.code(), stdout: text(&self.stdout), stderr: text(&self.stderr) };
+            }
+            assert!(Instant::now() < deadline, "it hangs, having said:\n{}", text(&self.stderr));
+            thread::sleep(LOOK);
+        }
     }
 }
 
@@ -365,13 +389,6 @@ pub(super) struct Ran {
     pub(super) code: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
 }
 
 impl Ran {

@@ -1,6 +1,7 @@
 //! Where an adversary looks: promises at their edges.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -63,6 +64,33 @@ fn nothing_leaves_after_its_time() {
     project.run(&[]).exits(5);
     let last: Timestamp = desk.messages().last().unwrap()["at"].as_str().unwrap().parse().unwrap();
     assert!(last <= end + SignedDuration::from_millis(100), "{last} is after {end}");
+}
+
+#[test]
+fn being_told_to_wait_while_waiting_does_not_hang_the_run() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, match: { nth: 2 }, delay: 300ms, status: 429, headers: { Retry-After: 1 } }
+          - { on: message, times: 1, status: 429, headers: { Retry-After: 1 } }",
+    );
+    let project = Project::at(&desk).people(4).send("concurrency: 2");
+    project.run(&[]).exits(0);
+    assert_eq!(project.count("accepted"), 4);
+}
+
+#[test]
+fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
+    let desk = Desk::start("faults: [{ on: message, times: 8, status: 429, headers: { Retry-After: 1 } }]");
+    let project = Project::at(&desk).people(10).send("concurrency: 2");
+    let began = Instant::now();
+    project.run(&[]).exits(0).says("too many requests");
+    assert_eq!(project.count("accepted"), 10);
+    assert_eq!(desk.messages().len(), 18);
+    // Two leave together, so at least four times everybody waited a second.
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+    let times = desk.times(|entry| entry["status"] == 200);
+    let refused = desk.times(|entry| entry["status"] == 429);
+    assert!(times[0] >= refused[7] + 1_000_000, "somebody did not wait: {times:?} {refused:?}");
 }
 
 #[test]
@@ -204,4 +232,55 @@ fn a_secret_is_taken_from_the_file_as_it_stands() {
     let project = Project::at(&desk).people(1).file(".env", "LIVEDESK_API_KEY=key\nLIVEDESK_API_SECRET=pa$word#1\n");
     let project = project.environment("LIVEDESK_API_KEY", None).environment("LIVEDESK_API_SECRET", None);
     project.run(&[]).exits(0);
+}
+
+#[test]
+fn totals_add_up_when_the_row_of_somebody_who_has_it_becomes_invalid() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let project = project.list("conversation_id,name\n101,Ada,L\n102,Bob\n");
+    let ran = project.run(&["--skip-invalid", "--format", "json"]).exits(0);
+    let lines: Vec<_> = project.report().iter().map(|row| row["line"].clone()).collect();
+    assert_eq!(lines, ["2", "3"], "{}", ran.stdout);
+}
+
+#[test]
+fn totals_add_up_when_rows_of_somebody_who_has_it_are_left_out() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let recipients = "recipients: { file: list.csv, where: 'name != \"No\"' }";
+    let project = project.setting(recipients).list("conversation_id,name\n101,No\n101,No\n102,Bob\n");
+    project.run(&[]).exits(0);
+    assert_eq!(project.report().len(), 3, "{:?}", project.outcomes());
+}
+
+#[test]
+fn a_report_never_replaces_the_list_or_the_spec() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2).setting("report: list.csv");
+    let before = fs::read_to_string(project.path("list.csv")).unwrap();
+    project.run(&[]).exits(2);
+    assert_eq!(before, fs::read_to_string(project.path("list.csv")).unwrap());
+    assert_eq!(desk.messages().len(), 0);
+}
+
+#[test]
+fn another_key_does_not_make_old_recipients_new_ones() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let project = project.setting("recipients: { file: list.csv, key: '{{ name }}' }");
+    let ran = project.run(&[]);
+    assert_eq!(desk.messages().len(), 2, "everybody got it twice:\n{}", ran.stderr);
+}
+
+#[test]
+fn a_list_from_a_pipe_is_continued_without_it() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).setting("recipients: '-'");
+    project.run_with_input(&["--limit", "1"], "conversation_id\n101\n102\n103\n").exits(0);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 3);
 }

@@ -265,3 +265,45 @@ fn status_counts_and_says_what_comes_next() {
     let counts = &ran.json()[0]["outcomes"];
     assert_eq!((&counts["accepted"], &counts["pending"]), (&1.into(), &4.into()));
 }
+
+#[test]
+fn looking_on_disturbs_no_run() {
+    let desk = late_for_103("1s");
+    let project = Project::at(&desk).people(5);
+    let run = project.start(&[]);
+    desk.wait_for_messages(5);
+    let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
+    assert!(ran.stdout.contains("claimed           1"), "{}", ran.stdout);
+    project.campaign(&["report", "campaign.yaml", "-o", "now.csv"]).exits(0);
+    project.run(&["--dry-run"]).exits(0);
+    run.finish().exits(0);
+    assert_eq!(project.count("accepted"), 5);
+}
+
+#[test]
+fn a_ledger_that_is_none_is_left_alone() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5).file(".campaign/c.sqlite", "not a database, but somebody's work");
+    project.run(&[]).exits(1).says("the ledger cannot be used");
+    assert_eq!(fs::read_to_string(project.path(".campaign/c.sqlite")).unwrap(), "not a database, but somebody's work");
+    assert_eq!(desk.journal().len(), 0);
+}
+
+#[test]
+fn a_list_read_from_a_pipe_is_sent_to() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).setting("recipients: '-'");
+    project.run_with_input(&[], "conversation_id\n101\n102\n").exits(0);
+    assert_eq!(BTreeSet::from_iter(desk.addressed()), BTreeSet::from([101, 102]));
+}
+
+#[test]
+fn a_service_manager_ends_a_run_in_good_order() {
+    let desk = late_for_103("500ms");
+    let project = Project::at(&desk).people(30).send("rate: 50/s");
+    let run = project.start(&[]);
+    desk.wait_for_messages(4);
+    run.terminate();
+    run.finish().exits(130);
+    assert_eq!(project.count("accepted"), desk.messages().len());
+}
