@@ -114,7 +114,7 @@ impl Pass<'_> {
         for row in rows.by_ref().take(BATCH) {
             self.survey.rows += 1;
             match row {
-                Err(problem) => self.invalid(vec![problem], &mut batch),
+                Err(problem) => self.invalid(None, vec![problem], &mut batch),
                 Ok(row) => self.row(row, &mut batch),
             }
         }
@@ -135,21 +135,22 @@ impl Pass<'_> {
                 if problems.is_empty() {
                     batch.push(Entry::Delivery { key: delivery.key, row });
                 } else {
-                    self.invalid(problems, batch);
+                    self.invalid(Some(&row), problems, batch);
                 }
             }
             Judgement::LeftOut { key, reason } => self.leave_out(row.line, key, reason, batch),
-            Judgement::Invalid(problems) => self.invalid(problems, batch),
+            Judgement::Invalid(problems) => self.invalid(Some(&row), problems, batch),
         }
     }
 
-    fn invalid(&mut self, problems: Vec<Problem>, batch: &mut Vec<Entry>) {
+    fn invalid(&mut self, row: Option<&Row>, problems: Vec<Problem>, batch: &mut Vec<Entry>) {
         let Some(first) = problems.first() else { return };
         let line = first.place.line;
         match (self.invalid, line) {
             (Invalid::Skip, Some(line)) => {
                 let reason = LeftOut::Invalid { what: first.what.clone() };
-                self.leave_out(line, String::new(), reason, batch);
+                let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
+                self.leave_out(line, key, reason, batch);
                 self.survey.warnings.extend(problems);
             }
             // A problem without a line is the list's own, and no row can be left out for it.

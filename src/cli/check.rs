@@ -27,8 +27,8 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     Ok(Exit::Done)
 }
 
-pub(super) fn missing(path: &std::path::Path) -> Fault {
-    Fault::Environment(format!("{}: there is no such list (`recipients` is relative to the spec)", path.display()))
+pub(super) fn missing(list: &str) -> Fault {
+    Fault::Environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
 }
 
 pub(super) const fn invalid(skip: bool) -> Invalid {

@@ -29,6 +29,7 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
         to_standard_output(&ledger, &spec, args.only.clone()).await?;
     }
     let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new(files)? };
+    files.spare(&workspace::inputs(&spec))?;
     files.prepare()?;
     files.write(&ledger, &spec, &args.only, output).await?;
     Ok(Exit::Done)
@@ -68,6 +69,20 @@ impl Targets {
             path.with_extension(format!("sandbox.{ending}"))
         };
         Self(self.0.into_iter().map(|(path, kind)| (beside(path), kind)).collect())
+    }
+
+    /// Makes sure that no report would replace one of these files.
+    pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), Fault> {
+        let real = |path: &Path| path.canonicalize().ok();
+        let is_input =
+            |path: &Path| real(path).is_some_and(|path| inputs.iter().any(|input| real(input) == Some(path.clone())));
+        let problems: Vec<Problem> = (self.0.iter().filter(|(path, _)| is_input(path)))
+            .map(|(path, _)| {
+                let what = format!("the report would replace {}, which the campaign reads", path.display());
+                Problem::error(Place::file("report"), what).hint("give the report another name")
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
     /// Makes sure that the reports can be written, before anything is sent.

@@ -14,7 +14,7 @@ use super::sandbox::Inside;
 use super::workspace::{self, Opened};
 use super::{ask, dry_run, environment, summary};
 use crate::enroll::Survey;
-use crate::ledger::{Ledger, Sqlite, Totals};
+use crate::ledger::{Frozen, Ledger, Sqlite, Totals};
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
 use crate::plan::{Judge, forecast, in_words, requests_each};
@@ -22,29 +22,31 @@ use crate::problem::{Place, Problem};
 use crate::progress::Progress;
 use crate::run::{End, Patience, Run, Selection, Stop, With};
 use crate::secret::Secret;
-use crate::spec::{Spec, Speed};
+use crate::spec::{Source, Spec, Speed};
 use crate::state::State;
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.list.file, &args.list.vars)?;
+    let targets = targets(args, &spec)?;
     let campaign = Campaign::open(args, spec, output).await?;
     if args.dry_run {
         dry_run::show(&campaign.ledger, &campaign.judge, args, output).await?;
         output.say(&dry_run::closing(campaign.to_send()));
         return Ok(Exit::Done);
     }
-    let targets = targets(args, &campaign.spec)?;
     targets.prepare()?;
     let end = campaign.send(args, output).await?;
     campaign.close(&end, &targets, output).await
 }
 
 fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
-    if !args.report.is_empty() {
-        return Targets::new(args.report.clone());
-    }
-    let targets = Targets::of_spec(spec);
-    Ok(if args.sandbox { targets.for_sandbox() } else { targets })
+    let targets = match (args.report.is_empty(), args.sandbox) {
+        (false, _) => Targets::new(args.report.clone())?,
+        (true, false) => Targets::of_spec(spec),
+        (true, true) => Targets::of_spec(spec).for_sandbox(),
+    };
+    targets.spare(&workspace::inputs(spec))?;
+    Ok(targets)
 }
 
 /// A campaign whose list is enrolled: what is to be sent is known.
@@ -66,7 +68,7 @@ impl Campaign {
             Opened::Rows(rows) => Some(rows),
             Opened::Missing(list) if !known => return Err(missing(&list)),
             Opened::Missing(list) => {
-                output.say(&format!("{}: gone; continuing from the ledger", list.display()));
+                output.say(&format!("{list}: nothing there; continuing from the ledger"));
                 None
             }
         };
@@ -81,6 +83,9 @@ impl Campaign {
             output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
         }
         let frozen = ledger.frozen().await?;
+        if let Some(frozen) = &frozen {
+            same_people(&spec, frozen, &ledger.totals().await?)?;
+        }
         let survey = match rows {
             Some(rows) => {
                 let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
@@ -299,6 +304,20 @@ async fn check_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
         return Err(Fault::Problems(found.kept, found.count));
     }
     Ok(())
+}
+
+/// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
+/// get it twice.
+fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), Fault> {
+    let source = Source { name: spec.source.name.clone(), text: frozen.spec.clone() };
+    let Ok(earlier) = Spec::parse(&source, spec.folder.clone(), &[]) else { return Ok(()) };
+    let (old, new) = (earlier.key_rule(), spec.key_rule());
+    if totals.settled() == 0 || old.starts_with(&new) || new.starts_with(&old) {
+        return Ok(());
+    }
+    let what = format!("recipients were known by `{old}` and would now be known by `{new}`: all would get it again");
+    let problem = Problem::error(Place::file(&spec.source.name), what);
+    Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
 }
 
 /// Every key of `--only` must be somebody's: a slip would send to nobody and say that all is done.

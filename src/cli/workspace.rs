@@ -1,7 +1,7 @@
 //! From names on the command line to a checked spec, an opened list and a place for the ledger.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,8 +32,18 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
 pub(super) enum Opened {
     /// Its rows.
     Rows(Rows),
-    /// There is no such file.
-    Missing(PathBuf),
+    /// There is no such file, or nothing comes from standard input.
+    Missing(String),
+}
+
+/// Every file that a spec reads, itself included.
+pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
+    let mut inputs = vec![PathBuf::from(&spec.source.name)];
+    if let List::File(path) = &spec.recipients.file {
+        inputs.push(spec.folder.join(path));
+    }
+    inputs.extend(spec.recipients.suppress.iter().map(|path| spec.folder.join(path)));
+    inputs
 }
 
 /// What people call the list.
@@ -48,13 +58,19 @@ pub(super) fn list_name(spec: &Spec) -> String {
 pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
     let name = list_name(spec);
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
-        List::Stdin => (Box::new(std::io::stdin()), spec.recipients.format.unwrap_or(Format::Csv)),
+        List::Stdin => {
+            let mut input = BufReader::new(std::io::stdin());
+            if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
+                return Ok(Opened::Missing(name));
+            }
+            (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
+        }
         List::File(path) => {
             let format = format(spec, path, &name)?;
             let path = spec.folder.join(path);
             match File::open(&path) {
                 Ok(file) => (Box::new(file), format),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(path)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(name)),
                 Err(error) => return Err(Fault::Environment(format!("{name}: {error}"))),
             }
         }

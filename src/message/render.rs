@@ -33,25 +33,22 @@ impl Templates {
         })
     }
 
+    /// What makes the row the same delivery in every run, as far as that can be told of a row that is not sent to.
+    pub fn key(&self, row: &Row, list: &str) -> Option<String> {
+        let mut renderer = Renderer::new(self, row, list);
+        let key = renderer.key(None);
+        renderer.problems.is_empty().then_some(key)
+    }
+
     /// What the row gets.
     ///
     /// # Errors
     /// Everything that is wrong with it, by line and key.
     pub fn render(&self, row: &Row, list: &str) -> Result<Delivery, Vec<Problem>> {
-        let mut renderer = Renderer {
-            templates: self,
-            context: template::context(row),
-            list,
-            line: row.line,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut renderer = Renderer::new(self, row, list);
         let address = renderer.address();
         let message = renderer.message();
-        let key = match &self.spec.recipients.key {
-            Some(key) => renderer.required(key),
-            None => default_key(&address),
-        };
+        let key = renderer.key(Some(&address));
         if renderer.problems.is_empty() {
             Ok(Delivery { key, address, message, warnings: renderer.warnings })
         } else {
@@ -94,7 +91,27 @@ struct Renderer<'a> {
     warnings: Vec<Problem>,
 }
 
-impl Renderer<'_> {
+impl<'a> Renderer<'a> {
+    fn new(templates: &'a Templates, row: &Row, list: &'a str) -> Self {
+        Self {
+            templates,
+            context: template::context(row),
+            list,
+            line: row.line,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The key by the spec's own rule, or else by the address, which is rendered if nobody has done so.
+    fn key(&mut self, address: Option<&Address>) -> String {
+        match (&self.templates.spec.recipients.key, address) {
+            (Some(key), _) => self.required(key),
+            (None, Some(address)) => default_key(address),
+            (None, None) => default_key(&self.address()),
+        }
+    }
+
     fn problem(&mut self, template: &Template, what: impl std::fmt::Display) {
         let place = Place::line(self.list, self.line);
         self.problems.push(Problem::error(place, format!("`{}`: {what}", template.key)));

@@ -163,8 +163,11 @@ fn problem(file: &str, error: &csv::Error, columns: usize) -> Problem {
         csv::ErrorKind::Io(error) => unreadable(file, error),
         csv::ErrorKind::UnequalLengths { pos, len, .. } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
-            Problem::error(Place::line(file, line), format!("{len} fields where the header has {columns}"))
-                .hint("a field with a delimiter or a line break in it must stand in double quotes")
+            Problem::error(
+                Place::line(file, line),
+                format!("{len} {} where the header has {columns}", if *len == 1 { "field" } else { "fields" }),
+            )
+            .hint("a field with a delimiter or a line break in it must stand in double quotes")
         }
         _ => Problem::error(Place::file(file), format!("the list cannot be read: {error}")),
     }

@@ -68,6 +68,21 @@ impl Spec {
         compare::differences(earlier, &self.source.text)
     }
 
+    /// The rule by which rows have their keys, for comparing it with an earlier one: the templates that may give the key,
+    /// in the order in which they are asked.
+    pub fn key_rule(&self) -> String {
+        let templates: Vec<&Template> = match (&self.recipients.key, &self.to) {
+            (Some(key), _) => vec![key],
+            (None, To::Conversation { conversation_id }) => vec![conversation_id],
+            (None, To::Sender { contact_id, source_id, .. }) => [contact_id, source_id].into_iter().flatten().collect(),
+            (None, To::Contact { contact, .. }) => {
+                [&contact.identifier, &contact.phone_number, &contact.email].into_iter().flatten().collect()
+            }
+        };
+        let texts = templates.iter().map(|template| template.text.split_whitespace().collect::<String>());
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
     /// The JSON Schema of the spec's file format.
     pub fn json_schema() -> Value {
         schema::of::<raw::Raw>(schema::Null::Never)

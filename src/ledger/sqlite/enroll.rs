@@ -94,11 +94,16 @@ impl Sqlite {
         self.alone(move |connection| {
             let now = enrolment(connection)?;
             let gone = connection.execute("DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1", [now])?;
-            // A delivery that was tried speaks for its row, whatever the list says of the row today.
+            // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
+            // read any more has no key, and is known by its line.
             connection.execute(
                 "DELETE FROM left_out WHERE rowid IN (
                     SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
                     WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
+                [now],
+            )?;
+            connection.execute(
+                "DELETE FROM left_out WHERE key = '' AND line IN (SELECT line FROM delivery WHERE enrolment < ?1)",
                 [now],
             )?;
             let (new, known, changed) = connection.query_row(
