@@ -76,6 +76,9 @@ impl FromStr for State {
     }
 }
 
+/// The code of a delivery that was settled by the operator's word.
+pub const RESOLVED: &str = "resolved";
+
 /// How a claimed delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

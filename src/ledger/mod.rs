@@ -90,7 +90,7 @@ pub struct Lease {
     pub key: String,
     /// The recipient's row, as enrolled.
     pub row: Row,
-    /// How often it has been tried.
+    /// How often it has been tried, the try under way included.
     pub attempts: u32,
     /// The contact, if it is known.
     pub contact_id: Option<ContactId>,

@@ -21,6 +21,9 @@ const MOST_PAGES: u32 = 40;
 /// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
 const NAP: Duration = Duration::from_secs(30);
 
+/// Shorter waits than this are nobody's business.
+const NOT_WORTH_TELLING: Duration = Duration::from_secs(1);
+
 /// Why a delivery is not settled by this try.
 enum Setback {
     /// Refused for good before any message.
@@ -61,6 +64,7 @@ impl<L: Ledger> Run<'_, L> {
         };
         let mut tries = Tries::new(self.spec.send.retry);
         loop {
+            lease.attempts += 1;
             let setback = match self.attempt(lease, &delivery).await? {
                 After::Settled => return Ok(()),
                 After::NotYet(back, setback) => {
@@ -70,7 +74,8 @@ impl<L: Ledger> Run<'_, L> {
             };
             match setback {
                 Setback::Stopped => return Ok(()),
-                Setback::Paused => {}
+                // Nothing was asked of the server, so this was no attempt.
+                Setback::Paused => lease.attempts -= 1,
                 Setback::Ledger(error) => return Err(error),
                 Setback::Refused(failure) => return self.refuse(lease, failure).await,
                 Setback::Hindered(Hindrance::Denied(failure), began) => {
@@ -115,7 +120,7 @@ impl<L: Ledger> Run<'_, L> {
         ticket.spend(Timestamp::now());
         let began = self.begin();
         let reply = self.client.send(&claim, &delivery.message, attachments).await;
-        self.let_in(&reply, began).await?;
+        let welcome = is_welcome(&reply);
         let outcome = match reply {
             Reply::NotTaken(hindrance) => {
                 let lease = self.ledger.release(claim).await?;
@@ -129,6 +134,7 @@ impl<L: Ledger> Run<'_, L> {
         };
         self.ledger.settle(claim, outcome.clone()).await?;
         self.observe(&outcome);
+        self.let_in(welcome, began).await?;
         Ok(After::Settled)
     }
 
@@ -167,8 +173,10 @@ impl<L: Ledger> Run<'_, L> {
                 self.stop.after_these(End::Guard(format!("`{why}` holds until {until:.0}")));
                 return Err(Setback::Stopped);
             }
-            (self.tell)(Event::Held { why: why.to_owned(), until });
             let wait = until.duration_since(now).unsigned_abs();
+            if wait > NOT_WORTH_TELLING {
+                (self.tell)(Event::Held { why: why.to_owned(), until });
+            }
             self.sleep(wait.min(NAP)).await;
         }
     }
@@ -261,7 +269,7 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The result of a request that is no message, or what stands in its way.
     async fn result<T>(&self, reply: Reply<T>, began: Moment) -> Result<T, Setback> {
-        self.let_in(&reply, began).await?;
+        self.let_in(is_welcome(&reply), began).await?;
         match reply {
             Reply::Done(result) => Ok(result),
             Reply::Refused(failure) => Err(Setback::Refused(failure)),
@@ -301,7 +309,7 @@ impl<L: Ledger> Run<'_, L> {
         let open_case = self.denied.lock().unwrap_or_else(PoisonError::into_inner).open_case();
         let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
         self.pace.request().await;
-        if matches!(self.client.knock().await, Reply::Done(()) | Reply::Refused(_)) {
+        if is_welcome(&self.client.knock().await) {
             let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
             return self.refuse_all(cleared).await;
         }
@@ -311,9 +319,9 @@ impl<L: Ledger> Run<'_, L> {
         Ok(())
     }
 
-    /// After an answer that only a good key pair gets: those who were denied before failed for reasons of their own.
-    async fn let_in<T>(&self, reply: &Reply<T>, began: Moment) -> Result<(), LedgerError> {
-        if !matches!(reply, Reply::Done(_) | Reply::Refused(_)) {
+    /// After a welcome: those who were denied before failed for reasons of their own.
+    async fn let_in(&self, welcome: bool, began: Moment) -> Result<(), LedgerError> {
+        if !welcome {
             return Ok(());
         }
         let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).let_in(began);
@@ -360,4 +368,9 @@ impl<L: Ledger> Run<'_, L> {
             () = self.stop.wait() => {}
         }
     }
+}
+
+/// Whether an answer is one that only a good key pair gets.
+const fn is_welcome<T>(reply: &Reply<T>) -> bool {
+    matches!(reply, Reply::Done(_) | Reply::Refused(_))
 }

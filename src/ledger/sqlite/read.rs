@@ -11,7 +11,7 @@ use super::Sqlite;
 use super::send::{now, unstored};
 use crate::ledger::LedgerError;
 use crate::report::Record;
-use crate::state::State;
+use crate::state::{RESOLVED, State};
 
 /// How many rows are where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,9 +184,9 @@ impl Sqlite {
             )?;
             let changed = transaction.execute(
                 "UPDATE delivery SET state = iif(?1, 'accepted', 'pending'), settled_at = iif(?1, ?2, NULL),
-                    error_code = iif(?1, 'resolved', NULL), error = iif(?1, 'resolved by hand as sent', NULL)
+                    error_code = iif(?1, ?4, NULL), error = iif(?1, 'resolved by hand as sent', NULL)
                  WHERE state = 'unknown' AND (?3 IS NULL OR key IN (SELECT value FROM json_each(?3)))",
-                params![sent, now(), keys],
+                params![sent, now(), keys, RESOLVED],
             )?;
             transaction.commit()?;
             Ok(changed)

@@ -56,7 +56,6 @@ impl Ledger for Sqlite {
     }
 
     async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
-        lease.attempts += 1;
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
@@ -131,10 +130,10 @@ impl Ledger for Sqlite {
     async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
         self.step(
             &lease.key,
-            "UPDATE delivery SET state = 'failed', run = ?2, attempts = attempts + 1, error_code = ?3, error = ?4,
+            "UPDATE delivery SET state = 'failed', run = ?2, attempts = ?6, error_code = ?3, error = ?4,
                 first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5
              WHERE id = ?1 AND state = 'pending'",
-            values![lease.id, self.this_run(), failure.code, failure.text, now()],
+            values![lease.id, self.this_run(), failure.code, failure.text, now(), lease.attempts],
         )
         .await
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-use crate::report::Record;
+use crate::report::{Record, time};
 use crate::state::State;
 
 /// Rows in one element: some milliseconds of parsing.
@@ -114,8 +114,8 @@ fn cells(record: &Record) -> impl Serialize + '_ {
         id(record.contact_id),
         id(record.conversation_id),
         id(record.message_id),
-        record.first_attempt_at,
-        record.settled_at,
+        record.first_attempt_at.map(time),
+        record.settled_at.map(time),
         record.duration_ms,
     )
 }

@@ -12,7 +12,7 @@ use plotters::prelude::*;
 
 use super::view::number;
 use crate::report::Record;
-use crate::state::State;
+use crate::state::{RESOLVED, State};
 
 /// What a bucket counts, from the bottom of the stack, in colours that the style knows by these very values.
 pub(super) const STACK: [(State, RGBColor); 3] = [
@@ -28,9 +28,6 @@ const WIDTHS: [i64; 13] = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_
 
 /// Buckets at most, from the first to the last.
 const BUCKETS: i64 = 90;
-
-/// The code of a row that was settled by the operator's word, which may come weeks later and would flatten the plot.
-const BY_HAND: &str = "resolved";
 
 #[derive(Debug)]
 pub(super) struct Throughput {
@@ -51,7 +48,8 @@ impl Throughput {
     pub(super) fn add(&mut self, record: &Record) {
         let Some(at) = record.settled_at else { return };
         let Some(place) = STACK.iter().position(|(outcome, _)| *outcome == record.outcome) else { return };
-        if record.error_code.as_deref() == Some(BY_HAND) {
+        // The operator's word may come weeks later and would flatten the plot.
+        if record.error_code.as_deref() == Some(RESOLVED) {
             self.by_hand += 1;
             return;
         }
