@@ -5,8 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::message::is_hidden;
+
 /// LiveDesk's ancestor takes files up to 40 MB.
 const LARGEST: u64 = 40 * 1024 * 1024;
+
+/// Paths that are remembered: enough for the few files that go to many, and a bound for one file each.
+const MOST_KNOWN: usize = 10_000;
 
 /// A file, read and ready to be sent.
 #[derive(Debug, Clone)]
@@ -43,6 +48,9 @@ impl Folder {
             return known.clone();
         }
         let result = self.resolve(path).map(drop);
+        if checked.len() >= MOST_KNOWN {
+            checked.clear();
+        }
         checked.insert(path.to_owned(), result.clone());
         result
     }
@@ -63,8 +71,9 @@ impl Folder {
         let folder = self.path.canonicalize().map_err(fail)?;
         let real = folder.join(path).canonicalize().map_err(fail)?;
         let about = fs::metadata(&real).map_err(fail)?;
-        if !real.starts_with(&folder) {
-            return Err(format!("{shown} leads out of the spec's folder"));
+        let inside = real.strip_prefix(&folder).map_err(|_| format!("{shown} leads out of the spec's folder"))?;
+        if is_hidden(inside) {
+            return Err(format!("{shown} is a hidden file, such as credentials or the ledger: never sent"));
         }
         if !about.is_file() {
             return Err(format!("{shown} is not a file"));

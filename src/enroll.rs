@@ -9,7 +9,7 @@ use crate::attachment::Folder;
 use crate::ledger::{Enrolment, Entry, LedgerError, Sqlite};
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Place, Problem};
-use crate::recipients::{Row, Rows};
+use crate::recipients::{Row, Rows, Unreadable};
 use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
@@ -73,10 +73,10 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, invalid: Invalid
     let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, survey: Survey::default() };
     let mut rows = rows;
     ledger.begin_enrolment(spec).await?;
-    let mut batch = pass.next_batch(&mut rows);
-    while !batch.is_empty() {
+    let mut next = pass.next_batch(&mut rows);
+    while let Some(batch) = next {
         // The next rows are judged while the ledger writes these.
-        let (duplicates, next) = join(ledger.enroll(batch), async { pass.next_batch(&mut rows) }).await;
+        let (duplicates, following) = join(ledger.enroll(batch), async { pass.next_batch(&mut rows) }).await;
         for duplicate in duplicates? {
             *pass.survey.left_out.entry("duplicate").or_default() += 1;
             if spec.recipients.on_duplicate == Duplicates::Stop {
@@ -86,7 +86,7 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, invalid: Invalid
                 pass.survey.problems.extend([Problem::error(place, what).hint(hint)]);
             }
         }
-        batch = next;
+        next = following;
     }
     let mut survey = pass.survey;
     if survey.rows == 0 && survey.problems.count == 0 {
@@ -109,16 +109,19 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn next_batch(&mut self, rows: &mut Rows) -> Vec<Entry> {
+    /// The next rows that have a place in the ledger; `None` at the end of the list.
+    fn next_batch(&mut self, rows: &mut Rows) -> Option<Vec<Entry>> {
+        let before = self.survey.rows;
         let mut batch = Vec::with_capacity(BATCH);
         for row in rows.by_ref().take(BATCH) {
             self.survey.rows += 1;
             match row {
-                Err(problem) => self.invalid(None, vec![problem], &mut batch),
+                Err(Unreadable::Row(problem)) => self.invalid(None, vec![problem], &mut batch),
+                Err(Unreadable::List(problem)) => self.survey.problems.extend([problem]),
                 Ok(row) => self.row(row, &mut batch),
             }
         }
-        batch
+        (self.survey.rows > before).then_some(batch)
     }
 
     fn row(&mut self, row: Row, batch: &mut Vec<Entry>) {

@@ -136,9 +136,9 @@ pub struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// The message leaves now: its place counts from now on, not from when it was kept.
-    pub fn spend(mut self, now: Timestamp) {
-        self.left_at = Some(now);
+    /// The message left at this time, and may count: its place counts from then on, not from when it was kept.
+    pub fn spend(mut self, left_at: Timestamp) {
+        self.left_at = Some(left_at);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Events to a moving bar on a terminal, and to plain lines elsewhere.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -35,8 +36,8 @@ impl Progress {
     pub fn new(moving: bool) -> Self {
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} sent{msg}  {rate}/s  {eta} left");
-        let rate = |state: &ProgressState, text: &mut dyn Write| {
+        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} settled{msg}  {rate}/s  {eta} left");
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
             // A text that cannot be drawn is no reason to stop sending.
             let _ = write!(text, "{:.1}", state.per_sec());
         };
@@ -119,12 +120,16 @@ impl Progress {
     }
 
     /// A line above the bar, or simply a line.
-    #[expect(clippy::print_stderr, reason = "this room is the other one that shows something, beside cli")]
     pub fn line(&self, text: &str) {
         if self.moving {
-            self.bar.suspend(|| eprintln!("{text}"));
+            self.bar.suspend(|| say(text));
         } else {
-            eprintln!("{text}");
+            say(text);
         }
     }
+}
+
+/// A reader that has gone away is no reason to stop sending.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

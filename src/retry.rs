@@ -36,9 +36,10 @@ impl Tries {
         self.backoff.next()
     }
 
-    /// How long everybody waits after "too many requests": what the server said, or else longer each time.
+    /// How long everybody waits after "too many requests": what the server said, and no less than our own waits.
     pub fn after_busy(&mut self, told: Option<Duration>) -> Duration {
-        told.or_else(|| self.busy.next()).unwrap_or_default()
+        // "Come back in 0 seconds" is no licence to hammer.
+        self.busy.next().max(told).unwrap_or_default()
     }
 }
 

@@ -111,10 +111,10 @@ pub(super) struct RunArgs {
     /// Send to a sandbox inside this process, with a throw-away ledger; no account needed
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
-    /// Do not ask before the first send
+    /// Do not ask, neither before the first send nor after the canary
     #[arg(long)]
     pub(super) yes: bool,
-    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
     /// Where the report goes, instead of where the spec says (repeatable)
@@ -130,7 +130,7 @@ pub(super) struct StatusArgs {
     /// The spec
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
     /// How results are printed
@@ -149,7 +149,7 @@ pub(super) struct ReportArgs {
     /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped
     #[arg(long, value_name = "OUTCOME")]
     pub(super) only: Vec<State>,
-    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }
@@ -176,7 +176,7 @@ pub(super) struct ResolveArgs {
     /// How you know; kept in the ledger
     #[arg(long, value_name = "TEXT")]
     pub(super) note: Option<String>,
-    /// The ledger [default: .campaign/<name>.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }

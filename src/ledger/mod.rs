@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome};
 pub use lock::{Holder, Lock};
-pub use sqlite::{Enrolled, Enrolment, Frozen, Sqlite, Totals};
+pub use sqlite::{Enrolled, Enrolment, Frozen, Records, Sqlite, Totals};
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -12,7 +12,9 @@ use super::errors;
 use crate::state::{ContactId, ConversationId, Failure, MessageId};
 
 /// A longer wait than this is not believed: some clock or some digit is wrong.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Contacts on a page of a search; a shorter page is the last one.
+const PAGE: usize = 15;
 /// As much of a server's text as is kept.
 const LONGEST_TEXT: usize = 300;
 
@@ -119,7 +121,7 @@ impl Exchange {
             found == value || attribute == "email" && found.to_lowercase() == value.to_lowercase()
         };
         let ids = contacts.iter().filter(same).filter_map(|contact| number(&contact["id"])).map(ContactId).collect();
-        Reply::Done((ids, !contacts.is_empty()))
+        Reply::Done((ids, contacts.len() >= PAGE))
     }
 
     /// As the answer to a request of which only matters whether the server lets us in.
@@ -176,7 +178,7 @@ impl Exchange {
         match answer.status {
             200..=299 => Ok(answer),
             401 | 403 => Err(Reply::NotTaken(Hindrance::Denied(answer.failure()))),
-            300..=499 => Err(Reply::Refused(answer.taken().unwrap_or_else(|| answer.failure()))),
+            400..=499 => Err(Reply::Refused(answer.taken().unwrap_or_else(|| answer.failure()))),
             _ => Err(Reply::Doubtful(answer.failure())),
         }
     }
@@ -312,12 +314,12 @@ mod tests {
 
     #[test]
     fn doubt_is_never_taken_for_a_refusal() {
-        for status in [500, 502, 503, 504] {
+        for status in [302, 307, 500, 502, 503, 504] {
             assert!(matches!(answer(status, "").message(), Reply::Doubtful(_)), "{status}");
         }
         assert!(matches!(Exchange::Lost(Failure::default()).message(), Reply::Doubtful(_)));
         assert!(matches!(Exchange::NotSent(String::new()).message(), Reply::NotTaken(Hindrance::Unreachable(_))));
-        for status in [302, 400, 404, 409, 413, 422] {
+        for status in [400, 404, 409, 413, 422] {
             assert!(matches!(answer(status, "{}").message(), Reply::Refused(_)), "{status}");
         }
         for status in [401, 403] {
@@ -344,7 +346,7 @@ mod tests {
         assert_eq!(busy(429, Some("7"), ""), Some(7));
         assert_eq!(busy(503, Some("Sat, 21 Nov 2026 10:00:30 GMT"), ""), Some(30));
         assert_eq!(busy(503, Some("Sat, 21 Nov 2026 09:00:00 GMT"), ""), Some(0));
-        assert_eq!(busy(429, Some("99999999999"), ""), Some(3600));
+        assert_eq!(busy(429, Some("99999999999"), ""), Some(86_400));
         assert_eq!(busy(429, Some("soon"), ""), None);
         assert_eq!(busy(422, None, r#"{"error":"Validation failed: Too many messages"}"#), None);
     }
@@ -382,9 +384,9 @@ mod tests {
         let body = r#"{"meta":{"count":3,"current_page":"1"},"payload":[
             {"id":1,"email":"ada@example.com"},{"id":2,"email":"Ada@Example.com.au"},{"id":"3","email":"ADA@example.com"}]}"#;
         let found = answer(200, body).matches("email", "ada@example.com");
-        assert_eq!(found, Reply::Done((vec![ContactId(1), ContactId(3)], true)));
+        assert_eq!(found, Reply::Done((vec![ContactId(1), ContactId(3)], false)));
         let found = answer(200, r#"{"payload":[{"id":1,"phone_number":"+491512345678"}]}"#)
             .matches("phone_number", "+49151234567");
-        assert_eq!(found, Reply::Done((vec![], true)));
+        assert_eq!(found, Reply::Done((vec![], false)));
     }
 }

@@ -130,13 +130,16 @@ impl Client {
             |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LARGEST_BODY {
-                body.truncate(LARGEST_BODY);
-                break;
+        while body.len() < LARGEST_BODY {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                // A refusal is certain by its status, whatever became of its text.
+                Err(_) if !response.status().is_success() => break,
+                Err(error) => return Err(error),
             }
         }
+        body.truncate(LARGEST_BODY);
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Answer { status, retry_after, date, came: Timestamp::now(), body })
     }

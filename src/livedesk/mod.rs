@@ -1,4 +1,4 @@
-//! The LiveDesk API: what is asked (`wire`, pure), how it is asked (`client`), what the answer means (`wire` again), and
+//! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), what the answer means (`answer`, pure), and
 //! what WhatsApp's codes mean (`errors`).
 //!
 //! This room decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.

@@ -7,7 +7,7 @@
 mod render;
 mod template;
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -53,13 +53,9 @@ pub enum Address {
 }
 
 impl Address {
-    /// How many requests a delivery makes when nothing goes wrong.
-    pub const fn requests(&self) -> u64 {
-        match self {
-            Self::Conversation(_) => 1,
-            Self::Sender { .. } => 2,
-            Self::Contact { .. } => 3,
-        }
+    /// The address as a text: ids that were made for one address are of no use for another.
+    pub fn fingerprint(&self) -> String {
+        format!("{self:?}")
     }
 }
 
@@ -96,6 +92,11 @@ pub struct Message {
     /// Files of the spec's folder; with any of them the request is multipart.
     #[serde(skip)]
     pub attachments: Vec<PathBuf>,
+}
+
+/// Whether a path has a part that begins with a dot: `.env`, `.campaign/...`.
+pub fn is_hidden(path: &Path) -> bool {
+    path.components().any(|part| matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b".")))
 }
 
 /// More about a message.

@@ -1,7 +1,6 @@
 //! One row through all templates: the delivery, or everything that is wrong with the row at once.
 
 use std::path::{Component, PathBuf};
-use std::str::FromStr;
 
 use minijinja::Value;
 use serde_json::Number;
@@ -142,19 +141,15 @@ impl<'a> Renderer<'a> {
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// A text that is parsed; one that is empty is a problem already.
-    fn parsed<T: FromStr + Default>(&mut self, template: &Template, expected: &str) -> T {
-        let text = self.required(template);
-        text.parse().unwrap_or_else(|_| {
-            if !text.is_empty() {
-                self.problem(template, format!("{expected} is expected"));
-            }
-            T::default()
-        })
-    }
-
     fn number(&mut self, template: &Template) -> u64 {
-        self.parsed(template, "a whole number")
+        let text = self.required(template);
+        let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        number.unwrap_or_else(|| {
+            if !text.is_empty() {
+                self.problem(template, "a whole number is expected");
+            }
+            0
+        })
     }
 
     /// Jinja writes `True` where YAML writes `true`.
@@ -266,6 +261,9 @@ impl<'a> Renderer<'a> {
         let path = PathBuf::from(self.required(template));
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
             self.problem(template, "leads out of the spec's folder");
+        }
+        if crate::message::is_hidden(&path) {
+            self.problem(template, "a hidden file, such as credentials or the ledger, is never sent");
         }
         path
     }

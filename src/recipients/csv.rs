@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::encoding::{Utf8, unreadable};
-use super::{Columns, Row, Rows, Written, empty, header};
+use super::{Columns, Row, Rows, Unreadable, Written, empty, header};
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
 
@@ -79,17 +79,23 @@ struct Records<R> {
 }
 
 impl<R: Read> Iterator for Records<R> {
-    type Item = Result<Row, Problem>;
+    type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.reader.read_record(&mut self.record) {
-            Ok(false) => self.reader.get_mut().take_open().map(|line| Err(unclosed(&self.file, line))),
+            Ok(false) => {
+                self.reader.get_mut().take_open().map(|line| Err(Unreadable::List(unclosed(&self.file, line))))
+            }
             Ok(true) => Some(Ok(Row {
                 line: self.record.position().map_or(0, csv::Position::line),
                 columns: self.columns.clone(),
                 cells: self.record.iter().map(|cell| Value::String(cell.to_owned())).collect(),
             })),
-            Err(error) => Some(Err(problem(&self.file, &error, self.columns.names().len()))),
+            Err(error) => {
+                let problem = problem(&self.file, &error, self.columns.names().len());
+                let is_row = matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. });
+                Some(Err(if is_row { Unreadable::Row(problem) } else { Unreadable::List(problem) }))
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Utf8<R> {
     given: usize,
     lines: u64,
     finished: bool,
+    /// A wrong byte behind what is decoded: told once that is given.
+    malformed: Option<Malformed>,
 }
 
 /// The error inside the `io::Error` that a wrong byte gives.
@@ -59,6 +61,7 @@ impl<R: Read> Utf8<R> {
             given: 0,
             lines: 0,
             finished: false,
+            malformed: None,
         })
     }
 
@@ -93,16 +96,18 @@ impl<R: Read> Utf8<R> {
             self.lines += memchr::memchr_iter(b'\n', &self.text[..written]).count() as u64;
             match result {
                 DecoderResult::Malformed(..) => {
-                    let malformed = Malformed { line: self.lines + 1, encoding: self.encoding.name() };
-                    self.text.clear();
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, malformed));
+                    self.malformed = Some(Malformed { line: self.lines + 1, encoding: self.encoding.name() });
+                    self.finished = true;
                 }
                 DecoderResult::InputEmpty => self.finished = self.at_end,
                 DecoderResult::OutputFull => {}
             }
         }
         self.text.truncate(len);
-        Ok(())
+        match self.malformed.take_if(|_| len == 0) {
+            Some(malformed) => Err(io::Error::new(io::ErrorKind::InvalidData, malformed)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::encoding::{Utf8, unreadable};
-use super::{Columns, Row, Rows, Written};
+use super::{Columns, Row, Rows, Unreadable, Written};
 use crate::problem::{Place, Problem};
 
 /// A longer line is no recipient, and must not fill the memory.
@@ -34,7 +34,7 @@ struct Lines<R> {
 }
 
 impl<R: Read> Iterator for Lines<R> {
-    type Item = Result<Row, Problem>;
+    type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut text = String::new();
@@ -49,13 +49,13 @@ impl<R: Read> Iterator for Lines<R> {
                 Ok(len) if len as u64 == LONGEST_LINE => {
                     self.broken = true;
                     let place = Place::line(&self.file, self.line);
-                    return Some(Err(Problem::error(place, "a line of more than 4 MiB")));
+                    return Some(Err(Unreadable::List(Problem::error(place, "a line of more than 4 MiB"))));
                 }
                 Ok(_) if text.trim().is_empty() => {}
-                Ok(_) => return Some(self.row(&text)),
+                Ok(_) => return Some(self.row(&text).map_err(Unreadable::Row)),
                 Err(error) => {
                     self.broken = true;
-                    return Some(Err(unreadable(&self.file, &error)));
+                    return Some(Err(Unreadable::List(unreadable(&self.file, &error))));
                 }
             }
         }

@@ -77,13 +77,22 @@ pub struct Written<'a> {
     pub encoding: Option<&'a str>,
 }
 
+/// Why a row could not be read.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// This row is broken; the others are not.
+    Row(Problem),
+    /// From here on nothing can be read: who stands behind is not known, so this can never be passed over.
+    List(Problem),
+}
+
 /// A list being read.
 pub struct Rows {
     /// The columns, where the format has them up front (JSON Lines has not).
     pub columns: Option<Arc<Columns>>,
     /// What was detected and is worth saying: the delimiter when not a comma, the encoding when not UTF-8.
     pub notes: Vec<String>,
-    rows: Box<dyn Iterator<Item = Result<Row, Problem>> + Send>,
+    rows: Box<dyn Iterator<Item = Result<Row, Unreadable>> + Send>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -93,7 +102,7 @@ impl std::fmt::Debug for Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<Row, Problem>;
+    type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rows.next()

@@ -6,7 +6,7 @@ use calamine::{Data, Reader, Xlsx};
 use serde_json::Value;
 
 use super::encoding::unreadable;
-use super::{Row, Rows, Written, empty, header};
+use super::{Row, Rows, Unreadable, Written, empty, header};
 use crate::problem::{Place, Problem};
 
 pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
@@ -38,7 +38,7 @@ pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, 
                         .hint("mend the formula, or delete the cell")
                 })
             });
-            Ok(Row { line, columns: shared.clone(), cells: cells.collect::<Result<_, _>>()? })
+            Ok(Row { line, columns: shared.clone(), cells: cells.collect::<Result<_, _>>().map_err(Unreadable::Row)? })
         });
     Ok(Rows { columns: Some(columns), notes: Vec::new(), rows: Box::new(rows) })
 }

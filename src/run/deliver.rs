@@ -22,7 +22,7 @@ const MOST_PAGES: u32 = 40;
 const NAP: Duration = Duration::from_secs(30);
 
 /// Shorter waits than this are nobody's business.
-const NOT_WORTH_TELLING: Duration = Duration::from_secs(1);
+const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
 
 /// Why a delivery is not settled by this try.
 enum Setback {
@@ -102,8 +102,8 @@ impl<L: Ledger> Run<'_, L> {
         let ready = async {
             let ticket = self.admit().await?;
             let conversation_id = self.conversation(&mut lease, &delivery.address).await?;
-            let attachments = self.attachments(delivery)?;
             let place = self.unless_stopped(self.pace.on_deck()).await?;
+            let attachments = self.attachments(delivery)?;
             Ok((ticket, conversation_id, attachments, place))
         };
         let (ticket, conversation_id, attachments, place) = match ready.await {
@@ -117,10 +117,12 @@ impl<L: Ledger> Run<'_, L> {
             return Ok(After::NotYet(Box::new(lease), setback));
         }
         drop(place);
-        ticket.spend(Timestamp::now());
-        let began = self.begin();
+        let (left_at, began) = (Timestamp::now(), self.begin());
         let reply = self.client.send(&claim, &delivery.message, attachments).await;
         let welcome = is_welcome(&reply);
+        if !matches!(reply, Reply::NotTaken(_)) {
+            ticket.spend(left_at);
+        }
         let outcome = match reply {
             Reply::NotTaken(hindrance) => {
                 let lease = self.ledger.release(claim).await?;
@@ -299,21 +301,33 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The delivery stays pending until it is known whose fault it is.
     async fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
-        let damning = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
-        self.whose_fault(damning).await
+        let again = self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, lease, failure);
+        self.whose_fault(again).await
     }
 
-    /// Knocks, and draws the conclusion. `damning`: whether a denied knock proves it.
-    async fn whose_fault(&self, damning: bool) -> Result<(), LedgerError> {
+    /// Knocks, unless that was in vain before, and draws the conclusion. `last_word`: whether it is the credentials if the
+    /// knock does not say otherwise.
+    async fn whose_fault(&self, last_word: bool) -> Result<(), LedgerError> {
         let _one_at_a_time = self.knocking.lock().await;
-        let open_case = self.denied.lock().unwrap_or_else(PoisonError::into_inner).open_case();
+        let (open_case, in_vain) = {
+            let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+            (denied.open_case(), denied.knocked_in_vain)
+        };
         let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
-        self.pace.request().await;
-        if is_welcome(&self.client.knock().await) {
-            let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            return self.refuse_all(cleared).await;
+        if !in_vain {
+            if self.unless_stopped(self.pace.request()).await.is_err() {
+                return Ok(());
+            }
+            let reply = self.client.knock().await;
+            let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_welcome(&reply) {
+                let cleared = denied.clear();
+                drop(denied);
+                return self.refuse_all(cleared).await;
+            }
+            denied.knocked_in_vain = matches!(reply, Reply::NotTaken(Hindrance::Denied(_)));
         }
-        if damning {
+        if last_word {
             self.stop.because(End::Environment(format!("LiveDesk refuses the credentials ({failure})")));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike. A harmless
-//! request that touches no object tells: let in, it was the object. Denied as well, it is the credentials, unless others
-//! have been let in before: then another recipient tells. Until it is told, those who were denied wait, pending.
+//! request that touches no object may tell: let in, it was the object. Otherwise another recipient tells: let in, it was
+//! the object; denied as well, it is the credentials. Until it is told, those who were denied wait, pending.
 
 use crate::ledger::Lease;
 use crate::state::Failure;
@@ -15,8 +15,8 @@ pub(super) struct Denied {
     /// When the first of them was denied.
     since: Option<Moment>,
     waiting: Vec<(Lease, Failure)>,
-    /// Whether anybody was let in since the run began.
-    ever_let_in: bool,
+    /// Whether the harmless request was denied since.
+    pub(super) knocked_in_vain: bool,
 }
 
 impl Denied {
@@ -26,19 +26,18 @@ impl Denied {
         self.clock
     }
 
-    /// A request that began at `began` was denied, and the delivery waits. `true` if nothing speaks for the credentials:
-    /// nobody was let in before, or this one began after an earlier denial.
+    /// A request that began at `began` was denied, and the delivery waits. `true` if it is another one's: it began
+    /// after an earlier denial.
     pub(super) fn deny(&mut self, began: Moment, lease: Lease, failure: Failure) -> bool {
         let again = self.since.is_some_and(|since| began > since);
         self.since.get_or_insert(self.clock);
         self.waiting.push((lease, failure));
-        again || !self.ever_let_in
+        again
     }
 
     /// A request that began at `began` was let in. If it began after the denial, the credentials are good, and those
     /// who wait failed for reasons of their own.
     pub(super) fn let_in(&mut self, began: Moment) -> Vec<(Lease, Failure)> {
-        self.ever_let_in = true;
         if self.since.is_none_or(|since| began <= since) {
             return Vec::new();
         }
@@ -48,6 +47,7 @@ impl Denied {
     /// The credentials are good: whoever waits failed for reasons of their own.
     pub(super) fn clear(&mut self) -> Vec<(Lease, Failure)> {
         self.since = None;
+        self.knocked_in_vain = false;
         std::mem::take(&mut self.waiting)
     }
 

@@ -1,6 +1,6 @@
 //! The pipeline: pending deliveries come out of the ledger, each goes its way, and its outcome goes back in.
 //!
-//! A recipient's failure is data. [`run`] itself fails only with the ledger; every other reason to end is an [`End`].
+//! A recipient's failure is data. [`Run::send`] fails only with the ledger; every other reason to end is an [`End`].
 //! Nothing is printed here: what happens is told as [`Event`]s.
 
 mod deliver;

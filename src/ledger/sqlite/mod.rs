@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{LedgerError, Lock};
 pub use enroll::{Enrolled, Enrolment};
-pub use read::{Frozen, Totals};
+pub use read::{Frozen, Records, Totals};
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
 const FORMAT: i64 = 1;
@@ -27,8 +27,9 @@ const FORMAT: i64 = 1;
 /// Changes in one commit at most: more would make the first of them wait for no gain.
 const LARGEST_GROUP: usize = 512;
 
-/// A change inside a group: does its work and hands back whom to tell once the group is on disk.
-type Change = Box<dyn FnOnce(&Connection) -> Told + Send>;
+/// A change inside a group: does its work, or without a connection does nothing, and hands back whom to tell once the
+/// group is on disk.
+type Change = Box<dyn FnOnce(Option<&Connection>) -> Told + Send>;
 type Told = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 enum Job {
@@ -146,7 +147,7 @@ impl Sqlite {
     ) -> Result<T, LedgerError> {
         let (tell, told) = oneshot::channel();
         let job = Job::Grouped(Box::new(move |connection| {
-            let result = change(connection);
+            let result = connection.map_or(Err(LedgerError::Closed), change);
             Box::new(move |committed| {
                 // Nobody waits any more only when the run is being torn down.
                 let _ = tell.send(committed.and(result));
@@ -199,12 +200,16 @@ fn serve(connection: &mut Connection, queue: &mpsc::Receiver<Job>) {
 
 /// Commits `first` and whatever else waits; gives back a job that does not belong to a group.
 fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) -> Option<Job> {
-    let began = connection.execute_batch("BEGIN IMMEDIATE");
-    let mut told = vec![first(connection)];
+    let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(LedgerError::from);
+    let mut told = vec![first(state.is_ok().then_some(connection))];
     let mut left = None;
     while told.len() < LARGEST_GROUP {
+        // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
+        if state.is_ok() && connection.is_autocommit() {
+            state = Err(LedgerError::Database("the transaction was taken back".to_owned()));
+        }
         match queue.try_recv() {
-            Ok(Job::Grouped(change)) => told.push(change(connection)),
+            Ok(Job::Grouped(change)) => told.push(change(state.is_ok().then_some(connection))),
             Ok(alone) => {
                 left = Some(alone);
                 break;
@@ -212,8 +217,8 @@ fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) ->
             Err(_) => break,
         }
     }
-    let committed = began.and_then(|()| connection.execute_batch("COMMIT")).map_err(LedgerError::from);
-    if committed.is_err() {
+    let committed = state.and_then(|()| connection.execute_batch("COMMIT").map_err(LedgerError::from));
+    if committed.is_err() && !connection.is_autocommit() {
         // Nothing of the group is on disk; whoever waits is told so.
         let _ = connection.execute_batch("ROLLBACK");
     }

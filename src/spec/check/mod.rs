@@ -144,7 +144,11 @@ impl Checker<'_> {
                 return None;
             }
         }
-        if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
+        if !parsed.username().is_empty()
+            || parsed.password().is_some()
+            || parsed.query().is_some()
+            || parsed.fragment().is_some()
+        {
             self.problem(url.mark, "an address with credentials or a query", "give the scheme, host and path alone");
             return None;
         }
