@@ -44,11 +44,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The limits of a spec. `claimed` are the times of earlier messages for each of its quotas.
-    pub fn new(send: &Send, claimed: Vec<Vec<Timestamp>>) -> Self {
+    /// The limits of a spec. `claimed` are the times of earlier messages for each of its quotas; `since_last` is the time
+    /// since the last one of them all, from which the next one keeps its distance.
+    pub fn new(send: &Send, claimed: Vec<Vec<Timestamp>>, since_last: Option<Duration>) -> Self {
         let quotas = send.quota.iter().zip(claimed).map(|(rate, recent)| Quota::new(*rate, recent)).collect();
         Self {
-            messages: Gate::new(send.rate, send.burst),
+            messages: Gate::new(send.rate, send.burst).after(since_last),
             requests: Gate::new(send.requests, send.burst),
             quotas: Mutex::new(quotas),
             paused_until: watch::Sender::new(None),
@@ -198,6 +199,12 @@ impl Gate {
         Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default() }
     }
 
+    /// The same gate, through which somebody passed so long ago.
+    fn after(self, since_last: Option<Duration>) -> Self {
+        let not_before = since_last.map_or(Duration::ZERO, |since| self.interval.saturating_sub(since));
+        Self { turn: AsyncMutex::new(Turn { shown: Duration::ZERO, not_before }), ..self }
+    }
+
     /// Waits for the turn and for the limit. Nobody else passes while the turn is held.
     async fn pass(&self) -> MutexGuard<'_, Turn> {
         let mut turn = self.turn.lock().await;
@@ -332,7 +339,7 @@ mod tests {
             not_before: None,
             not_after: None,
         };
-        let pace = Pace::new(&send, Vec::new());
+        let pace = Pace::new(&send, Vec::new(), None);
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
         let start = Instant::now();

@@ -49,11 +49,17 @@ impl Judge {
         }
         match self.templates.render(row, &self.list) {
             Err(problems) => Judgement::Invalid(problems),
-            Ok(delivery) => match self.suppression.find(spellings(&delivery), self.region.as_deref()) {
+            Ok(delivery) => match self.suppressed(&delivery, row) {
                 Some(place) => Judgement::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
                 None => Judgement::Deliver(Box::new(delivery)),
             },
         }
+    }
+
+    /// Where a recipient is listed as one who must not be messaged.
+    fn suppressed(&self, delivery: &Delivery, row: &Row) -> Option<String> {
+        let cells = row.cells.iter().filter_map(|cell| cell.as_str());
+        self.suppression.find(spellings(delivery), cells, self.region.as_deref())
     }
 
     /// The key of a row that is left out: only for the report, so a row that has none is none the worse.

@@ -23,6 +23,7 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let ledger = Sqlite::look(&path)?
         .ok_or_else(|| Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
+    ledger.belongs_to(&spec.name).await?;
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
         args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
     if !piped.is_empty() {

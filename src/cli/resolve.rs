@@ -13,6 +13,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
         return Err(Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())));
     }
     let ledger = Sqlite::open(&path)?;
+    ledger.belongs_to(&spec.name).await?;
     let keys = (!args.all).then(|| args.key.clone());
     let asked = args.key.len();
     let resolved = ledger.resolve(keys, args.sent, args.note.clone()).await?;

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use jiff::Timestamp;
 use tokio::signal;
 
 use super::check::{invalid, missing, survey};
@@ -13,11 +15,11 @@ use super::reports::Targets;
 use super::sandbox::Inside;
 use super::workspace::{self, Opened};
 use super::{ask, dry_run, environment, summary};
-use crate::enroll::Survey;
+use crate::enroll::{Found, Survey};
 use crate::ledger::{Frozen, Ledger, Sqlite, Totals};
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
-use crate::plan::{Judge, forecast, in_words, requests_each};
+use crate::plan::{Judge, Judgement, forecast, in_words, requests_each};
 use crate::problem::{Place, Problem};
 use crate::progress::Progress;
 use crate::run::{End, Patience, Run, Selection, Stop, With};
@@ -55,6 +57,8 @@ struct Campaign {
     ledger: Sqlite,
     judge: Judge,
     totals: Totals,
+    /// Pending deliveries among those who are selected.
+    pending: u64,
     selection: Selection,
 }
 
@@ -78,6 +82,7 @@ impl Campaign {
             (_, true) => Sqlite::throw_away()?,
             _ => Sqlite::open(&path)?,
         };
+        ledger.belongs_to(&spec.name).await?;
         if ledger.cut_off() > 0 {
             let what = counted(ledger.cut_off() as u64, "message");
             output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
@@ -93,17 +98,18 @@ impl Campaign {
                 survey
             }
             None => {
-                check_pending(&ledger, &judge).await?;
+                judge_pending(&ledger, &judge).await?;
                 Survey::default()
             }
         };
-        named(&ledger, &args.list.only).await?;
+        let named = named(&ledger, &args.list.only).await?;
         let only: HashSet<String> = args.list.only.iter().cloned().collect();
         let selection = Selection { only: (!only.is_empty()).then_some(only), limit: args.list.limit };
         let totals = ledger.totals().await?;
-        let campaign = Self { spec, ledger, judge, totals, selection };
+        let pending = named.unwrap_or_else(|| totals.of(State::Pending));
+        let campaign = Self { spec, ledger, judge, totals, pending, selection };
         if let Some(frozen) = frozen {
-            campaign.show_changes(&frozen.spec, output);
+            campaign.show_changes(&frozen, output);
         }
         let to = if args.sandbox { "the sandbox" } else { campaign.spec.livedesk.base_url.as_str() };
         campaign.show_plan(&survey, to, output);
@@ -112,13 +118,15 @@ impl Campaign {
 
     /// Messages that this run would send.
     fn to_send(&self) -> u64 {
-        let pending = self.totals.of(State::Pending);
-        let named = self.selection.only.as_ref().map_or(u64::MAX, |keys| keys.len() as u64);
-        pending.min(named).min(self.selection.limit.unwrap_or(u64::MAX))
+        self.pending.min(self.selection.limit.unwrap_or(u64::MAX))
     }
 
-    fn show_changes(&self, earlier: &str, output: &Output) {
-        let changed = self.spec.differences(earlier);
+    fn show_changes(&self, earlier: &Frozen, output: &Output) {
+        let mut changed = self.spec.differences(&earlier.spec);
+        let vars: IndexMap<String, String> = serde_json::from_str(&earlier.vars).unwrap_or_default();
+        let differs = |name: &&String| vars.get(*name) != self.spec.vars.get(*name);
+        changed.extend(self.spec.vars.keys().filter(differs).map(|name| format!("vars.{name}")));
+        changed.dedup();
         if !changed.is_empty() && self.totals.settled() > 0 {
             output.say(&format!(
                 "the spec has changed since the last run: {}; those who are still pending get the new version",
@@ -165,7 +173,8 @@ impl Campaign {
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
         let client = self.client(inside.as_ref())?;
         if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
-            return Err(Fault::Environment("not confirmed; nothing was sent".to_owned()));
+            output.say("not confirmed; nothing was sent");
+            return Ok(End::Interrupted);
         }
         self.ledger.begin_run().await?;
         let pace = self.pace().await?;
@@ -244,11 +253,14 @@ impl Campaign {
         for quota in &self.spec.send.quota {
             claimed.push(self.ledger.claimed_within(quota.per, quota.count.get()).await?);
         }
-        Ok(Pace::new(&self.spec.send, claimed))
+        let since_last =
+            self.ledger.last_claim().await?.map(|last| Timestamp::now().duration_since(last).unsigned_abs());
+        Ok(Pace::new(&self.spec.send, claimed, since_last))
     }
 
     /// Reports, sums up, and says how to go on.
     async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, Fault> {
+        self.ledger.settle_what_is_left().await?;
         targets.write(&self.ledger, &self.spec, &[], output).await?;
         let totals = self.ledger.totals().await?;
         if output.is_json() {
@@ -288,22 +300,26 @@ impl Campaign {
     }
 }
 
-/// Rows that were enrolled earlier must still render: the templates may have changed since, and the list may be gone.
-async fn check_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
-    let mut found = crate::enroll::Found::default();
-    let mut after = None;
+/// The list is gone, so the ledger's own rows are judged anew: templates, `where` and suppression lists may have changed
+/// since they were enrolled.
+async fn judge_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
+    let (mut found, mut left_out, mut after) = (Found::default(), Vec::new(), None);
     loop {
         let page = ledger.lease(after, 1_000).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.position());
         for lease in page {
-            found.extend(judge.templates.render(&lease.row, &judge.list).err().into_iter().flatten());
+            match judge.judge(&lease.row) {
+                Judgement::Deliver(_) => {}
+                Judgement::LeftOut { reason, .. } => left_out.push((lease, reason)),
+                Judgement::Invalid(problems) => found.extend(problems),
+            }
         }
     }
     if found.count > 0 {
         return Err(Fault::Problems(found.kept, found.count));
     }
-    Ok(())
+    Ok(ledger.leave_out(left_out).await?)
 }
 
 /// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
@@ -320,14 +336,18 @@ fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), Faul
     Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
 }
 
-/// Every key of `--only` must be somebody's: a slip would send to nobody and say that all is done.
-async fn named(ledger: &Sqlite, keys: &[String]) -> Result<(), Fault> {
-    let strangers = ledger.strangers(keys.to_vec()).await?;
+/// How many of the keys of `--only` are pending; `None` without any. Each must be somebody's: a slip would send to nobody
+/// and say that all is done.
+async fn named(ledger: &Sqlite, keys: &[String]) -> Result<Option<u64>, Fault> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let (pending, strangers) = ledger.named(keys.to_vec()).await?;
     let problem = |key: &String| {
         let what = format!("no recipient has the key `{key}`");
         Problem::error(Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
     };
-    if strangers.is_empty() { Ok(()) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
+    if strangers.is_empty() { Ok(Some(pending)) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
 }
 
 fn limits(spec: &Spec) -> String {
@@ -339,6 +359,10 @@ fn limits(spec: &Spec) -> String {
     parts.push(format!("{} requests", send.requests));
     parts.extend(send.quota.iter().map(|quota| format!("at most {quota}")));
     parts.push(format!("{} in flight", send.concurrency));
+    parts.extend((send.burst.get() > 1).then(|| format!("{} back to back", send.burst)));
+    parts.extend(send.canary.map(|canary| format!("a canary of {canary}")));
+    parts.extend(send.not_before.map(|time| format!("not before {time}")));
+    parts.extend(send.not_after.map(|time| format!("not after {time}")));
     parts.join(", ")
 }
 

@@ -10,6 +10,7 @@ mod sqlite;
 use std::future::Future;
 use std::path::PathBuf;
 
+use crate::message::Address;
 use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome};
 pub use lock::{Holder, Lock};
@@ -96,9 +97,21 @@ pub struct Lease {
     pub contact_id: Option<ContactId>,
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
+    made_for: Option<String>,
 }
 
 impl Lease {
+    /// From now on for this address. Ids that an earlier attempt has made for another one (the row or the spec has been
+    /// corrected since) are forgotten: they would lead to the wrong person.
+    pub fn address_to(&mut self, address: &Address) {
+        let address = address.fingerprint();
+        if self.made_for.as_ref() != Some(&address) {
+            self.contact_id = None;
+            self.conversation_id = None;
+        }
+        self.made_for = Some(address);
+    }
+
     /// Where it stands, for asking what comes behind it.
     pub const fn position(&self) -> Position {
         Position(self.id)

@@ -38,8 +38,7 @@ impl Suppression {
         self.files.push(name.to_owned());
         let written = Written { name, format: Format::Csv, delimiter: None, encoding: None };
         super::csv::cells(input, &written, |line, cell| {
-            let entry = spelling(cell, region);
-            if !entry.is_empty() {
+            for entry in spellings(cell, region) {
                 self.entries.entry(entry).or_insert(Listed { file, line });
             }
         })
@@ -50,24 +49,43 @@ impl Suppression {
         self.entries.is_empty()
     }
 
-    /// Where any of these spellings of a recipient is listed, as `file:line`.
-    pub fn find<'a>(&self, spellings: impl IntoIterator<Item = &'a str>, region: Option<&str>) -> Option<String> {
+    /// Where a recipient is listed, as `file:line`: by any of their `names` (key, identifier, ...), or by any cell of
+    /// their row that is a phone number or an e-mail address.
+    pub fn find<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        cells: impl IntoIterator<Item = &'a str>,
+        region: Option<&str>,
+    ) -> Option<String> {
         if self.is_empty() {
             return None;
         }
-        let listed = spellings.into_iter().find_map(|text| self.entries.get(&spelling(text, region)))?;
+        let names = names.into_iter().flat_map(|text| spellings(text, region));
+        // A cell that is neither could be anything, such as an order number that happens to be somebody's key.
+        let personal = |text: &String| text.starts_with('+') || text.contains('@');
+        let cells = cells.into_iter().flat_map(|text| spellings(text, region)).filter(personal);
+        let listed = names.chain(cells).find_map(|text| self.entries.get(&text))?;
         Some(format!("{}:{}", self.files[listed.file], listed.line))
     }
 }
 
-/// One spelling for all: numbers in international form, everything else without outer white space and in small letters.
-fn spelling(text: &str, region: Option<&str>) -> String {
+/// The spellings by which a text is compared: small letters without outer white space and, where it can be a phone
+/// number, its international form. WhatsApp's own ids are such numbers without the plus.
+fn spellings(text: &str, region: Option<&str>) -> Vec<String> {
     let text = text.trim_matches(is_invisible);
-    let could_be_a_phone = text.chars().filter(char::is_ascii_digit).count() >= 6 && !text.contains('@');
-    match normalise(text, region) {
-        Ok(phone) if could_be_a_phone => phone.e164,
-        _ => text.to_lowercase(),
+    let mut spellings = Vec::new();
+    if text.is_empty() {
+        return spellings;
     }
+    spellings.push(text.to_lowercase());
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    if digits >= 7 && !text.contains('@') {
+        spellings.extend(normalise(text, region).ok().map(|phone| phone.e164));
+        if digits == text.len() {
+            spellings.extend(normalise(&format!("+{text}"), None).ok().map(|phone| phone.e164));
+        }
+    }
+    spellings
 }
 
 #[cfg(test)]
@@ -83,9 +101,12 @@ mod tests {
             ("+49 171 3920055", Some("stop.csv:2")),
             ("ada@example.COM ", Some("stop.csv:3")),
             ("c-17", Some("stop.csv:4")),
+            ("491713920055", Some("stop.csv:2")),
             ("+49 171 3920056", None),
         ] {
-            assert_eq!(suppression.find([spelling], Some("DE")).as_deref(), place, "{spelling}");
+            assert_eq!(suppression.find([spelling], [], Some("DE")).as_deref(), place, "{spelling}");
         }
+        assert_eq!(suppression.find(["141"], ["0171/3920055"], Some("DE")).as_deref(), Some("stop.csv:2"));
+        assert_eq!(suppression.find(["141"], ["C-17"], Some("DE")), None, "a cell is no key");
     }
 }

@@ -62,6 +62,7 @@ impl<L: Ledger> Run<'_, L> {
                 return self.refuse(lease, Failure::new("not-renderable", what)).await;
             }
         };
+        lease.address_to(&delivery.address);
         let mut tries = Tries::new(self.spec.send.retry);
         loop {
             lease.attempts += 1;
@@ -185,11 +186,9 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The conversation: known, kept from an earlier try, or made now.
     async fn conversation(&self, lease: &mut Lease, address: &Address) -> Result<ConversationId, Setback> {
-        if let Some(kept) = lease.conversation_id {
-            return Ok(kept);
-        }
         let (inbox_id, contact_id, source_id) = match address {
             Address::Conversation(id) => return Ok(*id),
+            _ if lease.conversation_id.is_some() => return lease.conversation_id.ok_or(Setback::Stopped),
             Address::Sender { inbox_id, contact_id, source_id } => {
                 lease.contact_id = *contact_id;
                 (*inbox_id, *contact_id, source_id.as_deref())
@@ -319,13 +318,12 @@ impl<L: Ledger> Run<'_, L> {
                 return Ok(());
             }
             let reply = self.client.knock().await;
-            let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
             if is_welcome(&reply) {
-                let cleared = denied.clear();
-                drop(denied);
+                let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 return self.refuse_all(cleared).await;
             }
-            denied.knocked_in_vain = matches!(reply, Reply::NotTaken(Hindrance::Denied(_)));
+            let in_vain = matches!(reply, Reply::NotTaken(Hindrance::Denied(_)));
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).knocked_in_vain = in_vain;
         }
         if last_word {
             self.stop.because(End::Environment(format!("LiveDesk refuses the credentials ({failure})")));

@@ -5,6 +5,7 @@ mod harness;
 mod addressing;
 mod answers;
 mod commands;
+mod corrections;
 mod guards;
 mod pacing;
 mod problems;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
 use super::send::{stored, unstored};
-use crate::ledger::{Entry, LedgerError};
+use crate::ledger::{Entry, Lease, LedgerError};
 use crate::recipients::Row;
 use crate::spec::Spec;
 use crate::state::LeftOut;
@@ -43,11 +43,6 @@ impl Sqlite {
     pub async fn begin_enrolment(&self, spec: &Spec) -> Result<(), LedgerError> {
         let name = spec.name.clone();
         self.alone(move |connection| {
-            let owner =
-                connection.query_row("SELECT name FROM campaign", [], |row| row.get::<_, String>(0)).optional()?;
-            if let Some(owner) = owner.filter(|owner| *owner != name) {
-                return Err(LedgerError::OtherCampaign(owner));
-            }
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
@@ -84,6 +79,22 @@ impl Sqlite {
         .await
     }
 
+    /// Leaves out pending deliveries of a list that is not there any more, because of what has been said since.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
+        self.alone(move |connection| {
+            let transaction = connection.transaction()?;
+            for (lease, reason) in people {
+                transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [lease.id])?;
+                leave_out(&transaction, lease.row.line, &lease.key, &reason)?;
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
     /// Keeps what was read.
     ///
     /// # Errors
@@ -93,7 +104,12 @@ impl Sqlite {
         let vars = serde_json::to_string(&spec.vars).unwrap_or_default();
         self.alone(move |connection| {
             let now = enrolment(connection)?;
-            let gone = connection.execute("DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1", [now])?;
+            let gone = connection.execute(
+                // Whoever was tried stays on record, although nothing is sent to them any more.
+                "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
+                    AND id NOT IN (SELECT delivery FROM resolution)",
+                [now],
+            )?;
             // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
             // read any more has no key, and is known by its line.
             connection.execute(

@@ -84,6 +84,14 @@ impl Sqlite {
         self.kept.cut_off
     }
 
+    /// After a run that was left at once: what it had in flight is `unknown`. Gives how many those are.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn settle_what_is_left(&self) -> Result<usize, LedgerError> {
+        self.alone(|connection| settle_cut_off(connection)).await
+    }
+
     /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there is none.
     ///
     /// # Errors
@@ -96,7 +104,7 @@ impl Sqlite {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         check_format(&connection)?;
-        connection.execute_batch(if Lock::is_held(path) { SEEN_LIVE } else { SEEN_DEAD })?;
+        seen(&connection, Lock::is_held(path))?;
         connection.execute_batch("PRAGMA query_only = ON")?;
         Self::start(connection, Kept::default()).map(Some)
     }
@@ -241,21 +249,32 @@ fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
             include_str!("schema.sql")
         ))?;
     }
-    connection.execute_batch(SEEN_LIVE)?;
+    seen(&connection, true)?;
     Ok(connection)
 }
 
-/// The deliveries as they are to be seen, while a run holds the ledger.
-const SEEN_LIVE: &str = "CREATE TEMP VIEW seen AS SELECT * FROM delivery";
-
-/// The same where none does: what is claimed was in flight when its run died.
-const SEEN_DEAD: &str = "CREATE TEMP VIEW seen AS
-    SELECT id, key, line, iif(state = 'claimed', 'unknown', state) AS state, attempts, contact_id, conversation_id,
-        message_id, livedesk_status, iif(state = 'claimed', 'cut-off', error_code) AS error_code,
-        iif(state = 'claimed', 'the run ended before the answer came', error) AS error, first_attempt_at, settled_at
+/// The deliveries as they are to be seen. A pending one that the list has no more is left out: nothing is sent to it.
+/// `{dead}` is whether no run holds the ledger: what is claimed then was in flight when its run died.
+const SEEN: &str = "CREATE TEMP VIEW seen AS
+    SELECT id, key, line,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'unknown'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'skipped'
+             ELSE state END AS state,
+        attempts, contact_id, conversation_id, message_id, livedesk_status,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'cut-off'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'gone'
+             ELSE error_code END AS error_code,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'no longer on the list'
+             ELSE error END AS error,
+        first_attempt_at, settled_at
     FROM delivery";
 
-/// What an earlier run claimed and never settled becomes `unknown`: the message may or may not have been taken.
+fn seen(connection: &Connection, held: bool) -> Result<(), LedgerError> {
+    Ok(connection.execute_batch(&SEEN.replace("{dead}", if held { "0" } else { "1" }))?)
+}
+
+/// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
 fn settle_cut_off(connection: &Connection) -> Result<usize, LedgerError> {
     Ok(connection.execute(
         "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off',

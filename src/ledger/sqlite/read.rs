@@ -41,6 +41,9 @@ impl Totals {
     }
 }
 
+/// The reason of a delivery that was tried, is pending again, and is no longer on the list.
+const GONE: &str = "gone";
+
 /// What the ledger keeps of the spec that was last enrolled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen {
@@ -69,6 +72,22 @@ impl Sqlite {
         .await
     }
 
+    /// Makes sure that the ledger is this campaign's; an empty one is anybody's.
+    ///
+    /// # Errors
+    /// [`LedgerError::OtherCampaign`].
+    pub async fn belongs_to(&self, name: &str) -> Result<(), LedgerError> {
+        let owner: Option<String> = self
+            .alone(|connection| {
+                Ok(connection.query_row("SELECT name FROM campaign", [], |row| row.get(0)).optional()?)
+            })
+            .await?;
+        match owner {
+            Some(owner) if owner != name => Err(LedgerError::OtherCampaign(owner)),
+            _ => Ok(()),
+        }
+    }
+
     /// How many rows are where.
     ///
     /// # Errors
@@ -79,7 +98,11 @@ impl Sqlite {
             let mut statement = connection.prepare("SELECT state, count(*) FROM seen GROUP BY state")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                totals.states.insert(state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
+                let (state, count) = (state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
+                totals.states.insert(state, count);
+                if state == State::Skipped {
+                    totals.left_out.insert(GONE.to_owned(), count);
+                }
             }
             let mut statement = connection.prepare("SELECT reason, count(*) FROM left_out GROUP BY reason")?;
             let mut rows = statement.query([])?;
@@ -106,20 +129,34 @@ impl Sqlite {
         .await
     }
 
-    /// Those of `keys` that no delivery has.
+    /// How many of `keys` are pending, and which of them no delivery has.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn strangers(&self, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
+    pub async fn named(&self, keys: Vec<String>) -> Result<(u64, Vec<String>), LedgerError> {
         self.alone(move |connection| {
-            let mut statement = connection.prepare("SELECT 1 FROM delivery WHERE key = ?1")?;
-            let mut strangers = Vec::new();
+            let mut statement = connection.prepare("SELECT state = 'pending' FROM seen WHERE key = ?1")?;
+            let (mut pending, mut strangers) = (0, Vec::new());
             for key in keys {
-                if !statement.exists([&key])? {
-                    strangers.push(key);
+                match statement.query_row([&key], |row| row.get(0)).optional()? {
+                    Some(true) => pending += 1,
+                    Some(false) => {}
+                    None => strangers.push(key),
                 }
             }
-            Ok(strangers)
+            Ok((pending, strangers))
+        })
+        .await
+    }
+
+    /// When the last message was claimed.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn last_claim(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.alone(|connection| {
+            let at: Option<i64> = connection.query_row("SELECT max(claimed_at) FROM delivery", [], |row| row.get(0))?;
+            Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
         })
         .await
     }

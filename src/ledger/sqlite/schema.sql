@@ -30,6 +30,7 @@ CREATE TABLE delivery (
     attempts         INTEGER NOT NULL DEFAULT 0,
     contact_id       INTEGER,
     conversation_id  INTEGER,
+    made_for         TEXT,                  -- the address for which contact and conversation were made
     message_id       INTEGER,
     livedesk_status  TEXT,
     error_code       TEXT,

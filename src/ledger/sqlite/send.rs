@@ -59,7 +59,7 @@ impl Ledger for Sqlite {
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
-                first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6
+                first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6, made_for = ?7
              WHERE id = ?1 AND state = 'pending'",
             values![
                 lease.id,
@@ -67,7 +67,8 @@ impl Ledger for Sqlite {
                 lease.attempts,
                 now(),
                 lease.contact_id.map(|id| stored(id.0)),
-                stored(conversation_id.0)
+                stored(conversation_id.0),
+                lease.made_for.clone()
             ],
         )
         .await?;
@@ -76,17 +77,22 @@ impl Ledger for Sqlite {
     }
 
     async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
-        let (sql, id) = match found {
-            Found::Contact(id) => {
-                lease.contact_id = Some(id);
-                ("UPDATE delivery SET contact_id = ?2 WHERE id = ?1 AND state = 'pending'", id.0)
-            }
-            Found::Conversation(id) => {
-                lease.conversation_id = Some(id);
-                ("UPDATE delivery SET conversation_id = ?2 WHERE id = ?1 AND state = 'pending'", id.0)
-            }
-        };
-        self.step(&lease.key, sql, values![lease.id, stored(id)]).await
+        match found {
+            Found::Contact(id) => lease.contact_id = Some(id),
+            Found::Conversation(id) => lease.conversation_id = Some(id),
+        }
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET contact_id = ?2, conversation_id = ?3, made_for = ?4
+             WHERE id = ?1 AND state = 'pending'",
+            values![
+                lease.id,
+                lease.contact_id.map(|id| stored(id.0)),
+                lease.conversation_id.map(|id| stored(id.0)),
+                lease.made_for.clone()
+            ],
+        )
+        .await
     }
 
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
@@ -142,7 +148,8 @@ impl Ledger for Sqlite {
 /// Pending deliveries of the list as last read, behind the id `after`.
 fn pending(connection: &Connection, after: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id
+        "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id,
+                d.made_for
          FROM delivery d JOIN columns c ON c.id = d.columns
          WHERE d.state = 'pending' AND d.id > ?1 AND d.enrolment = (SELECT enrolment FROM campaign)
          ORDER BY d.id LIMIT ?2",
@@ -171,6 +178,7 @@ fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> 
         attempts: row.get(5)?,
         contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
         conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
+        made_for: row.get(8)?,
     })
 }
 

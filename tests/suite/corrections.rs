@@ -1,0 +1,158 @@
+//! What a person changes between two runs: the right people get it, and nobody who should not.
+
+use std::fs;
+
+use crate::harness::{Desk, Project};
+
+#[test]
+fn a_corrected_address_is_used_and_not_the_one_that_was_tried_before() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 500 }]");
+    let project = Project::at(&desk).setting("recipients: { file: list.csv, key: '{{ order }}' }");
+    let project = project.list("order,conversation_id\nA1,141\n");
+    project.run(&[]).exits(4);
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent"]).exits(0);
+    let project = project.list("order,conversation_id\nA1,142\n");
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [141, 142]);
+}
+
+#[test]
+fn a_corrected_number_gets_a_contact_and_a_conversation_of_its_own() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 500 }]");
+    let to = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}' } }";
+    let project = Project::at(&desk).to(to).message("{ content: Hi }");
+    let project = project.setting("recipients: { file: list.csv, key: '{{ order }}' }");
+    let project = project.list("order,phone\nA1,+4915123456789\n");
+    project.run(&[]).exits(4);
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent"]).exits(0);
+    let project = project.list("order,phone\nA1,+4915123456780\n");
+    project.run(&[]).exits(0);
+    let numbers: Vec<_> = desk.requests("contact").iter().map(|entry| entry["body"]["phone_number"].clone()).collect();
+    assert_eq!(numbers, ["+4915123456789", "+4915123456780"]);
+    let conversations = desk.addressed();
+    assert_ne!(conversations[0], conversations[1]);
+}
+
+#[test]
+fn somebody_who_opts_out_while_the_list_is_gone_is_left_out() {
+    let desk = Desk::friendly();
+    let recipients = "recipients: { file: list.csv, suppress: [stop.csv] }";
+    let project = Project::at(&desk).setting(recipients).file("stop.csv", "key\n").people(4);
+    project.run(&["--limit", "2"]).exits(0);
+    fs::remove_file(project.path("list.csv")).unwrap();
+    let project = project.file("stop.csv", "key\n104\n");
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [101, 102, 103]);
+    assert_eq!(project.outcomes()[3], "104: skipped");
+}
+
+#[test]
+fn a_whatsapp_id_is_the_number_that_is_suppressed() {
+    let desk = Desk::friendly();
+    let recipients = "recipients: { file: list.csv, suppress: [stop.csv] }";
+    let project = Project::at(&desk).setting(recipients).to("{ inbox_id: 79, source_id: '{{ wa }}' }");
+    let project = project.message("{ content: Hi }").file("stop.csv", "phone\n+49 152 28817386\n");
+    let project = project.list("wa\n4915228817386\n4915228817387\n");
+    project.run(&[]).exits(0);
+    assert_eq!((project.count("skipped"), project.count("accepted")), (1, 1));
+}
+
+#[test]
+fn a_number_anywhere_in_the_row_of_a_known_conversation_can_be_suppressed() {
+    let desk = Desk::friendly();
+    let recipients = "recipients: { file: list.csv, suppress: [stop.csv] }";
+    let project = Project::at(&desk).setting(recipients).file("stop.csv", "ada@example.com\n+4915228817386\n");
+    let list = "conversation_id,contact\n101,Ada@Example.com\n102,+49 1522 8817386\n103,bob@example.com\n";
+    project.list(list).run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [103]);
+}
+
+#[test]
+fn whoever_was_tried_and_left_the_list_stays_on_record() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 101 }, times: 1, status: 500 }]");
+    let project = Project::at(&desk).people(2);
+    project.run(&[]).exits(4);
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent", "--note", "asked her"]).exits(0);
+    let project = project.list("conversation_id\n102\n");
+    project.run(&[]).exits(0);
+    let gone = project.report().into_iter().find(|row| row["key"] == "101").unwrap();
+    assert_eq!((gone["outcome"].as_str(), gone["error_code"].as_str()), ("skipped", "gone"));
+    assert_eq!(desk.addressed().len(), 2, "nothing is sent to somebody who left the list");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_on_is_never_passed_over() {
+    let desk = Desk::friendly();
+    let mut csv: Vec<u8> = b"conversation_id,name\n101,Ada\n102,Bob\n".to_vec();
+    csv.extend(b"103,J\xfcrgen\n104,Cy\n");
+    let project = Project::at(&desk).file("list.csv", &csv);
+    project.run(&["--skip-invalid"]).exits(2).says("list.csv:4");
+    let jsonl: Vec<u8> = b"{\"conversation_id\": 101}\n{\"conversation_id\": 102, \"n\": \"\xfc\"}\n".to_vec();
+    let project = project.setting("recipients: list.jsonl").file("list.jsonl", &jsonl);
+    project.run(&["--skip-invalid"]).exits(2).says("list.jsonl:2");
+    let project = project.setting("recipients: list.csv").list("conversation_id,name\n101,\"Ada\n102,Bob\n");
+    project.run(&["--skip-invalid"]).exits(2).says("never closed");
+    assert_eq!(desk.messages().len(), 0);
+}
+
+#[test]
+fn the_ledger_of_another_campaign_is_refused_also_without_a_list() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3);
+    project.run(&["--ledger", "c.sqlite", "--limit", "1"]).exits(0);
+    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap();
+    let other = spec.replace("name: c\n", "name: d\n").replace("list.csv", "nowhere.csv");
+    let project = project.file("other.yaml", other);
+    for command in ["run", "status", "report"] {
+        let ran = project.campaign(&[command, "other.yaml", "--ledger", "c.sqlite"]).exits(1);
+        assert!(ran.stderr.contains("ledger of the campaign `c`"), "{}", ran.stderr);
+    }
+    assert_eq!(desk.messages().len(), 1);
+}
+
+#[test]
+fn a_row_cannot_attach_what_is_hidden() {
+    let desk = Desk::friendly();
+    let message = "{ content: Hi, attachments: ['{{ file }}'] }";
+    let project = Project::at(&desk).message(message).file(".env", "SECRET=x\n").file("ok.txt", "x");
+    let project = project.list("conversation_id,file\n101,.env\n102,.campaign/c.sqlite\n103,ok.txt\n");
+    project.run(&[]).exits(2).says("hidden");
+    assert_eq!(desk.messages().len(), 0);
+}
+
+#[test]
+fn a_message_that_was_refused_for_now_does_not_use_up_the_quota() {
+    let desk = Desk::start("faults: [{ on: message, times: 3, status: 429, headers: { Retry-After: 0 } }]");
+    let project = Project::at(&desk).people(3).send("quota: 3/day");
+    project.run(&["--no-wait"]).exits(0);
+    assert_eq!(project.count("accepted"), 3);
+}
+
+#[test]
+fn a_key_that_may_not_list_contacts_can_still_send() {
+    let desk = Desk::start(
+        "faults:
+          - { on: search, status: 403 }
+          - { on: message, match: { conversation_id: 101 }, status: 403 }",
+    );
+    let project = Project::at(&desk).people(5).send("concurrency: 1");
+    project.run(&[]).exits(3);
+    assert_eq!((project.count("failed"), project.count("accepted")), (1, 4));
+}
+
+#[test]
+fn a_single_slow_rate_holds_from_one_run_to_the_next() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2).send("rate: 1/s");
+    project.run(&["--limit", "1"]).exits(0);
+    project.run(&[]).exits(0);
+    let times = desk.times(|entry| entry["kind"] == "message");
+    assert!(times[1] - times[0] >= 980_000, "{times:?}");
+}
+
+#[test]
+fn all_bad_rows_are_counted_also_when_they_come_in_thousands() {
+    let rows: String = (0..2_500).map(|_| "nobody\n").collect();
+    let project = Project::at_address("http://127.0.0.1:9").list(&format!("conversation_id\n{rows}101\n"));
+    project.run(&[]).exits(2).says("2,500 problems");
+}
