@@ -8,7 +8,7 @@
 //! however often the campaign is run. From there [`run`] leases it, makes the contact and the conversation where the
 //! spec asks for them, and waits for its turn in [`pace`]. [`ledger::Ledger::claim`] puts the intent on disk, and only
 //! the [`ledger::Claim`] that comes back lets [`livedesk::Client::send`] send the message. What the answer means is
-//! said in one place, [`livedesk::Exchange`]; what follows from it in another, [`retry`]. The outcome is settled on
+//! said in one place, [`livedesk::Exchange`]; how often and after what wait it is tried again, in [`retry`]. The outcome is settled on
 //! disk, told to [`progress`], and at the end [`report`] writes a line about it.
 //!
 //! # The rooms

@@ -1,4 +1,4 @@
-//! What follows from an answer that is no success: again, wait, or give up. Pure, and the only place that decides it.
+//! How often a delivery is tried, and how long to wait in between. Knows no clock: it hands out waits, jitter included.
 
 use std::time::Duration;
 

@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// Whether a delivery may go from this state to `next`. Every change that the ledger makes is one of these.
+    /// Whether a delivery may go from this state to `next`. The ledger's statements assert it where they are written.
     pub const fn may_become(self, next: Self) -> bool {
         use State::{Accepted, Claimed, Failed, Pending, Unknown};
         matches!(

@@ -1,5 +1,7 @@
 //! `campaign check`: every problem, nothing else.
 
+use serde_json::json;
+
 use super::exit::{Exit, Fault};
 use super::flags::CheckArgs;
 use super::output::{Output, counted};
@@ -20,8 +22,13 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
     output.problems(&survey.warnings.kept, survey.warnings.count);
     let left_out: u64 = survey.left_out.values().sum();
-    let to_send = counted(survey.rows - left_out, "message");
-    if !output.is_json() {
+    let to_send = survey.rows - left_out;
+    if output.is_json() {
+        output.json(
+            &json!({ "campaign": spec.name, "rows": survey.rows, "to_send": to_send, "left_out": survey.left_out }),
+        );
+    } else {
+        let to_send = counted(to_send, "message");
         output.result(&format!("no problems: {} in {}, {to_send} to send", counted(survey.rows, "row"), judge.list));
     }
     Ok(Exit::Done)

@@ -199,6 +199,11 @@ impl<L: Ledger> Run<'_, L> {
         };
         let began = self.turn().await?;
         let reply = self.client.create_conversation(inbox_id, contact_id, source_id).await;
+        if matches!(reply, Reply::Doubtful(_)) {
+            let line = lease.row.line;
+            let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
+            (self.tell)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
+        }
         let id = self.result(reply, began).await?;
         self.ledger.note(lease, Found::Conversation(id)).await?;
         Ok(id)

@@ -7,6 +7,7 @@ mod answers;
 mod commands;
 mod corrections;
 mod guards;
+mod lists;
 mod pacing;
 mod problems;
 mod promises;

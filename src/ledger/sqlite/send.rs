@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 use super::Sqlite;
 use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
 use crate::recipients::{Columns, Row};
-use crate::state::{ContactId, ConversationId, Failure, Outcome};
+use crate::state::{ContactId, ConversationId, Failure, Outcome, State};
 
 impl Sqlite {
     /// Begins a run: its number is the fence of its claims.
@@ -56,6 +56,7 @@ impl Ledger for Sqlite {
     }
 
     async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
+        const { assert!(State::Pending.may_become(State::Claimed)) };
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
@@ -96,6 +97,7 @@ impl Ledger for Sqlite {
     }
 
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
+        const { assert!(State::Claimed.may_become(State::Pending)) };
         let lease = claim.lease;
         self.step(
             &lease.key,
@@ -107,6 +109,8 @@ impl Ledger for Sqlite {
     }
 
     async fn settle(&self, claim: Claim, outcome: Outcome) -> Result<(), LedgerError> {
+        const { assert!(State::Claimed.may_become(State::Accepted) && State::Claimed.may_become(State::Failed)) };
+        const { assert!(State::Claimed.may_become(State::Unknown)) };
         let state = outcome.state().word();
         let (message_id, status, code, text) = match outcome {
             Outcome::Accepted { message_id, livedesk_status } => (Some(message_id), Some(livedesk_status), None, None),
@@ -134,6 +138,7 @@ impl Ledger for Sqlite {
     }
 
     async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        const { assert!(State::Pending.may_become(State::Failed)) };
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'failed', run = ?2, attempts = ?6, error_code = ?3, error = ?4,

@@ -1,0 +1,73 @@
+//! Whatever a list is written in, the same people get the same message.
+
+use std::fs;
+
+use crate::harness::{Desk, Project};
+
+/// The texts that arrived, by conversation.
+fn texts(desk: &Desk) -> Vec<String> {
+    let mut texts: Vec<String> =
+        desk.messages().iter().map(|entry| format!("{} {}", entry["path"], entry["body"]["content"])).collect();
+    texts.sort();
+    texts
+}
+
+fn sent_from(name: &str, bytes: impl AsRef<[u8]>, more: &str) -> Vec<String> {
+    let desk = Desk::friendly();
+    let recipients = format!("recipients: {{ file: {name}{more} }}");
+    let project = Project::at(&desk).setting(&recipients).message("{ content: 'Grüß Gott {{ name }}' }");
+    project.file(name, bytes).run(&[]).exits(0);
+    texts(&desk)
+}
+
+#[test]
+fn every_format_and_encoding_gives_the_same_messages() {
+    const LIST: &str = "conversation_id,name\n101,José\n102,Jürgen\n";
+    let expected = sent_from("list.csv", LIST, "");
+    assert_eq!(expected.len(), 2);
+    assert!(expected[0].contains("Grüß Gott José"), "{expected:?}");
+    let utf16 =
+        |order: fn(u16) -> [u8; 2]| -> Vec<u8> { format!("\u{feff}{LIST}").encode_utf16().flat_map(order).collect() };
+    let windows: Vec<u8> = LIST.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let json =
+        "{\"conversation_id\": 101, \"name\": \"José\"}\n\n{\"name\": \"Jürgen\", \"conversation_id\": \"102\"}\n";
+    for (name, bytes, more) in [
+        ("list.csv", format!("\u{feff}{}", LIST.replace(',', ";")).into_bytes(), ""),
+        ("list.csv", LIST.replace(',', "|").replace('\n', "\r\n").into_bytes(), ""),
+        ("list.tsv", LIST.replace(',', "\t").into_bytes(), ""),
+        ("list.csv", utf16(u16::to_le_bytes), ""),
+        ("list.csv", utf16(u16::to_be_bytes), ""),
+        ("list.csv", windows, ", encoding: windows-1252"),
+        ("people.dat", LIST.replace(',', ";").into_bytes(), ", format: csv, delimiter: ';'"),
+        ("list.jsonl", json.as_bytes().to_vec(), ""),
+    ] {
+        assert_eq!(sent_from(name, bytes, more), expected, "{name}{more}");
+    }
+}
+
+#[test]
+fn a_workbook_is_read_as_a_person_reads_it() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).setting("recipients: people.xlsx");
+    let project = project.message("{ content: '{{ name }} since {{ since }}: {{ amount }}' }");
+    project.file("people.xlsx", fs::read("tests/lists/people.xlsx").unwrap()).run(&[]).exits(0);
+    let texts = texts(&desk);
+    assert!(texts[0].contains("101/messages") && texts[0].contains("Ada since 2026-11-02: 12.5"), "{texts:?}");
+    assert!(texts[1].contains("102/messages") && texts[1].contains("美咲 since 2026-11-02T09:30:00: 3"), "{texts:?}");
+}
+
+#[test]
+fn columns_that_are_no_identifiers_are_reached_through_the_row() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,Order No.\n101,A-7\n");
+    project.message("{ content: 'Order {{ row[\"Order No.\"] }}' }").run(&[]).exits(0);
+    assert!(texts(&desk)[0].contains("Order A-7"));
+}
+
+#[test]
+fn a_list_from_standard_input_is_sent_to() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).setting("recipients: '-'");
+    project.run_with_input(&[], "conversation_id\n101\n102\n").exits(0);
+    assert_eq!(desk.addressed().len(), 2);
+}
