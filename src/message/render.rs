@@ -27,7 +27,7 @@ impl Templates {
     /// # Errors
     /// Why that cannot be said.
     pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
-        self.wanted(&template::context(row)).map_err(|what| {
+        self.wanted(row).map_err(|what| {
             Box::new(Problem::error(Place::line(list, row.line), format!("`recipients.where`: {what}")))
         })
     }

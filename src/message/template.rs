@@ -62,9 +62,9 @@ impl Templates {
     }
 
     /// Whether the row satisfies `recipients.where`.
-    pub(super) fn wanted(&self, context: &Value) -> Result<bool, String> {
+    pub(super) fn wanted(&self, row: &Row) -> Result<bool, String> {
         let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
-        self.text(condition, context).map(|text| !text.is_empty())
+        self.text(condition, &context(row)).map(|text| !text.is_empty())
     }
 }
 
