@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whole processes on one machine: messages a second against `wrk`, then time and memory for a list of a million rows.
-# Run it as `benches/end_to_end.sh [ROWS [MESSAGES]]`; without arguments 1000000 and 100000, which takes about five minutes.
+# Run it as `benches/end_to_end.sh [ROWS [MESSAGES]]`; without arguments 1000000 and 100000, which takes about seven minutes.
 # On a fresh Debian: apt-get install nginx-light wrk time sqlite3 jq curl, and a Rust toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ messages=${2:-100000}
 rounds=3
 seconds=4 # of each round of wrk
 port=${PORT:-8480}
-export LIVEDESK_API_KEY=key LIVEDESK_API_SECRET=secret
+export PATH=$PATH:/usr/sbin LIVEDESK_API_KEY=key LIVEDESK_API_SECRET=secret
 
 target=${CARGO_TARGET_DIR:-target}
 cargo build --release --quiet

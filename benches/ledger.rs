@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 }
 
 /// A ledger with enough pending deliveries for all rounds.
-async fn enrolled(path: &PathBuf) -> Result<Sqlite> {
+async fn enrolled(path: &Path) -> Result<Sqlite> {
     let source = Source { name: "campaign.yaml".to_owned(), text: include_str!("campaign.yaml").to_owned() };
     let spec = Spec::parse(source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];

@@ -59,7 +59,7 @@ fn compare() -> Result<()> {
         .entrant("recipients::read", || {
             per_second(|| {
                 for row in rows(&list)? {
-                    black_box(row.map_err(one_in_words)?);
+                    black_box(row.map_err(|problem| in_words([problem]))?);
                 }
                 Ok(())
             })
@@ -67,7 +67,7 @@ fn compare() -> Result<()> {
         .entrant("recipients::read and Templates::render", || {
             per_second(|| {
                 for row in rows(&list)? {
-                    let row = row.map_err(one_in_words)?;
+                    let row = row.map_err(|problem| in_words([problem]))?;
                     black_box(judge.templates.render(&row, LIST).map_err(in_words)?);
                 }
                 Ok(())
@@ -159,10 +159,6 @@ fn write_list(rows: u32, output: &mut impl Write) -> std::io::Result<()> {
     output.flush()
 }
 
-fn in_words(problems: Vec<Problem>) -> String {
-    problems.iter().map(|problem| problem.render(Look::Plain)).collect::<Vec<_>>().join("\n")
-}
-
-fn one_in_words(problem: Problem) -> String {
-    in_words(vec![problem])
+fn in_words(problems: impl IntoIterator<Item = Problem>) -> String {
+    problems.into_iter().map(|problem| problem.render(Look::Plain)).collect::<Vec<_>>().join("\n")
 }
