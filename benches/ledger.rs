@@ -54,7 +54,7 @@ fn main() -> Result<()> {
 /// A ledger with enough pending deliveries for all rounds.
 async fn enrolled(path: &Path) -> Result<Sqlite> {
     let source = Source { name: "campaign.yaml".to_owned(), text: include_str!("campaign.yaml").to_owned() };
-    let spec = Spec::parse(source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
+    let spec = Spec::parse(&source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];
     let columns = Arc::new(Columns::new(names.map(str::to_owned).to_vec()));
     let ledger = Sqlite::open(path)?;
@@ -70,8 +70,7 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
 }
 
 async fn deliveries(ledger: &Sqlite, concurrency: usize) -> Result<f64> {
-    ledger.rewind();
-    let leases = ledger.lease(MOST).await?;
+    let leases = ledger.lease(None, MOST).await?;
     let done = Cell::new(0_u32);
     let begun = Instant::now();
     stream::iter(leases.into_iter().take_while(|_| begun.elapsed() < TIME).map(Ok))
