@@ -9,6 +9,7 @@ use super::workspace::{self, Opened};
 use crate::enroll::{Invalid, Survey, enroll};
 use crate::ledger::Sqlite;
 use crate::plan::Judge;
+use crate::problem::{Place, Problem};
 use crate::recipients::Rows;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
@@ -22,7 +23,8 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
     output.problems(&survey.warnings.kept, survey.warnings.count);
     let left_out: u64 = survey.left_out.values().sum();
-    let to_send = survey.rows - left_out;
+    let to_send = named(&ledger, &args.list.only).await?.unwrap_or(survey.rows - left_out);
+    let to_send = to_send.min(args.list.limit.unwrap_or(u64::MAX));
     if output.is_json() {
         output.json(
             &json!({ "campaign": spec.name, "rows": survey.rows, "to_send": to_send, "left_out": survey.left_out }),
@@ -59,4 +61,18 @@ pub(super) async fn survey(
         return Err(Fault::Problems(survey.problems.kept, survey.problems.count));
     }
     Ok(survey)
+}
+
+/// How many of the keys of `--only` are pending; `None` without any. Each must be somebody's: a slip would send to nobody
+/// and say that all is done.
+pub(super) async fn named(ledger: &Sqlite, keys: &[String]) -> Result<Option<u64>, Fault> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let (pending, strangers) = ledger.named(keys.to_vec()).await?;
+    let problem = |key: &String| {
+        let what = format!("no recipient has the key `{key}`");
+        Problem::error(Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
+    };
+    if strangers.is_empty() { Ok(Some(pending)) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
 }

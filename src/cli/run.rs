@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use tokio::signal;
 
-use super::check::{invalid, missing, survey};
+use super::check::{invalid, missing, named, survey};
 use super::exit::{Exit, Fault};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
@@ -334,20 +334,6 @@ fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), Faul
     let what = format!("recipients were known by `{old}` and would now be known by `{new}`: all would get it again");
     let problem = Problem::error(Place::file(&spec.source.name), what);
     Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
-}
-
-/// How many of the keys of `--only` are pending; `None` without any. Each must be somebody's: a slip would send to nobody
-/// and say that all is done.
-async fn named(ledger: &Sqlite, keys: &[String]) -> Result<Option<u64>, Fault> {
-    if keys.is_empty() {
-        return Ok(None);
-    }
-    let (pending, strangers) = ledger.named(keys.to_vec()).await?;
-    let problem = |key: &String| {
-        let what = format!("no recipient has the key `{key}`");
-        Problem::error(Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
-    };
-    if strangers.is_empty() { Ok(Some(pending)) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
 }
 
 fn limits(spec: &Spec) -> String {

@@ -156,3 +156,12 @@ fn all_bad_rows_are_counted_also_when_they_come_in_thousands() {
     let project = Project::at_address("http://127.0.0.1:9").list(&format!("conversation_id\n{rows}101\n"));
     project.run(&[]).exits(2).says("2,500 problems");
 }
+
+#[test]
+fn a_check_speaks_of_those_whom_the_run_would_be_for() {
+    let project = Project::at_address("http://127.0.0.1:9").people(5);
+    let check = |words: &[&str]| project.campaign(&[&["check", "campaign.yaml"], words].concat());
+    assert!(check(&["--only", "101", "--only", "102"]).exits(0).stdout.contains("2 messages to send"));
+    assert!(check(&["--limit", "3"]).exits(0).stdout.contains("3 messages to send"));
+    check(&["--only", "nobody"]).exits(2).says("no recipient has the key `nobody`");
+}
