@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Whole processes on one machine: messages a second against `wrk`, then time and memory for a list of a million rows.
 # Run it as `benches/end_to_end.sh [ROWS [MESSAGES]]`; without arguments 1000000 and 100000, which takes about seven minutes.
-# On a fresh Debian: apt-get install nginx-light wrk time sqlite3 jq curl, and a Rust toolchain.
+# On a fresh Debian: apt-get install nginx-light wrk time sqlite3 jq iproute2, and a Rust toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ rows=${1:-1000000}
 messages=${2:-100000}
 rounds=3
 seconds=4 # of each round of wrk
-port=${PORT:-8480}
+port=
 export PATH=$PATH:/usr/sbin LIVEDESK_API_KEY=key LIVEDESK_API_SECRET=secret
 
 target=${CARGO_TARGET_DIR:-target}
@@ -45,10 +45,10 @@ measured() {
   awk '{ printf "%s %.0f\n", $1, $2 * 1024 / 1e6 }' "$work/time"
 }
 
-# A folder with a spec for a server, a concurrency and a list.
+# A folder with a spec for the server at hand, a concurrency and a list.
 folder() {
   mkdir -p "$work/$1"
-  sed "s|http://127.0.0.1:8480|http://127.0.0.1:$port|; s|concurrency: 16|concurrency: $2|" \
+  sed "s|http://127.0.0.1:9|http://127.0.0.1:${port:-9}|; s|concurrency: 16|concurrency: $2|" \
     benches/campaign.yaml >"$work/$1/campaign.yaml"
   ln -sf "$3" "$work/$1/list.csv"
 }
@@ -63,16 +63,28 @@ run_once() {
   echo "$speed $whole"
 }
 
+# A port on which nobody answers: what is measured here must never reach a server of somebody else.
+choose_port() {
+  for port in $(shuf -i 20000-30000 -n 100); do
+    (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
+  done
+  echo "no free port" >&2
+  return 1
+}
+
+# Waits until the server that was started here listens, and makes sure that it is that one.
 wait_for_server() {
   for _ in $(seq 100); do
-    curl --silent --output /dev/null "http://127.0.0.1:$port/" && return
+    if ss -ltnpH "sport = :$port" | grep -q "pid=$server,"; then return 0; fi
+    kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
-  echo "the server does not answer on port $port" >&2
+  echo "the server did not start on port $port" >&2
   return 1
 }
 
 start_nginx() {
+  choose_port
   mkdir -p "$work/nginx"
   cat >"$work/nginx/nginx.conf" <<CONF
 daemon off;
@@ -97,6 +109,7 @@ CONF
 }
 
 start_sandbox() {
+  choose_port
   "$campaign" sandbox --listen "127.0.0.1:$port" >/dev/null 2>&1 &
   server=$!
   wait_for_server
@@ -130,7 +143,6 @@ echo "messages a second, $messages messages, durable ledger, no limits; medians 
 printf '  %-9s%10s%12s%12s%8s%18s\n' server in-flight wrk campaign ratio 'with list+report'
 for kind in nginx sandbox; do
   for concurrency in 16 64; do
-    folder "send-$concurrency" "$concurrency" "$work/short.csv"
     rm -f "$work"/{floor,speeds,whole}
     for _ in $(seq "$rounds"); do
       # A new server each time: the sandbox keeps what it is sent, and lets 200 messages a minute into a conversation.
@@ -140,7 +152,8 @@ for kind in nginx sandbox; do
       else
         start_sandbox
       fi
-      read -r speed took _ < <(run_once "send-$concurrency")
+      folder send "$concurrency" "$work/short.csv"
+      read -r speed took _ < <(run_once send)
       stop_server
       echo "$speed" >>"$work/speeds"
       awk -v n="$messages" -v s="$took" 'BEGIN { printf "%.0f\n", n / s }' >>"$work/whole"
@@ -176,6 +189,7 @@ line 'csv and minijinja, bare' "$floor" -
 line 'campaign check' "$(awk '{ print $1 }' "$work/checks" | median)" "$(largest "$work/checks")"
 line 'campaign run --dry-run --preview 1' "$(awk '{ print $1 }' "$work/dry-runs" | median)" "$(largest "$work/dry-runs")"
 start_nginx
+folder check 16 "$work/list.csv"
 read -r speed took peak < <(run_once check)
 stop_server
 line 'campaign run, 16 in flight, nginx' "$took" "$peak"
