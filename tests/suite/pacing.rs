@@ -30,13 +30,16 @@ fn at_fifty_a_second() -> Vec<u64> {
 
 #[test]
 fn fifty_a_second_is_fifty_in_every_second_and_no_fewer() {
-    // A busy machine delivers late what left in time, which looks like a hurry afterwards; a real hurry shows each time.
-    let quiet = |times: &Vec<u64>| most_within(times, SECOND - ON_THE_WAY) <= 50;
-    let times = (1..3).fold(at_fifty_a_second(), |times, _| if quiet(&times) { times } else { at_fifty_a_second() });
+    // A busy machine delivers late what left in time, which looks like a hurry afterwards, or stalls, and nobody hurries
+    // to make up for that. What is wrong with the pace itself shows each time.
+    let never_too_many = |times: &[u64]| most_within(times, SECOND - ON_THE_WAY) <= 50;
+    let span = |times: &[u64]| times[249] - times[0];
+    let within_one_percent = |times: &[u64]| (249 * SECOND / 50..=249 * SECOND * 10 / 495).contains(&span(times));
+    let good = |times: &[u64]| never_too_many(times) && within_one_percent(times);
+    let times = (1..3).fold(at_fifty_a_second(), |times, _| if good(&times) { times } else { at_fifty_a_second() });
     assert_eq!(times.len(), 250);
-    assert!(quiet(&times), "more than 50 in a second: {times:?}");
-    let span = times[249] - times[0];
-    assert!((249 * SECOND / 50..=249 * SECOND * 10 / 495).contains(&span), "not 50/s within 1 %: {span} us");
+    assert!(never_too_many(&times), "more than 50 in a second: {times:?}");
+    assert!(within_one_percent(&times), "not 50/s within 1 %: {} us", span(&times));
     assert!(most_within(&times[..25], SECOND / 10) <= 6, "a burst at the start: {:?}", &times[..25]);
 }
 
