@@ -186,14 +186,14 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The conversation: known, kept from an earlier try, or made now.
     async fn conversation(&self, lease: &mut Lease, address: &Address) -> Result<ConversationId, Setback> {
-        let (inbox_id, contact_id, source_id) = match address {
-            Address::Conversation(id) => return Ok(*id),
-            _ if lease.conversation_id.is_some() => return lease.conversation_id.ok_or(Setback::Stopped),
-            Address::Sender { inbox_id, contact_id, source_id } => {
+        let (inbox_id, contact_id, source_id) = match (address, lease.conversation_id) {
+            (Address::Conversation(id), _) => return Ok(*id),
+            (_, Some(kept)) => return Ok(kept),
+            (Address::Sender { inbox_id, contact_id, source_id }, None) => {
                 lease.contact_id = *contact_id;
                 (*inbox_id, *contact_id, source_id.as_deref())
             }
-            Address::Contact { inbox_id, contact } => {
+            (Address::Contact { inbox_id, contact }, None) => {
                 (*inbox_id, Some(self.contact(lease, *inbox_id, contact).await?), None)
             }
         };

@@ -58,25 +58,27 @@ impl Sqlite {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
-        self.alone(move |connection| {
+        let work = self.alone(move |connection| {
             let enrolment = enrolment(connection)?;
             let mut columns = HashMap::new();
             let mut duplicates = Vec::new();
-            for entry in batch {
+            for entry in &batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason } => leave_out(connection, line, &key, &reason)?,
+                    Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
                     Entry::Delivery { key, row } => {
-                        let id = columns_id(connection, &mut columns, &row)?;
-                        if let Some(first_line) = deliver(connection, enrolment, id, &key, &row)? {
+                        let id = columns_id(connection, &mut columns, row)?;
+                        if let Some(first_line) = deliver(connection, enrolment, id, key, row)? {
                             duplicates.push(Enrolled { line: row.line, first_line });
-                            leave_out(connection, row.line, &key, &LeftOut::Duplicate { first_line })?;
+                            leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
                         }
                     }
                 }
             }
-            Ok(duplicates)
-        })
-        .await
+            Ok((duplicates, batch))
+        });
+        // The batch comes back to be freed where it was made: otherwise both threads meet on the allocator's lock.
+        let (duplicates, _batch) = work.await?;
+        Ok(duplicates)
     }
 
     /// Leaves out pending deliveries of a list that is not there any more, because of what has been said since.
