@@ -21,6 +21,7 @@ pub mod problem;
 pub mod secret;
 pub mod schema;
 pub mod state;
+pub mod codes;
 pub mod spec;
 pub mod retry;
 pub mod recipients;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::output::{counted, grouped};
+use crate::codes;
 use crate::ledger::Totals;
-use crate::livedesk::errors;
 use crate::state::State;
 
 /// Kinds of error that are listed at most.
@@ -30,7 +30,7 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         }
     }
     for (state, code, example, count) in totals.errors.iter().take(MOST_ERRORS) {
-        let words = errors::meaning(code).map_or(example.as_str(), |meaning| meaning.words);
+        let words = codes::meaning(code).map_or(example.as_str(), |meaning| meaning.words);
         let _ = write!(text, "\n  {} ×{}: {code}: {words}", state.word(), grouped(*count));
     }
     if totals.errors.len() > MOST_ERRORS {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::errors;
+use crate::codes;
 use crate::state::{ContactId, ConversationId, Failure, MessageId};
 
 /// A longer wait than this is not believed: some clock or some digit is wrong.
@@ -155,7 +155,7 @@ impl Exchange {
         match (message_id, status) {
             (message_id, Some(status)) if status == "failed" => {
                 let text = one_line(body["content_attributes"]["external_error"].as_str().unwrap_or("no reason given"));
-                let code = errors::code_in(&text).map_or_else(|| "failed".to_owned(), |code| code.to_string());
+                let code = codes::code_in(&text).map_or_else(|| "failed".to_owned(), |code| code.to_string());
                 Reply::Refused(Failure { code, text, message_id, livedesk_status: Some(status) })
             }
             (Some(message_id), Some(livedesk_status)) => Reply::Done(Sent { message_id, livedesk_status }),

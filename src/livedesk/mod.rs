@@ -1,11 +1,10 @@
-//! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), what the answer means (`answer`, pure), and
-//! what WhatsApp's codes mean (`errors`).
+//! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), and what the answer means (`answer`,
+//! pure).
 //!
 //! This room decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.
 
 mod answer;
 mod client;
-pub mod errors;
 pub mod request;
 
 pub use answer::{Answer, ContactReply, Exchange, Hindrance, Reply, Sent};

@@ -1,6 +1,6 @@
 //! `send.stop_when`: when so much goes wrong that going on would only spread it.
 
-use crate::livedesk::errors::{Scope, scope};
+use crate::codes::{Scope, scope};
 use crate::spec::StopWhen;
 use crate::state::Outcome;
 
