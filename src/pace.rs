@@ -30,6 +30,15 @@ const LATENESS: Duration = Duration::from_millis(2);
 /// A message may be claimed so long before its turn: the time that it takes to get the claim on disk.
 const LEAD: Duration = Duration::from_millis(50);
 
+/// After the server asked for patience, everybody begins again at this share of the pace at which it did.
+const GENTLE: f64 = 0.5;
+
+/// How long it takes from there back to the old pace.
+const CLIMB: Duration = Duration::from_secs(30);
+
+/// So many are watched to tell the pace.
+const WATCHED: usize = 32;
+
 /// How soon to look again for a place that somebody keeps.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -40,6 +49,8 @@ pub struct Pace {
     requests: Gate,
     quotas: Mutex<Vec<Quota>>,
     paused_until: watch::Sender<Option<Instant>>,
+    /// How long everybody had to wait for the server in all.
+    paused_for: Mutex<Duration>,
     deck: Semaphore,
 }
 
@@ -53,6 +64,7 @@ impl Pace {
             requests: Gate::new(send.requests, send.burst),
             quotas: Mutex::new(quotas),
             paused_until: watch::Sender::new(None),
+            paused_for: Mutex::default(),
             deck: Semaphore::new(deck(send)),
         }
     }
@@ -98,14 +110,34 @@ impl Pace {
 
     /// Waits until a request that is no message may leave.
     pub async fn request(&self) {
-        self.unpaused().await;
-        drop(self.requests.pass().await);
+        loop {
+            self.unpaused().await;
+            drop(self.requests.pass().await);
+            // Whoever stood in the queue when everybody was told to wait waits as well.
+            if self.pause_in_force().is_none() {
+                return;
+            }
+        }
     }
 
-    /// Nobody may send before `wait` is over. A shorter wait never cuts a longer one.
+    /// Nobody may send before `wait` is over, and then everybody begins gently. A shorter wait never cuts a longer one.
     pub fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        self.paused_until.send_modify(|current| *current = Some(current.map_or(until, |known| known.max(until))));
+        let now = Instant::now();
+        let known = self.pause_in_force().unwrap_or(now);
+        let until = known.max(now + wait);
+        *self.paused_for.lock().unwrap_or_else(PoisonError::into_inner) += until - known;
+        self.paused_until.send_replace(Some(until));
+        self.messages.ease(until);
+        self.requests.ease(until);
+    }
+
+    /// For how long everybody had to wait for the server, in all; a wait that was cut short counts whole.
+    pub fn paused_for(&self) -> Duration {
+        *self.paused_for.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pause_in_force(&self) -> Option<Instant> {
+        self.paused_until.borrow().filter(|until| *until > Instant::now())
     }
 
     /// Ends when everybody must wait.
@@ -118,7 +150,7 @@ impl Pace {
     /// Ends when nobody must wait any more.
     async fn unpaused(&self) {
         loop {
-            let Some(until) = self.paused_until.borrow().filter(|until| *until > Instant::now()) else { return };
+            let Some(until) = self.pause_in_force() else { return };
             sleep_until(until).await;
         }
     }
@@ -175,6 +207,7 @@ struct Gate {
     interval: Duration,
     started: Instant,
     turn: AsyncMutex<Turn>,
+    easing: Mutex<Easing>,
 }
 
 /// Whose turn it is, and from when on the next may pass; both in time since the start.
@@ -196,7 +229,7 @@ impl Gate {
             let clock = FakeRelativeClock::default();
             (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
         });
-        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default() }
+        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default(), easing: Mutex::default() }
     }
 
     /// The same gate, through which somebody passed so long ago.
@@ -208,26 +241,45 @@ impl Gate {
     /// Waits for the turn and for the limit. Nobody else passes while the turn is held.
     async fn pass(&self) -> MutexGuard<'_, Turn> {
         let mut turn = self.turn.lock().await;
-        let Some((limiter, clock)) = &self.limiter else { return turn };
-        sleep_until(self.started + turn.not_before).await;
+        if turn.not_before > self.started.elapsed() {
+            sleep_until(self.started + turn.not_before).await;
+        }
+        if let Some((limiter, clock)) = &self.limiter {
+            self.wait_for(limiter, clock, &mut turn).await;
+        }
+        let now = self.started.elapsed();
+        let mut easing = self.easing.lock().unwrap_or_else(PoisonError::into_inner);
+        easing.passed(now);
+        turn.not_before = turn.not_before.max(now + easing.distance(now));
+        drop(easing);
+        turn
+    }
+
+    async fn wait_for(&self, limiter: &Limiter, clock: &FakeRelativeClock, turn: &mut Turn) {
         loop {
             // The limiter's clock runs at most [`LATENESS`] behind, so that timers that fire late do not add up.
             turn.show(clock, self.behind());
-            let Err(not_yet) = limiter.check() else { return turn };
+            let Err(not_yet) = limiter.check() else { return };
             let due = turn.shown + not_yet.wait_time_from(clock.now());
             sleep_until(self.started + due).await;
             turn.show(clock, due.max(self.behind()));
             if limiter.check().is_ok() {
-                return turn;
+                return;
             }
         }
+    }
+
+    /// From `resume` on, begins below the pace of now and climbs back to it.
+    fn ease(&self, resume: Instant) {
+        let mut easing = self.easing.lock().unwrap_or_else(PoisonError::into_inner);
+        easing.ease(resume.saturating_duration_since(self.started), self.interval);
     }
 
     /// Whoever passed leaves only now: if that is late, the next one keeps the distance all the same.
     fn left(&self, turn: &mut Turn) {
         let now = self.started.elapsed();
         if now > turn.shown + LATENESS * 2 {
-            turn.not_before = now + self.interval;
+            turn.not_before = turn.not_before.max(now + self.interval);
         }
     }
 
@@ -242,6 +294,56 @@ impl Turn {
             clock.advance(by);
             self.shown = time;
         }
+    }
+}
+
+/// The pace at which a gate was passed, and the way back to it after the server asked for patience. Times are since the
+/// gate's start.
+#[derive(Debug, Default)]
+struct Easing {
+    /// When the last ones passed.
+    recent: VecDeque<Duration>,
+    climb: Option<Climb>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Climb {
+    from: Duration,
+    /// From one to the next at the old pace.
+    interval: Duration,
+}
+
+impl Easing {
+    fn passed(&mut self, at: Duration) {
+        self.recent.push_back(at);
+        if self.recent.len() > WATCHED {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Begins to climb at `from`. `interval` is that of the setting: nobody was faster.
+    fn ease(&mut self, from: Duration, interval: Duration) {
+        let steps = u32::try_from(self.recent.len().saturating_sub(1)).unwrap_or_default();
+        let seen = self
+            .recent
+            .back()
+            .zip(self.recent.front())
+            .and_then(|(last, first)| last.saturating_sub(*first).checked_div(steps));
+        let known = self.climb.map(|climb| climb.interval);
+        self.climb = Some(Climb { from, interval: seen.or(known).unwrap_or_default().max(interval) });
+        // What passes from now on says more about the pace than what passed before the wait.
+        self.recent.clear();
+    }
+
+    /// How far the next one stays behind the one that passed now, if the climb is not over.
+    fn distance(&mut self, now: Duration) -> Duration {
+        let Some(climb) = self.climb else { return Duration::ZERO };
+        let done = now.saturating_sub(climb.from).div_duration_f64(CLIMB);
+        if done >= 1.0 {
+            self.climb = None;
+            return Duration::ZERO;
+        }
+        climb.interval.div_f64(GENTLE + (1.0 - GENTLE) * done)
     }
 }
 
@@ -333,6 +435,7 @@ mod tests {
             concurrency: 4,
             timeout: LEAD,
             connect_timeout: LEAD,
+            outage: LEAD,
             retry: crate::spec::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
             stop_when: crate::spec::StopWhen { failed: 1.0, after: 1, same_error: 1 },
             canary: None,
@@ -345,6 +448,33 @@ mod tests {
         let start = Instant::now();
         pace.request().await;
         assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_server_asked_for_patience_the_pace_begins_gently_and_climbs_back() {
+        let gate = gate("50/s", 1);
+        passes(&gate, 100, Duration::ZERO).await;
+        gate.ease(Instant::now());
+        let times = passes(&gate, 2_000, Duration::ZERO).await;
+        let within = |from: u64| {
+            let (from, to) = (Duration::from_secs(from), Duration::from_secs(from + 2));
+            times.iter().filter(|at| (from..to).contains(at)).count() / 2
+        };
+        assert!((24..=27).contains(&within(0)), "{}", within(0));
+        assert!((36..=40).contains(&within(14)), "{}", within(14));
+        assert!((49..=50).contains(&within(31)), "{}", within(31));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_old_pace_of_an_unlimited_gate_is_the_one_that_was_seen() {
+        let gate = Gate::new(Speed::Unlimited, NonZeroU32::MIN);
+        for _ in 0..50 {
+            drop(gate.pass().await);
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
+        gate.ease(Instant::now());
+        let times = passes(&gate, 60, Duration::ZERO).await;
+        assert!((45..=52).contains(&most_in_any_second(&times)), "{}", most_in_any_second(&times));
     }
 
     #[test]

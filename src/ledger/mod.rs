@@ -162,6 +162,9 @@ pub trait Ledger {
     /// Keeps an id that was found on the way.
     fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>>;
 
+    /// Takes the intent back: the request was never made, so it was no attempt.
+    fn withdraw(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>>;
+
     /// Takes the intent back: it is certain that the message was not taken.
     fn release(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>>;
 

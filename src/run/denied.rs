@@ -2,42 +2,39 @@
 //! request that touches no object may tell: let in, it was the object. Otherwise another recipient tells: let in, it was
 //! the object; denied as well, it is the credentials. Until it is told, those who were denied wait, pending.
 
-use crate::ledger::Lease;
-use crate::state::Failure;
+use std::sync::PoisonError;
 
-/// Orders requests in time: which began before which.
-pub(super) type Moment = u64;
+use super::deliver::is_welcome;
+use super::waiting::Step;
+use super::{End, Run};
+use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::livedesk::{Hindrance, Reply};
+use crate::retry::Moment;
+use crate::state::Failure;
 
 /// Deliveries that were denied and whose case is open.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
-    clock: Moment,
     /// When the first of them was denied.
     since: Option<Moment>,
     waiting: Vec<(Lease, Failure)>,
     /// Whether the harmless request was denied since.
-    pub(super) knocked_in_vain: bool,
+    knocked_in_vain: bool,
 }
 
 impl Denied {
-    /// The moment at which a request begins.
-    pub(super) const fn begin(&mut self) -> Moment {
-        self.clock += 1;
-        self.clock
-    }
-
-    /// A request that began at `began` was denied, and the delivery waits. `true` if it is another one's: it began
-    /// after an earlier denial.
-    pub(super) fn deny(&mut self, began: Moment, lease: Lease, failure: Failure) -> bool {
+    /// A request that began at `began` was denied, it is `now`, and the delivery waits. `true` if it is another one's: it
+    /// began after an earlier denial.
+    fn deny(&mut self, began: Moment, now: Moment, lease: Lease, failure: Failure) -> bool {
         let again = self.since.is_some_and(|since| began > since);
-        self.since.get_or_insert(self.clock);
+        self.since.get_or_insert(now);
         self.waiting.push((lease, failure));
         again
     }
 
     /// A request that began at `began` was let in. If it began after the denial, the credentials are good, and those
     /// who wait failed for reasons of their own.
-    pub(super) fn let_in(&mut self, began: Moment) -> Vec<(Lease, Failure)> {
+    fn let_in(&mut self, began: Moment) -> Vec<(Lease, Failure)> {
         if self.since.is_none_or(|since| began <= since) {
             return Vec::new();
         }
@@ -45,14 +42,73 @@ impl Denied {
     }
 
     /// The credentials are good: whoever waits failed for reasons of their own.
-    pub(super) fn clear(&mut self) -> Vec<(Lease, Failure)> {
+    fn clear(&mut self) -> Vec<(Lease, Failure)> {
         self.since = None;
         self.knocked_in_vain = false;
         std::mem::take(&mut self.waiting)
     }
 
     /// Why the first of those who wait was denied.
-    pub(super) fn open_case(&self) -> Option<Failure> {
+    fn open_case(&self) -> Option<Failure> {
         self.waiting.first().map(|(_, failure)| failure.clone())
+    }
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// The delivery stays pending until it is known whose fault it is.
+    pub(super) async fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        let again =
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, self.moment(), lease, failure);
+        self.whose_fault(again).await
+    }
+
+    /// Knocks, unless that was in vain before, and draws the conclusion. `last_word`: whether it is the credentials if the
+    /// knock does not say otherwise.
+    async fn whose_fault(&self, last_word: bool) -> Result<(), LedgerError> {
+        let _one_at_a_time = self.knocking.lock().await;
+        let (open_case, in_vain) = {
+            let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+            (denied.open_case(), denied.knocked_in_vain)
+        };
+        let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
+        if !in_vain {
+            if self.unless_stopped(self.pace.request()).await.is_err() {
+                return Ok(());
+            }
+            let began = self.begin();
+            let reply = self.client.knock().await;
+            self.learn(&reply, began, Step::Preparing);
+            if is_welcome(&reply) {
+                let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                return self.refuse_all(cleared).await;
+            }
+            let in_vain = matches!(reply, Reply::NotTaken(Hindrance::Denied(_)));
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).knocked_in_vain = in_vain;
+        }
+        if last_word {
+            self.stop.because(End::Environment(format!("LiveDesk refuses the credentials ({failure})")));
+        }
+        Ok(())
+    }
+
+    /// After a welcome: those who were denied before failed for reasons of their own.
+    pub(super) async fn let_in(&self, welcome: bool, began: Moment) -> Result<(), LedgerError> {
+        if !welcome {
+            return Ok(());
+        }
+        let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).let_in(began);
+        self.refuse_all(cleared).await
+    }
+
+    async fn refuse_all(&self, cleared: Vec<(Lease, Failure)>) -> Result<(), LedgerError> {
+        for (lease, failure) in cleared {
+            self.refuse(lease, failure).await?;
+        }
+        Ok(())
+    }
+
+    /// At the end of a run: denials that no other recipient has cleared up.
+    pub(super) async fn still_denied(&self) -> Result<(), LedgerError> {
+        self.whose_fault(true).await
     }
 }

@@ -6,9 +6,13 @@
 mod deliver;
 mod denied;
 mod guard;
+mod health;
+mod prepare;
+mod waiting;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use futures_util::TryStreamExt;
 use futures_util::stream::{self, Stream};
@@ -20,10 +24,12 @@ use crate::ledger::{Lease, Ledger, LedgerError, Position};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::Judge;
+use crate::retry::Busy;
 use crate::spec::Spec;
 use crate::state::State;
 use denied::Denied;
 use guard::Guard;
+use health::Health;
 
 /// Deliveries that are fetched from the ledger together.
 const PAGE: usize = 256;
@@ -148,6 +154,14 @@ pub struct Run<'a, L> {
     guard: Mutex<Guard>,
     denied: Mutex<Denied>,
     knocking: AsyncMutex<()>,
+    health: Mutex<Health>,
+    /// Held by the one who asks the server whether it is there.
+    asking: AsyncMutex<()>,
+    /// Held by the one whose message shows what becomes of messages.
+    trial: AsyncMutex<()>,
+    busy: Mutex<Busy>,
+    /// Counts the requests.
+    clock: AtomicU64,
     tell: &'a dyn Fn(Event),
 }
 
@@ -205,6 +219,11 @@ impl<'a, L: Ledger> Run<'a, L> {
             guard: Mutex::new(Guard::new(with.spec.send.stop_when)),
             denied: Mutex::new(Denied::default()),
             knocking: AsyncMutex::default(),
+            health: Mutex::new(Health::new(with.spec.send.retry, with.spec.send.outage)),
+            asking: AsyncMutex::default(),
+            trial: AsyncMutex::default(),
+            busy: Mutex::new(Busy::new(with.spec.send.retry)),
+            clock: AtomicU64::default(),
             tell: with.tell,
         }
     }

@@ -453,6 +453,10 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) connect_timeout: Option<At<String>>,
+    /// How long a server that has stopped answering is waited for before the run ends (exit 1). Default `5m`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) outage: Option<At<String>>,
     /// What happens after a request that is certain not to have been accepted.
     #[serde(default)]
     pub(super) retry: Retry,

@@ -96,6 +96,20 @@ impl Ledger for Sqlite {
         .await
     }
 
+    async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
+        const { assert!(State::Claimed.may_become(State::Pending)) };
+        let lease = claim.lease;
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET state = 'pending', attempts = attempts - 1,
+                first_attempt_at = iif(attempts = 1, NULL, first_attempt_at)
+             WHERE id = ?1 AND state = 'claimed' AND run = ?2",
+            values![lease.id, self.this_run()],
+        )
+        .await?;
+        Ok(lease)
+    }
+
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
         const { assert!(State::Claimed.may_become(State::Pending)) };
         let lease = claim.lease;

@@ -26,6 +26,7 @@ impl Checker<'_> {
         let quota = self.quota(raw.quota.as_ref());
         let timeout = self.parsed(raw.timeout.as_ref(), "30s", duration);
         let connect_timeout = self.parsed(raw.connect_timeout.as_ref(), "10s", duration);
+        let outage = self.parsed(raw.outage.as_ref(), "5m", duration);
         let burst = self.positive(raw.burst.as_ref(), 1);
         let concurrency = self.positive(raw.concurrency.as_ref(), 16);
         let retry = self.retry(&raw.retry);
@@ -43,6 +44,7 @@ impl Checker<'_> {
             concurrency: usize::try_from(concurrency?.get()).unwrap_or(usize::MAX),
             timeout: timeout?,
             connect_timeout: connect_timeout?,
+            outage: outage?,
             retry: retry?,
             stop_when: stop_when?,
             canary: raw.canary.as_ref().map(|canary| canary.value),

@@ -1,0 +1,212 @@
+//! Everything that a delivery waits for: hours and quotas, its turn, the server's patience, and the server itself.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::MutexGuard as AsyncGuard;
+use tokio::time::Instant;
+
+use super::deliver::Setback;
+use super::health::Health;
+use super::{End, Event, Patience, Run};
+use crate::ledger::Ledger;
+use crate::livedesk::{Hindrance, Reply};
+use crate::pace::Ticket;
+use crate::retry::{Busy, Moment};
+
+/// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
+const NAP: Duration = Duration::from_secs(30);
+
+/// Shorter waits than this are nobody's business.
+const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A contact or a conversation: trying again does no harm.
+    Preparing,
+    /// The message itself.
+    Message,
+    /// Nothing but to hear from the server.
+    Asking,
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// Waits for the turn of a message that is claimed.
+    pub(super) async fn may_leave(&self, trial: bool) -> Result<(), Setback> {
+        self.unless_stopped(self.pace.message()).await?.map_err(|_| Setback::Paused)?;
+        // What was claimed before the server fell silent goes back; only the one that is to tell goes on.
+        if self.health().is_in_doubt() && !trial {
+            return Err(Setback::Paused);
+        }
+        self.in_time(Timestamp::now())
+    }
+
+    /// Whether messages may still leave.
+    fn in_time(&self, now: Timestamp) -> Result<(), Setback> {
+        if self.spec.send.not_after.is_some_and(|end| now >= end) {
+            self.stop.because(End::Guard("`send.not_after` has passed".to_owned()));
+            return Err(Setback::Stopped);
+        }
+        Ok(())
+    }
+
+    /// Waits for the spec's hours and quotas.
+    pub(super) async fn admit(&self) -> Result<Ticket<'_>, Setback> {
+        let send = &self.spec.send;
+        loop {
+            if self.stop.asked().is_some() {
+                return Err(Setback::Stopped);
+            }
+            let now = Timestamp::now();
+            self.in_time(now)?;
+            let (why, until) = match send.not_before.filter(|start| now < *start) {
+                Some(start) => ("send.not_before", start),
+                None => match self.pace.take_quota(now) {
+                    Ok(ticket) => return Ok(ticket),
+                    Err(until) => ("send.quota", until),
+                },
+            };
+            if self.patience == Patience::End {
+                self.stop.after_these(End::Guard(format!("`{why}` holds until {until:.0}")));
+                return Err(Setback::Stopped);
+            }
+            let wait = until.duration_since(now).unsigned_abs();
+            if wait > NOT_WORTH_TELLING {
+                (self.tell)(Event::Held { why: why.to_owned(), until });
+            }
+            self.sleep(wait.min(NAP)).await;
+        }
+    }
+
+    /// The moment at which a request begins.
+    pub(super) fn begin(&self) -> Moment {
+        self.clock.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about those
+    /// who were in flight together is said and counted once.
+    pub(super) fn learn<T>(&self, reply: &Reply<T>, began: Moment, step: Step) -> bool {
+        let now = self.moment();
+        let message = step == Step::Message;
+        let (why, message) = match reply {
+            Reply::Done(_) | Reply::Refused(_) => {
+                self.busy().over(began);
+                return self.clear(began, message);
+            }
+            Reply::NotTaken(Hindrance::Denied(_)) => return self.clear(began, false),
+            Reply::NotTaken(Hindrance::Busy(told)) => {
+                self.wait_for_server(began, *told);
+                return self.clear(began, false);
+            }
+            // A server that has never been there is not away.
+            Reply::NotTaken(Hindrance::Unreachable(_)) if !self.health().is_known() => return true,
+            Reply::NotTaken(Hindrance::Unreachable(why)) => (why.clone(), false),
+            Reply::Doubtful(failure) => (failure.to_string(), message),
+        };
+        let news = self.health().trouble(began, now, message, &why);
+        if news && self.health().is_known() {
+            let text = format!("no clear answer from LiveDesk ({why}): nothing more leaves until it answers again");
+            (self.tell)(Event::Noted(text));
+        }
+        news
+    }
+
+    fn clear(&self, began: Moment, message: bool) -> bool {
+        let mut health = self.health();
+        let doubt = health.is_in_doubt();
+        health.clear(began, message);
+        let over = doubt && !health.is_in_doubt();
+        drop(health);
+        if over {
+            (self.tell)(Event::Noted("LiveDesk answers again: going on".to_owned()));
+        }
+        true
+    }
+
+    /// Waits until the server answers. One asks it, with growing waits; the others wait for what that one learns.
+    pub(super) async fn answering(&self) -> Result<(), Setback> {
+        if !self.health().is_silent() {
+            return Ok(());
+        }
+        let _asking = self.unless_stopped(self.asking.lock()).await?;
+        while self.health().is_silent() {
+            let wait = self.health().next_wait(Instant::now());
+            match wait {
+                Ok(wait) => self.sleep(wait).await,
+                Err(why) => {
+                    self.stop.because(End::Environment(why));
+                    return Err(Setback::Stopped);
+                }
+            }
+            self.unless_stopped(self.pace.request()).await?;
+            let began = self.begin();
+            let reply = self.client.knock().await;
+            self.learn(&reply, began, Step::Asking);
+        }
+        Ok(())
+    }
+
+    /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the answer
+    /// is held, and the next one waits for what becomes of it.
+    pub(super) async fn leave_to_claim(&self) -> Result<Option<AsyncGuard<'_, ()>>, Setback> {
+        loop {
+            self.answering().await?;
+            if !self.health().wants_trial() {
+                return Ok(None);
+            }
+            let trial = self.unless_stopped(self.trial.lock()).await?;
+            if self.health().wants_trial() && !self.health().is_silent() {
+                return Ok(Some(trial));
+            }
+        }
+    }
+
+    /// "Too many requests": everybody waits, by one deadline.
+    fn wait_for_server(&self, began: Moment, told: Option<Duration>) {
+        let wait = self.busy().answered(began, self.moment(), told);
+        if let Some(wait) = wait {
+            let until = Timestamp::now() + wait;
+            (self.tell)(Event::Held { why: "the server (too many requests)".to_owned(), until });
+        }
+        if let Some(wait) = wait.or(told) {
+            self.pace.pause(wait);
+        }
+    }
+
+    fn busy(&self) -> MutexGuard<'_, Busy> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn unreachable(&self, why: &str) {
+        let text = format!("{} cannot be reached: {why}", self.spec.livedesk.base_url);
+        self.stop.because(End::Environment(text));
+    }
+
+    /// Waits for something, unless somebody asks to stop: that comes first.
+    pub(super) async fn unless_stopped<T>(&self, something: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            () = self.stop.wait() => Err(Setback::Stopped),
+            result = something => Ok(result),
+        }
+    }
+
+    /// Sleeps, unless somebody asks to stop.
+    pub(super) async fn sleep(&self, wait: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.wait() => {}
+        }
+    }
+}
