@@ -17,8 +17,7 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
     let script = args.script.as_deref().map_or_else(|| Ok(Script::default()), read_script)?;
     let mut sandbox = Sandbox::new(script);
     if let Some(path) = &args.journal {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| Fault::Environment(format!("{}: {error}", path.display())))?;
+        let file = own_file().open(path).map_err(|error| Fault::Environment(format!("{}: {error}", path.display())))?;
         sandbox = sandbox.with_journal(Box::new(file));
     }
     let cannot_listen =
@@ -36,6 +35,15 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
         .await
         .map_err(|error| Fault::Environment(format!("the sandbox failed: {error}")))?;
     Ok(Exit::Done)
+}
+
+/// Appends to a file that, where it is new, only its owner can read: what arrives has people's numbers in it.
+fn own_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 fn read_script(path: &Path) -> Result<Script, Fault> {

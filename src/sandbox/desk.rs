@@ -2,7 +2,7 @@
 //! script have a fault for it, what does it do to the account, what does the journal say, what is answered.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,6 +37,8 @@ pub(super) struct Desk {
     closing: watch::Sender<bool>,
     started: Instant,
     started_at: jiff::Timestamp,
+    /// When the first request came, in microseconds since the start.
+    first: OnceLock<u64>,
 }
 
 /// What is done about a request.
@@ -105,6 +107,7 @@ impl Desk {
             closing: watch::Sender::new(false),
             started: Instant::now(),
             started_at: jiff::Timestamp::now(),
+            first: OnceLock::new(),
         }
     }
 
@@ -137,7 +140,9 @@ impl Desk {
 
     /// Decides about a request, carries it out and writes it into the journal.
     pub(super) fn judge(&self, call: &Call, let_in: bool, arrived: Moment) -> Verdict {
-        let picked = if let_in { self.fault_for(call) } else { None };
+        let first = self.first.get_or_init(|| arrived.since_start);
+        let after_first = Duration::from_micros(arrived.since_start.saturating_sub(*first));
+        let picked = if let_in { self.fault_for(call, after_first) } else { None };
         let fault = picked.map(|(_, fault)| fault);
         let mut outcome = match fault.map(|fault| &fault.action) {
             _ if !let_in => Outcome::refused(answers::sign_in()),
@@ -180,11 +185,11 @@ impl Desk {
         false
     }
 
-    fn fault_for(&self, call: &Call) -> Option<(usize, &Fault)> {
+    fn fault_for(&self, call: &Call, after_first: Duration) -> Option<(usize, &Fault)> {
         if self.faults.is_empty() {
             return None;
         }
-        self.faults.pick(kind(&call.route), &self.facts(call))
+        self.faults.pick(kind(&call.route), &Facts { after_first, ..self.facts(call) })
     }
 
     /// What the request is about, with what is known of the conversation and the contact that it names.

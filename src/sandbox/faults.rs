@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::templates::Failure;
 
@@ -47,6 +47,10 @@ pub(super) struct Match {
     identifier: Option<String>,
     content: Option<String>,
     nth: Option<u64>,
+    #[serde(deserialize_with = "some_duration")]
+    from: Option<Duration>,
+    #[serde(deserialize_with = "some_duration")]
+    until: Option<Duration>,
 }
 
 /// What is answered in the sandbox's place.
@@ -90,6 +94,8 @@ pub(super) struct Facts {
     pub(super) email: Option<String>,
     pub(super) identifier: Option<String>,
     pub(super) content: Option<String>,
+    /// How long after the first request of all it came.
+    pub(super) after_first: Duration,
 }
 
 /// The faults of a script at work.
@@ -151,5 +157,25 @@ impl Match {
             && same_email
             && contains
             && self.nth.is_none_or(|wanted| wanted == nth)
+            && self.from.is_none_or(|from| from <= facts.after_first)
+            && self.until.is_none_or(|until| facts.after_first < until)
     }
+
+    /// Whether there is a time at which it holds.
+    pub(super) fn is_possible(&self) -> bool {
+        self.until.is_none_or(|until| self.from.unwrap_or_default() < until)
+    }
+}
+
+/// A time as a script writes it.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    parsed
+        .and_then(|parsed| Duration::try_from(parsed).ok())
+        .ok_or_else(|| format!("`{text}` is no duration: write it like `250ms` or `2s`"))
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(value)?;
+    duration(&text).map(Some).map_err(de::Error::custom)
 }

@@ -9,14 +9,13 @@
 //! This room knows YAML and turns it into [`Script`]; what a fault does when its turn comes is decided in `faults`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_yaml::Spanned;
 
-use super::faults::{Action, Canned, Fault, Kind, Match};
+use super::faults::{Action, Canned, Fault, Kind, Match, duration};
 use super::templates::{Failure, Template};
 
 /// What the sandbox is told to be. [`Script::default`] is a friendly LiveDesk which accepts everything.
@@ -105,6 +104,7 @@ struct RawFault {
     times: Option<u64>,
     status: Option<u16>,
     body: Option<Value>,
+    pad: Option<usize>,
     headers: BTreeMap<String, String>,
     accept: Option<bool>,
     delay: Option<String>,
@@ -122,13 +122,13 @@ enum Drop {
 impl RawFault {
     fn check(self) -> Result<Fault, String> {
         let delay = self.delay.as_deref().map(duration).transpose()?;
-        let answers = self.status.is_some() || self.body.is_some() || !self.headers.is_empty();
+        let answers = self.status.is_some() || self.body.is_some() || self.pad.is_some() || !self.headers.is_empty();
         let actions = [answers, self.drop.is_some(), self.fail.is_some()].into_iter().filter(|given| *given).count();
         if actions > 1 {
-            return Err("a fault has one action: an answer (status, body, headers), `drop` or `fail`".to_owned());
+            return Err("a fault has one action: an answer (status, body, pad, headers), `drop` or `fail`".to_owned());
         }
         if self.accept.is_some() && !answers {
-            return Err("`accept` belongs to an answer (status, body, headers)".to_owned());
+            return Err("`accept` belongs to an answer (status, body, pad, headers)".to_owned());
         }
         if actions == 0 && delay.is_none() {
             return Err("this fault does nothing: give it a `status`, `body`, `delay`, `drop` or `fail`".to_owned());
@@ -136,22 +136,22 @@ impl RawFault {
         if self.fail.is_some() && !matches!(self.on, Kind::Message | Kind::Retry | Kind::Any) {
             return Err("only messages can `fail`: set `on: message` or `on: retry`".to_owned());
         }
+        if !self.matches.is_possible() {
+            return Err("`until` is not after `from`: this fault would never be played".to_owned());
+        }
         let action = match (self.drop, self.fail) {
             (Some(Drop::AfterAccepting), _) => Action::Hangup { accept: true },
             (Some(Drop::BeforeAccepting), _) => Action::Hangup { accept: false },
             (None, Some(failure)) => Action::Fail(failure),
-            (None, None) if answers => canned(self.status, self.body, &self.headers, self.accept)?,
+            (None, None) if answers => {
+                let mut canned = canned(self.status, self.body, &self.headers, self.accept)?;
+                canned.body.insert_str(0, &" ".repeat(self.pad.unwrap_or_default()));
+                Action::Answer(canned)
+            }
             (None, None) => Action::None,
         };
         Ok(Fault { matches: self.matches, on: self.on, times: self.times, delay: delay.unwrap_or_default(), action })
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
-    parsed
-        .and_then(|parsed| Duration::try_from(parsed).ok())
-        .ok_or_else(|| format!("`{text}` is no delay: write it like `250ms` or `2s`"))
 }
 
 fn canned(
@@ -159,7 +159,7 @@ fn canned(
     body: Option<Value>,
     headers: &BTreeMap<String, String>,
     accept: Option<bool>,
-) -> Result<Action, String> {
+) -> Result<Canned, String> {
     let status = status.unwrap_or(200);
     let status = StatusCode::from_u16(status)
         .ok()
@@ -178,7 +178,7 @@ fn canned(
         map.insert(name, value);
     }
     let accept = accept.unwrap_or_else(|| status.is_success());
-    Ok(Action::Answer(Canned { status, headers: map, body, accept }))
+    Ok(Canned { status, headers: map, body, accept })
 }
 
 /// What stands behind a status when the script gives no body: as the real service and what is in front of it do.

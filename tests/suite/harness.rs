@@ -83,9 +83,13 @@ impl Desk {
         Self::start("")
     }
 
+    pub(super) fn journal_file(&self) -> PathBuf {
+        self.folder.path().join("journal.jsonl")
+    }
+
     /// Everything that arrived so far.
     pub(super) fn journal(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.path().join("journal.jsonl")).unwrap();
+        let text = fs::read_to_string(self.journal_file()).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

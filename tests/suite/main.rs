@@ -4,6 +4,7 @@ mod harness;
 
 mod addressing;
 mod answers;
+mod cases;
 mod commands;
 mod corrections;
 mod guards;

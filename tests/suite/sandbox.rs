@@ -142,7 +142,12 @@ fn a_bad_script_is_refused_with_its_place() {
         ("faults:\n  - status: 500\n    drop: after_accepting\n", "line 2, column 5: a fault has one action"),
         ("faults:\n  - on: message\n", "line 2, column 5: this fault does nothing"),
         ("faults:\n  - status: 42\n", "line 2, column 5: 42 is no status"),
-        ("faults:\n  - delay: soon\n", "line 2, column 5: `soon` is no delay"),
+        ("faults:\n  - delay: soon\n", "line 2, column 5: `soon` is no duration"),
+        ("faults:\n  - { match: { until: soon }, status: 500 }\n", "line 2, column 23: `soon` is no duration"),
+        (
+            "faults:\n  - { match: { from: 2s, until: 2s }, status: 500 }\n",
+            "line 2, column 5: `until` is not after `from`",
+        ),
         ("faults:\n  - { on: contact, fail: { code: 1, title: x } }\n", "line 2, column 5: only messages can `fail`"),
         ("faults:\n  - { delay: 1s, accept: true }\n", "line 2, column 5: `accept` belongs to an answer"),
         ("strict: [\n", "line "),
@@ -158,4 +163,13 @@ fn credentials_are_not_shown() {
     let script = Script::parse("credentials: { api_key: k3y, api_secret: s3cret }").unwrap();
     let shown = format!("{:?}", Sandbox::new(script));
     assert!(!shown.contains("k3y") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_journal_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = crate::harness::Desk::friendly();
+    let mode = std::fs::metadata(desk.journal_file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

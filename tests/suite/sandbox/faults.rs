@@ -127,6 +127,35 @@ async fn a_held_answer_does_not_hold_the_shutdown() {
 }
 
 #[tokio::test]
+async fn an_outage_begins_and_ends_by_the_time_since_the_first_request() {
+    let script =
+        "faults: [{ match: { from: 50ms, until: 500ms }, on: any, status: 502 }, { match: { from: 1h }, delay: 1h }]";
+    let desk = Served::start(script).await;
+    let since_first = |lines: &[Value]| {
+        let times: Vec<u64> = lines.iter().map(|line| line["t_us"].as_u64().unwrap()).collect();
+        times.iter().map(|time| time - times[0]).collect::<Vec<_>>()
+    };
+    while since_first(&desk.lines()).last().is_none_or(|time| *time < 500_000) {
+        desk.request(Method::GET, "/contacts?page=1").send().await.unwrap();
+        desk.say(MESSAGES, "x").await.unwrap();
+    }
+    let lines = desk.lines();
+    assert!(lines.iter().step_by(2).all(|line| line["kind"] == "search"), "a plain listing is a search");
+    let in_outage: Vec<bool> = since_first(&lines).iter().map(|time| (50_000..500_000).contains(time)).collect();
+    let refused: Vec<bool> = lines.iter().map(|line| line["status"] == 502).collect();
+    assert_eq!(refused, in_outage);
+    assert!(refused.contains(&true) && !refused[0]);
+}
+
+#[tokio::test]
+async fn a_padded_answer_is_as_large_as_told_and_still_json() {
+    let desk = Served::start("faults: [{ body: { id: 7 }, pad: 2000000 }]").await;
+    let answer = desk.say(MESSAGES, "x").await.unwrap().text().await.unwrap();
+    assert_eq!(answer.len(), 2_000_000 + r#"{"id":7}"#.len());
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), json!({ "id": 7 }));
+}
+
+#[tokio::test]
 async fn failures_are_accepted() {
     let desk =
         Served::start("faults: [{ on: message, times: 2, fail: { code: 131026, title: Message undeliverable } }]")

@@ -1,0 +1,163 @@
+//! Every answer that a request can meet, as folders in `tests/cases`: a spec, a list, the script of the desk, and in
+//! `expected.snap` what was said, reported and asked for.
+//!
+//! In a list, `who` is a row's key and the whole content of its message, so that the journal tells who was sent to.
+//! A folder without a script has no desk. With `interrupt.txt` the first run gets a Ctrl-C once it has said those words.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Desk, Project, Ran};
+
+/// Stands in each spec where the desk's address belongs. Nothing listens there.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+#[test]
+fn answers_about_contacts_mean_what_the_cases_say() {
+    run_all("contact");
+}
+
+#[test]
+fn answers_about_conversations_mean_what_the_cases_say() {
+    run_all("conversation");
+}
+
+#[test]
+fn answers_about_messages_mean_what_the_cases_say() {
+    run_all("message");
+}
+
+#[test]
+fn answers_that_concern_everybody_mean_what_the_cases_say() {
+    run_all("everybody");
+}
+
+/// The cases whose names begin so.
+fn run_all(topic: &str) {
+    let mut folders: Vec<PathBuf> = fs::read_dir("tests/cases").unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders.retain(|folder| folder.file_name().unwrap().to_str().unwrap().starts_with(topic));
+    assert!(!folders.is_empty(), "no case about {topic}");
+    for folder in folders {
+        Case::open(&folder).run();
+    }
+}
+
+struct Case {
+    name: String,
+    folder: PathBuf,
+    desk: Option<Desk>,
+    project: Project,
+}
+
+impl Case {
+    fn open(folder: &Path) -> Self {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let desk = read("script.yaml").map(|script| Desk::start(&script));
+        let base_url = desk.as_ref().map_or(NOWHERE, |desk| &desk.base_url);
+        let spec = read("campaign.yaml").unwrap().replace(NOWHERE, base_url);
+        let project = Project::at_address(base_url).list(&read("list.csv").unwrap()).spec(&spec);
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        Self { name, folder: folder.to_owned(), desk, project }
+    }
+
+    fn run(self) {
+        let ran = self.first_run();
+        self.is_as_expected(&ran);
+        let settled = self.settled();
+        let before = self.posts();
+        self.project.run(&[]);
+        for key in &settled {
+            let posts = |posts: &[Post]| posts.iter().filter(|post| post.content == *key).count();
+            assert_eq!(posts(&self.posts()), posts(&before), "{}: {key} was settled and is sent to again", self.name);
+        }
+        self.nobody_got_it_twice();
+    }
+
+    fn first_run(&self) -> Ran {
+        let running = self.project.start(&[]);
+        if let Ok(words) = fs::read_to_string(self.folder.join("interrupt.txt")) {
+            running.wait_for(words.trim());
+            running.interrupt();
+        }
+        running.finish()
+    }
+
+    /// The keys of those who may not be sent to again.
+    fn settled(&self) -> Vec<String> {
+        let settled = |outcome: &str| ["accepted", "failed", "unknown"].contains(&outcome);
+        self.project.report().into_iter().filter(|row| settled(&row["outcome"])).map(|row| row["key"].clone()).collect()
+    }
+
+    fn posts(&self) -> Vec<Post> {
+        let text = |entry: &Value| entry["body"]["content"].as_str().unwrap().to_owned();
+        let messages = self.desk.iter().flat_map(Desk::messages);
+        messages.map(|entry| Post { content: text(&entry), accepted: entry["accepted"] == true }).collect()
+    }
+
+    fn nobody_got_it_twice(&self) {
+        for row in self.project.report() {
+            let taken = self.posts().iter().filter(|post| post.accepted && post.content == row["key"]).count();
+            assert!(taken <= 1, "{}: {} got it {taken} times", self.name, row["key"]);
+            assert!(taken == 1 || row["outcome"] != "accepted", "{}: {} did not get it", self.name, row["key"]);
+        }
+    }
+
+    fn is_as_expected(&self, ran: &Ran) {
+        let exit = ran.code.map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
+        let requests = self.desk.as_ref().map_or_else(|| "no desk\n".to_owned(), digest);
+        let text = format!(
+            "exit: {exit}\n\n--- stdout\n{}\n--- stderr\n{}\n--- report\n{}\n--- requests\n{requests}",
+            ran.stdout,
+            ran.stderr,
+            self.report(),
+        );
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{}: control characters in {text:?}", self.name);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(fs::canonicalize(&self.folder).unwrap());
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_description(&self.name);
+        settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
+        settings.add_filter(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME");
+        settings.bind(|| insta::assert_snapshot!("expected", text));
+    }
+
+    /// The rows of the report, without ids and times.
+    fn report(&self) -> String {
+        let columns = ["line", "key", "outcome", "livedesk_status", "error_code", "error", "attempts"];
+        let mut text = String::new();
+        for row in self.project.report() {
+            let cells: Vec<&str> = columns.iter().map(|column| row[*column].as_str()).collect();
+            writeln!(text, "{}", cells.join(" | ")).unwrap();
+        }
+        text
+    }
+}
+
+struct Post {
+    content: String,
+    accepted: bool,
+}
+
+/// What arrived, a line each. The harmless question whether the server is there says nothing about an answer.
+fn digest(desk: &Desk) -> String {
+    let mut text = String::new();
+    for entry in desk.journal() {
+        let field = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        let path = field("path").replace("/api/v2/accounts", "");
+        let query = field("query");
+        if path == "/contacts" && query == "page=1" {
+            continue;
+        }
+        let target = if query.is_empty() { path } else { format!("{path}?{query}") };
+        let status = entry["status"].as_u64().map_or_else(|| "hung up".to_owned(), |status| status.to_string());
+        let taken = if entry["accepted"] == true { "accepted" } else { "not accepted" };
+        let content = entry["body"]["content"].as_str().unwrap_or_default();
+        writeln!(text, "{} {} {target} -> {status}, {taken}  {content}", field("kind"), field("method")).unwrap();
+    }
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
