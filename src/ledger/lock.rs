@@ -43,8 +43,7 @@ impl Lock {
     pub fn take(ledger: &Path) -> Result<Self, LedgerError> {
         let path = ledger.with_extension("lock");
         let fail = |error: std::io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
+        let mut file = private(&path).map_err(fail)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
@@ -69,6 +68,15 @@ impl Lock {
         let file = File::open(ledger.with_extension("lock"));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
+}
+
+/// Opens the file, making it where there is none, readable by its owner only: it names the machine.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Who wrote their name into the file. A holder who has not yet done so is still a holder.

@@ -94,6 +94,12 @@ impl Desk {
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// How many requests arrived so far.
+    pub(super) fn arrived(&self) -> usize {
+        let text = fs::read(self.folder.path().join("journal.jsonl")).unwrap();
+        text.into_iter().filter(|byte| *byte == b'\n').count()
+    }
+
     /// What arrived of one kind: `contact`, `search`, `conversation`, `message`.
     pub(super) fn requests(&self, kind: &str) -> Vec<Value> {
         self.journal().into_iter().filter(|entry| entry["kind"] == kind).collect()
@@ -245,8 +251,19 @@ impl Project {
         self
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = command();
+    /// `campaign WORDS`, not yet started.
+    pub(super) fn command(&self, words: &[&str]) -> Command {
+        self.prepared(command(), words)
+    }
+
+    /// `campaign run campaign.yaml`, started by another program: a shell that sets limits, a tracer.
+    pub(super) fn run_under(&self, program: &[&str]) -> Command {
+        let mut command = Command::new(program[0]);
+        command.env_clear().stdin(Stdio::null()).args(&program[1..]).arg(env!("CARGO_BIN_EXE_campaign"));
+        self.prepared(command, &["run", "campaign.yaml"])
+    }
+
+    fn prepared(&self, mut command: Command, words: &[&str]) -> Command {
         command.args(words).current_dir(&self.folder).env("HOME", self.folder.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -331,7 +348,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn launch(mut command: Command) -> Self {
+    pub(super) fn launch(mut command: Command) -> Self {
         let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
         let process = command.stdout(stdout.reopen().unwrap()).stderr(stderr.reopen().unwrap()).spawn().unwrap();
         Self { process, stdout, stderr }
@@ -360,10 +377,15 @@ impl Running {
         }
     }
 
-    /// Ends it without a word, as a power cut would.
-    pub(super) fn kill(mut self) {
+    /// Ends it without a word. Gives whether it was still running.
+    pub(super) fn kill(mut self) -> bool {
         self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.wait().unwrap().code().is_none()
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 
     #[track_caller]
