@@ -62,6 +62,13 @@ impl Ledger for Dying {
         self.ledger.note(lease, found).await
     }
 
+    async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
+        self.reached("before the withdraw");
+        let lease = self.ledger.withdraw(claim).await?;
+        self.reached("after the withdraw");
+        Ok(lease)
+    }
+
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
         self.reached("before the release");
         let lease = self.ledger.release(claim).await?;

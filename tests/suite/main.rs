@@ -12,6 +12,7 @@ mod dying;
 mod guards;
 mod killed;
 mod lists;
+mod outages;
 mod pacing;
 mod problems;
 mod promises;
