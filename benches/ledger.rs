@@ -58,10 +58,14 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];
     let columns = Arc::new(Columns::new(names.map(str::to_owned).to_vec()));
     let ledger = Sqlite::open(path)?;
-    ledger.begin_enrolment(&spec).await?;
+    ledger.begin_enrolment(&spec, None).await?;
     let entry = |line: usize| {
         let cells = vec![json!("a cell of twelve"); names.len()];
-        Entry::Delivery { key: line.to_string(), row: Row { line: line as u64, columns: columns.clone(), cells } }
+        Entry::Delivery {
+            key: line.to_string(),
+            row: Row { line: line as u64, columns: columns.clone(), cells },
+            message: None,
+        }
     };
     ledger.enroll((0..MOST * ROUNDS).map(entry).collect()).await?;
     ledger.finish_enrolment(&spec).await?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use campaign::enroll::{Invalid, enroll};
+use campaign::enroll::{Invalid, Manner, enroll};
 use campaign::ledger::Sqlite;
 use campaign::message::Templates;
 use campaign::plan::Judge;
@@ -76,7 +76,12 @@ fn compare() -> Result<()> {
         .entrant("enroll into a rehearsal: what `check` does", || {
             per_second(|| {
                 let ledger = Sqlite::rehearsal(None)?;
-                let survey = runtime.block_on(enroll(&ledger, &judge, rows(&list)?, Invalid::Stop))?;
+                let survey = runtime.block_on(enroll(
+                    &ledger,
+                    &judge,
+                    rows(&list)?,
+                    Manner { invalid: Invalid::Stop, again: None },
+                ))?;
                 let enrolled = survey.enrolment.ok_or_else(|| in_words(survey.problems.kept))?;
                 if enrolled.new == u64::from(ROWS) { Ok(()) } else { Err("rows are missing".into()) }
             })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join;
 
 use crate::attachment::Folder;
-use crate::ledger::{Enrolment, Entry, LedgerError, Sqlite};
+use crate::ledger::{Again, Enrolment, Entry, LedgerError, Sqlite};
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Place, Problem};
 use crate::recipients::{Row, Rows, Unreadable};
@@ -26,6 +26,15 @@ pub enum Invalid {
     Stop,
     /// They are recorded as skipped.
     Skip,
+}
+
+/// How a list is taken in.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// What to do with rows that have problems.
+    pub invalid: Invalid,
+    /// Which failed deliveries to take up on the way.
+    pub again: Option<Again>,
 }
 
 /// Problems, the first of them kept and all of them counted.
@@ -68,11 +77,13 @@ pub struct Survey {
 ///
 /// # Errors
 /// The ledger's; what is wrong with rows is in the survey.
-pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, invalid: Invalid) -> Result<Survey, LedgerError> {
+pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) -> Result<Survey, LedgerError> {
+    let Manner { invalid, again } = manner;
     let spec = judge.templates.spec();
-    let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, survey: Survey::default() };
+    let mut pass =
+        Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some(), survey: Survey::default() };
     let mut rows = rows;
-    ledger.begin_enrolment(spec).await?;
+    ledger.begin_enrolment(spec, again).await?;
     let mut next = pass.next_batch(&mut rows);
     while let Some(batch) = next {
         // The next rows are judged while the ledger writes these.
@@ -105,6 +116,8 @@ struct Pass<'a> {
     judge: &'a Judge,
     folder: Folder,
     invalid: Invalid,
+    /// Whether it is asked which messages have changed.
+    compare: bool,
     survey: Survey,
 }
 
@@ -136,7 +149,8 @@ impl Pass<'_> {
                     .collect();
                 self.survey.warnings.extend(delivery.warnings);
                 if problems.is_empty() {
-                    batch.push(Entry::Delivery { key: delivery.key, row });
+                    let message = self.compare.then(|| delivery.message.fingerprint());
+                    batch.push(Entry::Delivery { key: delivery.key, row, message });
                 } else {
                     self.invalid(Some(&row), problems, batch);
                 }

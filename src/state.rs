@@ -53,8 +53,9 @@ impl State {
             (Pending, Claimed | Failed)
                 // The answer, or the certainty that the message was not taken.
                 | (Claimed, Accepted | Failed | Unknown | Pending)
-                // The operator's word.
+                // The operator's word: `resolve`, and `run --retry-failed`.
                 | (Unknown, Accepted | Pending)
+                | (Failed, Pending)
         )
     }
 }
@@ -216,10 +217,11 @@ mod tests {
 
     #[test]
     fn what_was_settled_is_never_sent_again_by_itself() {
-        for settled in [State::Accepted, State::Failed, State::Skipped] {
+        for settled in [State::Accepted, State::Skipped] {
             assert!(!State::ALL.iter().any(|next| settled.may_become(*next)), "{settled}");
         }
-        assert!(!State::Unknown.may_become(State::Claimed));
+        // From these only an operator's word leads back, and to `pending`.
+        assert!(!State::Unknown.may_become(State::Claimed) && !State::Failed.may_become(State::Claimed));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::exit::{Exit, Fault};
 use super::flags::CheckArgs;
 use super::output::{Output, counted};
 use super::workspace::{self, Opened};
-use crate::enroll::{Invalid, Survey, enroll};
-use crate::ledger::Sqlite;
+use crate::enroll::{Invalid, Manner, Survey, enroll};
+use crate::ledger::{Again, Sqlite};
 use crate::plan::Judge;
 use crate::problem::{Place, Problem};
 use crate::recipients::Rows;
@@ -20,7 +20,7 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
     };
     let judge = workspace::judge(&spec, rows.columns.as_deref())?;
     let ledger = Sqlite::rehearsal(None)?;
-    let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+    let survey = survey(&ledger, &judge, rows, manner(args.list.skip_invalid, None), output).await?;
     output.problems(&survey.warnings.kept, survey.warnings.count);
     let left_out: u64 = survey.left_out.values().sum();
     let to_send = named(&ledger, &args.list.only).await?.unwrap_or(survey.rows - left_out);
@@ -40,8 +40,8 @@ pub(super) fn missing(list: &str) -> Fault {
     Fault::Environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
 }
 
-pub(super) const fn invalid(skip: bool) -> Invalid {
-    if skip { Invalid::Skip } else { Invalid::Stop }
+pub(super) const fn manner(skip_invalid: bool, again: Option<Again>) -> Manner {
+    Manner { invalid: if skip_invalid { Invalid::Skip } else { Invalid::Stop }, again }
 }
 
 /// Takes the list in and shows what is wrong with it; problems end the command.
@@ -49,13 +49,13 @@ pub(super) async fn survey(
     ledger: &Sqlite,
     judge: &Judge,
     rows: Rows,
-    invalid: Invalid,
+    manner: Manner,
     output: &Output,
 ) -> Result<Survey, Fault> {
     for note in &rows.notes {
         output.say(&format!("{}: {note}", judge.list));
     }
-    let survey = enroll(ledger, judge, rows, invalid).await?;
+    let survey = enroll(ledger, judge, rows, manner).await?;
     if survey.problems.count > 0 {
         output.problems(&survey.warnings.kept, survey.warnings.count);
         return Err(Fault::Problems(survey.problems.kept, survey.problems.count));

@@ -120,6 +120,9 @@ pub(super) struct RunArgs {
     /// Where the report goes, instead of where the spec says (repeatable)
     #[arg(long, value_name = "PATH")]
     pub(super) report: Vec<PathBuf>,
+    /// Send again to those who failed and whom that can help
+    #[arg(long, conflicts_with = "sandbox")]
+    pub(super) retry_failed: bool,
     /// End the run (exit 5) instead of waiting for a quota or a time
     #[arg(long)]
     pub(super) no_wait: bool,

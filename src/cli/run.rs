@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use tokio::signal;
 
-use super::check::{invalid, missing, named, survey};
+use super::check::{manner, missing, named, survey};
 use super::exit::{Exit, Fault};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
@@ -16,7 +16,7 @@ use super::sandbox::Inside;
 use super::workspace::{self, Opened};
 use super::{ask, dry_run, environment, summary};
 use crate::enroll::{Found, Survey};
-use crate::ledger::{Frozen, Ledger, Sqlite, Totals};
+use crate::ledger::{Again, Frozen, Ledger, Sqlite, Totals};
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
 use crate::plan::{Judge, Judgement, forecast, in_words, requests_each};
@@ -91,25 +91,35 @@ impl Campaign {
         if let Some(frozen) = &frozen {
             same_people(&spec, frozen, &ledger.totals().await?)?;
         }
+        let only = (!args.list.only.is_empty()).then(|| args.list.only.clone());
+        let again = args.retry_failed.then(|| Again { only: only.clone() });
+        let mut retried = 0;
         let survey = match rows {
             Some(rows) => {
-                let survey = survey(&ledger, &judge, rows, invalid(args.list.skip_invalid), output).await?;
+                let survey = survey(&ledger, &judge, rows, manner(args.list.skip_invalid, again), output).await?;
                 output.aside(&survey.warnings.kept, survey.warnings.count);
                 survey
             }
             None => {
+                if let Some(again) = again {
+                    retried = ledger.retry_failed(again).await?;
+                }
                 judge_pending(&ledger, &judge).await?;
                 Survey::default()
             }
         };
         let named = named(&ledger, &args.list.only).await?;
-        let only: HashSet<String> = args.list.only.iter().cloned().collect();
-        let selection = Selection { only: (!only.is_empty()).then_some(only), limit: args.list.limit };
+        let only: Option<HashSet<String>> = only.map(HashSet::from_iter);
+        let selection = Selection { only, limit: args.list.limit };
         let totals = ledger.totals().await?;
         let pending = named.unwrap_or_else(|| totals.of(State::Pending));
         let campaign = Self { spec, ledger, judge, totals, pending, selection };
         if let Some(frozen) = frozen {
             campaign.show_changes(&frozen, output);
+        }
+        if args.retry_failed {
+            let taken = survey.enrolment.map_or(retried, |change| change.retried);
+            output.say(&summary::sent_again(taken, &campaign.totals));
         }
         let to = if args.sandbox { "the sandbox" } else { campaign.spec.livedesk.base_url.as_str() };
         campaign.show_plan(&survey, to, output);
@@ -267,6 +277,12 @@ impl Campaign {
             output.json(&summary::data(&self.spec.name, &totals));
         } else {
             output.result(&summary::text(&self.spec.name, &totals));
+        }
+        let mendable = summary::can_be_helped(&totals);
+        if mendable > 0 {
+            let what = counted(mendable, "failed message");
+            let file = &self.spec.source.name;
+            output.say(&format!("{what} may be helped by sending again: `campaign run {file} --retry-failed`"));
         }
         let pending = totals.of(State::Pending);
         let go_on = || format!("{} still pending; run the same command again to go on", counted(pending, "message"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::output::{counted, grouped};
-use crate::codes;
+use crate::codes::{self, Remedy, Scope};
 use crate::ledger::Totals;
 use crate::state::State;
 
@@ -30,14 +30,53 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         }
     }
     for (state, code, example, count) in totals.errors.iter().take(MOST_ERRORS) {
-        let words = codes::meaning(code).map_or(example.as_str(), |meaning| meaning.words);
-        let _ = write!(text, "\n  {} ×{}: {code}: {words}", state.word(), grouped(*count));
+        let words = codes::meaning(code).map_or_else(
+            || example.clone(),
+            |meaning| format!("{} (it lies with {})", meaning.words, meaning.fault.words()),
+        );
+        let alone =
+            totals.errors.len() == 1 && totals.of(State::Accepted) == 0 && codes::scope(code) != Scope::Recipient;
+        let nothing_else = if alone { "; nothing else was sent" } else { "" };
+        let _ = write!(text, "\n  {} ×{}: {code}: {words}{nothing_else}", state.word(), grouped(*count));
     }
     if totals.errors.len() > MOST_ERRORS {
         let _ =
             write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MOST_ERRORS);
     }
     text
+}
+
+/// What `--retry-failed` takes up and what it leaves, with the reasons.
+pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
+    let are = if taken == 1 { "is" } else { "are" };
+    let mut text = format!("{} {are} sent again", counted(taken, "failed message"));
+    for (reason, applies) in [
+        ("sending again can never help", (|remedy| remedy == Remedy::Never) as fn(Remedy) -> bool),
+        ("it is too early", |remedy| matches!(remedy, Remedy::Later(_))),
+        ("only a changed message can help", |remedy| remedy == Remedy::Changed),
+        ("not selected, or no longer on the list", |remedy| remedy == Remedy::Mended),
+    ] {
+        let left: Vec<String> = failed(totals)
+            .filter(|(code, _)| applies(codes::remedy(code)))
+            .map(|(code, count)| format!("{code} ×{}", grouped(count)))
+            .collect();
+        if !left.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  left as failed, {reason}: {}", left.join(", "));
+        }
+    }
+    text
+}
+
+/// How many of the failed may be helped by sending the same message again, now or later.
+pub(super) fn can_be_helped(totals: &Totals) -> u64 {
+    let helps = |code: &str| matches!(codes::remedy(code), Remedy::Mended | Remedy::Later(_));
+    failed(totals).filter(|(code, _)| helps(code)).map(|(_, count)| count).sum()
+}
+
+fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
+    let errors = totals.errors.iter().filter(|(state, ..)| *state == State::Failed);
+    errors.map(|(_, code, _, count)| (code.as_str(), *count))
 }
 
 /// The summary as data.
@@ -50,7 +89,8 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
         "outcomes": outcomes,
         "skipped": totals.left_out,
         "errors": totals.errors.iter().map(|(state, code, text, count)| {
-            json!({ "outcome": state, "error_code": code, "error": text, "count": count })
+            let meaning = codes::meaning(code).map(|meaning| meaning.words);
+            json!({ "outcome": state, "error_code": code, "error": text, "meaning": meaning, "count": count })
         }).collect::<Vec<_>>(),
     })
 }

@@ -10,11 +10,11 @@ mod sqlite;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::message::Address;
+use crate::message::Delivery;
 use crate::recipients::Row;
-use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome};
+use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome};
 pub use lock::{Holder, Lock};
-pub use sqlite::{Enrolled, Enrolment, Frozen, Records, Sqlite, Totals};
+pub use sqlite::{Again, Enrolled, Enrolment, Frozen, Records, Sqlite, Totals};
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,6 +67,8 @@ pub enum Entry {
         key: String,
         /// The recipient's row.
         row: Row,
+        /// The fingerprint of their message, where it is asked whether it has changed.
+        message: Option<String>,
     },
     /// Somebody who is left out; kept for the report.
     LeftOut {
@@ -98,18 +100,27 @@ pub struct Lease {
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
     made_for: Option<String>,
+    /// The fingerprint of the message.
+    says: Option<String>,
+    /// The message that LiveDesk has of it, and that failed at once: it can be asked to send that one again.
+    pub failed_message: Option<MessageId>,
 }
 
 impl Lease {
-    /// From now on for this address. Ids that an earlier attempt has made for another one (the row or the spec has been
-    /// corrected since) are forgotten: they would lead to the wrong person.
-    pub fn address_to(&mut self, address: &Address) {
-        let address = address.fingerprint();
-        if self.made_for.as_ref() != Some(&address) {
+    /// From now on for this address and with this message. Ids that an earlier attempt has made for another one (the row
+    /// or the spec has been corrected since) are forgotten: they would lead to the wrong person, or send the old text.
+    pub fn becomes(&mut self, delivery: &Delivery) {
+        let (address, message) = (delivery.address.fingerprint(), delivery.message.fingerprint());
+        let same_address = self.made_for.as_ref() == Some(&address);
+        if !same_address {
             self.contact_id = None;
             self.conversation_id = None;
         }
+        if !same_address || self.says.as_ref() != Some(&message) {
+            self.failed_message = None;
+        }
         self.made_for = Some(address);
+        self.says = Some(message);
     }
 
     /// Where it stands, for asking what comes behind it.

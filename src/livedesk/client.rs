@@ -14,7 +14,7 @@ use crate::attachment::Attachment;
 use crate::ledger::Claim;
 use crate::message::{Contact, Message};
 use crate::secret::Secret;
-use crate::state::{ContactId, ConversationId, Failure, InboxId};
+use crate::state::{ContactId, ConversationId, Failure, InboxId, MessageId};
 
 /// As much of a body as is read: an answer that matters is far smaller.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -102,6 +102,13 @@ impl Client {
     pub async fn send(&self, claim: &Claim, message: &Message, attachments: Vec<Attachment>) -> Reply<Sent> {
         let request = request::create_message(Id::Known(claim.conversation_id()), message);
         self.exchange(request, attachments).await.message()
+    }
+
+    /// Asks for a message that failed at once to be sent again, as it is. LiveDesk may send it again only in that case: one
+    /// that failed later, on the way, would be called sent and not be sent.
+    pub async fn send_again(&self, claim: &Claim, message_id: MessageId) -> Reply<Sent> {
+        let request = request::retry_message(claim.conversation_id(), message_id);
+        self.exchange(request, Vec::new()).await.message()
     }
 
     async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::message::{Address, Contact, Delivery, Message};
-use crate::state::{ContactId, ConversationId, InboxId};
+use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 
 /// All paths begin with this. The key pair belongs to one project, so there is no account id in it.
 const BASE: &str = "/api/v2/accounts";
@@ -102,6 +102,12 @@ pub fn create_message(conversation_id: Id<ConversationId>, message: &Message) ->
     let body = serde_json::to_value(message).unwrap_or_default();
     let request = post(format!("{BASE}/conversations/{conversation_id}/messages"), body);
     Request { attachments: message.attachments.clone(), ..request }
+}
+
+/// Sends a message that failed again.
+pub fn retry_message(conversation_id: ConversationId, message_id: MessageId) -> Request {
+    let path = format!("{BASE}/conversations/{conversation_id}/messages/{message_id}/retry");
+    Request { method: "POST", path, query: Vec::new(), body: None, attachments: Vec::new() }
 }
 
 /// All requests of a delivery in their order, as a dry run shows them.

@@ -9,6 +9,7 @@ mod template;
 
 use std::path::{Component, Path, PathBuf};
 
+use ring::digest::{SHA256, digest};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::problem::Problem;
@@ -92,6 +93,15 @@ pub struct Message {
     /// Files of the spec's folder; with any of them the request is multipart.
     #[serde(skip)]
     pub attachments: Vec<PathBuf>,
+}
+
+impl Message {
+    /// The same for the same message, whatever row and spec it was rendered from.
+    pub fn fingerprint(&self) -> String {
+        let text = serde_json::to_vec(&(self, &self.attachments)).unwrap_or_default();
+        let digest = digest(&SHA256, &text);
+        digest.as_ref()[..16].iter().fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
+    }
 }
 
 /// Whether a path has a part that begins with a dot: `.env`, `.campaign/...`.

@@ -20,6 +20,8 @@ pub(super) enum Setback {
     Hindered(Hindrance, Moment),
     /// A contact or conversation may have been made; trying again does no harm.
     Doubtful(Failure),
+    /// LiveDesk does not have the message that it was asked to send again.
+    Forgotten,
     /// Everybody must wait, and a claim should not wait with them.
     Paused,
     /// The run is ending.
@@ -50,7 +52,7 @@ impl<L: Ledger> Run<'_, L> {
                 return self.refuse(lease, Failure::new("not-renderable", what)).await;
             }
         };
-        lease.address_to(&delivery.address);
+        lease.becomes(&delivery);
         let mut tries = Tries::new(self.spec.send.retry);
         loop {
             lease.attempts += 1;
@@ -65,6 +67,7 @@ impl<L: Ledger> Run<'_, L> {
                 Setback::Stopped => return Ok(()),
                 // Nothing was asked of the server, so this was no attempt.
                 Setback::Paused => lease.attempts -= 1,
+                Setback::Forgotten => lease.failed_message = None,
                 Setback::Ledger(error) => return Err(error),
                 Setback::Refused(failure) => return self.refuse(lease, failure).await,
                 Setback::Hindered(Hindrance::Denied(failure), began) => {
@@ -111,7 +114,11 @@ impl<L: Ledger> Run<'_, L> {
         }
         drop(place);
         let (left_at, began) = (Timestamp::now(), self.begin());
-        let reply = self.client.send(&claim, &delivery.message, attachments).await;
+        let failed_message = claim.lease().failed_message;
+        let reply = match failed_message {
+            Some(message_id) => self.client.send_again(&claim, message_id).await,
+            None => self.client.send(&claim, &delivery.message, attachments).await,
+        };
         let (welcome, counts) = (is_welcome(&reply), self.learn(&reply, began, Step::Message));
         drop(trial);
         if !matches!(reply, Reply::NotTaken(_)) {
@@ -124,6 +131,10 @@ impl<L: Ledger> Run<'_, L> {
             }
             Reply::Done(sent) => {
                 Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
+            }
+            Reply::Refused(failure) if failed_message.is_some() && failure.code == "http-404" => {
+                let lease = self.ledger.release(claim).await?;
+                return Ok(After::NotYet(Box::new(lease), Setback::Forgotten));
             }
             Reply::Refused(failure) => Outcome::Failed(failure),
             Reply::Doubtful(failure) => Outcome::Unknown(failure),

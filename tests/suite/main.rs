@@ -3,6 +3,7 @@
 mod harness;
 
 mod addressing;
+mod again;
 mod answers;
 mod cases;
 mod commands;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
+use super::again::{self, Again};
 use super::send::{stored, unstored};
 use crate::ledger::{Entry, Lease, LedgerError};
 use crate::recipients::Row;
@@ -31,16 +32,19 @@ pub struct Enrolment {
     pub changed: u64,
     /// Pending ones that the list has no more; they are forgotten, nothing was sent to them.
     pub gone: u64,
+    /// Failed ones that are pending again.
+    pub retried: u64,
     /// Whether the list had been read before.
     pub again: bool,
 }
 
 impl Sqlite {
-    /// Begins to read the list. Nothing is kept until [`Sqlite::finish_enrolment`].
+    /// Begins to read the list. Nothing is kept until [`Sqlite::finish_enrolment`]. Failed deliveries that `again` is for
+    /// are taken up on the way.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn begin_enrolment(&self, spec: &Spec) -> Result<(), LedgerError> {
+    pub async fn begin_enrolment(&self, spec: &Spec, again: Option<Again>) -> Result<(), LedgerError> {
         let name = spec.name.clone();
         self.alone(move |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -48,7 +52,7 @@ impl Sqlite {
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
             connection.execute("UPDATE campaign SET enrolment = enrolment + 1", [])?;
             connection.execute("DELETE FROM left_out", [])?;
-            Ok(())
+            again.map_or(Ok(()), |again| again::mark(connection, &again))
         })
         .await
     }
@@ -60,14 +64,16 @@ impl Sqlite {
     pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
         let work = self.alone(move |connection| {
             let enrolment = enrolment(connection)?;
-            let mut columns = HashMap::new();
+            let mut seen = HashMap::new();
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
                     Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
-                    Entry::Delivery { key, row } => {
-                        let id = columns_id(connection, &mut columns, row)?;
-                        if let Some(first_line) = deliver(connection, enrolment, id, key, row)? {
+                    Entry::Delivery { key, row, message } => {
+                        let columns = columns_id(connection, &mut seen, row)?;
+                        if let Some(first_line) =
+                            deliver(connection, Reading { enrolment, columns }, key, row, message.as_deref())?
+                        {
                             duplicates.push(Enrolled { line: row.line, first_line });
                             leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
                         }
@@ -109,7 +115,7 @@ impl Sqlite {
             let gone = connection.execute(
                 // Whoever was tried stays on record, although nothing is sent to them any more.
                 "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
-                    AND id NOT IN (SELECT delivery FROM resolution)",
+                    AND id NOT IN (SELECT delivery FROM history)",
                 [now],
             )?;
             // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
@@ -124,6 +130,7 @@ impl Sqlite {
                 "DELETE FROM left_out WHERE key = '' AND line IN (SELECT line FROM delivery WHERE enrolment < ?1)",
                 [now],
             )?;
+            let retried = again::take_up(connection, now)?;
             let (new, known, changed) = connection.query_row(
                 "SELECT count(*) FILTER (WHERE first_enrolment = ?1),
                         count(*) FILTER (WHERE first_enrolment < ?1),
@@ -139,6 +146,7 @@ impl Sqlite {
                 known: unstored(known),
                 changed: unstored(changed),
                 gone: gone as u64,
+                retried: retried as u64,
                 again: now > 1,
             })
         })
@@ -158,14 +166,21 @@ fn enrolment(connection: &Connection) -> Result<i64, LedgerError> {
     Ok(connection.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?)
 }
 
-/// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
-/// delivery takes over the row while it is pending; once it was tried, the row stays what it was then.
-fn deliver(
-    connection: &Connection,
+/// Which reading of the list a row belongs to, and what its columns are.
+#[derive(Clone, Copy)]
+struct Reading {
     enrolment: i64,
     columns: i64,
+}
+
+/// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
+/// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was then.
+fn deliver(
+    connection: &Connection,
+    Reading { enrolment, columns }: Reading,
     key: &str,
     row: &Row,
+    message: Option<&str>,
 ) -> Result<Option<u64>, LedgerError> {
     let cells = serde_json::to_string(&row.cells).map_err(|error| LedgerError::Database(error.to_string()))?;
     let changed = connection
@@ -177,11 +192,12 @@ fn deliver(
                 enrolment = excluded.enrolment,
                 changed_in = iif(state = 'pending' AND (cells <> excluded.cells OR columns <> excluded.columns),
                                  excluded.enrolment, changed_in),
-                columns = iif(state = 'pending', excluded.columns, columns),
-                cells = iif(state = 'pending', excluded.cells, cells)
+                columns = iif(state = 'pending' OR again > 0, excluded.columns, columns),
+                cells = iif(state = 'pending' OR again > 0, excluded.cells, cells),
+                again = iif(again = 2, ?6 IS NOT sent_as, again)
              WHERE enrolment < excluded.enrolment",
         )?
-        .execute(params![key, stored(row.line), enrolment, columns, cells])?;
+        .execute(params![key, stored(row.line), enrolment, columns, cells, message])?;
     if changed == 1 {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 //! `synchronous = FULL` with a write-ahead log: a commit survives a power cut. While one group is being flushed the
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 
+mod again;
 mod enroll;
 mod read;
 mod send;
@@ -18,11 +19,12 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::{LedgerError, Lock};
+pub use again::Again;
 pub use enroll::{Enrolled, Enrolment};
 pub use read::{Frozen, Records, Totals};
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Changes in one commit at most: more would make the first of them wait for no gain.
 const LARGEST_GROUP: usize = 512;
@@ -243,11 +245,13 @@ fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
-    if check_format(&connection)? == 0 {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {} PRAGMA user_version = {FORMAT}; COMMIT;",
-            include_str!("schema.sql")
-        ))?;
+    let change = match check_format(&connection)? {
+        0 => include_str!("schema.sql"),
+        1 => include_str!("from_1_to_2.sql"),
+        _ => "",
+    };
+    if !change.is_empty() {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     }
     seen(&connection, true)?;
     Ok(connection)

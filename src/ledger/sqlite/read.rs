@@ -170,6 +170,7 @@ impl Sqlite {
         self.alone(move |connection| {
             let mut statement = connection.prepare(
                 "SELECT claimed_at FROM delivery WHERE claimed_at > ?1 AND state <> 'pending'
+                 UNION ALL SELECT claimed_at FROM history WHERE claimed_at > ?1
                  ORDER BY claimed_at DESC LIMIT ?2",
             )?;
             let mut times = statement
@@ -210,18 +211,18 @@ impl Sqlite {
         note: Option<String>,
     ) -> Result<usize, LedgerError> {
         self.alone(move |connection| {
-            let verdict = if sent { "sent" } else { "not-sent" };
+            let word = if sent { "resolved as sent" } else { "resolved as not sent" };
             let keys = keys.map(|keys| serde_json::to_string(&keys).unwrap_or_default());
             let transaction = connection.transaction()?;
             transaction.execute(
-                "INSERT INTO resolution (delivery, at, verdict, note)
-                 SELECT id, ?1, ?2, ?3 FROM delivery
+                "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word, note)
+                 SELECT id, ?1, state, error_code, error, message_id, claimed_at, ?2, ?3 FROM delivery
                  WHERE state = 'unknown' AND (?4 IS NULL OR key IN (SELECT value FROM json_each(?4)))",
-                params![now(), verdict, note, keys],
+                params![now(), word, note, keys],
             )?;
             let changed = transaction.execute(
                 "UPDATE delivery SET state = iif(?1, 'accepted', 'pending'), settled_at = iif(?1, ?2, NULL),
-                    error_code = iif(?1, ?4, NULL), error = iif(?1, 'resolved by hand as sent', NULL)
+                    error_code = iif(?1, ?4, NULL), error = NULL, message_id = iif(?1, message_id, NULL)
                  WHERE state = 'unknown' AND (?3 IS NULL OR key IN (SELECT value FROM json_each(?3)))",
                 params![sent, now(), keys, RESOLVED],
             )?;
@@ -247,8 +248,14 @@ impl Records<'_> {
     pub fn each(&self, mut each: impl FnMut(&Record) -> io::Result<()>) -> io::Result<()> {
         let mut read = || -> Result<(), LedgerError> {
             let mut statement = self.connection.prepare(
-                "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
-                        message_id, first_attempt_at, settled_at, id
+                "SELECT line, key, state, livedesk_status, error_code,
+                        nullif(concat_ws('; ', error, (
+                            SELECT group_concat(
+                                concat('earlier ', outcome, coalesce(', ' || error_code || ': ' || error, ''),
+                                    ' (', word, strftime(' %Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), ': ' || note, ')'),
+                                '; ' ORDER BY at)
+                            FROM history WHERE delivery = seen.id)), ''),
+                        attempts, contact_id, conversation_id, message_id, first_attempt_at, settled_at, id
                  FROM seen
                  UNION ALL
                  SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out

@@ -31,6 +31,8 @@ CREATE TABLE delivery (
     contact_id       INTEGER,
     conversation_id  INTEGER,
     made_for         TEXT,                  -- the address for which contact and conversation were made
+    sent_as          TEXT,                  -- the fingerprint of the message that was last claimed
+    again            INTEGER NOT NULL DEFAULT 0, -- a failed one, while the list is read: 1 will be sent again, 2 will be if its message has changed
     message_id       INTEGER,
     livedesk_status  TEXT,
     error_code       TEXT,
@@ -48,10 +50,16 @@ CREATE TABLE left_out (
     detail TEXT NOT NULL
 ) STRICT;
 
--- The operator's word on deliveries that were in doubt.
-CREATE TABLE resolution (
-    delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
-    at       INTEGER NOT NULL,
-    verdict  TEXT NOT NULL CHECK (verdict IN ('sent', 'not-sent')),
-    note     TEXT
+-- How deliveries had ended before an operator had them settled otherwise or sent again.
+CREATE TABLE history (
+    delivery   INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    at         INTEGER NOT NULL,           -- when the operator said so
+    outcome    TEXT NOT NULL CHECK (outcome IN ('failed', 'unknown')),
+    error_code TEXT,
+    error      TEXT,
+    message_id INTEGER,
+    claimed_at INTEGER,                    -- the message that was tried counts against quotas all the same
+    word       TEXT NOT NULL CHECK (word IN ('resolved as sent', 'resolved as not sent', 'sent again')),
+    note       TEXT
 ) STRICT;
+CREATE INDEX history_of ON history (delivery);

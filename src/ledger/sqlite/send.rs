@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 use super::Sqlite;
 use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
 use crate::recipients::{Columns, Row};
-use crate::state::{ContactId, ConversationId, Failure, Outcome, State};
+use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
 
 impl Sqlite {
     /// Begins a run: its number is the fence of its claims.
@@ -60,7 +60,8 @@ impl Ledger for Sqlite {
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
-                first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6, made_for = ?7
+                first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6, made_for = ?7,
+                sent_as = ?8
              WHERE id = ?1 AND state = 'pending'",
             values![
                 lease.id,
@@ -69,7 +70,8 @@ impl Ledger for Sqlite {
                 now(),
                 lease.contact_id.map(|id| stored(id.0)),
                 stored(conversation_id.0),
-                lease.made_for.clone()
+                lease.made_for.clone(),
+                lease.says.clone()
             ],
         )
         .await?;
@@ -156,7 +158,7 @@ impl Ledger for Sqlite {
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'failed', run = ?2, attempts = ?6, error_code = ?3, error = ?4,
-                first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5
+                first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5, message_id = NULL
              WHERE id = ?1 AND state = 'pending'",
             values![lease.id, self.this_run(), failure.code, failure.text, now(), lease.attempts],
         )
@@ -168,7 +170,7 @@ impl Ledger for Sqlite {
 fn pending(connection: &Connection, after: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id,
-                d.made_for
+                d.made_for, d.sent_as, d.message_id
          FROM delivery d JOIN columns c ON c.id = d.columns
          WHERE d.state = 'pending' AND d.id > ?1 AND d.enrolment = (SELECT enrolment FROM campaign)
          ORDER BY d.id LIMIT ?2",
@@ -198,6 +200,8 @@ fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> 
         contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
         conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
         made_for: row.get(8)?,
+        says: row.get(9)?,
+        failed_message: row.get::<_, Option<i64>>(10)?.map(|id| MessageId(unstored(id))),
     })
 }
 

@@ -1,0 +1,188 @@
+//! `run --retry-failed` and `resolve`: only an operator's word sends again, only to whom it can help, and what was before
+//! stays on record.
+
+use std::fs;
+
+use rusqlite::Connection;
+
+use crate::harness::{Desk, Project};
+
+const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, \
+     processed_params: { '1': 'x' } } }";
+
+fn fails_once(code: u32) -> Desk {
+    Desk::start(&format!(
+        "faults: [{{ on: message, match: {{ conversation_id: 102 }}, times: 1, fail: {{ code: {code}, title: No }} }}]"
+    ))
+}
+
+/// How often conversation 102 was asked to get a message anew, and to get the one that it has again.
+fn to_102(desk: &Desk) -> (usize, usize) {
+    let retries = desk.requests("retry").len();
+    (desk.addressed().iter().filter(|id| **id == 102).count(), retries)
+}
+
+#[test]
+fn a_message_that_failed_at_once_is_sent_again_by_livedesk_itself() {
+    let desk = fails_once(131_053);
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(3);
+    project.run(&[]).exits(3);
+    assert_eq!(to_102(&desk), (1, 0), "nothing is sent again without being asked for");
+    project.run(&["--retry-failed"]).exits(0).says("1 failed message is sent again");
+    assert_eq!(to_102(&desk), (1, 1));
+    let row = &project.report()[1];
+    assert_eq!((row["outcome"].as_str(), row["attempts"].as_str()), ("accepted", "2"));
+    assert!(row["error"].starts_with("earlier failed, 131053: 131053: No (sent again 20"), "{row:?}");
+}
+
+#[test]
+fn a_message_that_livedesk_has_forgotten_is_sent_anew() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, times: 1, fail: { code: 131053, title: No } }
+          - { on: retry, status: 404 }",
+    );
+    let project = Project::at(&desk).people(1);
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!((desk.messages().len(), desk.requests("retry").len()), (2, 1));
+}
+
+#[test]
+fn doubt_about_sending_again_is_doubt() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, times: 1, fail: { code: 131053, title: No } }
+          - { on: retry, drop: after_accepting }",
+    );
+    let project = Project::at(&desk).people(1);
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed"]).exits(4);
+    project.run(&["--retry-failed"]).exits(4);
+    assert_eq!(desk.requests("retry").len(), 1);
+}
+
+#[test]
+fn whom_it_cannot_help_or_not_yet_is_left_and_said() {
+    for (code, why) in [(131_026, "can never help"), (131_049, "too early"), (131_050, "can never help")] {
+        let desk = fails_once(code);
+        let project = Project::at(&desk).people(3);
+        project.run(&[]).exits(3);
+        let ran = project.run(&["--retry-failed"]).exits(3).says(why);
+        assert_eq!(to_102(&desk), (1, 0), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn who_had_enough_is_asked_again_after_a_day() {
+    let desk = fails_once(131_049);
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(3);
+    let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    ledger.execute("UPDATE delivery SET settled_at = settled_at - 86400001", []).unwrap();
+    drop(ledger);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(to_102(&desk).0 + to_102(&desk).1, 2);
+}
+
+#[test]
+fn a_wrong_template_is_sent_again_only_once_it_is_mended_and_then_anew() {
+    let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 1 }]");
+    let wrong = TEMPLATE.replace("'1': 'x'", "'1': 'x', '2': 'y'");
+    let project = Project::at(&desk).people(4).message(&wrong);
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed"]).exits(3).says("only a changed message can help");
+    assert_eq!(desk.messages().len(), 4);
+    let project = project.message(TEMPLATE);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!((desk.messages().len(), desk.requests("retry").len()), (8, 0));
+}
+
+#[test]
+fn a_corrected_row_is_taken_as_it_is_now() {
+    let desk =
+        Desk::start("faults: [{ on: message, match: { content: Bob }, fail: { code: 132005, title: Too long } }]");
+    let project =
+        Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n").message("{ content: 'Hi {{ name }}' }");
+    project.run(&[]).exits(3);
+    let project = project.list("conversation_id,name\n101,Ada changed too\n102,B.\n");
+    project.run(&["--retry-failed"]).exits(0);
+    let texts: Vec<_> = desk.messages().iter().map(|entry| entry["body"]["content"].clone()).collect();
+    assert_eq!(texts, ["Hi Ada", "Hi Bob", "Hi B."]);
+}
+
+#[test]
+fn only_those_who_are_named_are_sent_again() {
+    let desk = Desk::start("faults: [{ on: message, times: 3, status: 404 }]");
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed", "--only", "102"]).exits(3);
+    assert_eq!(project.outcomes(), ["101: failed", "102: accepted", "103: failed"]);
+}
+
+#[test]
+fn what_a_dry_run_with_it_shows_is_what_leaves_and_nothing_is_changed() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 404 }]");
+    let project = Project::at(&desk).people(2).send("concurrency: 1");
+    project.run(&[]).exits(3);
+    let ran = project.run(&["--retry-failed", "--dry-run", "--format", "json"]).exits(0);
+    assert_eq!(ran.json().len(), 1);
+    assert_eq!(ran.json()[0]["key"], "101");
+    assert_eq!(project.outcomes()[0], "101: failed");
+    assert_eq!(desk.messages().len(), 2);
+}
+
+#[test]
+fn without_its_list_a_campaign_is_retried_from_the_ledger() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 404 }]");
+    let project = Project::at(&desk).people(2).send("concurrency: 1");
+    project.run(&[]).exits(3);
+    fs::remove_file(project.path("list.csv")).unwrap();
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(desk.addressed(), [101, 102, 101]);
+}
+
+#[test]
+fn messages_that_failed_count_against_quotas_after_they_are_taken_up_again() {
+    let desk = Desk::start("faults: [{ on: message, times: 2, fail: { code: 131053, title: No } }]");
+    let project = Project::at(&desk).people(3).send("quota: 3/h");
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed", "--no-wait"]).exits(5);
+    assert_eq!((desk.messages().len(), desk.requests("retry").len()), (3, 0));
+}
+
+#[test]
+fn a_resolved_delivery_shows_its_history() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 102 }, times: 1, status: 500 }]");
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(4);
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent", "--note", "not in LiveDesk"]).exits(0);
+    project.run(&[]).exits(0);
+    let row = &project.report()[1];
+    assert_eq!((row["outcome"].as_str(), row["error_code"].as_str()), ("accepted", ""));
+    let error = &row["error"];
+    assert!(error.starts_with("earlier unknown, http-500: ") && error.ends_with(": not in LiveDesk)"), "{error}");
+    assert!(error.contains("(resolved as not sent 20"), "{error}");
+}
+
+#[test]
+fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3);
+    project.run(&["--limit", "1"]).exits(0);
+    let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    ledger
+        .execute_batch(
+            "DROP TABLE history; ALTER TABLE delivery DROP COLUMN sent_as; ALTER TABLE delivery DROP COLUMN again;
+             CREATE TABLE resolution (delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+                at INTEGER NOT NULL, verdict TEXT NOT NULL, note TEXT) STRICT;
+             INSERT INTO resolution SELECT id, 1795000000000, 'sent', 'seen there' FROM delivery WHERE key = '101';
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(ledger);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [101, 102, 103]);
+    assert_eq!(project.report()[0]["error"], "earlier unknown (resolved as sent 2026-11-18T11:06:40Z: seen there)");
+}
