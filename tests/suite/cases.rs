@@ -4,6 +4,8 @@
 //! In a list, `who` is a row's key and the whole content of its message, so that the journal tells who was sent to.
 //! A folder without a script has no desk. With `interrupt.txt` the first run gets a Ctrl-C once it has said those words.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::fmt::Write;
 use std::fs;
 use std::panic;
