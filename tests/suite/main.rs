@@ -12,6 +12,7 @@ mod pacing;
 mod problems;
 mod promises;
 mod readme;
+mod remaining;
 mod resuming;
 mod rooms;
 mod samples;
