@@ -6,6 +6,7 @@ mod addressing;
 mod answers;
 mod commands;
 mod corrections;
+mod fuzz;
 mod guards;
 mod lists;
 mod pacing;
