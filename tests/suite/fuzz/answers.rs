@@ -19,7 +19,9 @@ fn says_sent(answer: &Answer) -> bool {
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let inner = if body.get("code").is_some() && body["data"].is_object() { &body["data"] } else { &body };
     let id = inner["id"].is_u64() || inner["id"].as_str().is_some_and(|id| id.parse::<u64>().is_ok());
-    let failed = inner["status"].as_str().is_none_or(|status| status.trim() == "failed");
+    let failed = inner["status"]
+        .as_str()
+        .is_none_or(|status| status.trim_matches(|c: char| c.is_whitespace() || c.is_control()) == "failed");
     (200..300).contains(&answer.status) && id && !failed
 }
 
