@@ -94,12 +94,11 @@ impl Source {
     fn is_private(&self, offset: usize) -> bool {
         let rest = self.text.get(offset..).unwrap_or_default();
         let line_end = offset + rest.find('\n').unwrap_or(rest.len());
-        // From the value upwards, for a spec may have thousands of problems, and each asks.
-        let lines = || self.text.get(..line_end).unwrap_or_default().lines().rev();
-        let line = lines().next().unwrap_or_default();
+        let lines: Vec<&str> = self.text.get(..line_end).unwrap_or_default().lines().collect();
+        let line = lines.last().copied().unwrap_or_default();
         let is_address = line.contains("base_url") && !["@", "key", "sec"].iter().any(|word| line.contains(word));
-        let top_level = |line: &&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
-        !is_address && lines().find(top_level).is_some_and(|line| line.contains("livedesk"))
+        let top_level = |line: &&&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
+        !is_address && lines.iter().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
     }
 
     /// The place of `len` bytes at `at` inside the string `value` that stands at `mark`. Exact for plain, quoted and
