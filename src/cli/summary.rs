@@ -31,7 +31,7 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
     }
     for (state, code, example, count) in totals.errors.iter().take(MOST_ERRORS) {
         let words = codes::meaning(code).map_or_else(
-            || example.clone(),
+            || without(code, example),
             |meaning| format!("{} (it lies with {})", meaning.words, meaning.fault.words()),
         );
         let alone =
@@ -72,6 +72,11 @@ pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
 pub(super) fn can_be_helped(totals: &Totals) -> u64 {
     let helps = |code: &str| matches!(codes::remedy(code), Remedy::Mended | Remedy::Later(_));
     failed(totals).filter(|(code, _)| helps(code)).map(|(_, count)| count).sum()
+}
+
+/// A text without the code that it begins with, which stands in front of it already.
+fn without(code: &str, text: &str) -> String {
+    text.strip_prefix(code).map_or(text, |rest| rest.trim_start_matches([':', ' '])).to_owned()
 }
 
 fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::codes;
@@ -74,7 +75,7 @@ pub enum ContactReply {
     /// It was made.
     Made(ContactId),
     /// Somebody has one of these attributes already; the answer does not say who.
-    Taken(Vec<String>),
+    Taken(Vec<Attribute>),
 }
 
 /// A message that LiveDesk took.
@@ -89,39 +90,35 @@ pub struct Sent {
 impl Exchange {
     /// As the answer to making a contact.
     pub fn contact(self) -> Reply<ContactReply> {
+        if let Self::Answered(answer) = &self
+            && let Some(attributes) = answer.taken()
+        {
+            return Reply::Done(ContactReply::Taken(attributes));
+        }
         let answer = match self.unless_refused() {
             Ok(answer) => answer,
-            Err(Reply::Refused(failure)) if failure.code == TAKEN => {
-                return Reply::Done(ContactReply::Taken(failure.text.split(", ").map(str::to_owned).collect()));
-            }
             Err(reply) => return reply.retyped(),
         };
         let body = answer.json();
         let id = [&body["payload"]["contact"]["id"], &body["payload"]["id"], &body["id"]].into_iter().find_map(number);
         match id {
             Some(id) => Reply::Done(ContactReply::Made(ContactId(id))),
-            None => Reply::Doubtful(unreadable("the contact's id")),
+            None => Reply::Doubtful(answer.unreadable("the contact's id")),
         }
     }
 
-    /// As the answer to a search: the contacts whose `attribute` is exactly `value`, and whether a page more is worth
-    /// asking for.
-    pub fn matches(self, attribute: &str, value: &str) -> Reply<(Vec<ContactId>, bool)> {
+    /// As the answer to a search: the contacts who have exactly this, and whether a page more is worth asking for.
+    pub fn matches(self, attribute: Attribute, value: &str) -> Reply<(Vec<Owner>, bool)> {
         let answer = match self.unless_refused() {
             Ok(answer) => answer,
             Err(reply) => return reply.retyped(),
         };
         let body = answer.json();
         let Some(contacts) = body["payload"].as_array() else {
-            return Reply::Doubtful(unreadable("the list of contacts"));
+            return Reply::Doubtful(answer.unreadable("the list of contacts"));
         };
-        let same = |contact: &&Value| {
-            let found = contact[attribute].as_str().unwrap_or_default();
-            // E-mail addresses are unique whatever their case; everything else is compared to the letter.
-            found == value || attribute == "email" && found.to_lowercase() == value.to_lowercase()
-        };
-        let ids = contacts.iter().filter(same).filter_map(|contact| number(&contact["id"])).map(ContactId).collect();
-        Reply::Done((ids, contacts.len() >= PAGE))
+        let owners = contacts.iter().filter_map(Owner::read).filter(|owner| owner.has(attribute, value)).collect();
+        Reply::Done((owners, contacts.len() >= PAGE))
     }
 
     /// As the answer to a request of which only matters whether the server lets us in.
@@ -137,7 +134,7 @@ impl Exchange {
         match self.unless_refused() {
             Ok(answer) => match number(&answer.json()["id"]) {
                 Some(id) => Reply::Done(ConversationId(id)),
-                None => Reply::Doubtful(unreadable("the conversation's id")),
+                None => Reply::Doubtful(answer.unreadable("the conversation's id")),
             },
             Err(reply) => reply.retyped(),
         }
@@ -154,13 +151,14 @@ impl Exchange {
         let status = body["status"].as_str().map(one_line);
         match (message_id, status) {
             (message_id, Some(status)) if status == "failed" => {
-                let text = one_line(body["content_attributes"]["external_error"].as_str().unwrap_or("no reason given"));
+                let text = external_error(&body["content_attributes"]);
                 let code = codes::code_in(&text).map_or_else(|| "failed".to_owned(), |code| code.to_string());
                 Reply::Refused(Failure { code, text, message_id, livedesk_status: Some(status) })
             }
             (Some(message_id), Some(livedesk_status)) => Reply::Done(Sent { message_id, livedesk_status }),
             (message_id, livedesk_status) => {
-                Reply::Doubtful(Failure { message_id, livedesk_status, ..unreadable("the message's id and status") })
+                let why = answer.unreadable("the message's id and status");
+                Reply::Doubtful(Failure { message_id, livedesk_status, ..why })
             }
         }
     }
@@ -178,7 +176,7 @@ impl Exchange {
         match answer.status {
             200..=299 => Ok(answer),
             401 | 403 => Err(Reply::NotTaken(Hindrance::Denied(answer.failure()))),
-            400..=499 => Err(Reply::Refused(answer.taken().unwrap_or_else(|| answer.failure()))),
+            400..=499 => Err(Reply::Refused(answer.failure())),
             _ => Err(Reply::Doubtful(answer.failure())),
         }
     }
@@ -188,7 +186,7 @@ impl<T> Reply<T> {
     /// The same reply to another question; only replies without a result have this to offer.
     fn retyped<U>(self) -> Reply<U> {
         match self {
-            Self::Done(_) => Reply::Doubtful(unreadable("the result")),
+            Self::Done(_) => Reply::Doubtful(Failure::new(UNREADABLE, "the answer says success but no result")),
             Self::Refused(failure) => Reply::Refused(failure),
             Self::NotTaken(hindrance) => Reply::NotTaken(hindrance),
             Self::Doubtful(failure) => Reply::Doubtful(failure),
@@ -196,8 +194,76 @@ impl<T> Reply<T> {
     }
 }
 
-/// The code of a failure that says which attributes are taken.
-const TAKEN: &str = "taken";
+/// The code of a success that cannot be read.
+const UNREADABLE: &str = "unreadable-answer";
+
+/// What only one contact of a project may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attribute {
+    /// Compared whatever the case.
+    Email,
+    /// In international form.
+    PhoneNumber,
+    /// The project's own.
+    Identifier,
+}
+
+impl Attribute {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Email, Self::PhoneNumber, Self::Identifier];
+
+    /// LiveDesk's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::PhoneNumber => "phone_number",
+            Self::Identifier => "identifier",
+        }
+    }
+}
+
+/// A contact that a search has found, by what is its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its id.
+    pub id: ContactId,
+    own: [Option<String>; 3],
+}
+
+impl Owner {
+    fn read(contact: &Value) -> Option<Self> {
+        let own = Attribute::ALL.map(|attribute| contact[attribute.name()].as_str().map(str::to_owned));
+        Some(Self { id: ContactId(number(&contact["id"])?), own })
+    }
+
+    /// Whether it has exactly this.
+    pub fn has(&self, attribute: Attribute, value: &str) -> bool {
+        self.own(attribute).is_some_and(|own| match attribute {
+            Attribute::Email => own.to_lowercase() == value.to_lowercase(),
+            Attribute::PhoneNumber | Attribute::Identifier => own == value,
+        })
+    }
+
+    /// Whether it has something else there: it is somebody else, or somebody who has changed.
+    pub fn contradicts(&self, attribute: Attribute, value: &str) -> bool {
+        self.own(attribute).is_some_and(|own| !own.is_empty()) && !self.has(attribute, value)
+    }
+
+    fn own(&self, attribute: Attribute) -> Option<&str> {
+        self.own[attribute as usize].as_deref()
+    }
+}
+
+/// Why a message failed, in the channel's words. The attributes may come as an object or as JSON text.
+fn external_error(attributes: &Value) -> String {
+    let parsed: Option<Value> = attributes.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let text = match &parsed.as_ref().unwrap_or(attributes)["external_error"] {
+        Value::Null => String::new(),
+        Value::String(text) => one_line(text),
+        other => one_line(&other.to_string()),
+    };
+    if text.is_empty() { "no reason given".to_owned() } else { text }
+}
 
 impl Answer {
     fn json(&self) -> Value {
@@ -211,12 +277,14 @@ impl Answer {
         }
     }
 
-    /// 429; 503 that says when to come back; and 422 for more than 200 messages a minute in one conversation.
+    /// 429; 503 that says when to come back; 422 for more than 200 messages a minute in one conversation; and the code by
+    /// which EngageLab's other APIs limit their rate.
     fn is_busy(&self) -> bool {
         match self.status {
             429 => true,
             503 => self.retry_after.is_some(),
             422 => self.body.contains("Too many messages"),
+            400 => serde_json::from_str::<Value>(&self.body).is_ok_and(|body| body["code"] == 3004),
             _ => false,
         }
     }
@@ -226,6 +294,7 @@ impl Answer {
         let text = self.retry_after.as_deref()?.trim();
         let wait = match text.parse::<u64>() {
             Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => LONGEST_WAIT,
             Err(_) => {
                 let until = httpdate::parse_http_date(text).ok()?;
                 let now = self.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
@@ -236,30 +305,44 @@ impl Answer {
         Some(wait.min(LONGEST_WAIT))
     }
 
-    /// A 422 that names attributes which somebody else has.
-    fn taken(&self) -> Option<Failure> {
-        let body = self.json();
-        let attributes: Vec<&str> = body["attributes"].as_array()?.iter().filter_map(Value::as_str).collect();
+    /// The attributes that somebody else has, if a 422 says so and names no others.
+    fn taken(&self) -> Option<Vec<Attribute>> {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let body = if body["attributes"].is_array() { &body } else { &body["data"] };
+        let names: Vec<&str> = body["attributes"].as_array()?.iter().filter_map(Value::as_str).collect();
+        let attributes = Attribute::ALL.into_iter().filter(|attribute| names.contains(&attribute.name())).collect();
+        let all_known = names.iter().all(|name| Attribute::ALL.iter().any(|attribute| attribute.name() == *name));
         let says_so = body["message"].as_str().is_some_and(|message| message.contains("taken"));
-        (self.status == 422 && says_so && !attributes.is_empty()).then(|| Failure::new(TAKEN, attributes.join(", ")))
+        (self.status == 422 && says_so && all_known && !names.is_empty()).then_some(attributes)
+    }
+
+    /// A success without what it should bring.
+    fn unreadable(&self, what: &str) -> Failure {
+        let words = self.words().map_or_else(String::new, |words| format!(" ({words})"));
+        Failure::new(UNREADABLE, format!("the answer says success but not {what}{words}"))
     }
 
     /// The server's own words, in whichever of its shapes they come.
     fn failure(&self) -> Failure {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let texts = [&body["error"], &body["message"], &body["errors"][0]];
-        let text = texts.into_iter().find_map(|text| text.as_str()).map(one_line);
-        let text = text.unwrap_or_else(|| match self.body.trim_start().chars().next() {
-            None => "no body".to_owned(),
-            Some('<') => "an HTML page".to_owned(),
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        let reason = reason.unwrap_or("an unknown status");
+        let text = self.words().unwrap_or_else(|| match self.body.trim_start().chars().next() {
+            _ if (300..400).contains(&self.status) => {
+                format!("{reason}: a redirect, which is never followed; check `livedesk.base_url`")
+            }
+            None => format!("{reason}, without a body"),
+            Some('<') => format!("{reason}, as an HTML page"),
             Some(_) => one_line(&self.body),
         });
         Failure::new(format!("http-{}", self.status), text)
     }
-}
 
-fn unreadable(what: &str) -> Failure {
-    Failure::new("unreadable-answer", format!("the answer says success but not {what}"))
+    /// What the body says in words, in whichever of its shapes.
+    fn words(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let texts = [&body["error"], &body["message"], &body["errors"][0]];
+        texts.into_iter().find_map(|text| text.as_str()).map(one_line).filter(|words| !words.is_empty())
+    }
 }
 
 /// An id, which may come as a number or as a text of digits.
@@ -267,10 +350,17 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
+/// Characters that change the direction of what stands around them: they would make a text read as another.
+const fn turns_the_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// One clean line: no control characters, which could drive a terminal, and no more than is worth reading.
 pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control() || turns_the_text(c))
+        .filter(|word| !word.is_empty())
+        .collect();
     let mut line: String = words.join(" ").chars().take(LONGEST_TEXT).collect();
     if words.iter().map(|word| word.chars().count() + 1).sum::<usize>() > LONGEST_TEXT + 1 {
         line.push('…');
@@ -359,8 +449,8 @@ mod tests {
             (r#"{"errors":["You need to sign in"]}"#, "You need to sign in"),
             (r#"{"code":3002,"message":"bad request"}"#, "bad request"),
             ("Forbidden\n", "Forbidden"),
-            ("<html><body>Oops</body></html>", "an HTML page"),
-            ("", "no body"),
+            ("<html><body>Oops</body></html>", "Unprocessable Entity, as an HTML page"),
+            ("", "Unprocessable Entity, without a body"),
             ("\u{1b}[31mred\u{7}\n\n alert", "[31mred alert"),
         ] {
             let Reply::Refused(failure) = answer(422, body).conversation() else { panic!("{body}") };
@@ -372,7 +462,7 @@ mod tests {
     #[test]
     fn a_taken_contact_names_the_attributes() {
         let body = r#"{"message":"Email has already been taken, Phone number has already been taken","attributes":["email","phone_number"]}"#;
-        let taken = ContactReply::Taken(vec!["email".to_owned(), "phone_number".to_owned()]);
+        let taken = ContactReply::Taken(vec![Attribute::Email, Attribute::PhoneNumber]);
         assert_eq!(answer(422, body).contact(), Reply::Done(taken));
         let made =
             answer(200, r#"{"payload":{"contact":{"id":2219259},"contact_inbox":{"source_id":null}}}"#).contact();
@@ -383,10 +473,12 @@ mod tests {
     fn only_exact_matches_of_a_search_count() {
         let body = r#"{"meta":{"count":3,"current_page":"1"},"payload":[
             {"id":1,"email":"ada@example.com"},{"id":2,"email":"Ada@Example.com.au"},{"id":"3","email":"ADA@example.com"}]}"#;
-        let found = answer(200, body).matches("email", "ada@example.com");
-        assert_eq!(found, Reply::Done((vec![ContactId(1), ContactId(3)], false)));
+        let Reply::Done((found, false)) = answer(200, body).matches(Attribute::Email, "ada@example.com") else {
+            panic!()
+        };
+        assert_eq!(found.iter().map(|owner| owner.id).collect::<Vec<_>>(), [ContactId(1), ContactId(3)]);
         let found = answer(200, r#"{"payload":[{"id":1,"phone_number":"+491512345678"}]}"#)
-            .matches("phone_number", "+49151234567");
+            .matches(Attribute::PhoneNumber, "+49151234567");
         assert_eq!(found, Reply::Done((vec![], false)));
     }
 }

@@ -8,7 +8,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
-use super::answer::{Answer, ContactReply, Exchange, Reply, Sent, one_line};
+use super::answer::{Answer, Attribute, ContactReply, Exchange, Owner, Reply, Sent, one_line};
 use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
 use crate::ledger::Claim;
@@ -77,8 +77,8 @@ impl Client {
         self.exchange(request::create_contact(inbox_id, contact), Vec::new()).await.contact()
     }
 
-    /// One page of the contacts whose `attribute` is exactly `value`, and whether a further page is worth asking for.
-    pub async fn find_contact(&self, attribute: &str, value: &str, page: u32) -> Reply<(Vec<ContactId>, bool)> {
+    /// One page of the contacts who have exactly this, and whether a further page is worth asking for.
+    pub async fn find_contact(&self, attribute: Attribute, value: &str, page: u32) -> Reply<(Vec<Owner>, bool)> {
         self.exchange(request::find_contact(value, page), Vec::new()).await.matches(attribute, value)
     }
 
@@ -117,7 +117,10 @@ impl Client {
             // Refused, no such host, no TLS: nothing of the request has left.
             Err(error) if error.is_connect() || error.is_builder() => Exchange::NotSent(chain(&error)),
             Err(error) if error.is_timeout() => Exchange::Lost(Failure::new("timeout", "no answer in time")),
-            Err(error) => Exchange::Lost(Failure::new("connection-lost", chain(&error))),
+            Err(error) => {
+                let text = format!("the connection broke before the answer was whole ({})", chain(&error));
+                Exchange::Lost(Failure::new("connection-lost", text))
+            }
         }
     }
 

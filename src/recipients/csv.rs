@@ -52,7 +52,7 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> 
     let line = reader.position().line().saturating_sub(1).max(1);
     let columns = header(&names, written.name, line)?;
     let file = written.name.to_owned();
-    let rows = Records { reader, record: csv::StringRecord::new(), columns: columns.clone(), file };
+    let rows = Records { reader, record: csv::StringRecord::new(), columns: columns.clone(), file, broken: false };
     Ok(Rows { columns: Some(columns), notes, rows: Box::new(rows) })
 }
 
@@ -76,12 +76,17 @@ struct Records<R> {
     record: csv::StringRecord,
     columns: Arc<Columns>,
     file: String,
+    /// Nothing that comes behind what ended the list is read.
+    broken: bool,
 }
 
 impl<R: Read> Iterator for Records<R> {
     type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.broken {
+            return None;
+        }
         match self.reader.read_record(&mut self.record) {
             Ok(false) => {
                 self.reader.get_mut().take_open().map(|line| Err(Unreadable::List(unclosed(&self.file, line))))
@@ -94,6 +99,7 @@ impl<R: Read> Iterator for Records<R> {
             Err(error) => {
                 let problem = problem(&self.file, &error, self.columns.names().len());
                 let is_row = matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. });
+                self.broken = !is_row;
                 Some(Err(if is_row { Unreadable::Row(problem) } else { Unreadable::List(problem) }))
             }
         }

@@ -2,22 +2,28 @@
 
 use std::io::{Cursor, Read};
 
-use calamine::{Data, Reader, Xlsx};
+use calamine::{Cell, Data, Range, Reader, Xlsx, XlsxError};
 use serde_json::Value;
 
 use super::encoding::unreadable;
 use super::{Row, Rows, Unreadable, Written, empty, header};
 use crate::problem::{Place, Problem};
 
+/// Cells that a sheet may span, empty ones included, for each takes memory: a stray cell in the last row and column of
+/// Excel would span seventeen thousand million.
+const MOST_CELLS: u64 = 20_000_000;
+
 pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| vec![unreadable(written.name, &error)])?;
-    let broken = |error: calamine::XlsxError| {
+    let broken = |error: XlsxError| {
         let what = format!("the workbook cannot be read: {error}");
         vec![Problem::error(Place::file(written.name), what).hint("save it again as .xlsx, or as CSV in UTF-8")]
     };
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
-    let sheet = workbook.worksheet_range_at(0).ok_or_else(|| empty(written.name))?.map_err(broken)?;
+    let first = workbook.sheet_names().first().cloned().ok_or_else(|| empty(written.name))?;
+    let cells = cells(&mut workbook, &first).map_err(broken)?.ok_or_else(|| too_wide(written.name))?;
+    let sheet = Range::from_sparse(cells);
     let first_line = u64::from(sheet.start().map_or(0, |(row, _)| row)) + 1;
     let mut rows: Vec<Vec<Data>> = sheet.rows().map(<[Data]>::to_vec).collect();
     if rows.is_empty() {
@@ -41,6 +47,35 @@ pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, 
             Ok(Row { line, columns: shared.clone(), cells: cells.collect::<Result<_, _>>().map_err(Unreadable::Row)? })
         });
     Ok(Rows { columns: Some(columns), notes: Vec::new(), rows: Box::new(rows) })
+}
+
+/// The cells of a sheet that hold something; `None` if they span more than [`MOST_CELLS`].
+fn cells(workbook: &mut Xlsx<Cursor<Vec<u8>>>, sheet: &str) -> Result<Option<Vec<Cell<Data>>>, XlsxError> {
+    let mut reader = workbook.worksheet_cells_reader(sheet)?;
+    let mut cells = Vec::new();
+    let (mut rows, mut columns) = ((u32::MAX, 0), (u32::MAX, 0));
+    while let Some(cell) = reader.next_cell()? {
+        let (row, column) = cell.get_position();
+        let value = Data::from(cell.get_value().clone());
+        if value == Data::Empty {
+            continue;
+        }
+        rows = (rows.0.min(row), rows.1.max(row));
+        columns = (columns.0.min(column), columns.1.max(column));
+        let span = |(first, last): (u32, u32)| u64::from(last - first) + 1;
+        if span(rows).saturating_mul(span(columns)) > MOST_CELLS || cells.len() as u64 >= MOST_CELLS {
+            return Ok(None);
+        }
+        cells.push(Cell::new((row, column), value));
+    }
+    Ok(Some(cells))
+}
+
+fn too_wide(file: &str) -> Vec<Problem> {
+    vec![
+        Problem::error(Place::file(file), format!("the sheet spans more than {MOST_CELLS} cells"))
+            .hint("delete stray cells far from the list, or save it as CSV in UTF-8"),
+    ]
 }
 
 /// A cell as a person would type it: whole numbers without a fraction, dates in ISO 8601. `None` for an error cell.

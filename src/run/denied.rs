@@ -86,7 +86,10 @@ impl<L: Ledger> Run<'_, L> {
             self.denied.lock().unwrap_or_else(PoisonError::into_inner).knocked_in_vain = in_vain;
         }
         if last_word {
-            self.stop.because(End::Environment(format!("LiveDesk refuses the credentials ({failure})")));
+            self.stop.because(End::Environment(format!(
+                "LiveDesk refuses the credentials ({failure}): check `{}` and `{}`",
+                self.spec.livedesk.api_key, self.spec.livedesk.api_secret
+            )));
         }
         Ok(())
     }

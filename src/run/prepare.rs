@@ -5,7 +5,7 @@ use super::waiting::Step;
 use super::{Event, Run};
 use crate::attachment::Attachment;
 use crate::ledger::{Found, Lease, Ledger};
-use crate::livedesk::{ContactReply, Reply};
+use crate::livedesk::{Attribute, ContactReply, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::retry::Moment;
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
@@ -29,7 +29,7 @@ impl<L: Ledger> Run<'_, L> {
         };
         let began = self.turn().await?;
         let reply = self.client.create_conversation(inbox_id, contact_id, source_id).await;
-        if matches!(reply, Reply::Doubtful(_)) {
+        if matches!(reply, Reply::Doubtful(_)) && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
             (self.tell)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
@@ -54,42 +54,58 @@ impl<L: Ledger> Run<'_, L> {
         Ok(id)
     }
 
-    /// The one contact that has the attributes which are taken. Two of them would be a conflict for a person to solve.
-    async fn find(&self, contact: &Contact, attributes: &[String]) -> Result<ContactId, Setback> {
-        let mut found: Vec<ContactId> = Vec::new();
-        for attribute in attributes {
-            let value = match attribute.as_str() {
-                "email" => &contact.email,
-                "phone_number" => &contact.phone_number,
-                "identifier" => &contact.identifier,
-                _ => &None,
-            };
-            let Some(value) = value else { continue };
-            for page in 1..=MOST_PAGES {
-                let began = self.turn().await?;
-                let reply = self.client.find_contact(attribute, value, page).await;
-                let (ids, more) = self.result(reply, began).await?;
-                found.extend(ids);
-                if !more {
-                    break;
-                }
+    /// The one contact that has everything that is taken, and nothing else than what the row says. Anything else is a
+    /// conflict for a person to solve: it would reach the wrong one.
+    async fn find(&self, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, Setback> {
+        let mut owners: Vec<(Attribute, Owner)> = Vec::new();
+        for attribute in taken.iter().copied() {
+            let Some(value) = given(contact, attribute) else { continue };
+            let found = self.owners(attribute, value).await?;
+            if found.is_empty() {
+                let text = format!("{} is taken, but the search does not find by whom", attribute.name());
+                return Err(Setback::Refused(Failure::new("contact-not-found", text)));
+            }
+            owners.extend(found.into_iter().map(|owner| (attribute, owner)));
+        }
+        let Some((_, owner)) = owners.first() else {
+            let names: Vec<&str> = taken.iter().map(|attribute| attribute.name()).collect();
+            let text = format!("LiveDesk says that {} is taken, which the row does not give", names.join(" and "));
+            return Err(Setback::Refused(Failure::new("contact-not-found", text)));
+        };
+        let conflict = |text| Err(Setback::Refused(Failure::new("contact-conflict", text)));
+        if owners.iter().any(|(_, other)| other.id != owner.id) {
+            let whose: Vec<String> = owners
+                .iter()
+                .map(|(attribute, owner)| format!("{} of contact {}", attribute.name(), owner.id))
+                .collect();
+            return conflict(format!("several contacts have what this row has: {}", whose.join(", ")));
+        }
+        let differs = |attribute: &Attribute| {
+            given(contact, *attribute).is_some_and(|value| owner.contradicts(*attribute, value))
+        };
+        if let Some(attribute) = Attribute::ALL.into_iter().find(differs) {
+            let (had, other) = (owners[0].0.name(), attribute.name());
+            return conflict(format!("contact {} has this {had}, but another {other}", owner.id));
+        }
+        Ok(owner.id)
+    }
+
+    /// All contacts that have exactly this.
+    async fn owners(&self, attribute: Attribute, value: &str) -> Result<Vec<Owner>, Setback> {
+        let mut owners: Vec<Owner> = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let began = self.turn().await?;
+            let reply = self.client.find_contact(attribute, value, page).await;
+            let (found, more) = self.result(reply, began).await?;
+            owners.extend(found);
+            if !more {
+                break;
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        let taken = attributes.join(" and ");
-        match found.as_slice() {
-            [one] => Ok(*one),
-            [] => {
-                let text = format!("{taken} taken, but the search does not find by whom");
-                Err(Setback::Refused(Failure::new("contact-not-found", text)))
-            }
-            several => {
-                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
-                let text = format!("{taken} belong to several contacts: {}", ids.join(", "));
-                Err(Setback::Refused(Failure::new("contact-conflict", text)))
-            }
-        }
+        // Pages may repeat rows.
+        owners.sort_by_key(|owner| owner.id);
+        owners.dedup_by_key(|owner| owner.id);
+        Ok(owners)
     }
 
     pub(super) fn attachments(&self, delivery: &Delivery) -> Result<Vec<Attachment>, Setback> {
@@ -114,5 +130,14 @@ impl<L: Ledger> Run<'_, L> {
             Reply::NotTaken(hindrance) => Err(Setback::Hindered(hindrance, began)),
             Reply::Doubtful(failure) => Err(Setback::Doubtful(failure)),
         }
+    }
+}
+
+/// What the row gives for an attribute.
+fn given(contact: &Contact, attribute: Attribute) -> Option<&str> {
+    match attribute {
+        Attribute::Email => contact.email.as_deref(),
+        Attribute::PhoneNumber => contact.phone_number.as_deref(),
+        Attribute::Identifier => contact.identifier.as_deref(),
     }
 }

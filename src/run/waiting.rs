@@ -177,7 +177,7 @@ impl<L: Ledger> Run<'_, L> {
         let wait = self.busy().answered(began, self.moment(), told);
         if let Some(wait) = wait {
             let until = Timestamp::now() + wait;
-            (self.tell)(Event::Held { why: "the server (too many requests)".to_owned(), until });
+            (self.tell)(Event::Held { why: "the server, which asks for patience,".to_owned(), until });
         }
         if let Some(wait) = wait.or(told) {
             self.pace.pause(wait);

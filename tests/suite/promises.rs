@@ -83,7 +83,7 @@ fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
     let desk = Desk::start("faults: [{ on: message, times: 8, status: 429, headers: { Retry-After: 1 } }]");
     let project = Project::at(&desk).people(10).send("concurrency: 2");
     let began = Instant::now();
-    project.run(&[]).exits(0).says("too many requests");
+    project.run(&[]).exits(0).says("the server, which asks for patience");
     assert_eq!(project.count("accepted"), 10);
     assert_eq!(desk.messages().len(), 18);
     // Two leave together, so at least four times everybody waited a second.
@@ -98,7 +98,7 @@ fn claims_do_not_wait_out_a_pause() {
     let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
     let project = Project::at(&desk).people(40);
     let run = project.start(&[]);
-    run.wait_for("too many requests");
+    run.wait_for("the server, which asks for patience");
     desk.wait_for_messages(16);
     run.kill();
     project.run(&["--limit", "40"]);

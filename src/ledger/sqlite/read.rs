@@ -112,7 +112,8 @@ impl Sqlite {
                 *totals.states.entry(State::Skipped).or_default() += count;
             }
             let mut statement = connection.prepare(
-                "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(*) FROM seen
+                "SELECT state, coalesce(error_code, ''), coalesce(iif(count(DISTINCT error) > 1, 'for example ', '') || min(error), ''), count(*)
+                 FROM seen
                  WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC, 2",
             )?;
             let mut rows = statement.query([])?;
