@@ -37,7 +37,7 @@ fn begun(desk: &Desk) -> (Project, Vec<u8>) {
 /// Overwrites some pages in the middle.
 fn damage(project: &Project) {
     let file = File::options().write(true).open(project.path(LEDGER)).unwrap();
-    file.write_all_at(&[0xA5; 6 * PAGE], 4 * PAGE as u64).unwrap();
+    file.write_all_at(&vec![0xA5; 6 * PAGE], 4 * PAGE as u64).unwrap();
 }
 
 fn edit(project: &Project, sql: &str) {
@@ -86,7 +86,7 @@ fn a_disk_that_fills_up_while_sending_ends_the_run_and_nothing_goes_unrecorded()
     // With little room the list is not even taken in again: a little more each time, until messages leave.
     let start = blocks(&project);
     for more in 0.. {
-        run_with_room_for(&project, start + 8 * more).exits(1);
+        run_with_room_for(&project, start + 32 * more).exits(1);
         nothing_went_unrecorded(&desk, &project);
         if desk.messages().len() > 100 {
             break;
@@ -185,7 +185,7 @@ fn with_a_ledger_of_a_newer_version_nothing_is_sent() {
 fn rubbish_beside_a_ledger_that_was_closed_is_ignored() {
     let desk = Desk::friendly();
     let (project, _) = begun(&desk);
-    fs::write(project.path(".campaign/c.sqlite-wal"), [0xA5; 10 * PAGE]).unwrap();
+    fs::write(project.path(".campaign/c.sqlite-wal"), vec![0xA5; 10 * PAGE]).unwrap();
     goes_on_to_the_end(&desk, &project);
 }
 
