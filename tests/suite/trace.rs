@@ -1,6 +1,7 @@
 //! First the intent is on disk, then the request leaves: seen by the desk, and seen by the operating system.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+#![cfg_attr(target_os = "linux", expect(clippy::panic, reason = "what is missing is shown with the trace"))]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
