@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::signal;
 
 use super::check::{manner, missing, named, survey};
@@ -263,8 +263,10 @@ impl Campaign {
         for quota in &self.spec.send.quota {
             claimed.push(self.ledger.claimed_within(quota.per, quota.count.get()).await?);
         }
+        let since_last = self.ledger.last_claim().await?;
+        // A claim of the future (the clock was set back) counts as one of now.
         let since_last =
-            self.ledger.last_claim().await?.map(|last| Timestamp::now().duration_since(last).unsigned_abs());
+            since_last.map(|last| Timestamp::now().duration_since(last).max(SignedDuration::ZERO).unsigned_abs());
         Ok(Pace::new(&self.spec.send, claimed, since_last))
     }
 

@@ -8,7 +8,7 @@ mod lock;
 mod sqlite;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::message::Delivery;
 use crate::recipients::Row;
@@ -28,8 +28,25 @@ pub enum LedgerError {
         why: String,
     },
     /// The database.
-    #[error("the ledger cannot be used: {0}")]
-    Database(String),
+    #[error("{}the ledger cannot be used: {why}{advice}", place(path))]
+    Database {
+        /// The file, where there is one.
+        path: Option<PathBuf>,
+        /// SQLite's word.
+        why: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// There is a file, and nothing in it.
+    #[error(
+        "the ledger is empty; put a copy of it back. Without it nobody knows who has got it, and all would get it again. If \
+             nothing was ever sent, delete it"
+    )]
+    Emptied,
+    /// The log of a run that was killed cannot be read.
+    #[error("{path}: this log of a run that was killed is damaged, and with it the record of who was sent to; put a copy of \
+             it back, or a copy of the whole folder", path = .0.display())]
+    SpoiltLog(PathBuf),
     /// Written by a newer version of this program.
     #[error("the ledger has format {found}, this program knows up to {known}: use the newer program")]
     Newer {
@@ -54,7 +71,43 @@ pub enum LedgerError {
 
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string())
+        use rusqlite::ErrorCode as Code;
+        let advice = match error.sqlite_error_code() {
+            Some(Code::DiskFull | Code::SystemIoFailure) => {
+                "; make room on the disk or mend it and run again: what is recorded stays, and nobody gets it twice"
+            }
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
+                "; put a copy of it back and do not delete it: without it nobody knows who has got it, and all would get it \
+                 again"
+            }
+            Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
+                "; it and its folder must be writable for whoever runs the campaign"
+            }
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => "; another program has it open: close it there",
+            _ => "",
+        };
+        Self::Database { path: None, why: error.to_string(), advice }
+    }
+}
+
+fn place(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()))
+}
+
+impl LedgerError {
+    /// Something in the file that cannot be understood.
+    fn unreadable(why: impl ToString) -> Self {
+        Self::Database { path: None, why: why.to_string(), advice: "" }
+    }
+
+    /// The same with the name of the file.
+    fn at(self, file: &Path) -> Self {
+        match self {
+            Self::Database { path: None, why, advice } => Self::Database { path: Some(file.to_owned()), why, advice },
+            Self::Emptied => Self::File { path: file.to_owned(), why: self.to_string() },
+            Self::Newer { .. } => Self::File { path: file.to_owned(), why: self.to_string() },
+            other => other,
+        }
     }
 }
 

@@ -182,10 +182,13 @@ fn with_a_ledger_of_a_newer_version_nothing_is_sent() {
 }
 
 #[test]
-fn rubbish_beside_a_ledger_that_was_closed_is_ignored() {
+fn rubbish_beside_a_ledger_is_not_passed_over_in_silence() {
     let desk = Desk::friendly();
     let (project, _) = begun(&desk);
-    fs::write(project.path(".campaign/c.sqlite-wal"), vec![0xA5; 10 * PAGE]).unwrap();
+    let log = project.path(".campaign/c.sqlite-wal");
+    fs::write(&log, vec![0xA5; 10 * PAGE]).unwrap();
+    project.run(&[]).exits(1).says("c.sqlite-wal").says("put a copy of it back");
+    fs::remove_file(log).unwrap();
     goes_on_to_the_end(&desk, &project);
 }
 

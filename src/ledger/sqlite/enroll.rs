@@ -121,13 +121,15 @@ impl Sqlite {
             // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
             // read any more has no key, and is known by its line.
             connection.execute(
-                "DELETE FROM left_out WHERE rowid IN (
-                    SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
-                    WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
+                "DELETE FROM left_out WHERE key = '' AND line IN (
+                    SELECT line FROM delivery d WHERE enrolment < ?1 AND NOT EXISTS (
+                        SELECT 1 FROM left_out l WHERE l.key = d.key AND l.reason <> 'duplicate'))",
                 [now],
             )?;
             connection.execute(
-                "DELETE FROM left_out WHERE key = '' AND line IN (SELECT line FROM delivery WHERE enrolment < ?1)",
+                "DELETE FROM left_out WHERE rowid IN (
+                    SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
+                    WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
                 [now],
             )?;
             let retried = again::take_up(connection, now)?;
@@ -182,7 +184,7 @@ fn deliver(
     row: &Row,
     message: Option<&str>,
 ) -> Result<Option<u64>, LedgerError> {
-    let cells = serde_json::to_string(&row.cells).map_err(|error| LedgerError::Database(error.to_string()))?;
+    let cells = serde_json::to_string(&row.cells).map_err(LedgerError::unreadable)?;
     let changed = connection
         .prepare_cached(
             "INSERT INTO delivery (key, line, enrolment, first_enrolment, columns, cells)
@@ -223,7 +225,7 @@ fn columns_id(
     if let Some(id) = seen.get(&shared) {
         return Ok(*id);
     }
-    let names = serde_json::to_string(row.columns.names()).map_err(|error| LedgerError::Database(error.to_string()))?;
+    let names = serde_json::to_string(row.columns.names()).map_err(LedgerError::unreadable)?;
     connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
     let id = connection
         .query_row("SELECT id FROM columns WHERE names = ?1", [&names], |row| row.get(0))

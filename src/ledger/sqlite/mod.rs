@@ -5,10 +5,10 @@
 
 mod again;
 mod enroll;
+mod file;
 mod read;
 mod send;
 
-use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::mpsc;
@@ -58,6 +58,8 @@ struct Kept {
     /// The folder of a throw-away ledger, which goes with it.
     _folder: Option<TempDir>,
     cut_off: usize,
+    /// The file, where there is one: every error names it.
+    path: Option<PathBuf>,
 }
 
 impl Sqlite {
@@ -72,13 +74,21 @@ impl Sqlite {
     fn open_in(path: &Path, folder: Option<TempDir>) -> Result<Self, LedgerError> {
         let fail = |error: std::io::Error| LedgerError::File { path: path.to_owned(), why: error.to_string() };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            private_folder(folder).map_err(fail)?;
+            file::private_folder(folder).map_err(fail)?;
         }
         let lock = Lock::take(path)?;
-        private_file(path).map_err(fail)?;
-        let connection = prepare(Connection::open(path)?)?;
-        let cut_off = settle_cut_off(&connection)?;
-        Self::start(connection, Kept { _lock: Some(lock), _folder: folder, cut_off })
+        let open = || -> Result<_, LedgerError> {
+            if !path.exists() {
+                file::make(path)?;
+            }
+            file::check_log(path)?;
+            let connection = existing(Connection::open(path)?)?;
+            let connection = prepare(connection)?;
+            let cut_off = settle_cut_off(&connection)?;
+            Ok((connection, cut_off))
+        };
+        let (connection, cut_off) = open().map_err(|error| error.at(path))?;
+        Self::start(connection, Kept { _lock: Some(lock), _folder: folder, cut_off, path: Some(path.to_owned()) })
     }
 
     /// How many deliveries were in flight when an earlier run died: they are `unknown` since this one opened the ledger.
@@ -103,12 +113,26 @@ impl Sqlite {
             return Ok(None);
         }
         // Not read-only, although nothing is written: a reader that may not write cannot tidy up behind itself.
+        let open = || -> Result<_, LedgerError> {
+            let connection = Self::open_to_look(path)?;
+            seen(&connection, Lock::is_held(path))?;
+            connection.execute_batch("PRAGMA query_only = ON")?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| error.at(path))?;
+        Self::start(connection, Kept { path: Some(path.to_owned()), ..Kept::default() }).map(Some)
+    }
+
+    /// A connection to an existing ledger of this format, or of an older one brought up in memory.
+    fn open_to_look(path: &Path) -> Result<Connection, LedgerError> {
+        file::check_log(path)?;
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-        check_format(&connection)?;
-        seen(&connection, Lock::is_held(path))?;
-        connection.execute_batch("PRAGMA query_only = ON")?;
-        Self::start(connection, Kept::default()).map(Some)
+        let connection = existing(connection)?;
+        if check_format(&connection)? == FORMAT {
+            return Ok(connection);
+        }
+        prepare(copy(&connection)?)
     }
 
     /// A ledger in memory (and in SQLite's own nameless temporary file when it grows), for rehearsals: it begins as a
@@ -117,14 +141,10 @@ impl Sqlite {
     /// # Errors
     /// The existing ledger cannot be read.
     pub fn rehearsal(existing: Option<&Path>) -> Result<Self, LedgerError> {
-        let mut connection = Connection::open("")?;
-        if let Some(path) = existing.filter(|path| path.exists()) {
-            let source = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-                .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-            check_format(&source)?;
-            let backup = rusqlite::backup::Backup::new(&source, &mut connection)?;
-            backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
-        }
+        let connection = match existing.filter(|path| path.exists()) {
+            Some(path) => Self::open_to_look(path).and_then(|source| copy(&source)).map_err(|error| error.at(path))?,
+            None => Connection::open("")?,
+        };
         Self::start(prepare(connection)?, Kept::default())
     }
 
@@ -146,7 +166,7 @@ impl Sqlite {
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || serve(&mut connection, &queue))
-            .map_err(|error| LedgerError::Database(error.to_string()))?;
+            .map_err(LedgerError::unreadable)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), run: AtomicI64::new(0), kept })
     }
 
@@ -164,7 +184,15 @@ impl Sqlite {
             })
         }));
         self.send(job)?;
-        told.await.map_err(|_| LedgerError::Closed)?
+        told.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
+    }
+
+    /// An error with the name of the file that it is about.
+    fn about(&self, error: LedgerError) -> LedgerError {
+        match &self.kept.path {
+            Some(path) => error.at(path),
+            None => error,
+        }
     }
 
     /// Uses the connection alone.
@@ -176,7 +204,7 @@ impl Sqlite {
         self.send(Job::Alone(Box::new(move |connection| {
             let _ = tell.send(work(connection));
         })))?;
-        told.await.map_err(|_| LedgerError::Closed)?
+        told.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
     }
 
     fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -216,7 +244,7 @@ fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) ->
     while told.len() < LARGEST_GROUP {
         // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
         if state.is_ok() && connection.is_autocommit() {
-            state = Err(LedgerError::Database("the transaction was taken back".to_owned()));
+            state = Err(LedgerError::unreadable("the transaction was taken back"));
         }
         match queue.try_recv() {
             Ok(Job::Grouped(change)) => told.push(change(state.is_ok().then_some(connection))),
@@ -236,6 +264,20 @@ fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) ->
         tell(committed.clone());
     }
     left
+}
+
+/// A whole copy in memory.
+fn copy(source: &Connection) -> Result<Connection, LedgerError> {
+    let mut connection = Connection::open("")?;
+    let backup = rusqlite::backup::Backup::new(source, &mut connection)?;
+    backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
+    drop(backup);
+    Ok(connection)
+}
+
+/// A ledger that is there has tables: one without was emptied.
+fn existing(connection: Connection) -> Result<Connection, LedgerError> {
+    if check_format(&connection)? == 0 { Err(LedgerError::Emptied) } else { Ok(connection) }
 }
 
 /// Settings for durability, and the tables.
@@ -259,7 +301,7 @@ fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
 
 /// The deliveries as they are to be seen. A pending one that the list has no more is left out: nothing is sent to it.
 /// `{dead}` is whether no run holds the ledger: what is claimed then was in flight when its run died.
-const SEEN: &str = "CREATE TEMP VIEW seen AS
+const SEEN: &str = "DROP VIEW IF EXISTS temp.seen; CREATE TEMP VIEW seen AS
     SELECT id, key, line,
         CASE WHEN state = 'claimed' AND {dead} THEN 'unknown'
              WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'skipped'
@@ -291,22 +333,4 @@ fn settle_cut_off(connection: &Connection) -> Result<usize, LedgerError> {
 fn check_format(connection: &Connection) -> Result<i64, LedgerError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT { Err(LedgerError::Newer { found, known: FORMAT }) } else { Ok(found) }
-}
-
-/// Makes a folder that only its owner can look into. One that exists is left as it is.
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
-fn private_file(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }

@@ -194,10 +194,7 @@ impl Sqlite {
         only: Vec<State>,
         write: impl FnOnce(&Records<'_>) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        self.alone(move |connection| {
-            write(&Records { connection, only }).map_err(|error| LedgerError::Database(error.to_string()))
-        })
-        .await
+        self.alone(move |connection| write(&Records { connection, only }).map_err(LedgerError::unreadable)).await
     }
 
     /// The operator's word on deliveries in doubt: `sent` makes them accepted, otherwise they are pending again. No
@@ -266,7 +263,7 @@ impl Records<'_> {
             while let Some(row) = rows.next()? {
                 let record = record(row)?;
                 if self.only.is_empty() || self.only.contains(&record.outcome) {
-                    each(&record).map_err(|error| LedgerError::Database(error.to_string()))?;
+                    each(&record).map_err(LedgerError::unreadable)?;
                 }
             }
             Ok(())
@@ -299,5 +296,5 @@ fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
 }
 
 fn state(word: &str) -> Result<State, LedgerError> {
-    word.parse().map_err(LedgerError::Database)
+    word.parse().map_err(|error: String| LedgerError::unreadable(error))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use campaign::livedesk::{Answer, ContactReply, Exchange, Hindrance, Reply, Sent};
+use campaign::livedesk::{Answer, Attribute, Exchange, Hindrance, Reply, Sent};
 use campaign::state::Failure;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -70,11 +70,9 @@ fn holds(answer: &Answer) {
         assert!(is_clean(&livedesk_status), "{livedesk_status:?}");
     }
     check(exchange().conversation());
-    check(exchange().matches("email", "Ada@example.com"));
+    check(exchange().matches(Attribute::Email, "Ada@example.com"));
     check(exchange().let_in());
-    if let Some(ContactReply::Taken(attributes)) = check(exchange().contact()) {
-        assert!(attributes.iter().all(|attribute| is_clean(attribute)), "{attributes:?}");
-    }
+    check(exchange().contact());
 }
 
 fn status() -> impl Strategy<Value = u16> {
