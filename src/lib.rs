@@ -19,6 +19,7 @@
 // The core.
 pub mod problem;
 pub mod secret;
+pub mod mask;
 pub mod schema;
 pub mod state;
 pub mod codes;

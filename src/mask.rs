@@ -40,7 +40,13 @@ fn is_of_a_word(c: char) -> bool {
 /// How long the phone number at the start of a text is; 0 if there is none.
 fn number(text: &str) -> usize {
     let plus = text.starts_with('+') || text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2b"));
-    let mut end = if text.starts_with('+') { 1 } else if plus { 3 } else { 0 };
+    let mut end = if text.starts_with('+') {
+        1
+    } else if plus {
+        3
+    } else {
+        0
+    };
     let (mut digits, mut last) = (0, 0);
     for c in text[end..].chars() {
         if c.is_ascii_digit() {
@@ -109,7 +115,10 @@ mod tests {
             ("Email ada.lovelace@example.com is taken", "Email a…@example.com is taken"),
             ("q=ada%40example.com", "q=a…%40example.com"),
             ("1,000,000 rows at 2026-11-21T12:00:00Z", "1,000,000 rows at 2026-11-21T12:00:00Z"),
-            ("POST /api/v2/accounts/conversations/64464046/messages", "POST /api/v2/accounts/conversations/64464046/messages"),
+            (
+                "POST /api/v2/accounts/conversations/64464046/messages",
+                "POST /api/v2/accounts/conversations/64464046/messages",
+            ),
             ("http://127.0.0.1:41237, process 123456", "http://127.0.0.1:41237, process 123456"),
             ("100% of @all, +1 and a@", "100% of @all, +1 and a@"),
         ] {

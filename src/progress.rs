@@ -1,5 +1,6 @@
 //! Events to a moving bar on a terminal, and to plain lines elsewhere.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -18,6 +19,7 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: ProgressBar,
     moving: bool,
+    private: fn(&str) -> Cow<'_, str>,
     begun: Cell<Instant>,
     last_line: Cell<Instant>,
     counts: Cell<Counts>,
@@ -32,8 +34,8 @@ struct Counts {
 }
 
 impl Progress {
-    /// Shows nothing yet; `moving` when standard error is a terminal.
-    pub fn new(moving: bool) -> Self {
+    /// Shows nothing yet; `moving` when standard error is a terminal. `private` takes out what not everybody may read.
+    pub fn new(moving: bool, private: fn(&str) -> Cow<'_, str>) -> Self {
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} settled{msg}  {rate}/s  {eta} left");
@@ -46,6 +48,7 @@ impl Progress {
         Self {
             bar,
             moving,
+            private,
             begun: Cell::new(now),
             last_line: Cell::new(now),
             counts: Cell::default(),
@@ -121,10 +124,11 @@ impl Progress {
 
     /// A line above the bar, or simply a line.
     pub fn line(&self, text: &str) {
+        let text = (self.private)(text);
         if self.moving {
-            self.bar.suspend(|| say(text));
+            self.bar.suspend(|| say(&text));
         } else {
-            say(text);
+            say(&text);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The words of the command line. Doc comments are the help texts.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -11,6 +12,9 @@ use crate::state::State;
 #[derive(Debug, Parser)]
 #[command(name = "campaign", version, max_term_width = 100)]
 pub(super) struct Cli {
+    /// Show phone numbers and e-mail addresses whole in what is said on the way
+    #[arg(long, global = true)]
+    pub(super) show_pii: bool,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -123,6 +127,9 @@ pub(super) struct RunArgs {
     /// Send again to those who failed and whom that can help
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) retry_failed: bool,
+    /// Say each request and how it was answered
+    #[arg(short, long)]
+    pub(super) verbose: bool,
     /// End the run (exit 5) instead of waiting for a quota or a time
     #[arg(long)]
     pub(super) no_wait: bool,
@@ -149,12 +156,28 @@ pub(super) struct ReportArgs {
     /// Where to write it, `-` for standard output as CSV (repeatable) [default: where the spec says]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Vec<PathBuf>,
-    /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped
+    /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped; or `opted-out`:
+    /// a suppression list of those who have stopped marketing, for `recipients.suppress`
     #[arg(long, value_name = "OUTCOME")]
-    pub(super) only: Vec<State>,
+    pub(super) only: Vec<Only>,
     /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
+}
+
+/// What a report is cut down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Only {
+    Outcome(State),
+    OptedOut,
+}
+
+impl FromStr for Only {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        if word == "opted-out" { Ok(Self::OptedOut) } else { word.parse().map(Self::Outcome) }
+    }
 }
 
 #[derive(Debug, Args)]

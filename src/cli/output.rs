@@ -1,11 +1,13 @@
 //! Printing: results to standard output, everything else to standard error. A reader that goes away is no error.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
 use super::environment;
 use super::flags::Format;
+use crate::mask::masked;
 use crate::problem::{Look, Problem, Severity};
 
 /// Problems that are drawn on a screen at most; the rest are counted.
@@ -19,17 +21,20 @@ pub(super) struct Output {
     pub(super) moving: bool,
     /// Whether a person can be asked.
     pub(super) interactive: bool,
+    /// Whether customers' numbers and addresses may be said.
+    show_pii: bool,
     look: Look,
 }
 
 impl Output {
-    pub(super) fn detect(format: Format) -> Self {
+    pub(super) fn detect(format: Format, show_pii: bool) -> Self {
         let moving = io::stderr().is_terminal();
         let colour = moving && !environment::is_set("NO_COLOR");
         Self {
             format,
             moving,
             interactive: moving && io::stdin().is_terminal(),
+            show_pii,
             look: if colour { Look::Coloured } else { Look::Plain },
         }
     }
@@ -52,9 +57,18 @@ impl Output {
     }
 
     /// Something to know, for standard error.
-    #[expect(clippy::unused_self, reason = "whoever prints must have been handed the way to")]
     pub(super) fn say(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", self.private(text));
+    }
+
+    /// The same for those who print by themselves.
+    pub(super) fn privacy(&self) -> fn(&str) -> Cow<'_, str> {
+        if self.show_pii { |text| Cow::Borrowed(text) } else { masked }
+    }
+
+    /// A text as it may be said: without customers' numbers and addresses, unless they were asked for.
+    pub(super) fn private<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.privacy()(text)
     }
 
     /// Something that failed.

@@ -3,15 +3,18 @@
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::exit::{Exit, Fault};
-use super::flags::ReportArgs;
-use super::output::Output;
+use super::flags::{Only, ReportArgs};
+use super::output::{Output, counted};
 use super::workspace;
+use crate::codes;
 use crate::ledger::Sqlite;
+use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem};
 use crate::report::{self, About, Kind};
 use crate::spec::Spec;
@@ -24,15 +27,61 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     let ledger = Sqlite::look(&path)?
         .ok_or_else(|| Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
     ledger.belongs_to(&spec.name).await?;
+    let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
         args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
     if !piped.is_empty() {
-        to_standard_output(&ledger, &spec, args.only.clone()).await?;
+        to_standard_output(&ledger, &spec, only.clone()).await?;
     }
     let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new(files)? };
     files.spare(&workspace::inputs(&spec))?;
     files.prepare()?;
-    files.write(&ledger, &spec, &args.only, output).await?;
+    files.write(&ledger, &spec, &only, output).await?;
+    Ok(Exit::Done)
+}
+
+/// The outcomes that are asked for; `None` where it is the list of those who have opted out.
+fn outcomes(only: &[Only]) -> Option<Vec<State>> {
+    let outcome = |only: &Only| match only {
+        Only::Outcome(state) => Some(*state),
+        Only::OptedOut => None,
+    };
+    only.iter().map(outcome).collect()
+}
+
+/// Writes a suppression list of those who have stopped marketing: key, phone number and e-mail address, however the next
+/// campaign knows them.
+async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
+    let [path] = args.output.as_slice() else {
+        let problem =
+            Problem::error(Place::file("--only"), "`opted-out` is a list of its own, not one of the spec's reports");
+        return Err(vec![problem.hint("say where it goes: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
+    };
+    let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
+    let people = ledger.failed_with(codes::OPTED_OUT).await?;
+    let mut list = csv::Writer::from_writer(Vec::new());
+    let broken = |error: &dyn std::fmt::Display| Fault::Environment(format!("the list cannot be written: {error}"));
+    list.write_record(["key", "phone_number", "email"]).map_err(|error| broken(&error))?;
+    for lease in &people {
+        // A row that today's templates cannot render is still known by its key.
+        let delivery = templates.render(&lease.row, "the ledger").ok();
+        let contact = delivery.as_ref().and_then(|delivery| match &delivery.address {
+            Address::Contact { contact, .. } => Some(contact),
+            _ => None,
+        });
+        let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
+        let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
+        list.write_record([lease.key.as_str(), phone, email]).map_err(|error| broken(&error))?;
+    }
+    let bytes = list.into_inner().map_err(|error| broken(&error))?;
+    if path.as_os_str() == "-" {
+        output.result(String::from_utf8_lossy(&bytes).trim_end());
+        return Ok(Exit::Done);
+    }
+    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, &error))?;
+    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+    output.say(&format!("{}: {} to suppress", path.display(), counted(people.len() as u64, "recipient")));
     Ok(Exit::Done)
 }
 

@@ -1,7 +1,9 @@
 //! `campaign run`: check, enroll, plan, ask, send, report.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
@@ -93,20 +95,14 @@ impl Campaign {
         }
         let only = (!args.list.only.is_empty()).then(|| args.list.only.clone());
         let again = args.retry_failed.then(|| Again { only: only.clone() });
-        let mut retried = 0;
-        let survey = match rows {
+        let (survey, retried) = match rows {
             Some(rows) => {
                 let survey = survey(&ledger, &judge, rows, manner(args.list.skip_invalid, again), output).await?;
                 output.aside(&survey.warnings.kept, survey.warnings.count);
-                survey
+                let retried = survey.enrolment.map_or(0, |change| change.retried);
+                (survey, retried)
             }
-            None => {
-                if let Some(again) = again {
-                    retried = ledger.retry_failed(again).await?;
-                }
-                judge_pending(&ledger, &judge).await?;
-                Survey::default()
-            }
+            None => (Survey::default(), without_list(&ledger, &judge, again).await?),
         };
         let named = named(&ledger, &args.list.only).await?;
         let only: Option<HashSet<String>> = only.map(HashSet::from_iter);
@@ -118,8 +114,7 @@ impl Campaign {
             campaign.show_changes(&frozen, output);
         }
         if args.retry_failed {
-            let taken = survey.enrolment.map_or(retried, |change| change.retried);
-            output.say(&summary::sent_again(taken, &campaign.totals));
+            output.say(&summary::sent_again(retried, &campaign.totals));
         }
         let to = if args.sandbox { "the sandbox" } else { campaign.spec.livedesk.base_url.as_str() };
         campaign.show_plan(&survey, to, output);
@@ -181,15 +176,18 @@ impl Campaign {
     async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, Fault> {
         let messages = self.to_send();
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
+        let progress = Rc::new(Progress::new(output.moving, output.privacy()));
+        let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref())?;
+        let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
         if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
             output.say("not confirmed; nothing was sent");
             return Ok(End::Interrupted);
         }
         self.ledger.begin_run().await?;
         let pace = self.pace().await?;
+        let began = Instant::now();
         let patience = if args.no_wait { Patience::End } else { Patience::Wait };
-        let progress = Progress::new(output.moving);
         let stop = Stop::new();
         let tell = |event| progress.tell(&event);
         let run = Run::new(With {
@@ -207,6 +205,9 @@ impl Campaign {
             () = interrupted_twice(&stop, &progress) => End::Interrupted,
         };
         progress.end();
+        if let Some(text) = summary::held_by_server(pace.paused_for(), began.elapsed(), &self.spec.send) {
+            output.say(&text);
+        }
         Ok(end)
     }
 
@@ -280,7 +281,12 @@ impl Campaign {
         } else {
             output.result(&summary::text(&self.spec.name, &totals));
         }
-        let mendable = summary::can_be_helped(&totals);
+        let (mendable, opted_out) = (summary::can_be_helped(&totals), summary::opted_out(&totals));
+        if opted_out > 0 {
+            let (what, file) = (counted(opted_out, "recipient"), &self.spec.source.name);
+            let command = format!("campaign report {file} --only opted-out -o opted-out.csv");
+            output.say(&format!("{what} stopped marketing: `{command}` writes a list for `recipients.suppress`"));
+        }
         if mendable > 0 {
             let what = counted(mendable, "failed message");
             let file = &self.spec.source.name;
@@ -319,8 +325,12 @@ impl Campaign {
 }
 
 /// The list is gone, so the ledger's own rows are judged anew: templates, `where` and suppression lists may have changed
-/// since they were enrolled.
-async fn judge_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
+/// since they were enrolled. Gives how many of the failed are pending again.
+async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<Again>) -> Result<u64, Fault> {
+    let retried = match again {
+        Some(again) => ledger.retry_failed(again).await?,
+        None => 0,
+    };
     let (mut found, mut left_out, mut after) = (Found::default(), Vec::new(), None);
     loop {
         let page = ledger.lease(after, 1_000).await?;
@@ -337,7 +347,8 @@ async fn judge_pending(ledger: &Sqlite, judge: &Judge) -> Result<(), Fault> {
     if found.count > 0 {
         return Err(Fault::Problems(found.kept, found.count));
     }
-    Ok(ledger.leave_out(left_out).await?)
+    ledger.leave_out(left_out).await?;
+    Ok(retried)
 }
 
 /// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and

@@ -1,6 +1,7 @@
 //! What became of a campaign, in words and as data. The totals add up to the rows of the list.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -8,10 +9,16 @@ use super::exit::Exit;
 use super::output::{counted, grouped};
 use crate::codes::{self, Remedy, Scope};
 use crate::ledger::Totals;
+use crate::mask::masked;
+use crate::plan::in_words;
+use crate::spec::Send;
 use crate::state::State;
 
 /// Kinds of error that are listed at most.
 const MOST_ERRORS: usize = 10;
+
+/// A shorter run has no pace to speak of.
+const WORTH_A_HINT: Duration = Duration::from_secs(10);
 
 /// The summary for people.
 pub(super) fn text(name: &str, totals: &Totals) -> String {
@@ -76,7 +83,26 @@ pub(super) fn can_be_helped(totals: &Totals) -> u64 {
 
 /// A text without the code that it begins with, which stands in front of it already.
 fn without(code: &str, text: &str) -> String {
-    text.strip_prefix(code).map_or(text, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+    masked(text.strip_prefix(code).map_or(text, |rest| rest.trim_start_matches([':', ' ']))).into_owned()
+}
+
+/// How many have stopped marketing from this business.
+pub(super) fn opted_out(totals: &Totals) -> u64 {
+    failed(totals).filter(|(code, _)| *code == codes::OPTED_OUT).map(|(_, count)| count).sum()
+}
+
+/// What to say when most of a run was spent waiting for the server's own limit.
+pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Option<String> {
+    (whole > WORTH_A_HINT && held * 2 > whole).then(|| {
+        format!(
+            "most of this run ({} of {}) was spent waiting for the server's own limit: lower `send.requests` (now {}) or \
+             `send.rate` (now {}) to what it takes",
+            in_words(held.min(whole)),
+            in_words(whole),
+            send.requests,
+            send.rate
+        )
+    })
 }
 
 fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
@@ -95,7 +121,7 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
         "skipped": totals.left_out,
         "errors": totals.errors.iter().map(|(state, code, text, count)| {
             let meaning = codes::meaning(code).map(|meaning| meaning.words);
-            json!({ "outcome": state, "error_code": code, "error": text, "meaning": meaning, "count": count })
+            json!({ "outcome": state, "error_code": code, "error": masked(text), "meaning": meaning, "count": count })
         }).collect::<Vec<_>>(),
     })
 }

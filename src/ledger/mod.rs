@@ -28,7 +28,7 @@ pub enum LedgerError {
         why: String,
     },
     /// The database.
-    #[error("{}the ledger cannot be used: {why}{advice}", place(path))]
+    #[error("{}the ledger cannot be used: {why}{advice}", place(path.as_deref()))]
     Database {
         /// The file, where there is one.
         path: Option<PathBuf>,
@@ -90,12 +90,13 @@ impl From<rusqlite::Error> for LedgerError {
     }
 }
 
-fn place(path: &Option<PathBuf>) -> String {
-    path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()))
+fn place(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
 impl LedgerError {
     /// Something in the file that cannot be understood.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over whole by `map_err`")]
     fn unreadable(why: impl ToString) -> Self {
         Self::Database { path: None, why: why.to_string(), advice: "" }
     }
@@ -104,8 +105,7 @@ impl LedgerError {
     fn at(self, file: &Path) -> Self {
         match self {
             Self::Database { path: None, why, advice } => Self::Database { path: Some(file.to_owned()), why, advice },
-            Self::Emptied => Self::File { path: file.to_owned(), why: self.to_string() },
-            Self::Newer { .. } => Self::File { path: file.to_owned(), why: self.to_string() },
+            Self::Emptied | Self::Newer { .. } => Self::File { path: file.to_owned(), why: self.to_string() },
             other => other,
         }
     }

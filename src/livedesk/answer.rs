@@ -3,6 +3,7 @@
 //! The rule for messages: only what is certain counts. A message was *not taken* only if no connection came about or
 //! the server said so in a way that leaves no doubt; whatever else is unclear is doubt, and doubt is never sent again.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -85,6 +86,16 @@ pub struct Sent {
     pub message_id: MessageId,
     /// LiveDesk's word for its state.
     pub livedesk_status: String,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(answer) => answer.status.fmt(f),
+            Self::NotSent(why) => write!(f, "not sent ({why})"),
+            Self::Lost(failure) => failure.code.fmt(f),
+        }
+    }
 }
 
 impl Exchange {

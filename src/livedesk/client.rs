@@ -1,6 +1,6 @@
 //! One request at a time over real HTTP, and what the transport knows of it afterwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -41,11 +41,20 @@ pub struct Timeouts {
 }
 
 /// A connection pool to one LiveDesk project.
-#[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     base_url: String,
     credentials: Credentials,
+    watcher: Option<Watcher>,
+}
+
+/// Is told of each request and how it was answered, without a word of what either held.
+pub type Watcher = Box<dyn Fn(&str)>;
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -69,7 +78,13 @@ impl Client {
             .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]))
             .build()
             .map_err(|error| chain(&error))?;
-        Ok(Self { http, base_url: base_url.to_owned(), credentials })
+        Ok(Self { http, base_url: base_url.to_owned(), credentials, watcher: None })
+    }
+
+    /// The same, telling of each request.
+    #[must_use]
+    pub fn watched_by(self, watcher: Watcher) -> Self {
+        Self { watcher: Some(watcher), ..self }
     }
 
     /// Makes a contact.
@@ -112,6 +127,14 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
+        let Some(watcher) = &self.watcher else { return self.exchange_unseen(request, attachments).await };
+        let (line, began) = (request.to_string(), Instant::now());
+        let exchange = self.exchange_unseen(request, attachments).await;
+        watcher(&format!("{line} -> {exchange} in {} ms", began.elapsed().as_millis()));
+        exchange
+    }
+
+    async fn exchange_unseen(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
         match self.ask(request, attachments).await {
             Ok(answer) => Exchange::Answered(answer),
             // Refused, no such host, no TLS: nothing of the request has left.

@@ -8,4 +8,4 @@ mod client;
 pub mod request;
 
 pub use answer::{Answer, Attribute, ContactReply, Exchange, Hindrance, Owner, Reply, Sent};
-pub use client::{Client, Credentials, Timeouts};
+pub use client::{Client, Credentials, Timeouts, Watcher};

@@ -29,6 +29,17 @@ pub struct Request {
     pub attachments: Vec<PathBuf>,
 }
 
+impl std::fmt::Display for Request {
+    /// Method, path and query: what a log may say of it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        for (at, (name, value)) in self.query.iter().enumerate() {
+            write!(f, "{}{name}={value}", if at == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
 /// An id, or the place of one that only the server will know: for showing a request before it is made.
 #[derive(Debug, Clone, Copy)]
 pub enum Id<T> {

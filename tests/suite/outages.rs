@@ -15,15 +15,12 @@ fn rode_it_out(desk: &Desk, project: &Project, most_unknown: usize) {
     let unknown = project.count("unknown");
     assert!((1..=most_unknown).contains(&unknown), "{unknown} unknown");
     assert_eq!(project.count("accepted"), 300 - unknown);
-    let mut addressed: Vec<u64> = desk.messages().iter().filter(|entry| entry["accepted"] == true).map(to).collect();
+    let taken = |entry: &serde_json::Value| (entry["accepted"] == true).then(|| entry["path"].to_string());
+    let mut addressed: Vec<String> = desk.messages().iter().filter_map(taken).collect();
     let all = addressed.len();
     addressed.sort_unstable();
     addressed.dedup();
     assert_eq!(addressed.len(), all, "somebody got it twice");
-}
-
-fn to(entry: &serde_json::Value) -> u64 {
-    entry["path"].as_str().unwrap().split('/').rev().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]

@@ -166,18 +166,35 @@ impl Ledger for Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Failed deliveries with this code, for looking at.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn failed_with(&self, code: &'static str) -> Result<Vec<Lease>, LedgerError> {
+        self.alone(move |connection| leases(connection, "d.state = 'failed' AND d.error_code = ?1", &[&code])).await
+    }
+}
+
 /// Pending deliveries of the list as last read, behind the id `after`.
 fn pending(connection: &Connection, after: i64, limit: usize) -> Result<Vec<Lease>, LedgerError> {
-    let mut statement = connection.prepare_cached(
+    leases(
+        connection,
+        "d.state = 'pending' AND d.id > ?1 AND d.enrolment = (SELECT enrolment FROM campaign) ORDER BY d.id LIMIT ?2",
+        params![after, i64::try_from(limit).unwrap_or(i64::MAX)],
+    )
+}
+
+/// Deliveries that fulfil a condition.
+fn leases(connection: &Connection, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Lease>, LedgerError> {
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id,
                 d.made_for, d.sent_as, d.message_id
-         FROM delivery d JOIN columns c ON c.id = d.columns
-         WHERE d.state = 'pending' AND d.id > ?1 AND d.enrolment = (SELECT enrolment FROM campaign)
-         ORDER BY d.id LIMIT ?2",
-    )?;
+         FROM delivery d JOIN columns c ON c.id = d.columns WHERE {condition}"
+    ))?;
     // Neighbours almost always have the same columns: they are read once for all of them.
     let mut columns: Option<(String, Arc<Columns>)> = None;
-    let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut rows = statement.query(values)?;
     let mut leases = Vec::new();
     while let Some(row) = rows.next()? {
         let names: String = row.get(3)?;
