@@ -11,7 +11,10 @@ const DIGITS_WITH_PLUS: usize = 6;
 
 /// The text without whole phone numbers and e-mail addresses: `+49…89`, `a…@example.com`.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    if !text.contains('@') && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS_WITH_PLUS {
+    if !text.contains('@')
+        && !text.contains("%40")
+        && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS_WITH_PLUS
+    {
         return Cow::Borrowed(text);
     }
     let mut result = String::with_capacity(text.len());

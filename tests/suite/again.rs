@@ -186,3 +186,33 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     assert_eq!(desk.addressed(), [101, 102, 103]);
     assert_eq!(project.report()[0]["error"], "earlier unknown (resolved as sent 2026-11-18T11:06:40Z: seen there)");
 }
+
+#[test]
+fn those_who_have_opted_out_make_a_suppression_list_that_the_next_campaign_honours() {
+    let desk = Desk::start(
+        "faults: [{ on: message, match: { phone_number: '+4915112345678' }, fail: { code: 131050, title: Stopped } }]",
+    );
+    let to = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}', identifier: '{{ id }}' } }";
+    let project = Project::at(&desk).to(to).message("{ content: Hi }");
+    let project = project.list("id,phone\na,+4915112345678\nb,+4915187654321\n");
+    project.run(&[]).exits(3).says("1 recipient stopped marketing").says("--only opted-out");
+    project.campaign(&["report", "campaign.yaml", "--only", "opted-out"]).exits(2).says("-o opted-out.csv");
+    project.campaign(&["report", "campaign.yaml", "--only", "opted-out", "-o", "opted-out.csv"]).exits(0);
+    let list = fs::read_to_string(project.path("opted-out.csv")).unwrap();
+    assert_eq!(list, "key,phone_number,email\na,+4915112345678,\n");
+    let next = Project::at(&desk).to("{ inbox_id: 79, contact: { phone_number: '{{ phone }}' } }");
+    let next = next.message("{ content: Hi }").file("opted-out.csv", list);
+    let next = next.setting("recipients: { file: list.csv, suppress: [opted-out.csv] }");
+    next.list("phone\n+49 1511 2345678\n+4915187654321\n").run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 3);
+}
+
+#[test]
+fn a_summary_says_in_plain_words_what_is_wrong_and_with_whom_it_lies() {
+    let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
+    let project = Project::at(&desk).people(60).message(TEMPLATE).send("concurrency: 1");
+    let ran = project.run(&[]).exits(5);
+    let line = "failed ×20: 132000: the template expects another number of parameters (it lies with spec, list or template); \
+                nothing else was sent";
+    assert!(ran.stdout.contains(line), "{}", ran.stdout);
+}
