@@ -136,3 +136,22 @@ pub(super) fn exit(totals: &Totals) -> Exit {
         Exit::Done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::spec::{Source, Spec};
+
+    #[test]
+    fn a_run_that_mostly_waited_for_the_server_says_so_and_names_the_setting() {
+        let text = "name: c\nrecipients: l.csv\nto: { conversation_id: '1' }\nmessage: { content: Hi }\n".to_owned();
+        let source = Source { name: "c.yaml".to_owned(), text };
+        let spec = Spec::parse(&source, PathBuf::from("."), &[]).unwrap();
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(held_by_server(minutes(5), minutes(20), &spec.send), None);
+        let said = held_by_server(minutes(15), minutes(20), &spec.send).unwrap();
+        assert!(said.contains("15 min 0 s of 20 min 0 s") && said.contains("`send.requests` (now 50/s)"), "{said}");
+    }
+}

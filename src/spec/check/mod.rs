@@ -12,6 +12,9 @@ use super::raw::{self, Raw};
 use super::{Checks, DEFAULT_BASE_URL, List, Livedesk, Recipients, Source, Spec, Template};
 use crate::problem::{Place, Problem, did_you_mean};
 
+/// Problems of one spec at most.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// Collects problems while values are taken over.
 pub(super) struct Checker<'a> {
     source: &'a Source,
@@ -96,6 +99,10 @@ impl Checker<'_> {
 
     /// Records a problem at a value.
     fn problem(&mut self, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
+        // Whatever has more than this is no spec, and nobody reads on.
+        if self.problems.len() >= MOST_PROBLEMS {
+            return;
+        }
         self.problems.push(Problem::error(self.source.place(mark), what).hint(hint));
     }
 
