@@ -115,7 +115,8 @@ impl<L: Ledger> Run<'_, L> {
             Reply::Doubtful(failure) => (failure.to_string(), message),
         };
         let news = self.health().trouble(began, now, message, &why);
-        if news && self.health().is_known() {
+        // Asking in vain is no news to a person.
+        if news && step != Step::Asking && self.health().is_known() {
             let text = format!("no clear answer from LiveDesk ({why}): nothing more leaves until it answers again");
             (self.tell)(Event::Noted(text));
         }

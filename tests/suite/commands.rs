@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Desk, Project};
+use crate::harness::{Desk, Project, Running};
 
 /// A project without a server.
 fn offline() -> Project {
@@ -247,4 +247,19 @@ fn a_report_that_cannot_be_written_is_found_before_anything_is_sent() {
     let project = Project::at(&desk).people(2).file("reports", "a file where the folder should be");
     project.run(&[]).exits(1).says("reports/c.csv");
     assert_eq!(desk.journal().len(), 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_who_has_seen_enough_is_no_trouble() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3_000);
+    let through_head = "( \"$@\"; echo \"exit $?\" >&2 ) | head -n 1";
+    for words in [&["--dry-run", "--preview", "all"][..], &["--format", "json"]] {
+        let mut command = project.run_under(&["/bin/sh", "-c", through_head, "sh"]);
+        command.args(words);
+        let ran = Running::launch(command).finish().exits(0).says("exit 0");
+        assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("error"), "{}", ran.stderr);
+    }
+    assert_eq!(desk.messages().len(), 3_000);
 }
