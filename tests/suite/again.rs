@@ -216,3 +216,13 @@ fn a_summary_says_in_plain_words_what_is_wrong_and_with_whom_it_lies() {
                 nothing else was sent";
     assert!(ran.stdout.contains(line), "{}", ran.stdout);
 }
+
+#[test]
+fn a_message_that_was_resolved_as_sent_counts_once_against_quotas() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 500 }]");
+    let project = Project::at(&desk).people(3).send("quota: 3/h").send("concurrency: 1");
+    project.run(&["--limit", "2"]).exits(4);
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--sent"]).exits(0);
+    project.run(&["--no-wait"]).exits(0);
+    assert_eq!(desk.messages().len(), 3);
+}

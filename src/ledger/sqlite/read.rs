@@ -214,9 +214,9 @@ impl Sqlite {
             let transaction = connection.transaction()?;
             transaction.execute(
                 "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word, note)
-                 SELECT id, ?1, state, error_code, error, message_id, claimed_at, ?2, ?3 FROM delivery
+                 SELECT id, ?1, state, error_code, error, message_id, iif(?5, NULL, claimed_at), ?2, ?3 FROM delivery
                  WHERE state = 'unknown' AND (?4 IS NULL OR key IN (SELECT value FROM json_each(?4)))",
-                params![now(), word, note, keys],
+                params![now(), word, note, keys, sent],
             )?;
             let changed = transaction.execute(
                 "UPDATE delivery SET state = iif(?1, 'accepted', 'pending'), settled_at = iif(?1, ?2, NULL),

@@ -58,7 +58,7 @@ CREATE TABLE history (
     error_code TEXT,
     error      TEXT,
     message_id INTEGER,
-    claimed_at INTEGER,                    -- the message that was tried counts against quotas all the same
+    claimed_at INTEGER,                    -- when it was tried, if the delivery counts for another message since
     word       TEXT NOT NULL CHECK (word IN ('resolved as sent', 'resolved as not sent', 'sent again')),
     note       TEXT
 ) STRICT;

@@ -10,6 +10,7 @@ use url::form_urlencoded::Serializer as Query;
 use super::rows::{self, Rows};
 use super::sums::{Reason, Sums};
 use super::throughput::{STACK, Throughput};
+use crate::codes;
 use crate::report::csv::COLUMNS;
 use crate::state::{LeftOut, State};
 
@@ -149,13 +150,21 @@ fn reason_group(sums: &Sums, outcome: State) -> Option<ReasonGroup> {
     let most = reasons.iter().map(|(_, reason)| reason.count).max()?;
     let line = |(code, reason): (Option<&str>, &Reason)| ReasonLine {
         code: code.map(ToOwned::to_owned),
-        example: reason.example.clone(),
+        example: in_plain_words(code, &reason.example),
         count: reason.count,
         share: share(reason.count, sums.rows()),
         width: of_hundred(tenths(reason.count, most).max(LEAST)),
         link: code.and_then(|code| link(outcome, code)),
     };
     Some(ReasonGroup { outcome: outcome.word(), count, reasons: reasons.into_iter().map(line).collect() })
+}
+
+/// What a code means, where that is known, and what the server said about one of its rows.
+fn in_plain_words(code: Option<&str>, example: &str) -> String {
+    match code.and_then(codes::meaning) {
+        Some(meaning) => format!("{} (it lies with {}); for example: {example}", meaning.words, meaning.fault.words()),
+        None => example.to_owned(),
+    }
 }
 
 /// The fragment that makes the table show these rows. `None` where the search has no words for the code.
