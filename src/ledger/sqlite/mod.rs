@@ -125,7 +125,10 @@ impl Sqlite {
 
     /// A connection to an existing ledger of this format, or of an older one brought up in memory.
     fn open_to_look(path: &Path) -> Result<Connection, LedgerError> {
-        file::check_log(path)?;
+        // A run that is under way is writing it.
+        if !Lock::is_held(path) {
+            file::check_log(path)?;
+        }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         let connection = existing(connection)?;
