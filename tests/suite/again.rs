@@ -105,6 +105,7 @@ fn a_corrected_row_is_taken_as_it_is_now() {
         Desk::start("faults: [{ on: message, match: { content: Bob }, fail: { code: 132005, title: Too long } }]");
     let project =
         Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n").message("{ content: 'Hi {{ name }}' }");
+    let project = project.send("concurrency: 1");
     project.run(&[]).exits(3);
     let project = project.list("conversation_id,name\n101,Ada changed too\n102,B.\n");
     project.run(&["--retry-failed"]).exits(0);
