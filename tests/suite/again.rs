@@ -170,7 +170,7 @@ fn a_resolved_delivery_shows_its_history() {
 #[test]
 fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     let desk = Desk::friendly();
-    let project = Project::at(&desk).people(3);
+    let project = Project::at(&desk).people(3).send("concurrency: 1");
     project.run(&["--limit", "1"]).exits(0);
     let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
     ledger

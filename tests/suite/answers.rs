@@ -145,7 +145,7 @@ fn where_nothing_listens_nothing_is_lost_and_the_way_on_is_said() {
 #[test]
 fn after_the_server_came_back_everybody_is_sent_to() {
     let address = Desk::friendly().close();
-    let project = Project::at_address(&address).people(3);
+    let project = Project::at_address(&address).people(3).send("concurrency: 1");
     project.run(&[]).exits(1);
     let desk = Desk::friendly();
     let spec = std::fs::read_to_string(project.path("campaign.yaml")).unwrap().replace(&address, &desk.base_url);

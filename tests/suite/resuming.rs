@@ -147,7 +147,7 @@ fn a_contact_that_was_made_before_a_kill_is_used_by_the_next_run() {
 fn a_list_that_changed_is_taken_as_it_is_now() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n103,Cy\n");
-    let project = project.message("{ content: 'Hi {{ name }}' }");
+    let project = project.message("{ content: 'Hi {{ name }}' }").send("concurrency: 1");
     project.run(&["--limit", "1"]).exits(0);
     let project = project.list("conversation_id,name\n101,Ada L.\n103,Cyrus\n104,Dee\n");
     project.run(&[]).exits(0).says("1 new, 1 changed, 1 gone");
