@@ -63,7 +63,8 @@ impl Busy {
     }
 }
 
-fn growing(retry: Retry, times: usize) -> ExponentialBackoff {
+/// Waits that double, with jitter, so many times.
+pub fn growing(retry: Retry, times: usize) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(retry.backoff)
         .with_max_delay(retry.max_backoff)

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::time::Instant;
 
 use crate::plan::in_words;
-use crate::retry::Moment;
+use crate::retry::{Moment, growing};
 use crate::spec::Retry;
 
 /// Messages that are tried one after the other, each ending in doubt, before the run gives up: a person has to look each
@@ -139,12 +139,7 @@ impl Health {
 }
 
 fn waits(retry: Retry) -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(retry.backoff)
-        .with_max_delay(retry.max_backoff.min(LONGEST_WAIT))
-        .with_max_times(usize::MAX)
-        .with_jitter()
-        .build()
+    growing(Retry { max_backoff: retry.max_backoff.min(LONGEST_WAIT), ..retry }, usize::MAX)
 }
 
 #[cfg(test)]
