@@ -94,14 +94,14 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
                 let place = Place::line(&judge.list, duplicate.line);
                 let what = format!("same key as line {}", duplicate.first_line);
                 let hint = "remove one of them, or set `recipients.on_duplicate: skip`";
-                pass.survey.problems.extend([Problem::error(place, what).hint(hint)]);
+                pass.survey.problems.extend([Problem::error("duplicate-key", place, what).hint(hint)]);
             }
         }
         next = following;
     }
     let mut survey = pass.survey;
     if survey.rows == 0 && survey.problems.count == 0 {
-        let problem = Problem::error(Place::file(&judge.list), "the list has no recipients");
+        let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
     }
     if survey.problems.count > 0 {
@@ -145,7 +145,7 @@ impl Pass<'_> {
                     .attachments
                     .iter()
                     .filter_map(|path| self.folder.check(path).err())
-                    .map(|what| Problem::error(Place::line(&self.judge.list, row.line), what))
+                    .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
                     .collect();
                 self.survey.warnings.extend(delivery.warnings);
                 if problems.is_empty() {

@@ -102,6 +102,8 @@ impl fmt::Display for Place {
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
+    /// What kind of problem, for programs: words with hyphens that stay the same between versions.
+    pub code: &'static str,
     /// Where.
     pub place: Place,
     /// What is wrong: a lower-case sentence without a full stop.
@@ -112,13 +114,13 @@ pub struct Problem {
 
 impl Problem {
     /// Something that stops the run.
-    pub fn error(place: Place, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, what: what.into(), hint: None }
+    pub fn error(code: &'static str, place: Place, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, code, place, what: what.into(), hint: None }
     }
 
     /// Something to know before sending.
-    pub fn warning(place: Place, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, what) }
+    pub fn warning(code: &'static str, place: Place, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, place, what) }
     }
 
     /// With the way to mend it.
@@ -181,6 +183,7 @@ impl Serialize for Problem {
         #[derive(Serialize)]
         struct Flat<'a> {
             severity: Severity,
+            code: &'static str,
             file: &'a str,
             line: Option<u64>,
             column: Option<u64>,
@@ -189,6 +192,7 @@ impl Serialize for Problem {
         }
         Flat {
             severity: self.severity,
+            code: self.code,
             file: &self.place.file,
             line: self.place.line,
             column: self.place.column,
@@ -218,7 +222,8 @@ mod tests {
         let text = "name: x\nmessage:\n  content: \"你好 {{ nmae }}\"\n";
         let start = text.find("nmae").unwrap();
         let problem =
-            Problem::error(Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`").hint("the list has name");
+            Problem::error("unknown-column", Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`")
+                .hint("the list has name");
         insta::assert_snapshot!(problem.render(Look::Plain), @r#"
         error: unknown column `nmae`
          --> c.yaml:3:19
@@ -233,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_problem_in_a_list_shows_the_line_number_only() {
-        let problem = Problem::error(Place::line("list.csv", 7), "`phone` is empty");
+        let problem = Problem::error("empty", Place::line("list.csv", 7), "`phone` is empty");
         insta::assert_snapshot!(problem.render(Look::Plain), @r"
         error: `phone` is empty
         --> list.csv:7

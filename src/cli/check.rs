@@ -72,7 +72,7 @@ pub(super) async fn named(ledger: &Sqlite, keys: &[String]) -> Result<Option<u64
     let (pending, strangers) = ledger.named(keys.to_vec()).await?;
     let problem = |key: &String| {
         let what = format!("no recipient has the key `{key}`");
-        Problem::error(Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
+        Problem::error("unknown-key", Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
     };
     if strangers.is_empty() { Ok(Some(pending)) } else { Err(strangers.iter().map(problem).collect::<Vec<_>>().into()) }
 }

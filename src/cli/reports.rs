@@ -53,8 +53,11 @@ fn outcomes(only: &[Only]) -> Option<Vec<State>> {
 /// campaign knows them.
 async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
     let [path] = args.output.as_slice() else {
-        let problem =
-            Problem::error(Place::file("--only"), "`opted-out` is a list of its own, not one of the spec's reports");
+        let problem = Problem::error(
+            "opted-out-needs-output",
+            Place::file("--only"),
+            "`opted-out` is a list of its own, not one of the spec's reports",
+        );
         return Err(vec![problem.hint("say where it goes: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
     };
     let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
@@ -97,7 +100,8 @@ impl Targets {
             .filter(|path| Kind::of(path).is_none())
             .map(|path| {
                 let what = format!("`{}` is not a kind of report", path.display());
-                Problem::error(Place::file("--report"), what).hint("the ending is `.csv`, `.jsonl` or `.html`")
+                Problem::error("report-ending", Place::file("--report"), what)
+                    .hint("the ending is `.csv`, `.jsonl` or `.html`")
             })
             .collect();
         if !problems.is_empty() {
@@ -129,7 +133,8 @@ impl Targets {
         let problems: Vec<Problem> = (self.0.iter().filter(|(path, _)| is_input(path)))
             .map(|(path, _)| {
                 let what = format!("the report would replace {}, which the campaign reads", path.display());
-                Problem::error(Place::file("report"), what).hint("give the report another name")
+                Problem::error("report-replaces-input", Place::file("report"), what)
+                    .hint("give the report another name")
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }

@@ -361,7 +361,7 @@ fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), Faul
         return Ok(());
     }
     let what = format!("recipients were known by `{old}` and would now be known by `{new}`: all would get it again");
-    let problem = Problem::error(Place::file(&spec.source.name), what);
+    let problem = Problem::error("key-rule-changed", Place::file(&spec.source.name), what);
     Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
 }
 

@@ -51,7 +51,7 @@ fn read_script(path: &Path) -> Result<Script, Fault> {
     let text = std::fs::read_to_string(path).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
     Script::parse(&text).map_err(|error| {
         let place = Place::line(name, error.line).at_column(error.column);
-        Fault::from(vec![Problem::error(place, error.what)])
+        Fault::from(vec![Problem::error("sandbox-script", place, error.what)])
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
     let bytes = fs::read(file).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count();
-        let problem = Problem::error(Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
+        let problem = Problem::error("spec-not-utf8", Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
         Fault::from(vec![problem.hint("save it as UTF-8")])
     })?;
     let folder = match file.parent() {
@@ -94,7 +94,11 @@ fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
         _ => None,
     };
     spec.recipients.format.or(by_ending).ok_or_else(|| {
-        let problem = Problem::error(Place::file(name), "the ending does not say what the list is written in");
+        let problem = Problem::error(
+            "list-format-unknown",
+            Place::file(name),
+            "the ending does not say what the list is written in",
+        );
         Fault::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])
     })
 }
@@ -122,7 +126,11 @@ pub(super) fn ledger(spec: &Spec, url: Option<&str>) -> Result<PathBuf, Fault> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(PathBuf::from(path.trim_start_matches("//"))),
         Some((scheme, _)) if url.contains("://") => {
-            let problem = Problem::error(Place::file("--ledger"), format!("`{scheme}` is not a kind of ledger"));
+            let problem = Problem::error(
+                "ledger-kind-unknown",
+                Place::file("--ledger"),
+                format!("`{scheme}` is not a kind of ledger"),
+            );
             Err(vec![problem.hint("give a path, or `sqlite:PATH`")].into())
         }
         _ => Ok(PathBuf::from(url)),

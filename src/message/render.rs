@@ -28,7 +28,11 @@ impl Templates {
     /// Why that cannot be said.
     pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
         self.wanted(row).map_err(|what| {
-            Box::new(Problem::error(Place::line(list, row.line), format!("`recipients.where`: {what}")))
+            Box::new(Problem::error(
+                "template-failed",
+                Place::line(list, row.line),
+                format!("`recipients.where`: {what}"),
+            ))
         })
     }
 
@@ -111,26 +115,29 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn problem(&mut self, template: &Template, what: impl std::fmt::Display) {
+    fn problem(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
         let place = Place::line(self.list, self.line);
-        self.problems.push(Problem::error(place, format!("`{}`: {what}", template.key)));
+        self.problems.push(Problem::error(code, place, format!("`{}`: {what}", template.key)));
     }
 
-    fn warning(&mut self, template: &Template, what: impl std::fmt::Display) {
+    fn warning(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
         let place = Place::line(self.list, self.line);
-        self.warnings.push(Problem::warning(place, format!("`{}`: {what}", template.key)));
+        self.warnings.push(Problem::warning(code, place, format!("`{}`: {what}", template.key)));
     }
 
     /// The rendered text, whatever it is.
     fn text(&mut self, template: &Template) -> Option<String> {
-        self.templates.text(template, &self.context).map_err(|what| self.problem(template, what)).ok()
+        self.templates
+            .text(template, &self.context)
+            .map_err(|what| self.problem("template-failed", template, what))
+            .ok()
     }
 
     /// A text that must not be empty, without outer white space.
     fn required(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim().is_empty() {
-            self.problem(template, "empty");
+            self.problem("empty", template, "empty");
         }
         text.trim().to_owned()
     }
@@ -146,7 +153,7 @@ impl<'a> Renderer<'a> {
         let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         number.unwrap_or_else(|| {
             if !text.is_empty() {
-                self.problem(template, "a whole number is expected");
+                self.problem("not-a-number", template, "a whole number is expected");
             }
             0
         })
@@ -158,7 +165,7 @@ impl<'a> Renderer<'a> {
             "true" => true,
             "false" | "" => false,
             _ => {
-                self.problem(template, "`true` or `false` is expected");
+                self.problem("not-a-boolean", template, "`true` or `false` is expected");
                 false
             }
         }
@@ -190,7 +197,7 @@ impl<'a> Renderer<'a> {
         if let (Some(template), Some(email)) = (&templates.email, &contact.email)
             && !looks_like_an_address(email)
         {
-            self.problem(template, "not an e-mail address");
+            self.problem("not-an-email", template, "not an e-mail address");
         }
         let findable = contact.email.is_some() || contact.phone_number.is_some() || contact.identifier.is_some();
         let fields = [&templates.identifier, &templates.phone_number, &templates.email];
@@ -198,7 +205,7 @@ impl<'a> Renderer<'a> {
             && !findable
             && self.problems.len() == before
         {
-            self.problem(template, "empty, and nothing else says who this is");
+            self.problem("nobody-named", template, "empty, and nothing else says who this is");
         }
         contact
     }
@@ -206,7 +213,7 @@ impl<'a> Renderer<'a> {
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
         let text = self.if_any(template)?;
         if let Some(template) = template.filter(|_| text.chars().count() > LONGEST_CONTACT_FIELD) {
-            self.problem(template, format!("longer than {LONGEST_CONTACT_FIELD} characters"));
+            self.problem("too-long", template, format!("longer than {LONGEST_CONTACT_FIELD} characters"));
         }
         Some(text)
     }
@@ -218,13 +225,13 @@ impl<'a> Renderer<'a> {
         let phone = match normalise(&text, spec.recipients.default_region.as_deref()) {
             Ok(phone) => phone,
             Err(what) => {
-                self.problem(template, what);
+                self.problem("phone", template, what);
                 return None;
             }
         };
         match (phone.doubtful, spec.checks.phones) {
-            (true, PhoneCheck::Strict) => self.problem(template, DOUBTFUL),
-            (true, PhoneCheck::Lenient) => self.warning(template, DOUBTFUL),
+            (true, PhoneCheck::Strict) => self.problem("phone-doubtful", template, DOUBTFUL),
+            (true, PhoneCheck::Lenient) => self.warning("phone-doubtful", template, DOUBTFUL),
             (false, _) => {}
         }
         Some(phone.e164)
@@ -248,9 +255,9 @@ impl<'a> Renderer<'a> {
     fn content(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim().is_empty() {
-            self.problem(template, "empty");
+            self.problem("empty", template, "empty");
         } else if text.chars().count() > LONGEST_CONTENT {
-            self.problem(template, format!("longer than {LONGEST_CONTENT} characters"));
+            self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
         }
         self.check_value(template, &text, Goes::ToText);
         text
@@ -260,10 +267,14 @@ impl<'a> Renderer<'a> {
     fn attachment(&mut self, template: &Template) -> PathBuf {
         let path = PathBuf::from(self.required(template));
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            self.problem(template, "leads out of the spec's folder");
+            self.problem("attachment-outside", template, "leads out of the spec's folder");
         }
         if crate::message::is_hidden(&path) {
-            self.problem(template, "a hidden file, such as credentials or the ledger, is never sent");
+            self.problem(
+                "attachment-hidden",
+                template,
+                "a hidden file, such as credentials or the ledger, is never sent",
+            );
         }
         path
     }
@@ -326,7 +337,7 @@ impl<'a> Renderer<'a> {
     fn media_url(&mut self, template: &Template) -> String {
         let url = self.required(template);
         if !url.is_empty() && !url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https" && url.has_host()) {
-            self.problem(template, "a public https address is expected");
+            self.problem("media-url", template, "a public https address is expected");
         }
         url
     }
@@ -337,7 +348,11 @@ impl<'a> Renderer<'a> {
         let number = number.filter(|number| number.as_f64().is_some_and(|degrees| degrees.abs() <= most));
         number.unwrap_or_else(|| {
             if !text.is_empty() {
-                self.problem(template, format!("degrees from -{most} to {most} are expected, such as `52.5200`"));
+                self.problem(
+                    "not-degrees",
+                    template,
+                    format!("degrees from -{most} to {most} are expected, such as `52.5200`"),
+                );
             }
             Number::from(0)
         })
@@ -357,6 +372,7 @@ impl<'a> Renderer<'a> {
         let checks = self.templates.spec.checks;
         if checks.liquid == LiquidCheck::Refuse && (value.contains("{{") || value.contains("{%")) {
             self.problem(
+                "liquid",
                 template,
                 "holds `{{` or `{%`, which the server would evaluate (`checks.liquid: allow` sends it)",
             );
@@ -365,19 +381,27 @@ impl<'a> Renderer<'a> {
             return;
         }
         if value.contains(['\n', '\r', '\t']) {
-            self.problem(template, "WhatsApp takes no line breaks and no tabs in a template's value");
+            self.problem(
+                "line-break-or-tab",
+                template,
+                "WhatsApp takes no line breaks and no tabs in a template's value",
+            );
         }
         if value.contains("     ") {
-            self.problem(template, "WhatsApp takes at most four spaces in a row in a template's value");
+            self.problem("many-spaces", template, "WhatsApp takes at most four spaces in a row in a template's value");
         }
         if value.chars().count() > LONGEST_PARAMETER {
-            self.problem(template, format!("longer than {LONGEST_PARAMETER} characters, which the server would cut"));
+            self.problem(
+                "too-long",
+                template,
+                format!("longer than {LONGEST_PARAMETER} characters, which the server would cut"),
+            );
         }
         if checks.stripped != StrippedCheck::Allow && value.contains(['<', '>', '"', '\'']) {
             let what = "holds one of `< > \" '`, which the server takes away";
             match checks.stripped {
-                StrippedCheck::Refuse => self.problem(template, what),
-                _ => self.warning(template, what),
+                StrippedCheck::Refuse => self.problem("stripped", template, what),
+                _ => self.warning("stripped", template, what),
             }
         }
     }

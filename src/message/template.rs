@@ -131,10 +131,16 @@ fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
         .keys()
         .filter_map(|name| {
             if name == WHOLE_ROW {
-                Some(Problem::error(place(), "`vars.row` hides the row").hint("give the constant another name"))
+                Some(
+                    Problem::error("constant-hides-row", place(), "`vars.row` hides the row")
+                        .hint("give the constant another name"),
+                )
             } else if columns.is_some_and(|columns| columns.position(name).is_some()) {
                 let what = format!("`{name}` is both a constant in `vars` and a column of {list}");
-                Some(Problem::error(place(), what).hint("rename the constant: a template could mean either"))
+                Some(
+                    Problem::error("constant-hides-column", place(), what)
+                        .hint("rename the constant: a template could mean either"),
+                )
             } else {
                 None
             }
@@ -165,7 +171,7 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
     } else {
         "templates are written in Jinja: `{{ column }}`"
     };
-    Problem::error(place, format!("`{}`: {detail}", template.key)).hint(hint)
+    Problem::error("template-syntax", place, format!("`{}`: {detail}", template.key)).hint(hint)
 }
 
 /// Why a row's template gave no text. Values are never named: they are a customer's.
@@ -205,7 +211,7 @@ fn unknown_variables(
                 None => format!("{list} has {known}"),
             };
             let place = spec.source.place_inside(template.mark, &template.text, at, len);
-            Some(Problem::error(place, format!("unknown column \"{name}\"")).hint(hint))
+            Some(Problem::error("unknown-column", place, format!("unknown column \"{name}\"")).hint(hint))
         })
         .collect()
 }

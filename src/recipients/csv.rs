@@ -166,7 +166,7 @@ impl<R: Read> Read for Quotes<R> {
 }
 
 fn unclosed(file: &str, line: u64) -> Problem {
-    Problem::error(Place::line(file, line), "a quote is opened on this line and never closed")
+    Problem::error("open-quote", Place::line(file, line), "a quote is opened on this line and never closed")
         .hint("close it, or double it (`\"\"`) if it belongs to the text")
 }
 
@@ -176,12 +176,13 @@ fn problem(file: &str, error: &csv::Error, columns: usize) -> Problem {
         csv::ErrorKind::UnequalLengths { pos, len, .. } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
             Problem::error(
+                "ragged-row",
                 Place::line(file, line),
                 format!("{len} {} where the header has {columns}", if *len == 1 { "field" } else { "fields" }),
             )
             .hint("a field with a delimiter or a line break in it must stand in double quotes")
         }
-        _ => Problem::error(Place::file(file), format!("the list cannot be read: {error}")),
+        _ => Problem::error("list-unreadable", Place::file(file), format!("the list cannot be read: {error}")),
     }
 }
 

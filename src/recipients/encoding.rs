@@ -126,11 +126,12 @@ impl<R: Read> Read for Utf8<R> {
 /// An error while reading the list `file`, as a problem.
 pub(super) fn unreadable(file: &str, error: &io::Error) -> Problem {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Malformed>()) {
-        Some(malformed) => {
-            Problem::error(Place::line(file, malformed.line), format!("this line is not {}", malformed.encoding)).hint(
-                "say what it is with `recipients.encoding`, such as `windows-1252` or `gb18030`, or save it as UTF-8",
-            )
-        }
-        None => Problem::error(Place::file(file), format!("the list cannot be read: {error}")),
+        Some(malformed) => Problem::error(
+            "wrong-encoding",
+            Place::line(file, malformed.line),
+            format!("this line is not {}", malformed.encoding),
+        )
+        .hint("say what it is with `recipients.encoding`, such as `windows-1252` or `gb18030`, or save it as UTF-8"),
+        None => Problem::error("list-unreadable", Place::file(file), format!("the list cannot be read: {error}")),
     }
 }

@@ -49,7 +49,11 @@ impl<R: Read> Iterator for Lines<R> {
                 Ok(len) if len as u64 == LONGEST_LINE => {
                     self.broken = true;
                     let place = Place::line(&self.file, self.line);
-                    return Some(Err(Unreadable::List(Problem::error(place, "a line of more than 4 MiB"))));
+                    return Some(Err(Unreadable::List(Problem::error(
+                        "line-too-long",
+                        place,
+                        "a line of more than 4 MiB",
+                    ))));
                 }
                 Ok(_) if text.trim().is_empty() => {}
                 Ok(_) => return Some(self.row(&text).map_err(Unreadable::Row)),
@@ -71,7 +75,8 @@ impl<R> Lines<R> {
                 serde_json::error::Category::Data => "this line is not a JSON object",
                 _ => "this line is not valid JSON",
             };
-            Problem::error(place, what).hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}")
+            Problem::error("not-json", place, what)
+                .hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}")
         })?;
         if !object.keys().eq(self.columns.names()) {
             self.columns = Arc::new(Columns::new(object.keys().cloned().collect()));

@@ -129,13 +129,17 @@ fn header(names: &[String], file: &str, line: u64) -> Result<Arc<Columns>, Vec<P
         let place = || Place::line(file, line);
         if name.is_empty() {
             problems.push(
-                Problem::error(place(), format!("column {} has no name", at + 1))
+                Problem::error("column-without-name", place(), format!("column {} has no name", at + 1))
                     .hint("give it one, or delete the column"),
             );
         } else if let Some(first) = names[..at].iter().position(|other| other == name) {
             problems.push(
-                Problem::error(place(), format!("columns {} and {} are both named `{name}`", first + 1, at + 1))
-                    .hint("rename one of them"),
+                Problem::error(
+                    "duplicate-column",
+                    place(),
+                    format!("columns {} and {} are both named `{name}`", first + 1, at + 1),
+                )
+                .hint("rename one of them"),
             );
         }
     }
@@ -149,5 +153,5 @@ fn is_invisible(c: char) -> bool {
 
 /// A list without a single row would be a campaign to nobody: most often the wrong file.
 fn empty(file: &str) -> Vec<Problem> {
-    vec![Problem::error(Place::file(file), "the list is empty").hint("its first line names the columns")]
+    vec![Problem::error("list-empty", Place::file(file), "the list is empty").hint("its first line names the columns")]
 }

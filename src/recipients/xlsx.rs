@@ -18,7 +18,10 @@ pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, 
     input.read_to_end(&mut bytes).map_err(|error| vec![unreadable(written.name, &error)])?;
     let broken = |error: XlsxError| {
         let what = format!("the workbook cannot be read: {error}");
-        vec![Problem::error(Place::file(written.name), what).hint("save it again as .xlsx, or as CSV in UTF-8")]
+        vec![
+            Problem::error("list-unreadable", Place::file(written.name), what)
+                .hint("save it again as .xlsx, or as CSV in UTF-8"),
+        ]
     };
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
     let first = workbook.sheet_names().first().cloned().ok_or_else(|| empty(written.name))?;
@@ -40,7 +43,7 @@ pub(super) fn read(mut input: impl Read, written: &Written<'_>) -> Result<Rows, 
         .map(move |(cells, line)| {
             let cells = cells.iter().zip(shared.names()).map(|(cell, name)| {
                 text(cell).map(Value::String).ok_or_else(|| {
-                    Problem::error(Place::line(&file, line), format!("`{name}` holds an Excel error"))
+                    Problem::error("excel-error", Place::line(&file, line), format!("`{name}` holds an Excel error"))
                         .hint("mend the formula, or delete the cell")
                 })
             });
@@ -73,7 +76,7 @@ fn cells(workbook: &mut Xlsx<Cursor<Vec<u8>>>, sheet: &str) -> Result<Option<Vec
 
 fn too_wide(file: &str) -> Vec<Problem> {
     vec![
-        Problem::error(Place::file(file), format!("the sheet spans more than {MOST_CELLS} cells"))
+        Problem::error("sheet-too-wide", Place::file(file), format!("the sheet spans more than {MOST_CELLS} cells"))
             .hint("delete stray cells far from the list, or save it as CSV in UTF-8"),
     ]
 }

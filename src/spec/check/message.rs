@@ -28,7 +28,7 @@ impl Checker<'_> {
             }
             _ => {
                 self.problem(
-                    mark,
+                    "ways-to-address", mark,
                     "`to` must say in one way whom a message goes to",
                     "either `conversation_id`; or `inbox_id` with `contact_id` or `source_id`; or `inbox_id` with `contact`",
                 );
@@ -48,6 +48,7 @@ impl Checker<'_> {
         };
         if contact.email.is_none() && contact.phone_number.is_none() && contact.identifier.is_none() {
             self.problem(
+                "contact-not-findable",
                 mark,
                 "a contact that could not be found again",
                 "give at least one of `identifier`, `phone_number` and `email`",
@@ -60,10 +61,20 @@ impl Checker<'_> {
     pub(super) fn message(&mut self, raw: At<raw::Message>) -> Option<Message> {
         let At { value: raw, mark } = raw;
         if raw.content.is_none() && raw.attachments.is_empty() {
-            self.problem(mark, "a message without `content`", "LiveDesk wants the text, also beside a template");
+            self.problem(
+                "no-content",
+                mark,
+                "a message without `content`",
+                "LiveDesk wants the text, also beside a template",
+            );
         }
         if raw.attachments.len() > MOST_ATTACHMENTS {
-            self.problem(mark, "too many attachments", format!("LiveDesk takes at most {MOST_ATTACHMENTS}"));
+            self.problem(
+                "too-many-attachments",
+                mark,
+                "too many attachments",
+                format!("LiveDesk takes at most {MOST_ATTACHMENTS}"),
+            );
         }
         if let Some(params) = &raw.template_params {
             self.with_template(params.mark, &raw);
@@ -94,13 +105,19 @@ impl Checker<'_> {
     fn with_template(&mut self, mark: super::Mark, raw: &raw::Message) {
         if !raw.attachments.is_empty() {
             self.problem(
+                "template-and-attachments",
                 mark,
                 "`template_params` and `attachments` in one message",
                 "a template's file goes into `header_params.media_url`; a file of its own goes without a template",
             );
         }
         if let Some(kind) = raw.message_type.as_ref().filter(|kind| kind.value == raw::MessageType::Incoming) {
-            self.problem(kind.mark, "a template message is always `outgoing`", "change or remove `message_type`");
+            self.problem(
+                "incoming-template",
+                kind.mark,
+                "a template message is always `outgoing`",
+                "change or remove `message_type`",
+            );
         }
     }
 
@@ -140,6 +157,7 @@ impl Checker<'_> {
         ];
         for (name, _) in stray.iter().filter(|(_, stray)| *stray) {
             self.problem(
+                "header-mismatch",
                 mark,
                 format!("`{name}` does not belong to this type of header"),
                 "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; \
@@ -164,7 +182,7 @@ impl Checker<'_> {
         };
         if header.is_none() {
             self.problem(
-                mark,
+                "header-without-value", mark,
                 "the header's value is missing",
                 "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs `location`",
             );
@@ -182,6 +200,7 @@ impl Checker<'_> {
         };
         if !fits {
             self.problem(
+                "button-mismatch",
                 mark,
                 "the button's value does not fit its `sub_type`",
                 "a `url` button takes `text`, a `quick_reply` button takes `payload`",

@@ -54,9 +54,9 @@ fn explained(place: Place, text: &str) -> Problem {
         let known: Vec<&str> = known.iter().map(|name| name.trim_start_matches("one of ").trim_matches('`')).collect();
         let hint = did_you_mean(unknown, known.iter().copied())
             .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-        return Problem::error(place, format!("unknown key `{unknown}`")).hint(hint);
+        return Problem::error("unknown-key", place, format!("unknown key `{unknown}`")).hint(hint);
     }
-    let problem = Problem::error(place, text.as_str());
+    let problem = Problem::error("yaml", place, text.as_str());
     if text.contains("expected string scalar") {
         return problem.hint("a value that begins with `{` must be quoted: \"{{ name }}\"");
     }
@@ -98,12 +98,12 @@ impl Checker<'_> {
     }
 
     /// Records a problem at a value.
-    fn problem(&mut self, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
+    fn problem(&mut self, code: &'static str, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
         // Whatever has more than this is no spec, and nobody reads on.
         if self.problems.len() >= MOST_PROBLEMS {
             return;
         }
-        self.problems.push(Problem::error(self.source.place(mark), what).hint(hint));
+        self.problems.push(Problem::error(code, self.source.place(mark), what).hint(hint));
     }
 
     fn name(&mut self, name: &At<String>) -> Option<String> {
@@ -113,6 +113,7 @@ impl Checker<'_> {
             && name.value.chars().all(|c| head(c) || matches!(c, '.' | '_' | '-'));
         if !ok {
             self.problem(
+                "campaign-name",
                 name.mark,
                 format!("`{}` cannot be a campaign's name", name.value),
                 "use lower-case letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit",
@@ -134,7 +135,7 @@ impl Checker<'_> {
     fn base_url(&mut self, url: &At<String>) -> Option<String> {
         let parsed = url::Url::parse(&url.value).ok().filter(url::Url::has_host);
         let Some(parsed) = parsed else {
-            self.problem(url.mark, "not an address", format!("such as `{DEFAULT_BASE_URL}`"));
+            self.problem("base-url", url.mark, "not an address", format!("such as `{DEFAULT_BASE_URL}`"));
             return None;
         };
         let loopback = match parsed.host() {
@@ -147,7 +148,12 @@ impl Checker<'_> {
             "https" => {}
             "http" if loopback => {}
             _ => {
-                self.problem(url.mark, "credentials may only go over https", "plain http is for this machine alone");
+                self.problem(
+                    "plain-http",
+                    url.mark,
+                    "credentials may only go over https",
+                    "plain http is for this machine alone",
+                );
                 return None;
             }
         }
@@ -156,7 +162,12 @@ impl Checker<'_> {
             || parsed.query().is_some()
             || parsed.fragment().is_some()
         {
-            self.problem(url.mark, "an address with credentials or a query", "give the scheme, host and path alone");
+            self.problem(
+                "base-url",
+                url.mark,
+                "an address with credentials or a query",
+                "give the scheme, host and path alone",
+            );
             return None;
         }
         Some(parsed.as_str().trim_end_matches('/').to_owned())
@@ -174,7 +185,7 @@ impl Checker<'_> {
             // The place is a line without its text: the text may be the secret.
             let place = self.source.place(value.mark).without_text();
             self.problems.push(
-                Problem::error(place, "a credential stands in the spec")
+                Problem::error("literal-secret", place, "a credential stands in the spec")
                     .hint(format!("write `${{{default}}}` and put the value into the environment or a `.env` file")),
             );
         }
@@ -201,7 +212,7 @@ impl Checker<'_> {
         let default_region = self.region(map.default_region);
         let file = if map.file.value == "-" { List::Stdin } else { List::File(PathBuf::from(&map.file.value)) };
         if map.file.value.is_empty() {
-            self.problem(map.file.mark, "an empty path", "name the list, or `-` for standard input");
+            self.problem("empty-path", map.file.mark, "an empty path", "name the list, or `-` for standard input");
         }
         Recipients {
             file,
@@ -222,7 +233,7 @@ impl Checker<'_> {
             b"\\t" => Some(b'\t'),
             [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Some(*byte),
             _ => {
-                self.problem(raw.mark, "a delimiter is one character", "such as `;` or `\\t`");
+                self.problem("delimiter", raw.mark, "a delimiter is one character", "such as `;` or `\\t`");
                 None
             }
         }
@@ -232,6 +243,7 @@ impl Checker<'_> {
         let raw = raw?;
         if encoding_rs::Encoding::for_label(raw.value.as_bytes()).is_none() {
             self.problem(
+                "unknown-encoding",
                 raw.mark,
                 format!("`{}` is not a known encoding", raw.value),
                 "such as `utf-8`, `utf-16le`, `windows-1252`, `gb18030`, `big5` or `shift_jis`",
@@ -245,6 +257,7 @@ impl Checker<'_> {
         let raw = raw?;
         if raw.value.parse::<phonenumber::country::Id>().is_err() {
             self.problem(
+                "unknown-region",
                 raw.mark,
                 format!("`{}` is not a country code", raw.value),
                 "two capital letters, such as `DE`",
@@ -264,7 +277,7 @@ impl Checker<'_> {
                     |near| format!("did you mean `{near}`?"),
                 );
                 let what = format!("the spec has no variable `{name}`");
-                self.problems.push(Problem::error(Place::file("--var"), what).hint(hint));
+                self.problems.push(Problem::error("unknown-variable", Place::file("--var"), what).hint(hint));
             }
             vars.insert(name.clone(), value.clone());
         }
@@ -277,6 +290,7 @@ impl Checker<'_> {
             let ending = Path::new(&path.value).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             if !matches!(ending, "csv" | "jsonl" | "html") {
                 self.problem(
+                    "report-ending",
                     path.mark,
                     format!("`{}` is not a kind of report", path.value),
                     "the ending says what is written: `.csv`, `.jsonl` or `.html`",

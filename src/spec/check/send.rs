@@ -16,6 +16,7 @@ impl Checker<'_> {
     pub(super) fn send(&mut self, raw: &raw::Send) -> Option<Send> {
         if let Some(window) = &raw.window {
             self.problem(
+                "not-supported",
                 window.mark,
                 "`send.window` is not supported yet",
                 "use `not_before` and `not_after`, or run the campaign inside the hours that you want",
@@ -32,7 +33,7 @@ impl Checker<'_> {
         let retry = self.retry(&raw.retry);
         let stop_when = self.stop_when(&raw.stop_when);
         if let Some(canary) = raw.canary.as_ref().filter(|canary| canary.value == 0) {
-            self.problem(canary.mark, "a canary of nobody", "give a number of 1 or more, or leave the key out");
+            self.problem("zero", canary.mark, "a canary of nobody", "give a number of 1 or more, or leave the key out");
         }
         let not_before = self.time(raw.not_before.as_ref());
         let not_after = self.time(raw.not_after.as_ref());
@@ -61,14 +62,16 @@ impl Checker<'_> {
         parse: fn(&str) -> Result<T, &'static str>,
     ) -> Option<T> {
         let Some(raw) = raw else { return parse(default).ok() };
-        parse(&raw.value).map_err(|hint| self.problem(raw.mark, format!("cannot read `{}`", raw.value), hint)).ok()
+        parse(&raw.value)
+            .map_err(|hint| self.problem("cannot-read", raw.mark, format!("cannot read `{}`", raw.value), hint))
+            .ok()
     }
 
     fn positive(&mut self, raw: Option<&At<u32>>, default: u32) -> Option<NonZeroU32> {
         let Some(raw) = raw else { return NonZeroU32::new(default) };
         let number = NonZeroU32::new(raw.value);
         if number.is_none() {
-            self.problem(raw.mark, "0 would mean that nothing is ever sent", "give a number of 1 or more");
+            self.problem("zero", raw.mark, "0 would mean that nothing is ever sent", "give a number of 1 or more");
         }
         number
     }
@@ -81,6 +84,7 @@ impl Checker<'_> {
                 let rate = self.parsed(Some(raw), "", Rate::from_str)?;
                 if rate.count.get() > LARGEST_QUOTA {
                     self.problem(
+                        "quota-too-large",
                         raw.mark,
                         format!("a quota is counted message by message, up to {LARGEST_QUOTA}"),
                         "use a shorter window, or `rate`",
@@ -99,7 +103,12 @@ impl Checker<'_> {
         let max_backoff = self.parsed(raw.max_backoff.as_ref(), "60s", duration);
         let (backoff, max_backoff): (Duration, Duration) = (backoff?, max_backoff?);
         if let Some(raw) = raw.backoff.as_ref().or(raw.max_backoff.as_ref()).filter(|_| backoff > max_backoff) {
-            self.problem(raw.mark, "`backoff` is longer than `max_backoff`", "the first wait grows up to the longest");
+            self.problem(
+                "backoff-too-long",
+                raw.mark,
+                "`backoff` is longer than `max_backoff`",
+                "the first wait grows up to the longest",
+            );
         }
         Some(Retry { attempts: attempts?.get(), backoff, max_backoff })
     }
@@ -119,6 +128,7 @@ impl Checker<'_> {
         let time = raw.value.parse().ok();
         if time.is_none() {
             self.problem(
+                "not-a-time",
                 raw.mark,
                 format!("`{}` is not a point in time", raw.value),
                 "write RFC 3339 with a zone, such as `2026-12-01T09:00:00+01:00`",
