@@ -105,7 +105,7 @@ pub struct Problem {
     /// What kind of problem, for programs: words with hyphens that stay the same between versions.
     pub code: &'static str,
     /// Where.
-    pub place: Place,
+    pub place: Box<Place>,
     /// What is wrong: a lower-case sentence without a full stop.
     pub what: String,
     /// How to mend it.
@@ -115,7 +115,7 @@ pub struct Problem {
 impl Problem {
     /// Something that stops the run.
     pub fn error(code: &'static str, place: Place, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, place, what: what.into(), hint: None }
+        Self { severity: Severity::Error, code, place: Box::new(place), what: what.into(), hint: None }
     }
 
     /// Something to know before sending.
