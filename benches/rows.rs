@@ -18,7 +18,7 @@ use campaign::enroll::{Invalid, Manner, enroll};
 use campaign::ledger::Sqlite;
 use campaign::message::Templates;
 use campaign::plan::Judge;
-use campaign::problem::{Look, Problem};
+use campaign::problem::{Keep, Look, Problem};
 use campaign::recipients::{self, Rows, Suppression, Unreadable, Written};
 use campaign::spec::{Format, Header, Source, Spec, To};
 use common::{Contest, Result};
@@ -80,9 +80,10 @@ fn compare() -> Result<()> {
                     &ledger,
                     &judge,
                     rows(&list)?,
-                    Manner { invalid: Invalid::Stop, again: None },
+                    Manner { invalid: Invalid::Stop, again: None, keep: Keep::First(3) },
                 ))?;
-                let enrolled = survey.enrolment.ok_or_else(|| in_words(survey.problems.kept))?;
+                let enrolled =
+                    survey.enrolment.ok_or_else(|| in_words(survey.problems.kinds().map(|kind| kind.first.clone())))?;
                 if enrolled.new == u64::from(ROWS) { Ok(()) } else { Err("rows are missing".into()) }
             })
         })
@@ -165,7 +166,7 @@ fn write_list(rows: u32, output: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn in_words(problems: impl IntoIterator<Item = Problem>) -> String {
-    problems.into_iter().map(|problem| problem.render(Look::Plain)).collect::<Vec<_>>().join("\n")
+    problems.into_iter().map(|problem| problem.render(Look::PLAIN)).collect::<Vec<_>>().join("\n")
 }
 
 fn unreadable(why: Unreadable) -> String {

@@ -8,16 +8,13 @@ use futures_util::future::join;
 use crate::attachment::Folder;
 use crate::ledger::{Again, Enrolment, Entry, LedgerError, Sqlite};
 use crate::plan::{Judge, Judgement};
-use crate::problem::{Place, Problem};
+use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, Rows, Unreadable};
 use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
 /// Rows that travel to the ledger together.
 const BATCH: usize = 1_000;
-
-/// Problems that are kept word for word. A list of millions of bad rows has as many problems, all alike.
-const KEPT: usize = 1_000;
 
 /// What to do with rows that have problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,27 +32,8 @@ pub struct Manner {
     pub invalid: Invalid,
     /// Which failed deliveries to take up on the way.
     pub again: Option<Again>,
-}
-
-/// Problems, the first of them kept and all of them counted.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The first ones.
-    pub kept: Vec<Problem>,
-    /// How many there were.
-    pub count: u64,
-}
-
-impl Found {
-    /// Adds some.
-    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        for problem in problems {
-            self.count += 1;
-            if self.kept.len() < KEPT {
-                self.kept.push(problem);
-            }
-        }
-    }
+    /// How many problems of each kind are kept.
+    pub keep: Keep,
 }
 
 /// What the pass found out.
@@ -66,9 +44,9 @@ pub struct Survey {
     /// Rows that are left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
     /// What is wrong. If anything is, the ledger is as it was before.
-    pub problems: Found,
+    pub problems: Problems,
     /// What a person should know.
-    pub warnings: Found,
+    pub warnings: Problems,
     /// What changed in the ledger; `None` if there were problems.
     pub enrolment: Option<Enrolment>,
 }
@@ -78,10 +56,10 @@ pub struct Survey {
 /// # Errors
 /// The ledger's; what is wrong with rows is in the survey.
 pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) -> Result<Survey, LedgerError> {
-    let Manner { invalid, again } = manner;
+    let Manner { invalid, again, keep } = manner;
     let spec = judge.templates.spec();
-    let mut pass =
-        Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some(), survey: Survey::default() };
+    let survey = Survey { problems: Problems::new(keep), warnings: Problems::new(keep), ..Survey::default() };
+    let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some(), survey };
     let mut rows = rows;
     ledger.begin_enrolment(spec, again).await?;
     let mut next = pass.next_batch(&mut rows);
@@ -92,22 +70,22 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
             *pass.survey.left_out.entry("duplicate").or_default() += 1;
             if spec.recipients.on_duplicate == Duplicates::Stop {
                 let place = Place::line(&judge.list, duplicate.line);
-                let what = format!("same key as line {}", duplicate.first_line);
-                let hint = "remove one of them, or set `recipients.on_duplicate: skip`";
-                pass.survey.problems.extend([Problem::error("duplicate-key", place, what).hint(hint)]);
+                let problem = Problem::error("duplicate-key", place, "the same key as an earlier row");
+                let problem = problem.hint("remove one of them, or set `recipients.on_duplicate: skip`");
+                pass.survey.problems.extend([problem.detail(format!("line {}", duplicate.first_line))]);
             }
         }
         next = following;
     }
     let mut survey = pass.survey;
-    if survey.rows == 0 && survey.problems.count == 0 {
+    if survey.rows == 0 && survey.problems.is_empty() {
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
     }
-    if survey.problems.count > 0 {
-        ledger.abandon_enrolment().await?;
-    } else {
+    if survey.problems.is_empty() {
         survey.enrolment = Some(ledger.finish_enrolment(spec).await?);
+    } else {
+        ledger.abandon_enrolment().await?;
     }
     Ok(survey)
 }
@@ -165,10 +143,10 @@ impl Pass<'_> {
         let line = first.place.line;
         match (self.invalid, line) {
             (Invalid::Skip, Some(line)) => {
-                let reason = LeftOut::Invalid { what: first.what.clone() };
+                let reason = LeftOut::Invalid { what: first.message() };
                 let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
                 self.leave_out(line, key, reason, batch);
-                self.survey.warnings.extend(problems);
+                self.survey.warnings.extend(problems.into_iter().map(|problem| problem.severity(Severity::Warning)));
             }
             // A problem without a line is the list's own, and no row can be left out for it.
             _ => self.survey.problems.extend(problems),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Fault};
-use super::flags::CheckArgs;
+use super::flags::{CheckArgs, ListArgs};
 use super::output::{Output, counted};
 use super::workspace::{self, Opened};
 use crate::enroll::{Invalid, Manner, Survey, enroll};
@@ -19,9 +19,10 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
         Opened::Missing(path) => return Err(missing(&path)),
     };
     let judge = workspace::judge(&spec, rows.columns.as_deref())?;
+    output.problems(&judge.templates.warnings().to_vec().into());
     let ledger = Sqlite::rehearsal(None)?;
-    let survey = survey(&ledger, &judge, rows, manner(args.list.skip_invalid, None), output).await?;
-    output.problems(&survey.warnings.kept, survey.warnings.count);
+    let survey = survey(&ledger, &judge, rows, manner(&args.list, None, output), output).await?;
+    output.problems(&survey.warnings);
     let left_out: u64 = survey.left_out.values().sum();
     let to_send = named(&ledger, &args.list.only).await?.unwrap_or(survey.rows - left_out);
     let to_send = to_send.min(args.list.limit.unwrap_or(u64::MAX));
@@ -40,8 +41,8 @@ pub(super) fn missing(list: &str) -> Fault {
     Fault::Environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
 }
 
-pub(super) const fn manner(skip_invalid: bool, again: Option<Again>) -> Manner {
-    Manner { invalid: if skip_invalid { Invalid::Skip } else { Invalid::Stop }, again }
+pub(super) const fn manner(args: &ListArgs, again: Option<Again>, output: &Output) -> Manner {
+    Manner { invalid: if args.skip_invalid { Invalid::Skip } else { Invalid::Stop }, again, keep: output.keep }
 }
 
 /// Takes the list in and shows what is wrong with it; problems end the command.
@@ -56,9 +57,9 @@ pub(super) async fn survey(
         output.say(&format!("{}: {note}", judge.list));
     }
     let survey = enroll(ledger, judge, rows, manner).await?;
-    if survey.problems.count > 0 {
-        output.problems(&survey.warnings.kept, survey.warnings.count);
-        return Err(Fault::Problems(survey.problems.kept, survey.problems.count));
+    if !survey.problems.is_empty() {
+        output.problems(&survey.warnings);
+        return Err(survey.problems.into());
     }
     Ok(survey)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::output::Output;
 use crate::ledger::LedgerError;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// What a finished process says of the campaign. The numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl From<Exit> for ExitCode {
 /// Why a command ended before its work was done.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Something a person wrote is wrong: the first problems and how many there are.
-    Problems(Vec<Problem>, u64),
+    /// Something a person wrote is wrong.
+    Problems(Problems),
     /// Something around us is: in one sentence that says how to mend it.
     Environment(String),
     /// The ledger is.
@@ -51,10 +51,15 @@ impl From<LedgerError> for Fault {
     }
 }
 
+impl From<Problems> for Fault {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
 impl From<Vec<Problem>> for Fault {
     fn from(problems: Vec<Problem>) -> Self {
-        let count = problems.len() as u64;
-        Self::Problems(problems, count)
+        Self::Problems(problems.into())
     }
 }
 
@@ -62,9 +67,9 @@ impl Fault {
     /// Tells the person and gives the exit code.
     pub(super) fn show(self, output: &Output) -> Exit {
         match self {
-            Self::Problems(problems, count) => {
-                output.problems(&problems, count);
-                output.say(&format!("{}; nothing was sent", super::output::counted(count, "problem")));
+            Self::Problems(problems) => {
+                output.problems(&problems);
+                output.say(&format!("{}; nothing was sent", super::output::counted(problems.count(), "problem")));
                 Exit::Wrong
             }
             Self::Environment(what) => {

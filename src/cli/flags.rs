@@ -54,6 +54,15 @@ impl Command {
             _ => Format::Human,
         }
     }
+
+    /// Whether each problem is shown.
+    pub(super) fn shows_all(&self) -> bool {
+        match self {
+            Self::Run(args) => args.list.all,
+            Self::Check(args) => args.list.all,
+            _ => false,
+        }
+    }
 }
 
 /// How results are printed.
@@ -83,6 +92,9 @@ pub(super) struct ListArgs {
     /// At most so many deliveries this time
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<u64>,
+    /// Show each problem, not only the first few of each kind
+    #[arg(long)]
+    pub(super) all: bool,
     /// How results are printed
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,

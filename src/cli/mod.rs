@@ -40,7 +40,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Wrong } else { Exit::Done };
         }
     };
-    let output = Output::detect(cli.command.format(), cli.show_pii);
+    let output = Output::detect(cli.command.format(), cli.show_pii, cli.command.shows_all());
     let result = match cli.command {
         Command::Run(args) => in_runtime(run::run(&args, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),

@@ -8,10 +8,16 @@ use serde::Serialize;
 use super::environment;
 use super::flags::Format;
 use crate::mask::masked;
-use crate::problem::{Look, Problem, Severity};
+use crate::problem::{Keep, Kind, Look, Problems, Severity};
 
-/// Problems that are drawn on a screen at most; the rest are counted.
-const SHOWN: usize = 20;
+/// Kinds of problems that are drawn on a screen at most; the rest are counted.
+const KINDS: usize = 20;
+
+/// Places of each kind that are drawn.
+const SITES: usize = 3;
+
+/// Where the width of a line is not known, as on a pipe.
+const WIDTH: usize = 140;
 
 /// How this process may print.
 #[derive(Debug, Clone, Copy)]
@@ -23,19 +29,23 @@ pub(super) struct Output {
     pub(super) interactive: bool,
     /// Whether customers' numbers and addresses may be said.
     show_pii: bool,
+    /// How many problems of a kind are shown.
+    pub(super) keep: Keep,
     look: Look,
 }
 
 impl Output {
-    pub(super) fn detect(format: Format, show_pii: bool) -> Self {
-        let moving = io::stderr().is_terminal();
-        let colour = moving && !environment::is_set("NO_COLOR");
+    pub(super) fn detect(format: Format, show_pii: bool, all: bool) -> Self {
+        let terminal = console::Term::stderr();
+        let moving = terminal.is_term();
+        let width = terminal.size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
         Self {
             format,
             moving,
             interactive: moving && io::stdin().is_terminal(),
             show_pii,
-            look: if colour { Look::Coloured } else { Look::Plain },
+            keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
+            look: Look { coloured: moving && !environment::is_set("NO_COLOR"), width },
         }
     }
 
@@ -73,36 +83,39 @@ impl Output {
 
     /// Something that failed.
     pub(super) fn error(&self, text: &str) {
-        let word = match self.look {
-            Look::Plain => "error:",
-            Look::Coloured => "\u{1b}[1;31merror:\u{1b}[0m",
-        };
+        let word = if self.look.coloured { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
         self.say(&format!("{word} {text}"));
     }
 
-    /// Problems, of which there are `count` in all: drawn for people on standard error, as data on standard output.
-    pub(super) fn problems(&self, problems: &[Problem], count: u64) {
+    /// Problems: drawn for people on standard error, as data on standard output.
+    pub(super) fn problems(&self, problems: &Problems) {
         if self.is_json() {
-            for problem in problems {
-                self.json(problem);
-            }
+            problems.kinds().flat_map(Kind::each).for_each(|problem| self.json(&problem));
         } else {
-            self.aside(problems, count);
+            self.aside(problems);
         }
     }
 
     /// Problems beside a result that they are no part of: on standard error, whatever the format.
-    pub(super) fn aside(&self, problems: &[Problem], count: u64) {
-        for problem in problems.iter().take(SHOWN) {
-            match self.format {
-                Format::Human => self.say(&format!("{}\n", problem.render(self.look))),
-                Format::Json => self.say(&serde_json::to_string(problem).unwrap_or_default()),
+    pub(super) fn aside(&self, problems: &Problems) {
+        if self.is_json() {
+            for problem in problems.kinds().flat_map(Kind::each) {
+                self.say(&serde_json::to_string(&problem).unwrap_or_default());
             }
+            return;
         }
-        let more = count.saturating_sub(problems.len().min(SHOWN) as u64);
-        if more > 0 && !self.is_json() {
-            let warning = problems.first().is_some_and(|problem| problem.severity == Severity::Warning);
-            self.say(&format!("... and {more} more {}s\n", if warning { "warning" } else { "problem" }));
+        let (kinds, sites) = match self.keep {
+            Keep::First(sites) => (KINDS, sites),
+            Keep::All => (usize::MAX, usize::MAX),
+        };
+        for kind in problems.kinds().take(kinds) {
+            self.say(&format!("{}\n", kind.render(sites, self.look)));
+        }
+        let more: u64 = problems.kinds().skip(kinds).map(|kind| kind.count).sum();
+        if more > 0 {
+            let warning = problems.kinds().all(|kind| kind.first.severity == Severity::Warning);
+            let what = counted(more, if warning { "more warning" } else { "more problem" });
+            self.say(&format!("... and {what}; `--all` shows each\n"));
         }
     }
 }

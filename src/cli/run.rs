@@ -17,12 +17,12 @@ use super::reports::Targets;
 use super::sandbox::Inside;
 use super::workspace::{self, Opened};
 use super::{ask, dry_run, environment, summary};
-use crate::enroll::{Found, Survey};
+use crate::enroll::Survey;
 use crate::ledger::{Again, Frozen, Ledger, Sqlite, Totals};
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
 use crate::plan::{Judge, Judgement, forecast, in_words, requests_each};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, Problems};
 use crate::progress::Progress;
 use crate::run::{End, Patience, Run, Selection, Stop, With};
 use crate::secret::Secret;
@@ -79,6 +79,7 @@ impl Campaign {
             }
         };
         let judge = workspace::judge(&spec, rows.as_ref().and_then(|rows| rows.columns.as_deref()))?;
+        output.aside(&judge.templates.warnings().to_vec().into());
         let ledger = match (args.dry_run, args.sandbox) {
             (true, _) => Sqlite::rehearsal(Some(&path))?,
             (_, true) => Sqlite::throw_away()?,
@@ -97,8 +98,8 @@ impl Campaign {
         let again = args.retry_failed.then(|| Again { only: only.clone() });
         let (survey, retried) = match rows {
             Some(rows) => {
-                let survey = survey(&ledger, &judge, rows, manner(args.list.skip_invalid, again), output).await?;
-                output.aside(&survey.warnings.kept, survey.warnings.count);
+                let survey = survey(&ledger, &judge, rows, manner(&args.list, again, output), output).await?;
+                output.aside(&survey.warnings);
                 let retried = survey.enrolment.map_or(0, |change| change.retried);
                 (survey, retried)
             }
@@ -331,7 +332,7 @@ async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<Again>) -> R
         Some(again) => ledger.retry_failed(again).await?,
         None => 0,
     };
-    let (mut found, mut left_out, mut after) = (Found::default(), Vec::new(), None);
+    let (mut found, mut left_out, mut after) = (Problems::default(), Vec::new(), None);
     loop {
         let page = ledger.lease(after, 1_000).await?;
         let Some(last) = page.last() else { break };
@@ -344,8 +345,8 @@ async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<Again>) -> R
             }
         }
     }
-    if found.count > 0 {
-        return Err(Fault::Problems(found.kept, found.count));
+    if !found.is_empty() {
+        return Err(found.into());
     }
     ledger.leave_out(left_out).await?;
     Ok(retried)

@@ -50,8 +50,13 @@ pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
 pub(super) fn list_name(spec: &Spec) -> String {
     match &spec.recipients.file {
         List::Stdin => "standard input".to_owned(),
-        List::File(path) => spec.folder.join(path).display().to_string(),
+        List::File(path) => shown(&spec.folder.join(path)),
     }
+}
+
+/// A path as people write it: files of the working directory by their names alone.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// Opens the list.
@@ -111,7 +116,7 @@ pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge
     let mut suppression = Suppression::default();
     for path in &spec.recipients.suppress {
         let path = spec.folder.join(path);
-        let name = path.display().to_string();
+        let name = shown(&path);
         let file = File::open(&path).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
         suppression.add(&name, file, region.as_deref())?;
     }

@@ -9,8 +9,8 @@ use super::{
     Address, ButtonParams, Contact, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message,
     TemplateParams, Templates, Variables, template,
 };
-use crate::problem::{Place, Problem};
-use crate::recipients::{Row, normalise};
+use crate::problem::{Place, Problem, Severity};
+use crate::recipients::{Row, is_invisible, normalise};
 use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, To};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 
@@ -116,13 +116,27 @@ impl<'a> Renderer<'a> {
     }
 
     fn problem(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
-        let place = Place::line(self.list, self.line);
-        self.problems.push(Problem::error(code, place, format!("`{}`: {what}", template.key)));
+        let problem = self.found(code, template, what);
+        self.problems.push(problem);
     }
 
     fn warning(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
+        let problem = self.found(code, template, what);
+        self.warnings.push(problem.severity(Severity::Warning));
+    }
+
+    fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
         let place = Place::line(self.list, self.line);
-        self.warnings.push(Problem::warning(code, place, format!("`{}`: {what}", template.key)));
+        let problem = match self.templates.origin(template) {
+            Some(origin) => {
+                Problem::error(code, place.in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            }
+            None => Problem::error(code, place, format!("`{}`: {what}", template.key)),
+        };
+        match hint(code) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
     }
 
     /// The rendered text, whatever it is.
@@ -136,7 +150,7 @@ impl<'a> Renderer<'a> {
     /// A text that must not be empty, without outer white space.
     fn required(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
-        if text.trim().is_empty() {
+        if text.trim_matches(is_invisible).is_empty() {
             self.problem("empty", template, "empty");
         }
         text.trim().to_owned()
@@ -145,7 +159,7 @@ impl<'a> Renderer<'a> {
     /// A text that is left out of the request when the row has none.
     fn if_any(&mut self, template: Option<&Template>) -> Option<String> {
         let text = self.text(template?)?;
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        Some(text.trim_matches(is_invisible).to_owned()).filter(|text| !text.is_empty())
     }
 
     fn number(&mut self, template: &Template) -> u64 {
@@ -254,7 +268,7 @@ impl<'a> Renderer<'a> {
 
     fn content(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
-        if text.trim().is_empty() {
+        if text.trim_matches(is_invisible).is_empty() {
             self.problem("empty", template, "empty");
         } else if text.chars().count() > LONGEST_CONTENT {
             self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
@@ -371,11 +385,7 @@ impl<'a> Renderer<'a> {
     fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
         let checks = self.templates.spec.checks;
         if checks.liquid == LiquidCheck::Refuse && (value.contains("{{") || value.contains("{%")) {
-            self.problem(
-                "liquid",
-                template,
-                "holds `{{` or `{%`, which the server would evaluate (`checks.liquid: allow` sends it)",
-            );
+            self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
         }
         if kind == Goes::ToText {
             return;
@@ -405,6 +415,23 @@ impl<'a> Renderer<'a> {
             }
         }
     }
+}
+
+/// How to mend what is wrong with a row.
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "empty" | "nobody-named" => {
+            "fill the cell, or leave such rows out: with `recipients.where`, or with `--skip-invalid`"
+        }
+        "phone" => "write numbers as `+` and digits, or say with `recipients.default_region` where they are from",
+        "phone-doubtful" => {
+            "look it up; numbering plans age, so this alone stops nothing (`checks.phones: strict` does)"
+        }
+        "liquid" => "take it out of the list, or set `checks.liquid: allow` if it is meant to be evaluated",
+        "line-break-or-tab" => "the filter `replace('\\n', ' ')` makes one line of several",
+        "stripped" => "reword it, or set `checks.stripped: allow` once you know that it does no harm",
+        _ => return None,
+    })
 }
 
 /// As LiveDesk's ancestor checks it: something, one `@`, something, and no white space.

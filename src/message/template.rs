@@ -1,13 +1,13 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use minijinja::machinery::{Token, tokenize};
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use crate::problem::{Place, Problem, did_you_mean};
+use super::names::{FILTERS, Name, Of, TESTS, has_filter, has_test, names};
+use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
 use crate::spec::{Button, Header, Message, Spec, Template, TemplateParams, To};
 
@@ -15,13 +15,26 @@ use crate::spec::{Button, Header, Message, Spec, Template, TemplateParams, To};
 const FUEL: u64 = 100_000;
 
 /// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
-const WHOLE_ROW: &str = "row";
+pub(super) const WHOLE_ROW: &str = "row";
 
 /// The compiled templates of a campaign.
 #[derive(Debug)]
 pub struct Templates {
     pub(super) spec: Arc<Spec>,
     environment: Environment<'static>,
+    /// Where each template's value comes from, by its key.
+    sources: HashMap<String, Origin>,
+    /// What a person should know about them.
+    warnings: Vec<Problem>,
+}
+
+/// Where a template's value comes from, for problems with it.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// The template's key, and the columns that it is made from.
+    pub(super) subject: String,
+    /// The column, if it is made from one alone.
+    pub(super) field: Option<Arc<str>>,
 }
 
 impl Templates {
@@ -32,14 +45,32 @@ impl Templates {
     pub fn compile(spec: Arc<Spec>, columns: Option<&Columns>, list: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
+        let mut sources = HashMap::new();
         for template in templates(&spec) {
             let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
-            match environment.add_template_owned(template.key.clone(), source) {
-                Ok(()) => problems.extend(unknown_variables(&spec, &environment, template, columns, list)),
-                Err(error) => problems.push(broken(&spec, template, &error)),
+            if let Err(error) = environment.add_template_owned(template.key.clone(), source) {
+                problems.push(broken(&spec, template, &error));
             }
         }
-        if problems.is_empty() { Ok(Self { spec, environment }) } else { Err(problems) }
+        let known = Known { spec: &spec, environment: &environment, columns, list };
+        for template in templates(&spec) {
+            let names = known.names(template);
+            problems.extend(known.problems(template, &names));
+            sources.insert(template.key.clone(), origin(template, &names));
+        }
+        let (warnings, problems): (Vec<_>, Vec<_>) =
+            problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
+        if problems.is_empty() { Ok(Self { spec, environment, sources, warnings }) } else { Err(problems) }
+    }
+
+    /// What a person should know about the templates.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Where a template's value comes from.
+    pub(super) fn origin(&self, template: &Template) -> Option<&Origin> {
+        self.sources.get(&template.key)
     }
 
     /// The spec that they belong to.
@@ -52,6 +83,11 @@ impl Templates {
     /// # Errors
     /// Why it gives none, naming the expression of the template and never its value.
     pub(super) fn text(&self, template: &Template, context: &Value) -> Result<String, String> {
+        if !template.text.contains('{') && !is_condition(&self.spec, template) {
+            // Nothing to render; the engine takes off one line break at the end, and so must this.
+            let text = &template.text;
+            return Ok(text.strip_suffix('\n').unwrap_or(text).to_owned());
+        }
         self.environment.get_template(&template.key).and_then(|compiled| compiled.render(context.clone())).map_err(
             |error| {
                 let source =
@@ -106,6 +142,8 @@ impl Object for Cells {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
+    // Jinja has Python's methods: `name.upper()`.
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -185,55 +223,102 @@ fn explain(error: &Error, source: &str) -> String {
     }
 }
 
-/// Variables that neither the list nor the spec nor the engine has. A variable that the template itself tests for is
-/// the author's own business.
-fn unknown_variables(
-    spec: &Spec,
-    environment: &Environment<'_>,
-    template: &Template,
-    columns: Option<&Columns>,
-    list: &str,
-) -> Vec<Problem> {
-    let (Some(columns), Ok(compiled)) = (columns, environment.get_template(&template.key)) else { return Vec::new() };
-    let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
-    let is_expression = is_condition(spec, template);
-    let mut unknown: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
-    unknown.sort();
-    unknown
-        .into_iter()
-        .filter(|name| name != WHOLE_ROW && columns.position(name).is_none() && !globals.contains(name.as_str()))
-        .filter_map(|name| {
-            let (at, len) = find_variable(&template.text, &name, is_expression)?;
-            let near = did_you_mean(&name, columns.names().iter().map(String::as_str));
-            let known = columns.names().join(", ");
-            let hint = match near {
-                Some(near) => format!("did you mean `{near}`? {list} has {known}"),
-                None => format!("{list} has {known}"),
-            };
-            let place = spec.source.place_inside(template.mark, &template.text, at, len);
-            Some(Problem::error("unknown-column", place, format!("unknown column \"{name}\"")).hint(hint))
-        })
-        .collect()
+/// What the names of templates may stand for.
+struct Known<'a> {
+    spec: &'a Spec,
+    environment: &'a Environment<'static>,
+    columns: Option<&'a Columns>,
+    list: &'a str,
 }
 
-/// Where a variable first stands in a template, unless every use is guarded by `is defined` or `default`.
-fn find_variable(source: &str, name: &str, is_expression: bool) -> Option<(usize, usize)> {
-    let tokens: Vec<_> =
-        tokenize(source, is_expression, minijinja::syntax::SyntaxConfig::default()).map_while(Result::ok).collect();
-    let mut uses = tokens.iter().enumerate().filter(|(at, (token, _))| {
-        let is_it = matches!(token, Token::Ident(ident) if *ident == name);
-        let before = at.checked_sub(1).map(|before| &tokens[before].0);
-        is_it && !matches!(before, Some(Token::Dot | Token::Pipe))
-    });
-    let guarded = |at: usize| match (tokens.get(at + 1).map(|next| &next.0), tokens.get(at + 2).map(|next| &next.0)) {
-        (Some(Token::Ident(word)), _) => *word == "is",
-        (Some(Token::Pipe), Some(Token::Ident(filter))) => matches!(*filter, "default" | "d"),
-        _ => false,
-    };
-    uses.find(|(at, _)| !guarded(*at)).map(|(_, (_, span))| {
-        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
-        (start, end - start)
-    })
+impl Known<'_> {
+    /// The names of a template, without those that it sets itself.
+    fn names(&self, template: &Template) -> Vec<Name> {
+        let Ok(compiled) = self.environment.get_template(&template.key) else { return Vec::new() };
+        let free = compiled.undeclared_variables(false);
+        let mut names = names(&template.text, is_condition(self.spec, template));
+        names.retain(|name| !matches!(name.of, Of::Variable { .. }) || free.contains(&name.text));
+        names
+    }
+
+    /// Names that nothing has: neither the list, nor the spec, nor the engine. Each is told once a template, where it
+    /// first stands.
+    fn problems(&self, template: &Template, names: &[Name]) -> Vec<Problem> {
+        let globals: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
+        let mut told = BTreeSet::new();
+        let mut problems = Vec::new();
+        for name in names {
+            let unknown = match name.of {
+                Of::Variable { .. } => !self.is_column(&name.text) && !globals.contains(name.text.as_str()),
+                Of::Cell => !self.is_column(&name.text),
+                Of::Filter => !has_filter(self.environment, &name.text),
+                Of::Test => !has_test(self.environment, &name.text),
+            };
+            if unknown && told.insert(name.text.as_str()) {
+                let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
+                problems.push(self.unknown(template, name, is_guarded));
+            }
+        }
+        problems
+    }
+
+    /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
+    fn is_column(&self, name: &str) -> bool {
+        self.columns.is_none_or(|columns| columns.position(name).is_some())
+    }
+
+    fn unknown(&self, template: &Template, name: &Name, is_guarded: bool) -> Problem {
+        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let text = &name.text;
+        match name.of {
+            Of::Filter => Problem::error("unknown-filter", place, format!("unknown filter \"{text}\""))
+                .hint(suggestion(text, &FILTERS, "the filters of Jinja are known here, such as")),
+            Of::Test => Problem::error("unknown-test", place, format!("unknown test \"{text}\"")).hint(suggestion(
+                text,
+                &TESTS,
+                "the tests of Jinja are known here, such as",
+            )),
+            Of::Variable { .. } if is_guarded => {
+                let what = format!("{} has no column \"{text}\", for which this template provides", self.list);
+                Problem::warning("missing-column", place, what).hint(self.columns_hint(text))
+            }
+            Of::Variable { .. } | Of::Cell => {
+                Problem::error("unknown-column", place, format!("unknown column \"{text}\""))
+                    .hint(self.columns_hint(text))
+            }
+        }
+    }
+
+    fn columns_hint(&self, name: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().flat_map(|columns| columns.names()).map(String::as_str).collect();
+        let has = format!("{} has {}", self.list, names.join(", "));
+        let constants = self.spec.vars.keys().map(String::as_str);
+        did_you_mean(name, names.iter().copied().chain(constants))
+            .map_or_else(|| has.clone(), |near| format!("did you mean `{near}`? {has}"))
+    }
+}
+
+const GUARDED: Of = Of::Variable { guarded: true };
+
+fn suggestion(name: &str, known: &[&str], among: &str) -> String {
+    did_you_mean(name, known.iter().copied())
+        .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+}
+
+fn origin(template: &Template, names: &[Name]) -> Origin {
+    let mut columns: Vec<&str> = names
+        .iter()
+        .filter(|name| matches!(name.of, Of::Variable { .. } | Of::Cell))
+        .map(|name| name.text.as_str())
+        .collect();
+    columns.sort_unstable();
+    columns.dedup();
+    let key = &template.key;
+    match columns.as_slice() {
+        [] => Origin { subject: format!("`{key}`"), field: None },
+        [column] => Origin { subject: format!("`{key}` (column `{column}`)"), field: Some((*column).into()) },
+        many => Origin { subject: format!("`{key}` (columns `{}`)", many.join("`, `")), field: None },
+    }
 }
 
 /// All templates of a spec.

@@ -175,11 +175,13 @@ fn problem(file: &str, error: &csv::Error, columns: usize) -> Problem {
         csv::ErrorKind::Io(error) => unreadable(file, error),
         csv::ErrorKind::UnequalLengths { pos, len, .. } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
+            let fields = if *len == 1 { "1 field".to_owned() } else { format!("{len} fields") };
             Problem::error(
                 "ragged-row",
                 Place::line(file, line),
-                format!("{len} {} where the header has {columns}", if *len == 1 { "field" } else { "fields" }),
+                format!("the header has {columns} fields, and this row another number"),
             )
+            .detail(fields)
             .hint("a field with a delimiter or a line break in it must stand in double quotes")
         }
         _ => Problem::error("list-unreadable", Place::file(file), format!("the list cannot be read: {error}")),

@@ -147,7 +147,7 @@ fn header(names: &[String], file: &str, line: u64) -> Result<Arc<Columns>, Vec<P
 }
 
 /// White space, and the characters that spreadsheets leave behind and nobody sees.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
 }
 

@@ -240,6 +240,6 @@ fn people_on_a_suppression_list_are_left_out_with_its_line() {
     project.run(&[]).exits(0);
     assert_eq!(desk.addressed(), [101]);
     let report = project.report();
-    assert_eq!(report[1]["error"], "on the suppression list at ./stop.csv:2");
+    assert_eq!(report[1]["error"], "on the suppression list at stop.csv:2");
     assert_eq!(report[2]["error_code"], "where");
 }

@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Result<Spec, Vec<Problem>> {
     let source = Source { name: "c.yaml".to_owned(), text: text.to_owned() };
     let result = Spec::parse(&source, PathBuf::new(), &[]);
     for problem in result.as_ref().err().into_iter().flatten().take(50) {
-        assert!(!problem.what.is_empty() && !problem.render(Look::Plain).is_empty());
+        assert!(!problem.what.is_empty() && !problem.render(Look::PLAIN).is_empty());
     }
     if let Err(problems) = &result {
         assert!(!problems.is_empty(), "refused without a word");

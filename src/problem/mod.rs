@@ -1,15 +1,22 @@
 //! What is wrong, where, and how to mend it: one shape and one renderer for spec, list, templates and command line.
 //!
 //! A problem is found before anything is sent. It is about what a person wrote, so it names the place and never
-//! repeats a recipient's data: rows of a list are shown by line and column name only.
+//! repeats a recipient's data: rows of a list are shown by line and column name only. `kinds` counts problems that are
+//! alike, of which a list of millions may have millions; `draw` is what people see of them.
+
+mod draw;
+mod kinds;
 
 use std::fmt;
+use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+pub use draw::Look;
+pub use kinds::{Keep, Kind, Problems, Site};
+
 /// Whether the run may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is sent while it stands.
@@ -27,6 +34,8 @@ pub struct Place {
     pub line: Option<u64>,
     /// Column in that line, in characters.
     pub column: Option<u64>,
+    /// The name of the list's column, for a row of a list.
+    pub field: Option<Arc<str>>,
     excerpt: Option<Box<Excerpt>>,
 }
 
@@ -41,7 +50,7 @@ struct Excerpt {
 impl Place {
     /// The whole file, or something that has no lines, such as the command line.
     pub fn file(file: impl Into<String>) -> Self {
-        Self { file: file.into(), line: None, column: None, excerpt: None }
+        Self { file: file.into(), line: None, column: None, field: None, excerpt: None }
     }
 
     /// A line of a recipient list. Its text is not kept: it is a customer's.
@@ -53,6 +62,12 @@ impl Place {
     #[must_use]
     pub fn at_column(self, column: u64) -> Self {
         Self { column: Some(column), ..self }
+    }
+
+    /// The same line with the name of the list's column.
+    #[must_use]
+    pub fn in_field(self, field: Option<Arc<str>>) -> Self {
+        Self { field, ..self }
     }
 
     /// Part of a file whose text may be shown, from byte `start` for `len` bytes. A part that runs on to further
@@ -68,6 +83,7 @@ impl Place {
             file: file.into(),
             line: Some(text[..start].matches('\n').count() as u64 + 1),
             column: Some(shown[..from].chars().count() as u64 + 1),
+            field: None,
             excerpt: Some(Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) })),
         }
     }
@@ -106,8 +122,10 @@ pub struct Problem {
     pub code: &'static str,
     /// Where.
     pub place: Box<Place>,
-    /// What is wrong: a lower-case sentence without a full stop.
+    /// What is wrong: a lower-case sentence without a full stop. It is the same for all problems that are alike.
     pub what: String,
+    /// What is particular about this one, such as `line 7` of "has the key of an earlier row".
+    pub detail: Option<String>,
     /// How to mend it.
     pub hint: Option<String>,
 }
@@ -115,7 +133,7 @@ pub struct Problem {
 impl Problem {
     /// Something that stops the run.
     pub fn error(code: &'static str, place: Place, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, place: Box::new(place), what: what.into(), hint: None }
+        Self { severity: Severity::Error, code, place: Box::new(place), what: what.into(), detail: None, hint: None }
     }
 
     /// Something to know before sending.
@@ -130,51 +148,31 @@ impl Problem {
         self
     }
 
+    /// The same with another severity.
+    #[must_use]
+    pub fn severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    /// With what is particular about this one.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The whole message.
+    pub fn message(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// The drawn problem: message, place, the line with a caret where its text may be shown, hint.
     pub fn render(&self, look: Look) -> String {
-        let level = match self.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let mut group = level.primary_title(self.what.as_str()).elements(Vec::<Origin<'_>>::new());
-        group = match &self.place.excerpt {
-            Some(excerpt) => group.element(
-                Snippet::source(excerpt.text.as_str())
-                    .line_start(usize::try_from(self.place.line.unwrap_or(1)).unwrap_or(1))
-                    .path(self.place.file.as_str())
-                    .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end)),
-            ),
-            None => group.element(self.origin()),
-        };
-        if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
-        }
-        let renderer = match look {
-            Look::Plain => Renderer::plain(),
-            Look::Coloured => Renderer::styled(),
-        };
-        renderer.render(&[group])
+        draw::one(self, look)
     }
-
-    fn origin(&self) -> Origin<'_> {
-        let mut origin = Origin::path(self.place.file.as_str());
-        if let Some(line) = self.place.line.and_then(|line| usize::try_from(line).ok()) {
-            origin = origin.line(line);
-            if let Some(column) = self.place.column.and_then(|column| usize::try_from(column).ok()) {
-                origin = origin.char_column(column);
-            }
-        }
-        origin
-    }
-}
-
-/// How problems are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// For pipes, logs and tests.
-    Plain,
-    /// For a terminal.
-    Coloured,
 }
 
 /// The same as data, for `--format json`.
@@ -187,7 +185,9 @@ impl Serialize for Problem {
             file: &'a str,
             line: Option<u64>,
             column: Option<u64>,
-            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<&'a str>,
+            message: String,
             hint: Option<&'a str>,
         }
         Flat {
@@ -196,7 +196,8 @@ impl Serialize for Problem {
             file: &self.place.file,
             line: self.place.line,
             column: self.place.column,
-            message: &self.what,
+            field: self.place.field.as_deref(),
+            message: self.message(),
             hint: self.hint.as_deref(),
         }
         .serialize(serializer)
@@ -215,35 +216,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn a_problem_in_a_file_shows_its_line_with_a_caret() {
-        let text = "name: x\nmessage:\n  content: \"你好 {{ nmae }}\"\n";
-        let start = text.find("nmae").unwrap();
-        let problem =
-            Problem::error("unknown-column", Place::in_text("c.yaml", text, start, 4), "unknown column `nmae`")
-                .hint("the list has name");
-        insta::assert_snapshot!(problem.render(Look::Plain), @r#"
-        error: unknown column `nmae`
-         --> c.yaml:3:19
-          |
-        3 |   content: "你好 {{ nmae }}"
-          |                     ^^^^
-          |
-          = hint: the list has name
-        "#);
-        assert_eq!(problem.place.to_string(), "c.yaml:3:19");
-    }
-
-    #[test]
-    fn a_problem_in_a_list_shows_the_line_number_only() {
-        let problem = Problem::error("empty", Place::line("list.csv", 7), "`phone` is empty");
-        insta::assert_snapshot!(problem.render(Look::Plain), @r"
-        error: `phone` is empty
-        --> list.csv:7
-        ");
-    }
+    use super::did_you_mean;
 
     #[test]
     fn near_words_are_suggested_and_far_ones_are_not() {

@@ -1,0 +1,188 @@
+//! What a template refers to, and where in its text: columns, filters, tests.
+//!
+//! The engine tells unknown filters and tests only when a row comes by, and unknown variables without their place. So
+//! the template's own tokens are read.
+
+use std::ops::Range;
+
+use minijinja::Environment;
+use minijinja::ErrorKind;
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::template::WHOLE_ROW;
+
+/// A name in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    /// The name.
+    pub(super) text: String,
+    /// What it names.
+    pub(super) of: Of,
+    /// Its bytes in the template.
+    pub(super) range: Range<usize>,
+}
+
+/// What a name is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A variable: a column, a constant, or something of the template's own.
+    Variable {
+        /// Whether this use takes it well if there is none: `is defined`, `default`.
+        guarded: bool,
+    },
+    /// A column that is reached through the whole row: `row["Order No."]`.
+    Cell,
+    /// A filter: `name|title`.
+    Filter,
+    /// A test: `name is number`.
+    Test,
+}
+
+/// The names of a template (or of an expression) in their order. Those of variables include the template's own.
+pub(super) fn names(source: &str, is_expression: bool) -> Vec<Name> {
+    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, is_expression, SyntaxConfig::default())
+        .map_while(Result::ok)
+        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
+        .collect();
+    (0..tokens.len()).filter_map(|at| name(&tokens, at)).collect()
+}
+
+fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
+    let (Token::Ident(text), range) = &tokens[at] else { return None };
+    let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
+    let word = |at: Option<usize>| match token(at) {
+        Some(Token::Ident(word)) => Some(*word),
+        _ => None,
+    };
+    let (before, after) = (at.checked_sub(1), Some(at + 1));
+    let name = |text: &str, of, range: &Range<usize>| Some(Name { text: text.to_owned(), of, range: range.clone() });
+    match (token(before), *text) {
+        (Some(Token::Pipe), _) => name(text, Of::Filter, range),
+        (Some(Token::Dot), _) | (_, "is" | "not" | "and" | "or" | "in" | "if" | "else") => None,
+        _ if word(before) == Some("filter") && matches!(token(at.checked_sub(2)), Some(Token::BlockStart)) => {
+            name(text, Of::Filter, range)
+        }
+        _ if word(before) == Some("is") => name(text, Of::Test, range),
+        _ if word(before) == Some("not") && word(at.checked_sub(2)) == Some("is") => name(text, Of::Test, range),
+        (_, WHOLE_ROW) => match (token(after), tokens.get(at + 2)) {
+            (Some(Token::BracketOpen), Some((Token::Str(cell), range)))
+            | (Some(Token::Dot), Some((Token::Ident(cell), range))) => name(cell, Of::Cell, range),
+            _ => None,
+        },
+        _ => {
+            let guarded = matches!(
+                (token(after), word(Some(at + 2)), word(Some(at + 3))),
+                (Some(Token::Ident("is")), Some("not"), Some("defined" | "undefined"))
+                    | (Some(Token::Ident("is")), Some("defined" | "undefined"), _)
+                    | (Some(Token::Pipe), Some("default" | "d"), _)
+            );
+            name(text, Of::Variable { guarded }, range)
+        }
+    }
+}
+
+/// Whether the engine has such a filter.
+pub(super) fn has_filter(environment: &Environment<'_>, name: &str) -> bool {
+    let called = environment.empty_state().apply_filter(name, &[]);
+    !called.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter)
+}
+
+/// Whether the engine has such a test.
+pub(super) fn has_test(environment: &Environment<'_>, name: &str) -> bool {
+    let called = environment.empty_state().perform_test(name, &[]);
+    !called.is_err_and(|error| error.kind() == ErrorKind::UnknownTest)
+}
+
+/// The filters that a message may need, for suggestions.
+pub(super) const FILTERS: [&str; 37] = [
+    "abs",
+    "batch",
+    "capitalize",
+    "dateformat",
+    "datetimeformat",
+    "default",
+    "dictsort",
+    "escape",
+    "filesizeformat",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pluralize",
+    "reject",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "sort",
+    "split",
+    "string",
+    "striptags",
+    "timeformat",
+    "title",
+    "trim",
+    "truncate",
+];
+
+/// The tests that a message may need, for suggestions.
+pub(super) const TESTS: [&str; 15] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "false",
+    "in",
+    "lower",
+    "none",
+    "number",
+    "odd",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(source: &str) -> Vec<(String, Of)> {
+        names(source, false).into_iter().map(|name| (name.text, name.of)).collect()
+    }
+
+    #[test]
+    fn each_name_is_known_for_what_it_is() {
+        let variable = |text: &str| (text.to_owned(), Of::Variable { guarded: false });
+        let guarded = |text: &str| (text.to_owned(), Of::Variable { guarded: true });
+        assert_eq!(of("Hi {{ name|title }}"), [variable("name"), ("title".to_owned(), Of::Filter)]);
+        assert_eq!(
+            of("{{ row['Order No.'] }}{{ row.city }}"),
+            [("Order No.".to_owned(), Of::Cell), ("city".to_owned(), Of::Cell)]
+        );
+        assert_eq!(of("{{ a is not defined }}"), [guarded("a"), ("defined".to_owned(), Of::Test)]);
+        assert_eq!(of("{{ a|default('x') }}"), [guarded("a"), ("default".to_owned(), Of::Filter)]);
+        assert_eq!(of("{{ 'a' ~ b.c }}"), [variable("b")]);
+    }
+
+    #[test]
+    fn what_is_suggested_exists() {
+        let mut environment = Environment::new();
+        minijinja_contrib::add_to_environment(&mut environment);
+        let no_filter: Vec<&str> = FILTERS.into_iter().filter(|name| !has_filter(&environment, name)).collect();
+        let no_test: Vec<&str> = TESTS.into_iter().filter(|name| !has_test(&environment, name)).collect();
+        assert_eq!((no_filter, no_test), (Vec::new(), Vec::new()));
+        assert!(!has_filter(&environment, "titel") && !has_test(&environment, "defind"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Problems as people see them.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Kind, Place, Problem, Severity};
+
+/// How problems are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// With the colours of a terminal.
+    pub coloured: bool,
+    /// How many characters fit into a line. A longer line of a file is cut on both sides of what is meant.
+    pub width: usize,
+}
+
+impl Look {
+    /// For pipes, logs and tests.
+    pub const PLAIN: Self = Self { coloured: false, width: 140 };
+
+    const fn renderer(self) -> Renderer {
+        let renderer = if self.coloured { Renderer::styled() } else { Renderer::plain() };
+        renderer.term_width(self.width)
+    }
+}
+
+/// A problem: message, place, the line with a caret where its text may be shown, hint.
+pub(super) fn one(problem: &Problem, look: Look) -> String {
+    let message = problem.message();
+    let group = place(title(problem.severity, &message), &problem.place);
+    look.renderer().render(&[hint(group, problem)])
+}
+
+/// Problems that are alike: the message once, the first places, how many there are, hint.
+pub(super) fn kind(kind: &Kind, shown: usize, look: Look) -> String {
+    let first = &kind.first;
+    let sites = kind.sites();
+    if sites.len() == 1 || first.place.line.is_none() {
+        return one(first, look);
+    }
+    let mut group = title(first.severity, &first.what);
+    for site in sites.iter().take(shown) {
+        let path = match &site.detail {
+            Some(detail) => format!("{}:{} ({detail})", first.place.file, site.line),
+            None => format!("{}:{}", first.place.file, site.line),
+        };
+        group = group.element(Origin::path(path));
+    }
+    if kind.count > shown as u64 {
+        let rows = format!("{} in all; `--all` shows each", indicatif::HumanCount(kind.count));
+        group = group.element(Level::NOTE.message(rows));
+    }
+    look.renderer().render(&[hint(group, first)])
+}
+
+fn title(severity: Severity, text: &str) -> Group<'_> {
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    level.primary_title(text).elements(Vec::<Origin<'_>>::new())
+}
+
+fn place<'a>(group: Group<'a>, place: &'a Place) -> Group<'a> {
+    let number = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok());
+    if let Some(excerpt) = &place.excerpt {
+        let snippet = Snippet::source(excerpt.text.as_str())
+            .line_start(number(place.line).unwrap_or(1))
+            .path(place.file.as_str())
+            .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end));
+        return group.element(snippet);
+    }
+    let mut origin = Origin::path(place.file.as_str());
+    if let Some(line) = number(place.line) {
+        origin = origin.line(line);
+        if let Some(column) = number(place.column) {
+            origin = origin.char_column(column);
+        }
+    }
+    group.element(origin)
+}
+
+fn hint<'a>(group: Group<'a>, problem: &'a Problem) -> Group<'a> {
+    match &problem.hint {
+        Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
+        None => group,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Keep, Problems};
+    use super::*;
+
+    #[test]
+    fn a_problem_in_a_file_shows_its_line_with_a_caret() {
+        let text = "name: x\nmessage:\n  content: \"你好 {{ nmae }}\"\n";
+        let start = text.find("nmae").unwrap();
+        let place = Place::in_text("c.yaml", text, start, 4);
+        let problem = Problem::error("unknown-column", place, "unknown column `nmae`").hint("the list has name");
+        insta::assert_snapshot!(problem.render(Look::PLAIN), @r#"
+        error: unknown column `nmae`
+         --> c.yaml:3:19
+          |
+        3 |   content: "你好 {{ nmae }}"
+          |                     ^^^^
+          |
+          = hint: the list has name
+        "#);
+        assert_eq!(problem.place.to_string(), "c.yaml:3:19");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_on_a_narrow_terminal_and_what_is_meant_stays() {
+        let text = format!("content: \"{}{{{{ nmae }}}}{}\"", "before ".repeat(20), " after".repeat(20));
+        let place = Place::in_text("c.yaml", &text, text.find("nmae").unwrap(), 4);
+        let problem = Problem::error("unknown-column", place, "unknown column `nmae`");
+        insta::assert_snapshot!(problem.render(Look { width: 40, ..Look::PLAIN }));
+    }
+
+    #[test]
+    fn a_problem_in_a_list_shows_the_line_number_only() {
+        let problem = Problem::error("empty", Place::line("list.csv", 7), "`phone` is empty");
+        insta::assert_snapshot!(problem.render(Look::PLAIN), @r"
+        error: `phone` is empty
+        --> list.csv:7
+        ");
+    }
+
+    #[test]
+    fn problems_that_are_alike_are_drawn_once_with_their_first_places_and_their_number() {
+        let mut problems = Problems::new(Keep::First(3));
+        for line in 2..1_502 {
+            let place = Place::line("list.csv", line);
+            let problem = Problem::error("ragged-row", place, "not the 4 fields of the header").hint("quote it");
+            problems.extend([problem.detail(format!("{} fields", line % 3))]);
+        }
+        let drawn: Vec<String> = problems.kinds().map(|kind| kind.render(3, Look::PLAIN)).collect();
+        insta::assert_snapshot!(drawn.join("\n"));
+    }
+}
