@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
+use jiff::tz::TimeZone;
 
 use crate::attachment::Folder;
 use crate::ledger::{Again, Enrolment, Entry, LedgerError, Sqlite};
@@ -43,6 +44,8 @@ pub struct Survey {
     pub rows: u64,
     /// Rows that are left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
+    /// How many of the messages go to each time zone, duplicates included; empty without `send.window`.
+    pub zones: BTreeMap<String, u64>,
     /// What is wrong. If anything is, the ledger is as it was before.
     pub problems: Problems,
     /// What a person should know.
@@ -125,6 +128,7 @@ impl Pass<'_> {
                     .filter_map(|path| self.folder.check(path).err())
                     .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
                     .collect();
+                self.count_zone(delivery.zone.as_ref());
                 self.survey.warnings.extend(delivery.warnings);
                 if problems.is_empty() {
                     let message = self.compare.then(|| delivery.message.fingerprint());
@@ -135,6 +139,14 @@ impl Pass<'_> {
             }
             Judgement::LeftOut { key, reason } => self.leave_out(row.line, key, reason, batch),
             Judgement::Invalid(problems) => self.invalid(Some(&row), problems, batch),
+        }
+    }
+
+    fn count_zone(&mut self, zone: Option<&TimeZone>) {
+        let Some(name) = zone.and_then(TimeZone::iana_name) else { return };
+        match self.survey.zones.get_mut(name) {
+            Some(count) => *count += 1,
+            None => _ = self.survey.zones.insert(name.to_owned(), 1),
         }
     }
 

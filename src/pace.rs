@@ -439,6 +439,7 @@ mod tests {
             retry: crate::spec::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
             stop_when: crate::spec::StopWhen { failed: 1.0, after: 1, same_error: 1 },
             canary: None,
+            window: None,
             not_before: None,
             not_after: None,
         };

@@ -10,6 +10,7 @@ mod template;
 
 use std::path::{Component, Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -27,6 +28,8 @@ pub struct Delivery {
     pub address: Address,
     /// The message.
     pub message: Message,
+    /// The zone whose hours count for `send.window`, where there is one.
+    pub zone: Option<TimeZone>,
     /// What a person should know before sending it.
     pub warnings: Vec<Problem>,
 }

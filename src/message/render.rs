@@ -2,6 +2,7 @@
 
 use std::path::{Component, PathBuf};
 
+use jiff::tz::TimeZone;
 use minijinja::Value;
 use serde_json::Number;
 
@@ -11,8 +12,9 @@ use super::{
 };
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, is_invisible, normalise};
-use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, To};
+use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+use crate::window::zone;
 
 /// LiveDesk's ancestor refuses longer texts.
 const LONGEST_CONTENT: usize = 150_000;
@@ -43,6 +45,14 @@ impl Templates {
         renderer.problems.is_empty().then_some(key)
     }
 
+    /// The zone whose hours count for the row; `None` if any hour is right, or if the row has something wrong there.
+    pub fn zone(&self, row: &Row, list: &str) -> Option<TimeZone> {
+        match &self.spec.send.window.as_ref()?.timezone {
+            Timezone::OfAll(zone) => Some(zone.clone()),
+            Timezone::OfRow(_) => Renderer::new(self, row, list).zone(),
+        }
+    }
+
     /// What the row gets.
     ///
     /// # Errors
@@ -52,8 +62,9 @@ impl Templates {
         let address = renderer.address();
         let message = renderer.message();
         let key = renderer.key(Some(&address));
+        let zone = renderer.zone();
         if renderer.problems.is_empty() {
-            Ok(Delivery { key, address, message, warnings: renderer.warnings })
+            Ok(Delivery { key, address, message, zone, warnings: renderer.warnings })
         } else {
             Err(renderer.problems)
         }
@@ -249,6 +260,34 @@ impl<'a> Renderer<'a> {
             (false, _) => {}
         }
         Some(phone.e164)
+    }
+
+    /// The zone of the recipient, or else the spec's fallback.
+    fn zone(&mut self) -> Option<TimeZone> {
+        let window = self.templates.spec.send.window.as_ref()?;
+        let template = match &window.timezone {
+            Timezone::OfAll(zone) => return Some(zone.clone()),
+            Timezone::OfRow(template) => template,
+        };
+        let name = match self.templates.text(template, &self.context) {
+            Err(_) if window.fallback.is_some() => String::new(),
+            Err(what) => {
+                self.problem("template-failed", template, what);
+                return None;
+            }
+            Ok(name) => name,
+        };
+        let found = zone(name.trim()).or_else(|| window.fallback.clone());
+        if found.is_none() && name.trim().is_empty() {
+            self.problem(
+                "timezone-missing",
+                template,
+                "empty (`send.window.fallback` names the zone of those who have none)",
+            );
+        } else if found.is_none() {
+            self.problem("timezone-unknown", template, "not the name of a time zone, such as `Europe/Berlin`");
+        }
+        found
     }
 
     fn message(&mut self) -> Message {

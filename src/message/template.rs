@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use super::names::{FILTERS, Name, Of, TESTS, has_filter, has_test, names};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
-use crate::spec::{Button, Header, Message, Spec, Template, TemplateParams, To};
+use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
 const FUEL: u64 = 100_000;
@@ -342,6 +342,9 @@ fn templates(spec: &Spec) -> Vec<&Template> {
     all.extend(attachments);
     if let Some(params) = template_params {
         all.extend(of_params(params));
+    }
+    if let Some(SendWindow { timezone: Timezone::OfRow(timezone), .. }) = &spec.send.window {
+        all.push(timezone);
     }
     all
 }

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
+use super::pass::Pass;
 use super::waiting::Step;
 use super::{End, Event, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
@@ -24,6 +25,8 @@ pub(super) enum Setback {
     Forgotten,
     /// Everybody must wait, and a claim should not wait with them.
     Paused,
+    /// The recipient's window is closed, and opens then.
+    Held(Timestamp),
     /// The run is ending.
     Stopped,
     /// The ledger failed.
@@ -43,8 +46,8 @@ enum After {
 }
 
 impl<L: Ledger> Run<'_, L> {
-    /// Takes one delivery as far as it goes.
-    pub(super) async fn deliver(&self, mut lease: Lease) -> Result<(), LedgerError> {
+    /// Takes one delivery as far as it goes. If its window closes meanwhile, it is left for a later pass.
+    pub(super) async fn deliver(&self, mut lease: Lease, pass: &Pass<'_>) -> Result<(), LedgerError> {
         let delivery = match self.judge.templates.render(&lease.row, &self.judge.list) {
             Ok(delivery) => delivery,
             Err(problems) => {
@@ -65,6 +68,10 @@ impl<L: Ledger> Run<'_, L> {
             };
             match setback {
                 Setback::Stopped => return Ok(()),
+                Setback::Held(until) => {
+                    pass.turn_away(until);
+                    return Ok(());
+                }
                 // Nothing was asked of the server, so this was no attempt.
                 Setback::Paused => lease.attempts -= 1,
                 Setback::Forgotten => lease.failed_message = None,
@@ -95,11 +102,12 @@ impl<L: Ledger> Run<'_, L> {
     /// One try: everything up to the answer to the message.
     async fn attempt(&self, mut lease: Lease, delivery: &Delivery) -> Result<After, LedgerError> {
         let ready = async {
-            let ticket = self.admit().await?;
+            let ticket = self.admit(delivery.zone.as_ref()).await?;
             let conversation_id = self.conversation(&mut lease, &delivery.address).await?;
             let place = self.unless_stopped(self.pace.on_deck()).await?;
             let attachments = self.attachments(delivery)?;
             let trial = self.leave_to_claim().await?;
+            self.in_window(delivery.zone.as_ref(), Timestamp::now())?;
             Ok((ticket, conversation_id, attachments, place, trial))
         };
         let (ticket, conversation_id, attachments, place, trial) = match ready.await {
@@ -108,7 +116,7 @@ impl<L: Ledger> Run<'_, L> {
             Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
         let claim = self.ledger.claim(lease, conversation_id).await?;
-        if let Err(setback) = self.may_leave(trial.is_some()).await {
+        if let Err(setback) = self.may_leave(delivery.zone.as_ref(), trial.is_some()).await {
             let lease = self.ledger.withdraw(claim).await?;
             return Ok(After::NotYet(Box::new(lease), setback));
         }

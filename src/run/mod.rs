@@ -7,6 +7,7 @@ mod deliver;
 mod denied;
 mod guard;
 mod health;
+mod pass;
 mod prepare;
 mod waiting;
 
@@ -15,12 +16,11 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use futures_util::TryStreamExt;
-use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::attachment::Folder;
-use crate::ledger::{Lease, Ledger, LedgerError, Position};
+use crate::ledger::{Ledger, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::Judge;
@@ -30,9 +30,7 @@ use crate::state::State;
 use denied::Denied;
 use guard::Guard;
 use health::Health;
-
-/// Deliveries that are fetched from the ledger together.
-const PAGE: usize = 256;
+use pass::Pass;
 
 /// Something that happened, for whoever shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,13 +169,6 @@ impl<L> std::fmt::Debug for Run<'_, L> {
     }
 }
 
-/// How far the pending deliveries have been read.
-struct Reading {
-    page: std::vec::IntoIter<Lease>,
-    after: Option<Position>,
-    left: u64,
-}
-
 /// What a run works with.
 pub struct With<'a, L> {
     /// The record.
@@ -233,33 +224,17 @@ impl<'a, L: Ledger> Run<'a, L> {
     /// # Errors
     /// The ledger's alone: without it nothing may be sent.
     pub async fn send(&self, selection: &Selection) -> Result<End, LedgerError> {
-        self.leases(selection)
-            // The only concurrent line: so many deliveries are on their way at a time.
-            .try_for_each_concurrent(self.spec.send.concurrency, |lease| self.deliver(lease))
-            .await?;
-        self.still_denied().await?;
-        Ok(self.stop.asked().unwrap_or(End::Done))
-    }
-
-    /// Pending deliveries in the order of the list, until there are no more or somebody asks to stop.
-    fn leases<'r>(&'r self, selection: &'r Selection) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
-        let start = Reading { page: Vec::new().into_iter(), after: None, left: selection.limit.unwrap_or(u64::MAX) };
-        stream::try_unfold(start, move |mut reading| async move {
-            while reading.left > 0 && self.stop.asked().is_none() {
-                let Some(lease) = reading.page.next() else {
-                    reading.page = self.ledger.lease(reading.after, PAGE).await?.into_iter();
-                    if reading.page.len() == 0 {
-                        break;
-                    }
-                    continue;
-                };
-                reading.after = Some(lease.position());
-                if selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key)) {
-                    reading.left -= 1;
-                    return Ok(Some((lease, reading)));
-                }
+        let mut pass = Pass::new(selection);
+        loop {
+            self.leases(&pass)
+                // The only concurrent line: so many deliveries are on their way at a time.
+                .try_for_each_concurrent(self.spec.send.concurrency, |lease| self.deliver(lease, &pass))
+                .await?;
+            self.still_denied().await?;
+            match self.after(pass).await {
+                Some(next) => pass = next,
+                None => return Ok(self.stop.asked().unwrap_or(End::Done)),
             }
-            Ok(None)
-        })
+        }
     }
 }

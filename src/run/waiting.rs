@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::MutexGuard as AsyncGuard;
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::ledger::Ledger;
 use crate::livedesk::{Hindrance, Reply};
 use crate::pace::Ticket;
 use crate::retry::{Busy, Moment};
+use crate::window::Status;
 
 /// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
 const NAP: Duration = Duration::from_secs(30);
@@ -35,13 +37,24 @@ pub(super) enum Step {
 
 impl<L: Ledger> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
-    pub(super) async fn may_leave(&self, trial: bool) -> Result<(), Setback> {
+    pub(super) async fn may_leave(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), Setback> {
         self.unless_stopped(self.pace.message()).await?.map_err(|_| Setback::Paused)?;
         // What was claimed before the server fell silent goes back; only the one that is to tell goes on.
         if self.health().is_in_doubt() && !trial {
             return Err(Setback::Paused);
         }
-        self.in_time(Timestamp::now())
+        let now = Timestamp::now();
+        self.in_time(now)?;
+        self.in_window(zone, now)
+    }
+
+    /// Whether a recipient's window is open at a moment.
+    pub(super) fn in_window(&self, zone: Option<&TimeZone>, moment: Timestamp) -> Result<(), Setback> {
+        let (Some(window), Some(zone)) = (&self.spec.send.window, zone) else { return Ok(()) };
+        match window.hours.at(moment, zone) {
+            Status::Open { .. } => Ok(()),
+            Status::Closed { opens } => Err(Setback::Held(opens)),
+        }
     }
 
     /// Whether messages may still leave.
@@ -53,8 +66,8 @@ impl<L: Ledger> Run<'_, L> {
         Ok(())
     }
 
-    /// Waits for the spec's hours and quotas.
-    pub(super) async fn admit(&self) -> Result<Ticket<'_>, Setback> {
+    /// Waits for the spec's hours and quotas. Nobody waits for a quota beyond the end of their window.
+    pub(super) async fn admit(&self, zone: Option<&TimeZone>) -> Result<Ticket<'_>, Setback> {
         let send = &self.spec.send;
         loop {
             if self.stop.asked().is_some() {
@@ -64,21 +77,35 @@ impl<L: Ledger> Run<'_, L> {
             self.in_time(now)?;
             let (why, until) = match send.not_before.filter(|start| now < *start) {
                 Some(start) => ("send.not_before", start),
-                None => match self.pace.take_quota(now) {
-                    Ok(ticket) => return Ok(ticket),
-                    Err(until) => ("send.quota", until),
-                },
+                None => {
+                    self.in_window(zone, now)?;
+                    match self.pace.take_quota(now) {
+                        Ok(ticket) => return Ok(ticket),
+                        Err(until) => ("send.quota", until),
+                    }
+                }
             };
             if self.patience == Patience::End {
-                self.stop.after_these(End::Guard(format!("`{why}` holds until {until:.0}")));
+                self.hold_ends_run(why, until);
                 return Err(Setback::Stopped);
             }
-            let wait = until.duration_since(now).unsigned_abs();
-            if wait > NOT_WORTH_TELLING {
-                (self.tell)(Event::Held { why: why.to_owned(), until });
-            }
-            self.sleep(wait.min(NAP)).await;
+            self.in_window(zone, until)?;
+            self.nap(why, until).await;
         }
+    }
+
+    /// Where nobody waits, whatever holds ends the run.
+    pub(super) fn hold_ends_run(&self, why: &str, until: Timestamp) {
+        self.stop.after_these(End::Guard(format!("`{why}` holds until {until:.0}")));
+    }
+
+    /// Sleeps until then, or for part of it.
+    pub(super) async fn nap(&self, why: &str, until: Timestamp) {
+        let wait = until.duration_since(Timestamp::now()).max(SignedDuration::ZERO).unsigned_abs();
+        if wait > NOT_WORTH_TELLING {
+            (self.tell)(Event::Held { why: why.to_owned(), until });
+        }
+        self.sleep(wait.min(NAP)).await;
     }
 
     /// The moment at which a request begins.

@@ -14,10 +14,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::problem::Problem;
 use crate::schema;
+use crate::window::Window;
 pub use amounts::{Rate, Speed};
 pub use place::{Mark, Source};
 pub use raw::{ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageType, PhoneCheck, StrippedCheck};
@@ -270,10 +272,32 @@ pub struct Send {
     pub stop_when: StopWhen,
     /// How many to send before asking.
     pub canary: Option<u64>,
+    /// The hours in which messages leave.
+    pub window: Option<SendWindow>,
     /// Nothing leaves before.
     pub not_before: Option<jiff::Timestamp>,
     /// Nothing leaves after.
     pub not_after: Option<jiff::Timestamp>,
+}
+
+/// The hours in which messages leave, by each recipient's own clock.
+#[derive(Debug, Clone)]
+pub struct SendWindow {
+    /// From when to when, on which days.
+    pub hours: Window,
+    /// By whose clock.
+    pub timezone: Timezone,
+    /// The zone of those whose own is missing or unknown; without it they are a problem.
+    pub fallback: Option<TimeZone>,
+}
+
+/// By whose clock the hours count.
+#[derive(Debug, Clone)]
+pub enum Timezone {
+    /// One zone for everybody.
+    OfAll(TimeZone),
+    /// The name of the recipient's own.
+    OfRow(Template),
 }
 
 /// After what is certain not to have been accepted.

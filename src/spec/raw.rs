@@ -4,7 +4,6 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::place::{At, Text};
 
@@ -467,10 +466,10 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<u64>", range(min = 1))]
     pub(super) canary: Option<At<u64>>,
-    /// Planned, and refused until it is there: quiet hours that are not kept would be worse than none.
+    /// The hours in which messages leave, by each recipient's own clock. Whoever is outside of them is held, not dropped.
     #[serde(default)]
-    #[schemars(skip)]
-    pub(super) window: Option<At<IgnoredAny>>,
+    #[schemars(with = "Option<Window>")]
+    pub(super) window: Option<At<Window>>,
     /// Nothing leaves before this time (RFC 3339).
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -479,6 +478,31 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) not_after: Option<At<String>>,
+}
+
+/// The hours in which messages leave, by each recipient's own clock. Whoever is outside of them is held, not dropped. A
+/// time that the clock skips in spring is the first moment after the gap; of one that comes twice in autumn the first
+/// opens and the second closes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Window {
+    /// When it opens: `HH:MM` or `HH:MM:SS`, local time.
+    #[schemars(with = "String")]
+    pub(super) from: At<String>,
+    /// When it closes: `HH:MM` or `HH:MM:SS`, local time, at most `24:00`. Before `from` it is a time of the next day.
+    #[schemars(with = "String")]
+    pub(super) to: At<String>,
+    /// The recipient's time zone: a template such as `{{ timezone }}`, or one zone for everybody, such as
+    /// `Europe/Berlin`.
+    #[schemars(with = "String")]
+    pub(super) timezone: At<Text>,
+    /// The time zone of those whose own is missing or unknown. Without it they are a problem.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) fallback: Option<At<String>>,
+    /// The days on which it opens, default all: `mon-fri`, or a list such as `[mon, wed, fri]`.
+    #[serde(default)]
+    pub(super) days: Option<OneOrMany>,
 }
 
 /// What happens after a request that is certain not to have been accepted.

@@ -2,6 +2,7 @@
 
 mod message;
 mod send;
+mod window;
 
 use std::path::{Path, PathBuf};
 

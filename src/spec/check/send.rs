@@ -14,14 +14,6 @@ const LARGEST_QUOTA: u32 = 1_000_000;
 
 impl Checker<'_> {
     pub(super) fn send(&mut self, raw: &raw::Send) -> Option<Send> {
-        if let Some(window) = &raw.window {
-            self.problem(
-                "not-supported",
-                window.mark,
-                "`send.window` is not supported yet",
-                "use `not_before` and `not_after`, or run the campaign inside the hours that you want",
-            );
-        }
         let rate = self.parsed(raw.rate.as_ref(), "20/s", Speed::from_str);
         let requests = self.parsed(raw.requests.as_ref(), "50/s", Speed::from_str);
         let quota = self.quota(raw.quota.as_ref());
@@ -35,6 +27,7 @@ impl Checker<'_> {
         if let Some(canary) = raw.canary.as_ref().filter(|canary| canary.value == 0) {
             self.problem("zero", canary.mark, "a canary of nobody", "give a number of 1 or more, or leave the key out");
         }
+        let window = self.window(raw.window.as_ref());
         let not_before = self.time(raw.not_before.as_ref());
         let not_after = self.time(raw.not_after.as_ref());
         Some(Send {
@@ -49,6 +42,7 @@ impl Checker<'_> {
             retry: retry?,
             stop_when: stop_when?,
             canary: raw.canary.as_ref().map(|canary| canary.value),
+            window,
             not_before,
             not_after,
         })

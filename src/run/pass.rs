@@ -1,0 +1,132 @@
+//! One reading of all that is pending. Whoever's window is open is let in; the others are passed over, pending, without
+//! keeping a place in flight, and met again in a later pass, which begins when the first of their windows opens.
+
+use std::cell::Cell;
+
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+
+use super::deliver::Setback;
+use super::{End, Patience, Run, Selection};
+use crate::ledger::{Lease, Ledger, LedgerError, Position};
+
+/// Deliveries that are fetched from the ledger together.
+const PAGE: usize = 256;
+
+const WINDOW: &str = "send.window";
+
+/// A reading under way.
+pub(super) struct Pass<'s> {
+    selection: &'s Selection,
+    /// How many may still be let in, in this pass and all later ones.
+    left: Cell<u64>,
+    /// When the first window opens of those who were passed over.
+    opens: Cell<Option<Timestamp>>,
+    /// Whether it came to the end of the list.
+    whole: Cell<bool>,
+}
+
+impl<'s> Pass<'s> {
+    /// The first one.
+    pub(super) fn new(selection: &'s Selection) -> Self {
+        Self::for_so_many(selection, selection.limit.unwrap_or(u64::MAX))
+    }
+
+    const fn for_so_many(selection: &'s Selection, left: u64) -> Self {
+        Self { selection, left: Cell::new(left), opens: Cell::new(None), whole: Cell::new(false) }
+    }
+
+    fn another(&self) -> Self {
+        Self::for_so_many(self.selection, self.left.get())
+    }
+
+    fn is_for(&self, lease: &Lease) -> bool {
+        self.selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key))
+    }
+
+    fn let_in(&self) {
+        self.left.update(|left| left - 1);
+    }
+
+    /// Somebody's window is closed and opens then.
+    fn pass_over(&self, until: Timestamp) {
+        self.opens.update(|first| Some(first.map_or(until, |first| first.min(until))));
+    }
+
+    /// The same for somebody who had been let in.
+    pub(super) fn turn_away(&self, until: Timestamp) {
+        self.left.update(|left| left + 1);
+        self.pass_over(until);
+    }
+}
+
+/// How far the pending deliveries have been read.
+struct Reading {
+    page: std::vec::IntoIter<Lease>,
+    after: Option<Position>,
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// Pending deliveries whose window is open, in the order of the list, until there are no more or somebody asks to stop.
+    pub(super) fn leases<'r>(&'r self, pass: &'r Pass<'_>) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
+        let start = Reading { page: Vec::new().into_iter(), after: None };
+        stream::try_unfold(start, move |mut reading| async move {
+            while pass.left.get() > 0 && self.stop.asked().is_none() {
+                let Some(lease) = reading.page.next() else {
+                    reading.page = self.ledger.lease(reading.after, PAGE).await?.into_iter();
+                    if reading.page.len() == 0 {
+                        pass.whole.set(true);
+                        break;
+                    }
+                    continue;
+                };
+                reading.after = Some(lease.position());
+                if !pass.is_for(&lease) {
+                    continue;
+                }
+                match self.held_until(&lease) {
+                    Some(until) => pass.pass_over(until),
+                    None => {
+                        pass.let_in();
+                        return Ok(Some((lease, reading)));
+                    }
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// When the recipient's window opens, if it is closed. What is wrong with a row is told when it is rendered.
+    fn held_until(&self, lease: &Lease) -> Option<Timestamp> {
+        let zone = self.judge.templates.zone(&lease.row, &self.judge.list)?;
+        match self.in_window(Some(&zone), Timestamp::now()) {
+            Err(Setback::Held(opens)) => Some(opens),
+            _ => None,
+        }
+    }
+
+    /// After a pass: waits until there is somebody for another one, if there ever is.
+    pub(super) async fn after<'s>(&self, pass: Pass<'s>) -> Option<Pass<'s>> {
+        if pass.left.get() == 0 {
+            return None;
+        }
+        if pass.whole.get() {
+            self.wait_until_open(pass.opens.get()?).await;
+        }
+        // A pass that did not come to the end had enough, until one whom it had let in was turned away.
+        self.stop.asked().is_none().then(|| pass.another())
+    }
+
+    async fn wait_until_open(&self, opens: Timestamp) {
+        while self.stop.asked().is_none() && Timestamp::now() < opens {
+            if let Some(end) = self.spec.send.not_after.filter(|end| *end <= opens) {
+                let text = format!("`{WINDOW}` holds until {opens:.0}, and `send.not_after` is {end:.0}");
+                self.stop.because(End::Guard(text));
+            } else if self.patience == Patience::End {
+                self.hold_ends_run(WINDOW, opens);
+            } else {
+                self.nap(WINDOW, opens).await;
+            }
+        }
+    }
+}
