@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
-use jiff::tz::TimeZone;
 
 use crate::attachment::Folder;
 use crate::ledger::{Again, Enrolment, Entry, LedgerError, Sqlite};
@@ -16,6 +15,9 @@ use crate::state::LeftOut;
 
 /// Rows that travel to the ledger together.
 const BATCH: usize = 1_000;
+
+/// Rewritten phone numbers that are kept as examples.
+const EXAMPLES: usize = 3;
 
 /// What to do with rows that have problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,25 @@ pub struct Manner {
     pub keep: Keep,
 }
 
+/// Phone numbers of which more than the spaces were changed, such as national ones that have got their country.
+#[derive(Debug, Default)]
+pub struct Rewritten {
+    /// The first few, as they were and as they are sent.
+    pub first: Vec<(String, String)>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Rewritten {
+    fn extend(&mut self, number: Option<(String, String)>) {
+        let Some(number) = number else { return };
+        self.count += 1;
+        if self.first.len() < EXAMPLES {
+            self.first.push(number);
+        }
+    }
+}
+
 /// What the pass found out.
 #[derive(Debug, Default)]
 pub struct Survey {
@@ -44,8 +65,8 @@ pub struct Survey {
     pub rows: u64,
     /// Rows that are left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
-    /// How many of the messages go to each time zone, duplicates included; empty without `send.window`.
-    pub zones: BTreeMap<String, u64>,
+    /// Phone numbers that were written otherwise than they are sent, and how many there are.
+    pub rewritten: Rewritten,
     /// What is wrong. If anything is, the ledger is as it was before.
     pub problems: Problems,
     /// What a person should know.
@@ -128,7 +149,7 @@ impl Pass<'_> {
                     .filter_map(|path| self.folder.check(path).err())
                     .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
                     .collect();
-                self.count_zone(delivery.zone.as_ref());
+                self.survey.rewritten.extend(delivery.rewritten);
                 self.survey.warnings.extend(delivery.warnings);
                 if problems.is_empty() {
                     let message = self.compare.then(|| delivery.message.fingerprint());
@@ -139,14 +160,6 @@ impl Pass<'_> {
             }
             Judgement::LeftOut { key, reason } => self.leave_out(row.line, key, reason, batch),
             Judgement::Invalid(problems) => self.invalid(Some(&row), problems, batch),
-        }
-    }
-
-    fn count_zone(&mut self, zone: Option<&TimeZone>) {
-        let Some(name) = zone.and_then(TimeZone::iana_name) else { return };
-        match self.survey.zones.get_mut(name) {
-            Some(count) => *count += 1,
-            None => _ = self.survey.zones.insert(name.to_owned(), 1),
         }
     }
 

@@ -38,6 +38,7 @@ pub mod livedesk;
 pub mod pace;
 pub mod enroll;
 pub mod run;
+pub mod outlook;
 pub mod sandbox;
 
 // Outside: what people see.

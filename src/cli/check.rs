@@ -5,23 +5,22 @@ use serde_json::json;
 use super::exit::{Exit, Fault};
 use super::flags::{CheckArgs, ListArgs};
 use super::output::{Output, counted};
-use super::workspace::{self, Opened};
+use super::workspace::{self, List, Opened};
 use crate::enroll::{Invalid, Manner, Survey, enroll};
 use crate::ledger::{Again, Sqlite};
 use crate::plan::Judge;
 use crate::problem::{Place, Problem};
-use crate::recipients::Rows;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.list.file, &args.list.vars)?;
-    let rows = match workspace::list(&spec)? {
-        Opened::Rows(rows) => rows,
+    let list = match workspace::list(&spec)? {
+        Opened::List(list) => list,
         Opened::Missing(path) => return Err(missing(&path)),
     };
-    let judge = workspace::judge(&spec, rows.columns.as_deref())?;
+    let judge = workspace::judge(&spec, list.rows.columns.as_deref())?;
     output.problems(&judge.templates.warnings().to_vec().into());
     let ledger = Sqlite::rehearsal(None)?;
-    let survey = survey(&ledger, &judge, rows, manner(&args.list, None, output), output).await?;
+    let survey = survey(&ledger, &judge, list, manner(&args.list, None, output), output).await?;
     output.problems(&survey.warnings);
     let left_out: u64 = survey.left_out.values().sum();
     let to_send = named(&ledger, &args.list.only).await?.unwrap_or(survey.rows - left_out);
@@ -49,14 +48,18 @@ pub(super) const fn manner(args: &ListArgs, again: Option<Again>, output: &Outpu
 pub(super) async fn survey(
     ledger: &Sqlite,
     judge: &Judge,
-    rows: Rows,
+    list: List,
     manner: Manner,
     output: &Output,
 ) -> Result<Survey, Fault> {
+    let List { rows, reading } = list;
     for note in &rows.notes {
         output.say(&format!("{}: {note}", judge.list));
     }
-    let survey = enroll(ledger, judge, rows, manner).await?;
+    output.draw_reading(&reading);
+    let survey = enroll(ledger, judge, rows, manner).await;
+    reading.finish_and_clear();
+    let survey = survey?;
     if !survey.problems.is_empty() {
         output.problems(&survey.warnings);
         return Err(survey.problems.into());

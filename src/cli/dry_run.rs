@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::campaign::Campaign;
 use super::exit::Fault;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
-use crate::ledger::{Ledger, Sqlite};
+use crate::ledger::Ledger;
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
-use crate::plan::Judge;
+use crate::plan::Shown;
 
 /// What a dry run prints for one recipient with `--format json`.
 #[derive(Debug, Serialize)]
@@ -18,22 +19,35 @@ struct Rehearsed<'a> {
     requests: Vec<Request>,
 }
 
-/// Shows the deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
-pub(super) async fn show(ledger: &Sqlite, judge: &Judge, args: &RunArgs, output: &Output) -> Result<(), Fault> {
-    let most = match args.preview {
-        Some(Preview::Some(count)) => count,
-        Some(Preview::All) => u64::MAX,
-        None if output.is_json() => u64::MAX,
-        None => 3,
-    };
-    let mut left = most.min(args.list.limit.unwrap_or(u64::MAX));
+/// Shows messages as they would leave: those that were asked for in the order of the list, or else those that reveal
+/// what all are like.
+pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<(), Fault> {
+    match args.preview {
+        Some(Preview::Some(most)) => first(campaign, most, output).await?,
+        Some(Preview::All) => first(campaign, u64::MAX, output).await?,
+        None if output.is_json() => first(campaign, u64::MAX, output).await?,
+        None => {
+            for Shown { row, delivery, why } in &campaign.outlook.shown {
+                output.result(&drawn(row.line, delivery, &why.join("; ")));
+            }
+        }
+    }
+    let pending = counted(campaign.to_send(), "message");
+    output.say(&format!("dry run: nothing was sent and nothing was written; {pending} would leave"));
+    Ok(())
+}
+
+/// Shows the first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
+async fn first(campaign: &Campaign, most: u64, output: &Output) -> Result<(), Fault> {
+    let (judge, only) = (&campaign.judge, campaign.selection.only.as_ref());
+    let mut left = most.min(campaign.selection.limit.unwrap_or(u64::MAX));
     let mut after = None;
     while left > 0 {
-        let page = ledger.lease(after, 256).await?;
+        let page = campaign.ledger.lease(after, 256).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.position());
         for lease in page {
-            if left == 0 || !(args.list.only.is_empty() || args.list.only.contains(&lease.key)) {
+            if left == 0 || only.is_some_and(|keys| !keys.contains(&lease.key)) {
                 continue;
             }
             left -= 1;
@@ -41,7 +55,7 @@ pub(super) async fn show(ledger: &Sqlite, judge: &Judge, args: &RunArgs, output:
             if output.is_json() {
                 output.json(&Rehearsed { line: lease.row.line, key: &lease.key, requests: request::all(&delivery) });
             } else {
-                output.result(&drawn(lease.row.line, &delivery));
+                output.result(&drawn(lease.row.line, &delivery, ""));
             }
         }
     }
@@ -49,10 +63,11 @@ pub(super) async fn show(ledger: &Sqlite, judge: &Judge, args: &RunArgs, output:
 }
 
 /// A delivery as people read it.
-fn drawn(line: u64, delivery: &Delivery) -> String {
+fn drawn(line: u64, delivery: &Delivery, why: &str) -> String {
     use std::fmt::Write;
 
-    let mut text = format!("line {line}, key {}\n", delivery.key);
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let mut text = format!("line {line}, key {}{why}\n", delivery.key);
     for request in request::all(delivery) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {} {}", request.method, request.path);
@@ -66,9 +81,4 @@ fn drawn(line: u64, delivery: &Delivery) -> String {
         }
     }
     text
-}
-
-/// The last words of a dry run.
-pub(super) fn closing(pending: u64) -> String {
-    format!("dry run: nothing was sent and nothing was written; {} would leave", counted(pending, "message"))
 }

@@ -41,6 +41,8 @@ pub(super) enum Fault {
     Problems(Problems),
     /// Something around us is: in one sentence that says how to mend it.
     Environment(String),
+    /// Asked, a person said no.
+    Declined,
     /// The ledger is.
     Ledger(LedgerError),
 }
@@ -75,6 +77,10 @@ impl Fault {
             Self::Environment(what) => {
                 output.error(&what);
                 Exit::Environment
+            }
+            Self::Declined => {
+                output.say("not confirmed; nothing was sent");
+                Exit::Interrupted
             }
             Self::Ledger(error) => {
                 output.error(&error.to_string());

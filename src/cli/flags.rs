@@ -127,6 +127,9 @@ pub(super) struct RunArgs {
     /// Send to a sandbox inside this process, with a throw-away ledger; no account needed
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
+    /// Send a message that has changed since the last run to those who are still pending
+    #[arg(long)]
+    pub(super) accept_changes: bool,
     /// Do not ask, neither before the first send nor after the canary
     #[arg(long)]
     pub(super) yes: bool,

@@ -1,6 +1,8 @@
 //! The command line: one file a command. The only room that prints, reads the environment, and knows exit codes.
 
 mod ask;
+mod campaign;
+mod changes;
 mod check;
 mod dry_run;
 mod environment;
@@ -8,6 +10,7 @@ mod exit;
 mod flags;
 mod init;
 mod output;
+mod plan;
 mod reports;
 mod resolve;
 mod run;

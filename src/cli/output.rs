@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::environment;
@@ -85,6 +86,15 @@ impl Output {
     pub(super) fn error(&self, text: &str) {
         let word = if self.look.coloured { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
         self.say(&format!("{word} {text}"));
+    }
+
+    /// Shows how far a list is read, where something may move.
+    pub(super) fn draw_reading(&self, bar: &ProgressBar) {
+        let style = ProgressStyle::with_template("{bar:30} {percent}% checked  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        if self.moving && bar.length().is_some() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 
     /// Problems: drawn for people on standard error, as data on standard output.

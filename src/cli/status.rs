@@ -4,10 +4,12 @@ use serde_json::json;
 
 use super::exit::{Exit, Fault};
 use super::flags::StatusArgs;
-use super::output::{Output, counted};
+use super::output::Output;
+use super::plan::Plan;
 use super::{summary, workspace};
 use crate::ledger::Sqlite;
-use crate::plan::{forecast, in_words, requests_each};
+use crate::outlook::{Outlook, outlook};
+use crate::run::Selection;
 use crate::state::State;
 
 pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, Fault> {
@@ -29,12 +31,20 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
     }
     output.result(&summary::text(&spec.name, &totals));
     let pending = totals.of(State::Pending);
-    let next = if pending > 0 {
-        let forecast = forecast(&spec.send, pending, requests_each(&spec));
-        format!("next run: {} to send, at least {}", counted(pending, "message"), in_words(forecast.duration))
-    } else {
-        "next run: nothing to send".to_owned()
+    if pending == 0 {
+        output.result("next run: nothing to send");
+        return Ok(summary::exit(&totals));
+    }
+    let judge = workspace::judge(&spec, None)?;
+    let outlook = match &spec.send.window {
+        Some(_) => outlook(&ledger, &judge, &Selection::default(), false).await?,
+        None => Outlook::default(),
     };
-    output.result(&next);
+    let plan = Plan { spec: &spec, messages: pending, zones: outlook.zones };
+    output.result("next run:");
+    output.result(&plan.to(&spec.livedesk.base_url));
+    for line in plan.limits(&ledger).await? {
+        output.result(&line);
+    }
     Ok(summary::exit(&totals))
 }

@@ -5,12 +5,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indicatif::ProgressBar;
+
 use super::exit::Fault;
 use crate::message::Templates;
 use crate::plan::Judge;
 use crate::problem::{Place, Problem};
 use crate::recipients::{self, Columns, Rows, Suppression, Written};
-use crate::spec::{Format, List, Source, Spec};
+use crate::spec::{self, Format, Source, Spec};
 
 /// Reads and checks a spec.
 pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
@@ -30,16 +32,24 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
 
 /// A list that was opened, or that is not there any more.
 pub(super) enum Opened {
-    /// Its rows.
-    Rows(Rows),
+    /// It is open.
+    List(List),
     /// There is no such file, or nothing comes from standard input.
     Missing(String),
+}
+
+/// A list that is being read.
+pub(super) struct List {
+    /// Its rows.
+    pub(super) rows: Rows,
+    /// How far it is read; shown to nobody until it is given a place to be drawn.
+    pub(super) reading: ProgressBar,
 }
 
 /// Every file that a spec reads, itself included.
 pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
     let mut inputs = vec![PathBuf::from(&spec.source.name)];
-    if let List::File(path) = &spec.recipients.file {
+    if let spec::List::File(path) = &spec.recipients.file {
         inputs.push(spec.folder.join(path));
     }
     inputs.extend(spec.recipients.suppress.iter().map(|path| spec.folder.join(path)));
@@ -49,8 +59,8 @@ pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
 /// What people call the list.
 pub(super) fn list_name(spec: &Spec) -> String {
     match &spec.recipients.file {
-        List::Stdin => "standard input".to_owned(),
-        List::File(path) => shown(&spec.folder.join(path)),
+        spec::List::Stdin => "standard input".to_owned(),
+        spec::List::File(path) => shown(&spec.folder.join(path)),
     }
 }
 
@@ -62,19 +72,23 @@ fn shown(path: &Path) -> String {
 /// Opens the list.
 pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
     let name = list_name(spec);
+    let reading = ProgressBar::hidden();
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
-        List::Stdin => {
+        spec::List::Stdin => {
             let mut input = BufReader::new(std::io::stdin());
             if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
                 return Ok(Opened::Missing(name));
             }
             (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
         }
-        List::File(path) => {
+        spec::List::File(path) => {
             let format = format(spec, path, &name)?;
             let path = spec.folder.join(path);
             match File::open(&path) {
-                Ok(file) => (Box::new(file), format),
+                Ok(file) => {
+                    reading.set_length(file.metadata().map_or(0, |about| about.len()));
+                    (Box::new(reading.wrap_read(file)), format)
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(name)),
                 Err(error) => return Err(Fault::Environment(format!("{name}: {error}"))),
             }
@@ -86,7 +100,7 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
         delimiter: spec.recipients.delimiter,
         encoding: spec.recipients.encoding.as_deref(),
     };
-    Ok(Opened::Rows(recipients::read(input, &written)?))
+    Ok(Opened::List(List { rows: recipients::read(input, &written)?, reading }))
 }
 
 fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {

@@ -30,6 +30,8 @@ pub struct Delivery {
     pub message: Message,
     /// The zone whose hours count for `send.window`, where there is one.
     pub zone: Option<TimeZone>,
+    /// The contact's phone number as the row has it and as it is sent, where more than spaces were changed.
+    pub rewritten: Option<(String, String)>,
     /// What a person should know before sending it.
     pub warnings: Vec<Problem>,
 }

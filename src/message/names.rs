@@ -82,6 +82,34 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
     }
 }
 
+/// The conditions on which a template branches, as they are written: of `{% if %}` and of `a if b else c`.
+pub(super) fn conditions(source: &str) -> Vec<&str> {
+    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, false, SyntaxConfig::default())
+        .map_while(Result::ok)
+        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
+        .collect();
+    let begins = tokens.iter().enumerate().filter(|(_, (token, _))| matches!(token, Token::Ident("if" | "elif")));
+    begins
+        .filter_map(|(at, (_, word))| source.get(word.end..condition_end(&tokens[at + 1..])?))
+        .map(str::trim)
+        .collect()
+}
+
+/// Where a condition ends: at its `else`, at the end of the braces, or at a bracket that it has not opened.
+fn condition_end(tokens: &[(Token<'_>, Range<usize>)]) -> Option<usize> {
+    let mut depth = 0_u32;
+    for (token, range) in tokens {
+        let closes = matches!(token, Token::ParenClose | Token::BracketClose | Token::BraceClose);
+        let ends = matches!(token, Token::Ident("else") | Token::VariableEnd | Token::BlockEnd);
+        if depth == 0 && (closes || ends) {
+            return Some(range.start);
+        }
+        let opens = matches!(token, Token::ParenOpen | Token::BracketOpen | Token::BraceOpen);
+        depth = depth + u32::from(opens) - u32::from(closes);
+    }
+    None
+}
+
 /// Whether the engine has such a filter.
 pub(super) fn has_filter(environment: &Environment<'_>, name: &str) -> bool {
     let called = environment.empty_state().apply_filter(name, &[]);
@@ -174,6 +202,13 @@ mod tests {
         assert_eq!(of("{{ a is not defined }}"), [guarded("a"), ("defined".to_owned(), Of::Test)]);
         assert_eq!(of("{{ a|default('x') }}"), [guarded("a"), ("default".to_owned(), Of::Filter)]);
         assert_eq!(of("{{ 'a' ~ b.c }}"), [variable("b")]);
+    }
+
+    #[test]
+    fn conditions_are_found_in_blocks_and_in_expressions() {
+        let source = "{% if vip %}a{% elif n > (1 if x else 2) %}b{% endif %}{{ 'c' if city == 'B' else ('d' if e) }}";
+        assert_eq!(conditions(source), ["vip", "n > (1 if x else 2)", "x", "city == 'B'", "e"]);
+        assert!(conditions("if {{ name }} else").is_empty());
     }
 
     #[test]

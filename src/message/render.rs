@@ -64,7 +64,7 @@ impl Templates {
         let key = renderer.key(Some(&address));
         let zone = renderer.zone();
         if renderer.problems.is_empty() {
-            Ok(Delivery { key, address, message, zone, warnings: renderer.warnings })
+            Ok(Delivery { key, address, message, zone, rewritten: renderer.rewritten, warnings: renderer.warnings })
         } else {
             Err(renderer.problems)
         }
@@ -103,6 +103,7 @@ struct Renderer<'a> {
     line: u64,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    rewritten: Option<(String, String)>,
 }
 
 impl<'a> Renderer<'a> {
@@ -114,6 +115,7 @@ impl<'a> Renderer<'a> {
             line: row.line,
             problems: Vec::new(),
             warnings: Vec::new(),
+            rewritten: None,
         }
     }
 
@@ -258,6 +260,10 @@ impl<'a> Renderer<'a> {
             (true, PhoneCheck::Strict) => self.problem("phone-doubtful", template, DOUBTFUL),
             (true, PhoneCheck::Lenient) => self.warning("phone-doubtful", template, DOUBTFUL),
             (false, _) => {}
+        }
+        let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        if written != phone.e164 {
+            self.rewritten = Some((text, phone.e164.clone()));
         }
         Some(phone.e164)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::names::{FILTERS, Name, Of, TESTS, has_filter, has_test, names};
+use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
 use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
@@ -26,6 +26,8 @@ pub struct Templates {
     sources: HashMap<String, Origin>,
     /// What a person should know about them.
     warnings: Vec<Problem>,
+    /// The conditions on which they branch, as templates of their own.
+    branches: Vec<String>,
 }
 
 /// Where a template's value comes from, for problems with it.
@@ -52,6 +54,7 @@ impl Templates {
                 problems.push(broken(&spec, template, &error));
             }
         }
+        let branches = branches(&spec, &mut environment);
         let known = Known { spec: &spec, environment: &environment, columns, list };
         for template in templates(&spec) {
             let names = known.names(template);
@@ -60,7 +63,7 @@ impl Templates {
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
-        if problems.is_empty() { Ok(Self { spec, environment, sources, warnings }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { spec, environment, sources, warnings, branches }) } else { Err(problems) }
     }
 
     /// What a person should know about the templates.
@@ -71,6 +74,17 @@ impl Templates {
     /// Where a template's value comes from.
     pub(super) fn origin(&self, template: &Template) -> Option<&Origin> {
         self.sources.get(&template.key)
+    }
+
+    /// Which way the row goes wherever the templates branch: rows of one kind give the same text.
+    pub fn way(&self, row: &Row) -> String {
+        let context = context(row);
+        let takes = |name: &String| {
+            let rendered = self.environment.get_template(name).and_then(|branch| branch.render(context.clone()));
+            // A condition on something of the template's own, such as a loop's variable, cannot be asked from outside.
+            rendered.unwrap_or_default()
+        };
+        self.branches.iter().map(takes).collect()
     }
 
     /// The spec that they belong to.
@@ -188,6 +202,23 @@ fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
 
 fn is_condition(spec: &Spec, template: &Template) -> bool {
     spec.recipients.condition.as_ref().is_some_and(|condition| condition.key == template.key)
+}
+
+/// Compiles the conditions of the templates, each under a name of its own.
+fn branches(spec: &Spec, environment: &mut Environment<'static>) -> Vec<String> {
+    let mut all: Vec<&str> = templates(spec)
+        .into_iter()
+        .filter(|template| !is_condition(spec, template))
+        .flat_map(|template| conditions(&template.text))
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    let compiled = all.into_iter().enumerate().filter_map(|(at, condition)| {
+        let name = format!("branch {at}");
+        let source = format!("{TEST}{condition}) %}}1{{% else %}}0{{% endif %}}");
+        environment.add_template_owned(name.clone(), source).ok().map(|()| name)
+    });
+    compiled.collect()
 }
 
 /// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.

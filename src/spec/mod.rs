@@ -21,6 +21,7 @@ use crate::problem::Problem;
 use crate::schema;
 use crate::window::Window;
 pub use amounts::{Rate, Speed};
+pub use compare::Difference;
 pub use place::{Mark, Source};
 pub use raw::{ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageType, PhoneCheck, StrippedCheck};
 
@@ -66,7 +67,7 @@ impl Spec {
     }
 
     /// The keys that say something else than they did in an earlier text of this spec.
-    pub fn differences(&self, earlier: &str) -> Vec<String> {
+    pub fn differences(&self, earlier: &str) -> Vec<Difference> {
         compare::differences(earlier, &self.source.text)
     }
 

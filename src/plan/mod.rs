@@ -1,13 +1,18 @@
 //! What would be done: who is sent to, who is left out and why, and how long it takes under the limits.
 
+mod forecast;
+mod showcase;
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::message::{Address, Delivery, Templates};
 use crate::problem::Problem;
 use crate::recipients::{Row, Suppression};
-use crate::spec::{Send, Spec, Speed, To};
+use crate::spec::{Spec, To};
 use crate::state::LeftOut;
+pub use forecast::{Forecast, Load, forecast};
+pub use showcase::{Showcase, Shown};
 
 /// Decides about rows: the one place where "who gets it" is answered.
 #[derive(Debug)]
@@ -88,38 +93,6 @@ pub const fn requests_each(spec: &Spec) -> u64 {
         To::Sender { .. } => 2,
         To::Contact { .. } => 3,
     }
-}
-
-/// How long it takes, and which limit makes it so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forecast {
-    /// From the first message to the last, if the server keeps up.
-    pub duration: Duration,
-    /// The setting that binds; `None` when nothing is limited.
-    pub bound_by: Option<&'static str>,
-}
-
-/// The least time that the limits allow for so many messages of so many requests each.
-pub fn forecast(send: &Send, messages: u64, requests_each: u64) -> Forecast {
-    let spaced = |speed: Speed, count: u64| match speed {
-        Speed::Unlimited => Duration::ZERO,
-        Speed::Limited(rate) => times(rate.interval(), count.saturating_sub(1)),
-    };
-    let mut limits = vec![
-        (spaced(send.rate, messages), "send.rate"),
-        (spaced(send.requests, messages.saturating_mul(requests_each)), "send.requests"),
-    ];
-    for quota in &send.quota {
-        // As fast as the others allow until it is full, then one window for each further filling.
-        let full = messages.saturating_sub(1) / u64::from(quota.count.get());
-        limits.push((times(quota.per, full), "send.quota"));
-    }
-    let (duration, name) = limits.into_iter().max_by_key(|(duration, _)| *duration).unwrap_or_default();
-    Forecast { duration, bound_by: (!duration.is_zero()).then_some(name) }
-}
-
-fn times(duration: Duration, count: u64) -> Duration {
-    Duration::from_secs_f64((duration.as_secs_f64() * count as f64).min(1e12))
 }
 
 /// A duration as people say it: the two largest units.

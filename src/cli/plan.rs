@@ -1,0 +1,104 @@
+//! What is about to happen, in words that a person can approve.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::exit::Fault;
+use super::output::{counted, grouped};
+use crate::enroll::Survey;
+use crate::ledger::{Sqlite, Totals};
+use crate::plan::{Forecast, Load, forecast, requests_each};
+use crate::spec::{Spec, Speed};
+
+/// Messages that would be sent.
+pub(super) struct Plan<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) messages: u64,
+    /// Where `send.window` holds: how many of them go to which zone.
+    pub(super) zones: Vec<(TimeZone, u64)>,
+}
+
+impl Plan<'_> {
+    /// What the list holds, and who of it is left out.
+    pub(super) fn of_list(list: &str, survey: &Survey) -> Vec<String> {
+        if survey.rows == 0 {
+            return Vec::new();
+        }
+        let reasons: Vec<String> =
+            survey.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+        let left_out = if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) };
+        let mut lines = vec![format!("  list     {list}: {}{left_out}", counted(survey.rows, "row"))];
+        let rewritten = &survey.rewritten;
+        if rewritten.count > 0 {
+            let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
+            let more = if rewritten.count > first.len() as u64 { ", ..." } else { "" };
+            let numbers = counted(rewritten.count, "number");
+            lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
+        }
+        if let Some(change) = survey.enrolment.filter(|change| change.again) {
+            lines.push(format!(
+                "  since    the last run: {} new, {} changed, {} gone",
+                grouped(change.new),
+                grouped(change.changed),
+                grouped(change.gone)
+            ));
+        }
+        lines
+    }
+
+    /// What earlier runs have done.
+    pub(super) fn of_settled(totals: &Totals) -> Option<String> {
+        let settled = totals.settled();
+        (settled > 0).then(|| format!("  settled  {} by earlier runs; never repeated", counted(settled, "message")))
+    }
+
+    /// How many messages and requests go where.
+    pub(super) fn to(&self, to: &str) -> String {
+        let requests = counted(self.messages * requests_each(self.spec), "request");
+        format!("  to send  {}, {requests} to {to}", counted(self.messages, "message"))
+    }
+
+    /// The limits, and when it will be finished under them.
+    pub(super) async fn limits(&self, ledger: &Sqlite) -> Result<Vec<String>, Fault> {
+        let zone = TimeZone::system();
+        let forecast = self.forecast(ledger, zone.clone()).await?;
+        let mut lines =
+            vec![format!("  limits   {}", limits(self.spec)), format!("  takes    {}", forecast.in_words())];
+        lines.extend(forecast.by_the_clock(&zone).map(|when| format!("  when     {when}")));
+        Ok(lines)
+    }
+
+    /// When it will be finished, with the quotas as full as earlier runs have left them.
+    pub(super) async fn forecast(&self, ledger: &Sqlite, zone: TimeZone) -> Result<Forecast, Fault> {
+        let mut claimed = Vec::new();
+        for quota in &self.spec.send.quota {
+            claimed.push(ledger.claimed_within(quota.per, quota.count.get()).await?);
+        }
+        let load = Load {
+            now: Timestamp::now(),
+            zone,
+            messages: self.messages,
+            requests_each: requests_each(self.spec),
+            claimed,
+            zones: self.zones.clone(),
+        };
+        Ok(forecast(&self.spec.send, load))
+    }
+}
+
+fn limits(spec: &Spec) -> String {
+    let send = &spec.send;
+    let mut parts = vec![match send.rate {
+        Speed::Unlimited => "messages unlimited".to_owned(),
+        Speed::Limited(rate) => format!("{rate} messages"),
+    }];
+    parts.push(format!("{} requests", send.requests));
+    parts.extend(send.quota.iter().map(|quota| format!("at most {quota}")));
+    parts.push(format!("{} in flight", send.concurrency));
+    parts.extend((send.burst.get() > 1).then(|| format!("{} back to back", send.burst)));
+    parts.extend(send.canary.map(|canary| format!("a canary of {canary}")));
+    parts.extend(send.window.as_ref().map(|window| format!("from {} where the recipient is", window.hours)));
+    parts.extend(send.not_before.map(|time| format!("not before {time}")));
+    parts.extend(send.not_after.map(|time| format!("not after {time}")));
+    parts.join(", ")
+}
