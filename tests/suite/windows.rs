@@ -7,23 +7,23 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::{Desk, Project};
 
-/// A zone in which the windows of these tests are closed, and one that is an hour ahead of it, in which they are open.
-const SHUT: &str = "Etc/GMT-1";
-const OPEN: &str = "Etc/GMT-2";
+/// Two zones without summer time. Whatever opens or closes in the west did so in the east an hour ago.
+const WEST: &str = "Etc/GMT-1";
+const EAST: &str = "Etc/GMT-2";
 
-/// A window of six hours that opens at this moment in [`SHUT`], and so opened an hour earlier in [`OPEN`].
+/// A window of six hours that opens in the west at this moment.
 fn opening_at(opens: Timestamp) -> String {
-    let clock = |moment: Timestamp| moment.to_zoned(TimeZone::get(SHUT).unwrap()).strftime("%H:%M:%S").to_string();
+    let clock = |moment: Timestamp| moment.to_zoned(TimeZone::get(WEST).unwrap()).strftime("%H:%M:%S").to_string();
     let (from, to) = (clock(opens), clock(opens + SignedDuration::from_hours(6)));
     format!("window: {{ from: '{from}', to: '{to}', timezone: '{{{{ tz }}}}' }}")
 }
 
-/// A window that opens in [`SHUT`] when every test is over.
+/// A window that is open in the east, and opens in the west when every test is over.
 fn opening_late() -> String {
     opening_at(later(SignedDuration::from_mins(30)))
 }
 
-/// A window that closes in [`SHUT`] at this moment.
+/// A window that closes in the west at this moment.
 fn closing_at(closes: Timestamp) -> String {
     opening_at(closes - SignedDuration::from_hours(6))
 }
@@ -47,7 +47,7 @@ fn arrivals(desk: &Desk) -> Vec<Timestamp> {
 #[test]
 fn those_whose_window_is_closed_stay_pending_where_nobody_waits() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN, SHUT, OPEN]).send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST, WEST, EAST]).send(&opening_late());
     project.run(&["--no-wait"]).exits(5).says("`send.window` holds until").says("2 messages still pending");
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted", "103: pending", "104: accepted"]);
     project.run(&["--no-wait"]).exits(5);
@@ -58,7 +58,7 @@ fn those_whose_window_is_closed_stay_pending_where_nobody_waits() {
 fn those_who_are_held_keep_nobody_waiting_and_get_it_when_their_window_opens() {
     let desk = Desk::friendly();
     let opens = later(SignedDuration::from_secs(4));
-    let project = in_zones(Project::at(&desk), &[SHUT, SHUT, SHUT, OPEN]).send("concurrency: 2");
+    let project = in_zones(Project::at(&desk), &[WEST, WEST, WEST, EAST]).send("concurrency: 2");
     project.send(&opening_at(opens)).run(&[]).exits(0).says("waiting for send.window until");
     assert_eq!(desk.addressed()[0], 104);
     let arrivals = arrivals(&desk);
@@ -69,7 +69,7 @@ fn those_who_are_held_keep_nobody_waiting_and_get_it_when_their_window_opens() {
 #[test]
 fn one_who_is_held_does_not_keep_an_interrupted_run() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN]).send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST]).send(&opening_late());
     let run = project.start(&[]);
     run.wait_for("waiting for send.window until");
     run.interrupt();
@@ -81,7 +81,7 @@ fn one_who_is_held_does_not_keep_an_interrupted_run() {
 fn nothing_leaves_after_the_window_has_closed() {
     let desk = Desk::friendly();
     let closes = later(SignedDuration::from_secs(3));
-    let project = in_zones(Project::at(&desk), &[SHUT; 9]).send("rate: 1/s").send(&closing_at(closes));
+    let project = in_zones(Project::at(&desk), &[WEST; 9]).send("rate: 1/s").send(&closing_at(closes));
     project.run(&["--no-wait"]).exits(5).says("`send.window` holds until");
     let arrivals = arrivals(&desk);
     assert!(!arrivals.is_empty() && arrivals.iter().all(|at| *at < closes), "{closes}: {arrivals:?}");
@@ -94,8 +94,20 @@ fn nothing_leaves_after_the_window_has_closed() {
 fn nobody_waits_for_a_quota_beyond_the_end_of_their_window() {
     let desk = Desk::friendly();
     let closing = closing_at(later(SignedDuration::from_mins(10)));
-    let project = in_zones(Project::at(&desk), &[SHUT; 4]).send("quota: 2/h").send(&closing);
+    let project = in_zones(Project::at(&desk), &[WEST; 4]).send("quota: 2/h").send(&closing);
     let run = project.start(&[]);
+    run.wait_for("waiting for send.window until");
+    run.interrupt();
+    run.finish().exits(130);
+    assert_eq!(desk.messages().len(), 2);
+}
+
+#[test]
+fn those_whom_a_quota_keeps_beyond_their_window_do_not_use_up_a_limit() {
+    let desk = Desk::friendly();
+    let closing = closing_at(later(SignedDuration::from_mins(10)));
+    let project = in_zones(Project::at(&desk), &[WEST; 5]).send("quota: 2/h").send(&closing);
+    let run = project.start(&["--limit", "3"]);
     run.wait_for("waiting for send.window until");
     run.interrupt();
     run.finish().exits(130);
@@ -105,7 +117,7 @@ fn nobody_waits_for_a_quota_beyond_the_end_of_their_window() {
 #[test]
 fn a_limit_counts_those_who_are_let_in() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN, SHUT, OPEN, OPEN]).send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST, WEST, EAST, EAST]).send(&opening_late());
     project.run(&["--limit", "2"]).exits(0);
     assert_eq!(project.outcomes()[..4], ["101: pending", "102: accepted", "103: pending", "104: accepted"]);
     assert_eq!(desk.messages().len(), 2);
@@ -114,7 +126,7 @@ fn a_limit_counts_those_who_are_let_in() {
 #[test]
 fn a_canary_is_of_those_whose_window_is_open() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN, OPEN]).send("canary: 1").send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST, EAST]).send("canary: 1").send(&opening_late());
     project.run(&[]).exits(5).says("the canary of 1 is sent");
     assert_eq!(desk.addressed(), [102]);
 }
@@ -123,7 +135,7 @@ fn a_canary_is_of_those_whose_window_is_open() {
 fn a_window_that_opens_only_after_the_end_is_not_waited_for() {
     let desk = Desk::friendly();
     let end = later(SignedDuration::from_mins(10));
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN]).send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST]).send(&opening_late());
     let project = project.send(&format!("not_after: '{end}'"));
     project.run(&[]).exits(5).says("and `send.not_after` is");
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted"]);
@@ -133,10 +145,10 @@ fn a_window_that_opens_only_after_the_end_is_not_waited_for() {
 fn one_zone_may_be_everybodys() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3);
-    let project = project.send(&opening_late().replace("{{ tz }}", SHUT));
+    let project = project.send(&opening_late().replace("{{ tz }}", WEST));
     project.run(&["--no-wait"]).exits(5).says("3 messages still pending");
     assert_eq!(desk.journal().len(), 0);
-    let project = project.send(&opening_late().replace("{{ tz }}", OPEN));
+    let project = project.send(&opening_late().replace("{{ tz }}", EAST));
     project.run(&["--no-wait"]).exits(0);
     assert_eq!(desk.messages().len(), 3);
 }
@@ -156,7 +168,7 @@ fn a_window_is_closed_on_other_days() {
 #[test]
 fn a_dry_run_shows_everybody_and_waits_for_nobody() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, OPEN]).send(&opening_late());
+    let project = in_zones(Project::at(&desk), &[WEST, EAST]).send(&opening_late());
     let ran = project.run(&["--dry-run"]).exits(0).says("dry run: nothing was sent");
     assert!(ran.stdout.contains("key 101") && ran.stdout.contains("key 102"), "{}", ran.stdout);
     assert_eq!(desk.journal().len(), 0);
@@ -175,8 +187,8 @@ fn a_row_without_a_zone_is_a_problem_and_so_is_one_with_a_wrong_one() {
 #[test]
 fn a_fallback_takes_those_whose_zone_is_missing_or_wrong() {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[SHUT, "", "Mars/Olympus", OPEN]);
-    let window = opening_late().replace("timezone:", &format!("fallback: {OPEN}, timezone:"));
+    let project = in_zones(Project::at(&desk), &[WEST, "", "Mars/Olympus", EAST]);
+    let window = opening_late().replace("timezone:", &format!("fallback: {EAST}, timezone:"));
     let project = project.send(&window);
     project.run(&["--no-wait"]).exits(5);
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted", "103: accepted", "104: accepted"]);
@@ -185,7 +197,7 @@ fn a_fallback_takes_those_whose_zone_is_missing_or_wrong() {
 /// What `campaign check` says of a window.
 fn refused(window: &str) -> String {
     let desk = Desk::friendly();
-    let project = in_zones(Project::at(&desk), &[OPEN]).send(window);
+    let project = in_zones(Project::at(&desk), &[EAST]).send(window);
     project.campaign(&["check", "campaign.yaml"]).exits(2).stderr
 }
 
