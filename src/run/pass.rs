@@ -20,10 +20,12 @@ pub(super) struct Pass<'s> {
     selection: &'s Selection,
     /// How many may still be let in, in this pass and all later ones.
     left: Cell<u64>,
+    /// How far it has come.
+    after: Cell<Option<Position>>,
+    /// Whether that is the end.
+    whole: Cell<bool>,
     /// When the first window opens of those who were passed over.
     opens: Cell<Option<Timestamp>>,
-    /// Whether it came to the end of the list.
-    whole: Cell<bool>,
 }
 
 impl<'s> Pass<'s> {
@@ -32,8 +34,14 @@ impl<'s> Pass<'s> {
         Self::for_so_many(selection, selection.limit.unwrap_or(u64::MAX))
     }
 
-    const fn for_so_many(selection: &'s Selection, left: u64) -> Self {
-        Self { selection, left: Cell::new(left), opens: Cell::new(None), whole: Cell::new(false) }
+    fn for_so_many(selection: &'s Selection, left: u64) -> Self {
+        Self {
+            selection,
+            left: Cell::new(left),
+            after: Cell::default(),
+            whole: Cell::default(),
+            opens: Cell::default(),
+        }
     }
 
     fn another(&self) -> Self {
@@ -60,27 +68,21 @@ impl<'s> Pass<'s> {
     }
 }
 
-/// How far the pending deliveries have been read.
-struct Reading {
-    page: std::vec::IntoIter<Lease>,
-    after: Option<Position>,
-}
-
 impl<L: Ledger> Run<'_, L> {
-    /// Pending deliveries whose window is open, in the order of the list, until there are no more or somebody asks to stop.
+    /// Pending deliveries whose window is open, in the order of the list and from where the pass has come to, until there
+    /// are enough or no more, or somebody asks to stop.
     pub(super) fn leases<'r>(&'r self, pass: &'r Pass<'_>) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
-        let start = Reading { page: Vec::new().into_iter(), after: None };
-        stream::try_unfold(start, move |mut reading| async move {
+        stream::try_unfold(Vec::new().into_iter(), move |mut page| async move {
             while pass.left.get() > 0 && self.stop.asked().is_none() {
-                let Some(lease) = reading.page.next() else {
-                    reading.page = self.ledger.lease(reading.after, PAGE).await?.into_iter();
-                    if reading.page.len() == 0 {
+                let Some(lease) = page.next() else {
+                    page = self.ledger.lease(pass.after.get(), PAGE).await?.into_iter();
+                    if page.len() == 0 {
                         pass.whole.set(true);
                         break;
                     }
                     continue;
                 };
-                reading.after = Some(lease.position());
+                pass.after.set(Some(lease.position()));
                 if !pass.is_for(&lease) {
                     continue;
                 }
@@ -88,7 +90,7 @@ impl<L: Ledger> Run<'_, L> {
                     Some(until) => pass.pass_over(until),
                     None => {
                         pass.let_in();
-                        return Ok(Some((lease, reading)));
+                        return Ok(Some((lease, page)));
                     }
                 }
             }
@@ -105,15 +107,17 @@ impl<L: Ledger> Run<'_, L> {
         }
     }
 
-    /// After a pass: waits until there is somebody for another one, if there ever is.
+    /// What follows when all who were let in are done: the rest of the pass, or a new one when the next window opens.
     pub(super) async fn after<'s>(&self, pass: Pass<'s>) -> Option<Pass<'s>> {
-        if pass.left.get() == 0 {
+        if pass.left.get() == 0 || self.stop.asked().is_some() {
             return None;
         }
-        if pass.whole.get() {
-            self.wait_until_open(pass.opens.get()?).await;
+        if !pass.whole.get() {
+            // It had enough, and then somebody was turned away. The ones behind come first: whoever was turned away for
+            // a quota might be so again and again.
+            return Some(pass);
         }
-        // A pass that did not come to the end had enough, until one whom it had let in was turned away.
+        self.wait_until_open(pass.opens.get()?).await;
         self.stop.asked().is_none().then(|| pass.another())
     }
 

@@ -25,4 +25,5 @@ mod rooms;
 mod samples;
 mod sandbox;
 mod trace;
+mod windows;
 mod wire;
