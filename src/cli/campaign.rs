@@ -59,7 +59,7 @@ impl Campaign {
             output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
         }
         let changes = changes::since_last(&spec, &ledger).await?;
-        changes.may_go_on(args, output).await?;
+        changes.may_go_on(args, &spec.recipients.file, output).await?;
         let mut campaign = Self {
             ledger,
             judge,
@@ -67,7 +67,7 @@ impl Campaign {
             pending: 0,
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
             outlook: Outlook::default(),
-            spec,
+            spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
         };
         let survey = campaign.take_in(list, args, output).await?;
         campaign.look_ahead(args).await?;

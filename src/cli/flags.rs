@@ -124,7 +124,7 @@ pub(super) struct RunArgs {
     /// With --dry-run: how many rows to show, or `all` [default: 3; all with --format json]
     #[arg(long, value_name = "N|all", value_parser = preview, requires = "dry_run")]
     pub(super) preview: Option<Preview>,
-    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed
+    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed, and no hours are kept
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
     /// Send a message that has changed since the last run to those who are still pending
@@ -145,7 +145,7 @@ pub(super) struct RunArgs {
     /// Say each request and how it was answered
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// End the run (exit 5) instead of waiting for a quota or a time
+    /// End the run (exit 5) instead of waiting for a quota, a window or a time
     #[arg(long)]
     pub(super) no_wait: bool,
 }

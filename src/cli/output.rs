@@ -1,7 +1,7 @@
 //! Printing: results to standard output, everything else to standard error. A reader that goes away is no error.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -26,8 +26,6 @@ pub(super) struct Output {
     format: Format,
     /// Whether standard error is a terminal, where progress may move.
     pub(super) moving: bool,
-    /// Whether a person can be asked.
-    pub(super) interactive: bool,
     /// Whether customers' numbers and addresses may be said.
     show_pii: bool,
     /// How many problems of a kind are shown.
@@ -43,7 +41,6 @@ impl Output {
         Self {
             format,
             moving,
-            interactive: moving && io::stdin().is_terminal(),
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
             look: Look { coloured: moving && !environment::is_set("NO_COLOR"), width },

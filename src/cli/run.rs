@@ -54,7 +54,8 @@ impl Campaign {
         let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref())?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
-        if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
+        let asks = !args.yes && ask::is_possible(&self.spec.recipients.file, output);
+        if messages > 0 && asks && !args.sandbox && !ask::for_the_number(messages) {
             output.say("not confirmed; nothing was sent");
             return Ok(End::Interrupted);
         }
@@ -111,7 +112,8 @@ impl Campaign {
         }
         output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
         let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
-        if !(args.yes || output.interactive && ask::yes(question).await) {
+        let asks = ask::is_possible(&self.spec.recipients.file, output);
+        if !(args.yes || asks && ask::yes(question).await) {
             return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
         }
         let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };

@@ -263,7 +263,7 @@ impl<'a> Renderer<'a> {
         }
         let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         if written != phone.e164 {
-            self.rewritten = Some((text, phone.e164.clone()));
+            self.rewritten = Some((written, phone.e164.clone()));
         }
         Some(phone.e164)
     }

@@ -66,6 +66,13 @@ impl Spec {
         check::parse(source, folder, vars)
     }
 
+    /// The same without its hours and dates, for a rehearsal at any time.
+    #[must_use]
+    pub fn at_any_time(&self) -> Self {
+        let send = Send { window: None, not_before: None, not_after: None, ..self.send.clone() };
+        Self { send, ..self.clone() }
+    }
+
     /// The keys that say something else than they did in an earlier text of this spec.
     pub fn differences(&self, earlier: &str) -> Vec<Difference> {
         compare::differences(earlier, &self.source.text)
