@@ -23,6 +23,7 @@ pub mod mask;
 pub mod schema;
 pub mod state;
 pub mod codes;
+pub mod whatsapp;
 pub mod spec;
 pub mod retry;
 pub mod recipients;

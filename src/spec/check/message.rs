@@ -14,6 +14,7 @@ impl Checker<'_> {
     pub(super) fn to(&mut self, raw: At<raw::To>) -> Option<To> {
         let mark = raw.mark;
         let raw = raw.value;
+        self.ids(&raw);
         let conversation_id = optional("to.conversation_id", raw.conversation_id);
         let inbox_id = optional("to.inbox_id", raw.inbox_id);
         let contact_id = optional("to.contact_id", raw.contact_id);
@@ -65,7 +66,7 @@ impl Checker<'_> {
                 "no-content",
                 mark,
                 "a message without `content`",
-                "LiveDesk wants the text, also beside a template",
+                "such as `content: \"Hi {{ name }}\"`; LiveDesk wants the text, also beside a template",
             );
         }
         if raw.attachments.len() > MOST_ATTACHMENTS {
@@ -76,8 +77,10 @@ impl Checker<'_> {
                 format!("LiveDesk takes at most {MOST_ATTACHMENTS}"),
             );
         }
+        self.plain_values(&raw);
         if let Some(params) = &raw.template_params {
             self.with_template(params.mark, &raw);
+            self.whatsapp(&params.value);
         }
         let template_params = raw.template_params.map(|params| self.template_params(params.value));
         Some(Message {
