@@ -112,7 +112,7 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
     let value = value.trim();
     if value.is_empty() {
         // LiveDesk's ancestor drops a blank value, and all that follow move up one place.
-        return Err(Breach::error("empty", "empty", "a template's value cannot be blank"));
+        return Err(Breach::error("empty", "an empty value", "a template's value cannot be blank"));
     }
     if value.contains(['\n', '\r', '\t']) {
         return Err(Breach::error(

@@ -110,6 +110,13 @@ impl Source {
         before.rfind(name).filter(|_| !name.is_empty()).map_or(value, |at| Mark { offset: at, len: name.len() })
     }
 
+    /// Where a key of a map stands.
+    pub(super) fn key_in(&self, map: Mark, name: &str) -> Mark {
+        let inside = self.text.get(map.range()).unwrap_or_default();
+        let found = [format!("{name}:"), format!("{name}\"")].iter().find_map(|key| inside.find(key.as_str()));
+        found.map_or(map, |at| Mark { offset: map.offset + at, len: name.len() })
+    }
+
     /// Whether a line of the section `livedesk` may hold more than an address.
     fn is_private(&self, offset: usize) -> bool {
         let rest = self.text.get(offset..).unwrap_or_default();

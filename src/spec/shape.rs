@@ -222,7 +222,7 @@ impl<'a> Shape<'a> {
             _ if !scalar.plain => "a number stands without quotes".to_owned(),
             Ok(_) if scalar.text.len() > 1 && scalar.text.starts_with('0') => "without zeros before it".to_owned(),
             Ok(number) if digits && number <= most => return true,
-            _ if digits => format!("at most {most}"),
+            _ if digits => "this number is too large".to_owned(),
             _ if scalar.text.contains("{{") => "this key is the same for all, and not a template".to_owned(),
             _ => "in plain digits, such as `16`".to_owned(),
         };
@@ -244,25 +244,24 @@ impl<'a> Shape<'a> {
                 choices.iter().filter_map(|choice| choice["properties"].as_object()).flat_map(|keys| keys.keys());
             names.cloned().collect::<Vec<_>>().join(", ")
         };
-        let hint = match (&node.what, found) {
-            (What::Map(_), _) if text.starts_with('{') && !wants("object") => QUOTE.to_owned(),
-            (What::Map(_), _) if wants("array") => "each item of the list begins with `- `".to_owned(),
-            (What::Map(_), _) => "keys stand below this one that do not belong to it".to_owned(),
-            (What::List(_), _) if wants("object") && text.starts_with('-') => {
+        let hint = match &node.what {
+            What::Map(_) if text.starts_with("{{") || text.starts_with("{%") => QUOTE.to_owned(),
+            What::Map(_) if wants("array") => "each item of the list begins with `- `".to_owned(),
+            What::Map(_) if text.starts_with('{') => "text that begins with `{` must be quoted".to_owned(),
+            What::Map(_) => "keys stand below this one that do not belong to it".to_owned(),
+            What::List(_) if wants("object") && text.starts_with('-') => {
                 "write the keys without `- ` before them".to_owned()
             }
-            (What::List(_), _) if text.starts_with('[') && wants("string") => {
-                "text that begins with `[` must be quoted".to_owned()
-            }
-            (What::List(_), _) => "this key takes one value".to_owned(),
-            (What::Scalar(scalar), _) if wants("object") && scalar.plain && scalar.text.contains(':') => {
+            What::List(_) if wants("object") && !wants("string") => format!("keys here: {}", keys()),
+            What::List(_) => "this key takes one value; text that begins with `[` must be quoted".to_owned(),
+            What::Scalar(scalar) if wants("object") && scalar.plain && scalar.text.contains(':') => {
                 format!("put a space behind the colon; keys here: {}", keys())
             }
-            (What::Scalar(_), _) if wants("object") => match keys() {
+            What::Scalar(_) if wants("object") => match keys() {
                 keys if keys.is_empty() => "such as `{ name: value }`".to_owned(),
                 keys => format!("keys here: {keys}"),
             },
-            (What::Scalar(_), _) => "put it in brackets, `[...]`, or behind `- ` in a line of its own".to_owned(),
+            What::Scalar(_) => "put it in brackets, `[...]`, or behind `- ` in a line of its own".to_owned(),
         };
         let what = if way.path.is_empty() {
             format!("a spec is {expected}, and this is {found}")

@@ -125,17 +125,14 @@ impl Slip<'_> {
             | K::TabInIndentation
             | K::TabInPlainScalar
             | K::TabAtBlockScalarStart => {
-                let line = self.line(self.at);
-                let tab = self.text()[line.clone()].find('\t').map_or(self.at, |tab| line.start + tab);
+                let tab = self.tab_before_text().unwrap_or(self.at);
                 self.problem("yaml-tab", tab..tab + 1, "a tab where YAML takes spaces alone").hint("indent with spaces")
             }
             K::UnexpectedCharacter { character } if character.is_control() => {
                 let what = format!("a control character, U+{:04X}", u32::from(*character));
                 self.problem("control-character", here, what).hint("remove it")
             }
-            K::UnexpectedCharacter { character } => {
-                self.problem("unquoted-text", here, format!("text cannot begin with `{character}`")).hint(quote)
-            }
+            K::UnexpectedCharacter { character } => self.problem("unquoted-text", here, begins(*character)).hint(quote),
             K::UnknownAnchor => {
                 let name = format!("`{}` is an alias, and nothing has that name", super::tree::shown(self.word()));
                 self.problem("unknown-alias", here, name).hint("text that begins with `*` must be quoted")
@@ -165,13 +162,38 @@ impl Slip<'_> {
             | K::MissingDocumentEndBeforeDirective
             | K::MissingYamlVersionSeparator
             | K::ExpectedDocumentStart => self
-                .problem("yaml-directive", here, "`%` begins a directive of YAML that cannot be read")
+                .problem(
+                    "yaml-directive",
+                    self.directive(),
+                    "`%` begins a directive of YAML, which needs `---` behind it",
+                )
                 .hint("a spec needs none: remove the line"),
             K::RecursionLimitExceeded => self
                 .problem("spec-too-deep", here, "more than 64 maps and lists inside each other")
                 .hint("no key of a spec is so deep; is a bracket too much?"),
             _ => return None,
         })
+    }
+
+    /// The last line before here that begins with `%`.
+    fn directive(&self) -> Range<usize> {
+        let before = &self.text()[..self.line(self.at).end];
+        let first = if before.starts_with('%') { 0 } else { self.at };
+        let at = before.rfind("\n%").map_or(first, |newline| newline + 1);
+        at..self.line(at).end
+    }
+
+    /// The first tab that stands before a line's text, from where the parser stopped.
+    fn tab_before_text(&self) -> Option<usize> {
+        let mut start = self.line(self.at).start;
+        for line in self.text()[start..].split_inclusive('\n') {
+            let indent = line.len() - line.trim_start().len();
+            if let Some(tab) = line[..indent].find('\t') {
+                return Some(start + tab);
+            }
+            start += line.len();
+        }
+        None
     }
 
     fn word(&self) -> &str {
@@ -198,6 +220,16 @@ impl Slip<'_> {
             | K::InvalidFlowScalarIndent
             | K::BlockEntryInFlowCollection => {
                 let open = innermost_open(before).unwrap_or(self.at);
+                let comma = matches!(kind, K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator);
+                if comma && self.line(open) == self.line(self.at) && !self.text()[self.at..].starts_with('\n') {
+                    let hint =
+                        "put commas between what stands inside; text with brackets, colons or commas must be quoted";
+                    let here = self.at..self.at + 1;
+                    return Some(
+                        self.problem("missing-comma", here, "a comma or the closing bracket is missing before this")
+                            .hint(hint),
+                    );
+                }
                 let bracket = self.text()[open..].chars().next().filter(|c| "[{".contains(*c))?;
                 let what = format!("a `{bracket}` that is not closed");
                 let hint =
@@ -215,6 +247,14 @@ impl Slip<'_> {
     /// Everything else is about how a line fits to those above it.
     fn wrong_line(&self, kind: &ErrorKind) -> Problem {
         let line = self.line(self.at);
+        let cut = |value: &Range<usize>| {
+            let words = &self.text()[value.clone()];
+            words.starts_with(['[', '{']) && !words.ends_with([']', '}'])
+        };
+        if let Some(value) = self.values().find(cut) {
+            let what = "text goes on behind the closing bracket";
+            return self.problem("unquoted-text", value, what).hint("text that begins with a bracket must be quoted");
+        }
         if let Some(colon) = self.values().find_map(|value| colon_in(self.text(), value)) {
             return self
                 .problem("unquoted-text", colon..colon + 1, "a colon and a space inside text without quotes")
@@ -234,6 +274,14 @@ impl Slip<'_> {
             ErrorKind::InvalidBlockScalarHeader => problem.hint("behind `|` and `>` the text begins in the next line"),
             _ => problem.hint("keys of one map begin in the same column, and `: ` stands behind each"),
         }
+    }
+}
+
+fn begins(character: char) -> String {
+    if character == '`' {
+        "text cannot begin with a backtick".to_owned()
+    } else {
+        format!("text cannot begin with `{character}`")
     }
 }
 

@@ -265,7 +265,8 @@ impl Reader<'_, '_> {
 
     fn alias(&mut self, id: usize, mark: Mark) -> Result<Node, Box<Problem>> {
         let Some(node) = self.anchors.get(&id).cloned() else {
-            return Err(Box::new(self.source.problem("alias-of-itself", mark, "an alias of what it stands in itself")));
+            let what = "an alias of what it stands in itself";
+            return Err(Box::new(self.source.problem("alias-of-itself", mark, what).hint("write the value out here")));
         };
         self.count(size(&node), mark)?;
         Ok(Node { mark, ..node })
@@ -279,6 +280,7 @@ impl Reader<'_, '_> {
         }
         let what = format!("`{}` is a YAML tag, and a spec has no use for it", shown(&tag.original()));
         let hint = "text that begins with `!` must be quoted";
+        let mark = self.source.key_before(mark, &tag.original());
         self.problems.push(self.source.problem("yaml-tag", mark, what).hint(hint));
         false
     }

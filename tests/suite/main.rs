@@ -24,5 +24,6 @@ mod resuming;
 mod rooms;
 mod samples;
 mod sandbox;
+mod specs;
 mod trace;
 mod wire;

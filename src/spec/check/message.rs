@@ -161,7 +161,7 @@ impl Checker<'_> {
         for (name, _) in stray.iter().filter(|(_, stray)| *stray) {
             self.problem(
                 "header-mismatch",
-                mark,
+                self.source.key_in(mark, name),
                 format!("`{name}` does not belong to this type of header"),
                 "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; \
                  `document` also `filename`; `location` takes `location`",

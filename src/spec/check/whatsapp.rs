@@ -28,6 +28,18 @@ impl Checker<'_> {
         }
     }
 
+    /// A rule for an address, as far as it is the same for every row: up to the end of its host, or whole.
+    fn beginning(&mut self, text: Option<&At<Text>>, rule: fn(&str) -> Result<(), Breach>) {
+        let Some(text) = text else { return };
+        let same = text.value.0.split('{').next().unwrap_or_default().trim_start();
+        let has_host = same.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        if is_constant(text) {
+            self.constant(text, rule);
+        } else if let Some(Err(breach)) = has_host.then(|| rule(same.trim_end())) {
+            self.breach(text.mark, breach);
+        }
+    }
+
     fn breach(&mut self, mark: Mark, breach: Breach) {
         match breach.severity {
             Severity::Error => self.problem(breach.code, mark, breach.what, breach.hint),
@@ -50,7 +62,7 @@ impl Checker<'_> {
                 self.problem(
                     "empty",
                     content.mark,
-                    "empty",
+                    "an empty text",
                     "say something, or leave the key out and send `attachments`",
                 );
             } else if text.chars().count() > LONGEST_CONTENT {
@@ -110,7 +122,7 @@ impl Checker<'_> {
     /// Positions from 1 without a gap, or names, but not both; and what is in them.
     fn variables(&mut self, variables: &IndexMap<String, At<Text>>) {
         let position = |name: &str| name.parse::<u64>().ok().filter(|_| name.bytes().all(|byte| byte.is_ascii_digit()));
-        let positions = variables.keys().filter(|name| position(name).is_some()).count();
+        let missing = (1..).find(|number: &u64| !variables.contains_key(&number.to_string())).unwrap_or(1);
         let source = self.source;
         let key = |name: &str, text: &At<Text>| source.key_before(text.mark, name);
         for (name, text) in variables {
@@ -119,14 +131,14 @@ impl Checker<'_> {
                 let what = format!("`{name}` cannot be the name of a variable: LiveDesk takes it for a section");
                 self.problem("reserved-name", key(name, text), what, "rename the variable in the template, and here");
             } else if let Some(number) = position(name) {
-                self.position(name, number, positions, text.mark);
+                self.position(name, number, missing, text.mark);
             } else if !is_variable(name) {
                 let what = "a variable is a position, or a name of lower-case letters, digits and `_`";
                 self.problem("variable-name", key(name, text), what, "such as `\"1\"` or `first_name`");
             }
         }
         let named = variables.iter().find(|(name, _)| position(name).is_none());
-        if let Some((name, text)) = named.filter(|_| positions > 0) {
+        if let Some((name, text)) = named.filter(|_| variables.keys().any(|name| position(name).is_some())) {
             self.problem(
                 "positions-and-names",
                 key(name, text),
@@ -136,19 +148,14 @@ impl Checker<'_> {
         }
     }
 
-    fn position(&mut self, name: &str, number: u64, positions: usize, value: Mark) {
-        let source = self.source;
-        let key = || source.key_before(value, name);
+    /// `missing` is the first position that no variable has.
+    fn position(&mut self, name: &str, number: u64, missing: u64, value: Mark) {
+        let key = self.source.key_before(value, name);
         if number == 0 || name.starts_with('0') {
-            self.problem("positions", key(), "positions count from 1", "the first variable is `\"1\"`");
-        } else if usize::try_from(number).is_ok_and(|number| number > positions) {
-            let what = format!("`{name}` is one of {positions} positions, so another is missing before it");
-            self.problem(
-                "positions",
-                key(),
-                what,
-                format!("positions go from `\"1\"` to `\"{positions}\"` without a gap"),
-            );
+            self.problem("positions", key, "positions count from 1", "the first variable is `\"1\"`");
+        } else if number > missing {
+            let what = format!("`{name}` without `{missing}`");
+            self.problem("positions", key, what, "positions go up from `\"1\"` without a gap");
         }
     }
 
@@ -164,7 +171,7 @@ impl Checker<'_> {
                 );
             }
         }
-        self.constant_if_any(header.media_url.as_ref(), whatsapp::media_url);
+        self.beginning(header.media_url.as_ref(), whatsapp::media_url);
         self.constant_if_any(header.filename.as_ref(), filled);
         let kind = &header.r#type;
         if kind.value == HeaderType::Document && header.filename.is_none() {
@@ -195,7 +202,7 @@ impl Checker<'_> {
         let mut seen: Vec<(u64, ButtonType, Mark)> = Vec::new();
         for At { value: button, .. } in buttons {
             self.constant(&button.index, whatsapp::button_index);
-            self.constant_if_any(button.text.as_ref(), whatsapp::url_suffix);
+            self.beginning(button.text.as_ref(), whatsapp::url_suffix);
             self.constant_if_any(button.text.as_ref(), whatsapp::parameter);
             self.constant_if_any(button.payload.as_ref(), whatsapp::payload);
             self.constant_if_any(button.payload.as_ref(), whatsapp::parameter);
@@ -250,7 +257,7 @@ fn breach(code: &'static str, what: &str, hint: &str) -> Breach {
 }
 
 fn filled(text: &str) -> Result<(), Breach> {
-    if text.is_empty() { Err(breach("empty", "empty", "give it a value, or remove the key")) } else { Ok(()) }
+    if text.is_empty() { Err(breach("empty", "an empty value", "give it a value, or remove the key")) } else { Ok(()) }
 }
 
 fn boolean(text: &str) -> Result<(), Breach> {
