@@ -21,6 +21,12 @@ pub(super) struct Shape<'a> {
     pub(super) spoiled: Vec<Mark>,
 }
 
+/// The keys of a map: those that it may have, and those that it has.
+struct Keys<'a> {
+    known: Vec<&'a str>,
+    given: BTreeSet<String>,
+}
+
 /// The way to a value, for naming it.
 #[derive(Clone, Copy)]
 struct Way<'a> {
@@ -88,15 +94,17 @@ impl<'a> Shape<'a> {
     fn map(&mut self, entries: &mut Vec<(Key, Node)>, schema: &'a Value, way: Way<'_>, mark: Mark) -> bool {
         let before = entries.len();
         let mut meant = BTreeSet::new();
-        let given: BTreeSet<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
         let properties = schema["properties"].as_object();
-        let names: Vec<&str> = properties.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
+        let keys = Keys {
+            known: properties.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect(),
+            given: entries.iter().map(|(key, _)| key.name.clone()).collect(),
+        };
         entries.retain_mut(|(key, node)| {
             let known = properties
                 .and_then(|known| known.get(&key.name))
                 .or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
             let Some(known) = known else {
-                meant.extend(self.unknown(key, node, &names, &given, way));
+                meant.extend(self.unknown(key, node, &keys, way));
                 return false;
             };
             let path =
@@ -109,7 +117,7 @@ impl<'a> Shape<'a> {
         }
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let lacking: Vec<&str> = required.filter(|name| !entries.iter().any(|(key, _)| key.name == *name)).collect();
-        for name in lacking.iter().filter(|name| !meant.contains(**name) && !given.contains(**name)) {
+        for name in lacking.iter().filter(|name| !meant.contains(**name) && !keys.given.contains(**name)) {
             let inside = if way.path.is_empty() { String::new() } else { format!(" in `{}`", way.path) };
             self.problem("missing-key", way.mark, format!("`{name}` is missing{inside}"), example(name));
         }
@@ -117,14 +125,7 @@ impl<'a> Shape<'a> {
     }
 
     /// Names a key that is not known here, and returns the known one that was meant.
-    fn unknown(
-        &mut self,
-        key: &Key,
-        node: &Node,
-        names: &[&'a str],
-        given: &BTreeSet<String>,
-        way: Way<'_>,
-    ) -> Option<&'a str> {
+    fn unknown(&mut self, key: &Key, node: &Node, keys: &Keys<'a>, way: Way<'_>) -> Option<&'a str> {
         if self.problems.len() >= MOST_PROBLEMS {
             return None;
         }
@@ -132,16 +133,17 @@ impl<'a> Shape<'a> {
             self.problem("mistyped", key.mark, "text is expected here", QUOTE);
             return None;
         }
-        let near = did_you_mean(&key.name, names.iter().copied().filter(|name| !given.contains(*name)))
-            .or_else(|| did_you_mean(&key.name, names.iter().copied()));
+        let Keys { known, given } = keys;
+        let near = did_you_mean(&key.name, known.iter().copied().filter(|name| !given.contains(*name)))
+            .or_else(|| did_you_mean(&key.name, known.iter().copied()));
         let hint = match (near, self.elsewhere(&key.name, way.path)) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, Some(place)) => format!("`{}` belongs into {place}", key.name),
-            (None, None) => format!("known here: {}", names.join(", ")),
+            (None, None) => format!("known here: {}", known.join(", ")),
         };
         // What stands in this section by mistake may be a credential.
-        let named = near.is_some() || !way.path.starts_with("livedesk");
-        let what = if named { format!("unknown key `{}`", shown(&key.name)) } else { "unknown key".to_owned() };
+        let is_harmless = near.is_some() || !way.path.starts_with("livedesk");
+        let what = if is_harmless { format!("unknown key `{}`", shown(&key.name)) } else { "unknown key".to_owned() };
         self.problem("unknown-key", key.mark, what, hint);
         near
     }

@@ -205,7 +205,7 @@ impl Reader<'_, '_> {
             match key.what {
                 What::Scalar(Scalar { text, plain: true }) if text == "<<" => self.merge(&mut entries, key.mark, value),
                 What::Scalar(Scalar { text, .. }) => {
-                    self.insert(&mut entries, Key { name: text, mark: key.mark, merged: false }, value)
+                    self.insert(&mut entries, Key { name: text, mark: key.mark, merged: false }, value);
                 }
                 // `{{ name }}` without quotes is a map whose key is a map; the shape says what it should have been.
                 What::List(_) | What::Map(_) => {

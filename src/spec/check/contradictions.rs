@@ -1,5 +1,6 @@
 //! Keys that are right by themselves and contradict each other.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -51,23 +52,15 @@ impl Checker<'_> {
     }
 
     fn suppression(&mut self, map: &RecipientsMap) {
-        for (at, path) in map.suppress.iter().enumerate() {
-            let same = |other: &At<String>| clean(&other.value) == clean(&path.value);
+        let mut seen = HashSet::new();
+        for path in &map.suppress {
             if path.value.trim().is_empty() || path.value == "-" {
-                self.problem(
-                    "suppress-path",
-                    path.mark,
-                    "a suppression list is a file",
-                    "name the file, relative to the spec",
-                );
-            } else if same(&map.file) {
-                self.problem(
-                    "contradiction",
-                    path.mark,
-                    "the list itself is suppressed: nobody would be left",
-                    "name the file of those who must not be messaged",
-                );
-            } else if map.suppress[..at].iter().any(same) {
+                let hint = "name the file, relative to the spec";
+                self.problem("suppress-path", path.mark, "a suppression list is a file", hint);
+            } else if clean(&path.value) == clean(&map.file.value) {
+                let what = "the list itself is suppressed: nobody would be left";
+                self.problem("contradiction", path.mark, what, "name the file of those who must not be messaged");
+            } else if !seen.insert(clean(&path.value)) {
                 self.warning("listed-twice", path.mark, "the same file for the second time", "remove one of the two");
             }
         }
@@ -105,22 +98,16 @@ impl Checker<'_> {
             raw::Recipients::Path(file) => (file, &[]),
             raw::Recipients::Map(map) => (&map.file, &map.suppress),
         };
-        for (at, report) in reports.iter().enumerate() {
-            let same = |other: &At<String>| clean(&other.value) == clean(&report.value);
-            if same(list) || suppress.iter().any(same) {
-                self.problem(
-                    "contradiction",
-                    report.mark,
-                    "the report would overwrite a list that the campaign reads",
-                    "give the report a name of its own",
-                );
-            } else if reports[..at].iter().any(same) {
-                self.problem(
-                    "listed-twice",
-                    report.mark,
-                    "the same report for the second time",
-                    "remove one of the two",
-                );
+        let read: HashSet<PathBuf> = suppress.iter().chain([list]).map(|path| clean(&path.value)).collect();
+        let mut seen = HashSet::new();
+        for report in reports {
+            let path = clean(&report.value);
+            if read.contains(&path) {
+                let what = "the report would overwrite a list that the campaign reads";
+                self.problem("contradiction", report.mark, what, "give the report a name of its own");
+            } else if !seen.insert(path) {
+                let what = "the same report for the second time";
+                self.problem("listed-twice", report.mark, what, "remove one of the two");
             }
         }
     }
@@ -161,16 +148,11 @@ impl Checker<'_> {
     /// Two quotas of one window: the larger one says nothing.
     fn quotas(&mut self, send: &raw::Send) {
         let Some(raw::OneOrMany(quotas)) = &send.quota else { return };
-        let rates: Vec<(Rate, &At<String>)> =
-            quotas.iter().filter_map(|raw| Some((raw.value.parse().ok()?, raw))).collect();
-        for (at, (rate, raw)) in rates.iter().enumerate() {
-            if rates[..at].iter().any(|(other, _)| other.per == rate.per) {
-                self.warning(
-                    "never-reached",
-                    raw.mark,
-                    "a second quota for the same length of time",
-                    "only the smaller one counts: remove the other",
-                );
+        let mut seen = HashSet::new();
+        for raw in quotas {
+            if raw.value.parse().is_ok_and(|rate: Rate| !seen.insert(rate.per)) {
+                let what = "a second quota for the same length of time";
+                self.warning("never-reached", raw.mark, what, "only the smaller one counts: remove the other");
             }
         }
     }

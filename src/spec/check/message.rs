@@ -184,9 +184,14 @@ impl Checker<'_> {
             }),
         };
         if header.is_none() {
+            let needed = match kind {
+                HeaderType::Text => "text_variables",
+                HeaderType::Location => "location",
+                HeaderType::Image | HeaderType::Video | HeaderType::Document => "media_url",
+            };
             self.problem(
                 "header-without-value", mark,
-                "the header's value is missing",
+                format!("`{needed}` is missing in this header"),
                 "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs `location`",
             );
         }

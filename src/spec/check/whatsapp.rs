@@ -122,7 +122,7 @@ impl Checker<'_> {
     /// Positions from 1 without a gap, or names, but not both; and what is in them.
     fn variables(&mut self, variables: &IndexMap<String, At<Text>>) {
         let position = |name: &str| name.parse::<u64>().ok().filter(|_| name.bytes().all(|byte| byte.is_ascii_digit()));
-        let missing = (1..).find(|number: &u64| !variables.contains_key(&number.to_string())).unwrap_or(1);
+        let missing = (1..=u64::MAX).find(|number| !variables.contains_key(&number.to_string())).unwrap_or(1);
         let source = self.source;
         let key = |name: &str, text: &At<Text>| source.key_before(text.mark, name);
         for (name, text) in variables {
