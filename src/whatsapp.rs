@@ -219,9 +219,9 @@ fn is_private(url: &url::Url) -> bool {
             !name.contains('.')
                 || [".localhost", ".local", ".internal", ".lan", ".home.arpa"].iter().any(|end| name.ends_with(end))
         }
-        Some(url::Host::Ipv4(address)) => is_private_v4(address),
+        Some(url::Host::Ipv4(address)) => is_private_v4(address.octets()),
         Some(url::Host::Ipv6(address)) => {
-            address.to_ipv4_mapped().is_some_and(is_private_v4)
+            address.to_ipv4_mapped().is_some_and(|address| is_private_v4(address.octets()))
                 || address.is_loopback()
                 || address.is_unspecified()
                 || address.is_multicast()
@@ -232,17 +232,21 @@ fn is_private(url: &url::Url) -> bool {
     }
 }
 
-fn is_private_v4(address: std::net::Ipv4Addr) -> bool {
-    // 100.64.0.0/10 stands between a provider and its customers.
-    let shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
-    shared
-        || address.octets()[0] == 0
-        || address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_broadcast()
-        || address.is_documentation()
+/// Addresses of this machine, of a network of one's own, and those that nobody can have.
+fn is_private_v4(address: [u8; 4]) -> bool {
+    match address {
+        // Kept for examples in texts, or for one's own network.
+        [192, 0, 2, _]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _]
+        | [192, 168, ..]
+        | [169, 254, ..]
+        | [0 | 10 | 127 | 224..=255, ..] => true,
+        [172, second, ..] => (16..32).contains(&second),
+        // Between a provider and its customers.
+        [100, second, ..] => (64..128).contains(&second),
+        _ => false,
+    }
 }
 
 /// Degrees of latitude.

@@ -100,11 +100,20 @@ impl<'a> Shape<'a> {
             given: entries.iter().map(|(key, _)| key.name.clone()).collect(),
         };
         entries.retain_mut(|(key, node)| {
+            if key.is_map {
+                self.problem(
+                    "mistyped",
+                    key.mark,
+                    "a key is expected here, found a map",
+                    "such as `{ name: \"{{ name }}\" }`: text with braces must be quoted",
+                );
+                return false;
+            }
             let known = properties
                 .and_then(|known| known.get(&key.name))
                 .or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
             let Some(known) = known else {
-                meant.extend(self.unknown(key, node, &keys, way));
+                meant.extend(self.unknown(key, &keys, way));
                 return false;
             };
             let path =
@@ -125,12 +134,8 @@ impl<'a> Shape<'a> {
     }
 
     /// Names a key that is not known here, and returns the known one that was meant.
-    fn unknown(&mut self, key: &Key, node: &Node, keys: &Keys<'a>, way: Way<'_>) -> Option<&'a str> {
+    fn unknown(&mut self, key: &Key, keys: &Keys<'a>, way: Way<'_>) -> Option<&'a str> {
         if self.problems.len() >= MOST_PROBLEMS {
-            return None;
-        }
-        if key.name == "{" && matches!(node.what, What::Scalar(_)) {
-            self.problem("mistyped", key.mark, "text is expected here", QUOTE);
             return None;
         }
         let Keys { known, given } = keys;

@@ -134,8 +134,9 @@ impl Slip<'_> {
             }
             K::UnexpectedCharacter { character } => self.problem("unquoted-text", here, begins(*character)).hint(quote),
             K::UnknownAnchor => {
-                let name = format!("`{}` is an alias, and nothing has that name", super::tree::shown(self.word()));
-                self.problem("unknown-alias", here, name).hint("text that begins with `*` must be quoted")
+                let word = self.at..self.at + self.word().len();
+                self.problem("unknown-alias", word, "an alias, and nothing has that name")
+                    .hint("text that begins with `*` must be quoted")
             }
             K::MissingAnchorOrAliasName => {
                 self.problem("unquoted-text", self.word_at(), "`&` and `*` begin a name in YAML").hint(quote)

@@ -52,6 +52,8 @@ impl Scalar {
 pub(super) struct Key {
     pub(super) name: String,
     pub(super) mark: Mark,
+    /// Braces without quotes, which YAML takes for a map: no name at all.
+    pub(super) is_map: bool,
     /// It came in with `<<` and gives way to a key that stands in the map itself.
     merged: bool,
 }
@@ -205,11 +207,15 @@ impl Reader<'_, '_> {
             match key.what {
                 What::Scalar(Scalar { text, plain: true }) if text == "<<" => self.merge(&mut entries, key.mark, value),
                 What::Scalar(Scalar { text, .. }) => {
-                    self.insert(&mut entries, Key { name: text, mark: key.mark, merged: false }, value);
+                    self.insert(&mut entries, Key { name: text, mark: key.mark, is_map: false, merged: false }, value);
                 }
                 // `{{ name }}` without quotes is a map whose key is a map; the shape says what it should have been.
                 What::List(_) | What::Map(_) => {
-                    self.insert(&mut entries, Key { name: "{".to_owned(), mark: key.mark, merged: false }, value);
+                    self.insert(
+                        &mut entries,
+                        Key { name: "{".to_owned(), mark: key.mark, is_map: true, merged: false },
+                        value,
+                    );
                 }
             }
         }
@@ -269,6 +275,8 @@ impl Reader<'_, '_> {
             return Err(Box::new(self.source.problem("alias-of-itself", mark, what).hint("write the value out here")));
         };
         self.count(size(&node), mark)?;
+        // What is wrong inside a text is wrong where it is written.
+        let mark = if matches!(node.what, What::Scalar(_)) { node.mark } else { mark };
         Ok(Node { mark, ..node })
     }
 
@@ -278,10 +286,10 @@ impl Reader<'_, '_> {
         if tag.is_yaml_core_schema_tag("str") {
             return true;
         }
-        let what = format!("`{}` is a YAML tag, and a spec has no use for it", shown(&tag.original()));
         let hint = "text that begins with `!` must be quoted";
         let mark = self.source.key_before(mark, &tag.original());
-        self.problems.push(self.source.problem("yaml-tag", mark, what).hint(hint));
+        self.problems
+            .push(self.source.problem("yaml-tag", mark, "a YAML tag, and a spec has no use for one").hint(hint));
         false
     }
 }
