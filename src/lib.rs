@@ -25,6 +25,7 @@ pub mod schema;
 pub mod state;
 pub mod codes;
 pub mod window;
+pub mod whatsapp;
 pub mod spec;
 pub mod retry;
 pub mod recipients;

@@ -25,6 +25,7 @@ mod resuming;
 mod rooms;
 mod samples;
 mod sandbox;
+mod specs;
 mod trace;
 mod windows;
 mod wire;
