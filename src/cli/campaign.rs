@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::changes::{self, Changes};
-use super::check::{manner, missing, named, survey};
+use super::check::{known_before, manner, missing, named, survey};
 use super::exit::Fault;
 use super::flags::RunArgs;
 use super::output::{Output, counted};
@@ -47,7 +47,7 @@ impl Campaign {
             }
         };
         let judge = workspace::judge(&spec, list.as_ref().and_then(|list| list.rows.columns.as_deref()))?;
-        output.aside(&judge.templates.warnings().to_vec().into());
+        output.aside(&known_before(&spec, &judge));
         let ledger = match (args.dry_run, args.sandbox) {
             (true, _) => Sqlite::rehearsal(Some(&path))?,
             (_, true) => Sqlite::throw_away()?,

@@ -14,12 +14,11 @@ use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, is_invisible, normalise};
 use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+use crate::whatsapp::{self, Breach, LONGEST_CONTENT};
 use crate::window::zone;
 
-/// LiveDesk's ancestor refuses longer texts.
-const LONGEST_CONTENT: usize = 150_000;
-/// LiveDesk's ancestor cuts longer template values without a word.
-const LONGEST_PARAMETER: usize = 1_000;
+/// LiveDesk's ancestor takes these out of template values.
+const STRIPPED: [char; 4] = ['<', '>', '"', '\''];
 /// LiveDesk's ancestor keeps these contact fields in columns of this size.
 const LONGEST_CONTACT_FIELD: usize = 255;
 
@@ -86,6 +85,9 @@ fn default_key(address: &Address) -> String {
             .unwrap_or_default(),
     }
 }
+
+/// What a value must be like.
+type Rule = fn(&str) -> Result<(), Breach>;
 
 /// Where a value goes, which decides what it may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -340,10 +342,10 @@ impl<'a> Renderer<'a> {
 
     fn template_params(&mut self, params: &spec::TemplateParams) -> TemplateParams {
         TemplateParams {
-            name: self.required(&params.name),
+            name: self.ruled(&params.name, whatsapp::template_name),
             namespace: params.namespace.as_ref().map(|template| self.required(template)),
-            language: self.required(&params.language),
-            category: params.category.as_ref().map(|template| self.required(template)),
+            language: self.ruled(&params.language, whatsapp::language),
+            category: params.category.as_ref().map(|template| self.ruled(template, whatsapp::category)),
             processed_params: params.processed_params.as_ref().map(|variables| self.variables(variables)),
             header_params: params.header_params.as_ref().map(|header| self.header(header)),
             footer_params: params
@@ -377,14 +379,14 @@ impl<'a> Renderer<'a> {
                 HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
             }
             spec::Header::Media { kind, media_url, filename } => HeaderParams {
-                media_url: Some(self.media_url(media_url)),
+                media_url: Some(self.ruled(media_url, whatsapp::media_url)),
                 filename: filename.as_ref().map(|name| self.required(name)),
                 ..empty(*kind)
             },
             spec::Header::Location { latitude, longitude, name, address } => {
                 let location = Location {
-                    latitude: self.degrees(latitude, 90.0),
-                    longitude: self.degrees(longitude, 180.0),
+                    latitude: self.degrees(latitude, whatsapp::latitude),
+                    longitude: self.degrees(longitude, whatsapp::longitude),
                     name: name.as_ref().map(|name| self.parameter(name)),
                     address: address.as_ref().map(|address| self.parameter(address)),
                 };
@@ -393,36 +395,44 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn media_url(&mut self, template: &Template) -> String {
-        let url = self.required(template);
-        if !url.is_empty() && !url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https" && url.has_host()) {
-            self.problem("media-url", template, "a public https address is expected");
-        }
-        url
-    }
-
-    fn degrees(&mut self, template: &Template, most: f64) -> Number {
-        let text = self.required(template);
-        let number: Option<Number> = text.trim_start_matches('+').parse().ok();
-        let number = number.filter(|number| number.as_f64().is_some_and(|degrees| degrees.abs() <= most));
-        number.unwrap_or_else(|| {
-            if !text.is_empty() {
-                self.problem(
-                    "not-degrees",
-                    template,
-                    format!("degrees from -{most} to {most} are expected, such as `52.5200`"),
-                );
-            }
-            Number::from(0)
-        })
+    /// Degrees go out with the digits that the row has.
+    fn degrees(&mut self, template: &Template, rule: Rule) -> Number {
+        let text = self.ruled(template, rule);
+        text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))
     }
 
     fn button(&mut self, button: &spec::Button) -> ButtonParams {
         ButtonParams {
-            index: self.number(&button.index),
+            index: self.ruled(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
             sub_type: button.sub_type,
-            text: button.text.as_ref().map(|text| self.parameter(text)),
-            payload: button.payload.as_ref().map(|payload| self.parameter(payload)),
+            text: button.text.as_ref().map(|text| self.button_value(text, whatsapp::url_suffix)),
+            payload: button.payload.as_ref().map(|payload| self.button_value(payload, whatsapp::payload)),
+        }
+    }
+
+    fn button_value(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.parameter(template);
+        self.obey(template, &value, rule);
+        value
+    }
+
+    /// A text that must not be empty and follows a rule of WhatsApp.
+    fn ruled(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.required(template);
+        self.obey(template, &value, rule);
+        value
+    }
+
+    /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
+    fn obey(&mut self, template: &Template, value: &str, rule: Rule) {
+        if !template.text.contains('{') {
+            return;
+        }
+        let Err(breach) = rule(value) else { return };
+        match breach.severity {
+            _ if value.is_empty() => {}
+            Severity::Error => self.problem(breach.code, template, breach.what),
+            Severity::Warning => self.warning(breach.code, template, breach.what),
         }
     }
 
@@ -435,28 +445,17 @@ impl<'a> Renderer<'a> {
         if kind == Goes::ToText {
             return;
         }
-        if value.contains(['\n', '\r', '\t']) {
-            self.problem(
-                "line-break-or-tab",
-                template,
-                "WhatsApp takes no line breaks and no tabs in a template's value",
-            );
-        }
-        if value.contains("     ") {
-            self.problem("many-spaces", template, "WhatsApp takes at most four spaces in a row in a template's value");
-        }
-        if value.chars().count() > LONGEST_PARAMETER {
-            self.problem(
-                "too-long",
-                template,
-                format!("longer than {LONGEST_PARAMETER} characters, which the server would cut"),
-            );
-        }
-        if checks.stripped != StrippedCheck::Allow && value.contains(['<', '>', '"', '\'']) {
-            let what = "holds one of `< > \" '`, which the server takes away";
+        self.obey(template, value, whatsapp::parameter);
+        if checks.stripped != StrippedCheck::Allow && value.contains(STRIPPED) {
+            let what = "holds characters that the server takes away";
             match checks.stripped {
                 StrippedCheck::Refuse => self.problem("stripped", template, what),
                 _ => self.warning("stripped", template, what),
+            }
+            let which: String = STRIPPED.into_iter().filter(|c| value.contains(*c)).collect();
+            let found = if checks.stripped == StrippedCheck::Refuse { &mut self.problems } else { &mut self.warnings };
+            if let Some(problem) = found.last_mut() {
+                problem.detail = Some(which);
             }
         }
     }
@@ -474,6 +473,11 @@ fn hint(code: &str) -> Option<&'static str> {
         }
         "liquid" => "take it out of the list, or set `checks.liquid: allow` if it is meant to be evaluated",
         "line-break-or-tab" => "the filter `replace('\\n', ' ')` makes one line of several",
+        "template-language" => "the code of an approved translation, such as `en`, `en_US` or `zh_CN`",
+        "url-not-a-suffix" => "give only what follows the fixed part of the address in the template",
+        "url-with-spaces" => "write `{{ column | urlencode }}`",
+        "media-url" => "such as `https://shop.example/picture.png`",
+        "media-url-private" => "WhatsApp fetches the file itself: put it where everybody can reach it",
         "stripped" => "reword it, or set `checks.stripped: allow` once you know that it does no harm",
         _ => return None,
     })

@@ -75,5 +75,5 @@ fn warnings(folder: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(folder.join("campaign.yaml")).unwrap()).into_owned();
     let source = Source { name: "campaign.yaml".to_owned(), text };
     let spec = Spec::parse(&source, PathBuf::new(), &[]);
-    spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::Plain)).collect())
+    spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::PLAIN)).collect())
 }
