@@ -17,9 +17,6 @@ const KINDS: usize = 20;
 /// Places of each kind that are drawn.
 const SITES: usize = 3;
 
-/// Where the width of a line is not known, as on a pipe.
-const WIDTH: usize = 140;
-
 /// How this process may print.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
@@ -37,7 +34,7 @@ impl Output {
     pub(super) fn detect(format: Format, show_pii: bool, all: bool) -> Self {
         let terminal = console::Term::stderr();
         let moving = terminal.is_term();
-        let width = terminal.size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
+        let width = terminal.size_checked().map(|(_, columns)| usize::from(columns));
         Self {
             format,
             moving,
