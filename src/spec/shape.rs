@@ -19,6 +19,8 @@ pub(super) struct Shape<'a> {
     problems: &'a mut Vec<Problem>,
     /// Maps from which something was taken out: what they lack now is nobody's fault.
     pub(super) spoiled: Vec<Mark>,
+    /// Keys of the first level that stand somewhere else, so that they are not missing as well.
+    misplaced: Vec<String>,
 }
 
 /// The keys of a map: those that it may have, and those that it has.
@@ -37,7 +39,7 @@ struct Way<'a> {
 
 impl<'a> Shape<'a> {
     pub(super) fn new(source: &'a Source, schema: &'a Value, problems: &'a mut Vec<Problem>) -> Self {
-        Self { source, schema, problems, spoiled: Vec::new() }
+        Self { source, schema, problems, spoiled: Vec::new(), misplaced: Vec::new() }
     }
 
     /// Whether enough is left to be read.
@@ -127,6 +129,9 @@ impl<'a> Shape<'a> {
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let lacking: Vec<&str> = required.filter(|name| !entries.iter().any(|(key, _)| key.name == *name)).collect();
         for name in lacking.iter().filter(|name| !meant.contains(**name) && !keys.given.contains(**name)) {
+            if way.path.is_empty() && self.misplaced.iter().any(|misplaced| misplaced == name) {
+                continue;
+            }
             let inside = if way.path.is_empty() { String::new() } else { format!(" in `{}`", way.path) };
             self.problem("missing-key", way.mark, format!("`{name}` is missing{inside}"), example(name));
         }
@@ -154,23 +159,17 @@ impl<'a> Shape<'a> {
     }
 
     /// The section that a key belongs into, if there is exactly one.
-    fn elsewhere(&self, name: &str, here: &str) -> Option<String> {
-        const SECTIONS: [(&str, &str); 7] = [
-            ("", ""),
-            ("livedesk", "Livedesk"),
-            ("recipients", "RecipientsMap"),
-            ("to", "To"),
-            ("message", "Message"),
-            ("message.template_params", "TemplateParams"),
-            ("send", "Send"),
-        ];
+    fn elsewhere(&mut self, name: &str, here: &str) -> Option<String> {
         let has = |definition: &str| {
             let shape = if definition.is_empty() { self.schema } else { &self.schema["$defs"][definition] };
             shape["properties"].get(name).is_some()
         };
         let mut found = SECTIONS.iter().filter(|(path, definition)| *path != here && has(definition));
         match (found.next(), found.next()) {
-            (Some(("", _)), None) => Some("the spec's first level: it is indented too far".to_owned()),
+            (Some(("", _)), None) => {
+                self.misplaced.push(name.to_owned());
+                Some("the spec's first level: it is indented too far".to_owned())
+            }
             (Some((path, _)), None) => Some(format!("`{path}`")),
             _ => None,
         }
@@ -279,6 +278,17 @@ impl<'a> Shape<'a> {
     }
 }
 
+/// The sections into which a key may belong that stands elsewhere, with the names of their shapes.
+const SECTIONS: [(&str, &str); 7] = [
+    ("", ""),
+    ("livedesk", "Livedesk"),
+    ("recipients", "RecipientsMap"),
+    ("to", "To"),
+    ("message", "Message"),
+    ("message.template_params", "TemplateParams"),
+    ("send", "Send"),
+];
+
 const QUOTE: &str = "a value that begins with `{` must be quoted: \"{{ name }}\"";
 
 fn schema_requires(schema: &Value, name: &str) -> bool {
@@ -323,4 +333,30 @@ fn example(name: &str) -> String {
         _ => return format!("give `{name}` a value"),
     };
     format!("such as `{example}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Spec;
+
+    #[test]
+    fn every_required_key_has_an_example() {
+        let schema = Spec::json_schema();
+        let shapes = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+        let required: Vec<&Value> = shapes.filter_map(|shape| shape["required"].as_array()).flatten().collect();
+        assert!(required.len() > 10);
+        for name in required {
+            let example = example(name.as_str().unwrap());
+            assert!(example.starts_with("such as"), "{name}: {example}");
+        }
+    }
+
+    #[test]
+    fn every_section_is_one_of_the_schema() {
+        let schema = Spec::json_schema();
+        for (path, shape) in SECTIONS.iter().filter(|(_, shape)| !shape.is_empty()) {
+            assert!(schema["$defs"][shape]["properties"].is_object(), "{path}: {shape}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ const QUOTE_BRACES: &str = "a value that begins with `{` must be quoted: \"{{ na
 
 /// The problem that a parser's error stands for, given what was read before it.
 pub(super) fn explained(source: &Source, error: &ScanError, before: &[(Event<'_>, Range<usize>)]) -> Problem {
-    let at = error.marker().byte_offset().unwrap_or(source.text.len()).min(source.text.len());
+    let at = source.text.floor_char_boundary(error.marker().byte_offset().unwrap_or(source.text.len()));
     let read_to = before.last().map_or(0, |(_, range)| range.end.min(at));
     let slip = Slip { source, at, read_to };
     slip.unquoted_braces()

@@ -77,3 +77,35 @@ fn warnings(folder: &Path) -> Vec<String> {
     let spec = Spec::parse(&source, PathBuf::new(), &[]);
     spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::PLAIN)).collect())
 }
+
+#[test]
+fn the_samples_have_nothing_to_be_warned_of() {
+    for entry in fs::read_dir("campaigns").unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|ending| ending == "yaml") {
+            let source = Source { name: entry.display().to_string(), text: fs::read_to_string(&entry).unwrap() };
+            let warnings = Spec::parse(&source, PathBuf::new(), &[]).unwrap().warnings;
+            assert!(warnings.is_empty(), "{}: {warnings:?}", entry.display());
+        }
+    }
+}
+
+#[test]
+fn words_that_look_like_other_values_leave_as_they_are_written() {
+    let content = |name: &str| {
+        let place = tempfile::tempdir().unwrap();
+        fs::copy("tests/specs/list.csv", place.path().join("list.csv")).unwrap();
+        fs::copy(format!("tests/specs/{name}/campaign.yaml"), place.path().join("campaign.yaml")).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+        let arguments = ["run", "campaign.yaml", "--dry-run", "--preview", "1", "--format", "json"];
+        let ran = run.args(arguments).current_dir(place.path()).env_clear().output().unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        row["requests"][0]["body"]["content"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        content("yaml-words-that-look-like-values"),
+        "+4915112345678 0049151 no yes on off 09:30 2026-12-01 1e3 0x1F 1_000 .5 .inf 0o17 1:30:00"
+    );
+    assert_eq!(content("yaml-block-scalars"), "Hi Ada: # no comment\n- \"quoted\" & *starred*");
+    assert_eq!(content("yaml-text-over-lines"), "Hi Ada, your order is here");
+    assert_eq!(content("yaml-alias"), "Hi there");
+}
