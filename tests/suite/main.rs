@@ -19,6 +19,7 @@ mod pacing;
 mod problems;
 mod promises;
 mod readme;
+mod reading;
 mod remaining;
 mod resuming;
 mod rooms;
