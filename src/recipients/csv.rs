@@ -122,7 +122,8 @@ impl<R: Read> Table<R> {
 
     /// A line of nothing but delimiters and spaces, which spreadsheets leave behind.
     fn is_blank(&self) -> bool {
-        self.record.iter().all(|cell| cell.chars().all(is_invisible))
+        // Where the delimiter is not known yet, it stands in the cells.
+        self.record.iter().all(|cell| cell.chars().all(|c| is_invisible(c) || matches!(c, ',' | ';' | '|')))
     }
 }
 
@@ -166,8 +167,9 @@ impl<R: Read> Records<R> {
 
 impl<R: Read + Send> Reading for Records<R> {
     fn remarks(&self) -> Vec<Problem> {
-        let mojibake = self.table.reader.get_ref().input().mojibake();
-        [self.blank.warning(&self.table.file), mojibake.warning(&self.table.file)].into_iter().flatten().collect()
+        let file = &self.table.file;
+        let text = self.table.reader.get_ref().input();
+        self.blank.warning(file).into_iter().chain(text.remarks(file)).collect()
     }
 }
 

@@ -12,6 +12,9 @@ use crate::problem::{Place, Problem};
 
 const CHUNK: usize = 64 * 1024;
 
+/// So much of a line is kept when more is read, for what is told about a wrong byte.
+const KEPT: usize = 1024;
+
 /// Bytes in some encoding, read as UTF-8 without a byte order mark.
 pub(super) struct Utf8<R> {
     input: R,
@@ -32,6 +35,15 @@ pub(super) struct Utf8<R> {
     finished: bool,
     /// What ends the text, behind what is decoded: told once that is given.
     fault: Option<Fault>,
+    seen: Seen,
+}
+
+/// What was seen on the way.
+struct Seen {
+    /// Other letters than ASCII's.
+    wide: bool,
+    /// UTF-8, though the spec says otherwise.
+    doubtful: bool,
     mojibake: Mojibake,
 }
 
@@ -69,6 +81,7 @@ impl<R: Read> Utf8<R> {
         input.by_ref().take(CHUNK as u64).read_to_end(&mut raw)?;
         no_text(&raw)?;
         let encoding = encoding(&raw, declared)?;
+        let doubtful = encoding != UTF_8 && encoding.is_ascii_compatible() && is_wide_utf8(&raw);
         Ok(Self {
             input,
             decoder: encoding.new_decoder_with_bom_removal(),
@@ -83,7 +96,7 @@ impl<R: Read> Utf8<R> {
             column: 0,
             finished: false,
             fault: None,
-            mojibake: Mojibake::default(),
+            seen: Seen { wide: false, doubtful, mojibake: Mojibake::default() },
         })
     }
 
@@ -92,9 +105,15 @@ impl<R: Read> Utf8<R> {
         (self.encoding != UTF_8).then(|| format!("encoding {}", self.encoding.name()))
     }
 
-    /// UTF-8 that was once read as something else, as far as the text was read.
-    pub(super) const fn mojibake(&self) -> &Mojibake {
-        &self.mojibake
+    /// What looks damaged, as far as the text was read.
+    pub(super) fn remarks(&self, file: &str) -> Vec<Problem> {
+        let encoding = self.encoding.name();
+        let doubt = self.seen.doubtful.then(|| {
+            let what = format!("the list reads as UTF-8 without a flaw, and `recipients.encoding` says {encoding}");
+            Problem::warning("encoding-doubtful", Place::file(file), what)
+                .hint("look at the names in a dry run; if they are wrong, leave `recipients.encoding` out")
+        });
+        doubt.into_iter().chain(self.seen.mojibake.warning(file)).collect()
     }
 
     /// What has been decoded so far but not read: the beginning of the list, for detecting how it is written.
@@ -112,9 +131,7 @@ impl<R: Read> Utf8<R> {
         let mut len = 0;
         while len == 0 && !self.finished {
             if self.start == self.raw.len() && !self.at_end {
-                self.raw.clear();
-                self.start = 0;
-                self.at_end = self.input.by_ref().take(CHUNK as u64).read_to_end(&mut self.raw)? == 0;
+                self.refill()?;
             }
             let (result, read, written) =
                 self.decoder.decode_to_utf8_without_replacement(&self.raw[self.start..], &mut self.text, self.at_end);
@@ -137,6 +154,14 @@ impl<R: Read> Utf8<R> {
         }
     }
 
+    fn refill(&mut self) -> io::Result<()> {
+        let line = memrchr(b'\n', &self.raw).map_or(0, |at| at + 1);
+        self.raw.drain(..line.max(self.raw.len().saturating_sub(KEPT)));
+        self.start = self.raw.len();
+        self.at_end = self.input.by_ref().take(CHUNK as u64).read_to_end(&mut self.raw)? == 0;
+        Ok(())
+    }
+
     /// Looks through what was decoded just now and says how much of it may be given: all before a NUL.
     fn look_at(&mut self, written: usize) -> usize {
         if self.old_mac {
@@ -144,7 +169,8 @@ impl<R: Read> Utf8<R> {
         }
         let nul = memchr(0, &self.text[..written]);
         let text = &self.text[..nul.unwrap_or(written)];
-        self.mojibake.look_at(text, self.lines);
+        self.seen.mojibake.look_at(text, self.lines);
+        self.seen.wide |= !text.is_ascii();
         self.lines += memchr_iter(b'\n', text).count() as u64;
         let (behind, before) = memrchr(b'\n', text).map_or((0, self.column), |at| (at + 1, 0));
         self.column = before + text[behind..].iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
@@ -164,7 +190,7 @@ impl<R: Read> Utf8<R> {
             column: self.column + 1,
             bytes: self.raw[begin..end].to_vec(),
             encoding: self.encoding.name(),
-            guess: guess(self.encoding, &self.raw, begin),
+            guess: guess(self.encoding, &self.raw, begin, self.seen.wide),
         }
     }
 }
@@ -197,6 +223,12 @@ fn no_text(raw: &[u8]) -> Result<(), Fault> {
         Some((_, what, hint)) => Err(Fault::NoText { what, hint }),
         None => Ok(()),
     }
+}
+
+/// Whether the bytes, whose last character may be cut, are UTF-8 with other letters than ASCII's.
+fn is_wide_utf8(raw: &[u8]) -> bool {
+    let is_utf8 = std::str::from_utf8(raw).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !raw.is_ascii()
 }
 
 fn encoding(raw: &[u8], declared: Option<&str>) -> Result<&'static Encoding, Fault> {
@@ -234,13 +266,15 @@ fn problem(file: &str, fault: &Fault) -> Problem {
                 1 => format!("this line is not {encoding}: the byte {} is no character", bytes.concat()),
                 _ => format!("this line is not {encoding}: the bytes {} are no character", bytes.join(" ")),
             };
-            let hint = guess.as_ref().map_or_else(
-                || {
-                    "say what it is with `recipients.encoding`, such as `windows-1252` or `gb18030`, or save it as UTF-8"
+            let hint = match guess {
+                Some(guess) => guess.to_string(),
+                None if encoding.starts_with("UTF-16") => "the list is cut off or damaged: save it again".to_owned(),
+                None => {
+                    "say what it is with `recipients.encoding`, such as `windows-1252` or `gb18030`, or save it as \
+                         UTF-8"
                         .to_owned()
-                },
-                ToString::to_string,
-            );
+                }
+            };
             Problem::error("wrong-encoding", Place::line(file, *line).at_column(*column), what).hint(hint)
         }
         Fault::Nul { line } => {

@@ -14,6 +14,8 @@ pub(super) struct Guess {
     encoding: &'static str,
     /// The word with the byte that was wrong: that one letter, and a dot for every other one, which is a customer's.
     word: Option<String>,
+    /// What stands before is not in this encoding.
+    mixed: bool,
 }
 
 impl fmt::Display for Guess {
@@ -22,12 +24,16 @@ impl fmt::Display for Guess {
         if let Some(word) = &self.word {
             write!(f, "if the word here is `{word}` (dots are its other letters), ")?;
         }
+        if self.mixed {
+            return write!(f, "this line is {name}, unlike those before it: save all parts of the list as UTF-8");
+        }
         write!(f, "set `recipients.encoding: {name}`; or save the list as UTF-8")
     }
 }
 
-/// What `raw` is probably written in, whose byte at `wrong` is none of `encoding`'s.
-pub(super) fn guess(encoding: &'static Encoding, raw: &[u8], wrong: usize) -> Option<Guess> {
+/// What `raw` is probably written in, whose byte at `wrong` is none of `encoding`'s. `wide` says whether other letters
+/// than ASCII's came before, and were right.
+pub(super) fn guess(encoding: &'static Encoding, raw: &[u8], wrong: usize, wide: bool) -> Option<Guess> {
     if !encoding.is_ascii_compatible() {
         return None;
     }
@@ -41,7 +47,7 @@ pub(super) fn guess(encoding: &'static Encoding, raw: &[u8], wrong: usize) -> Op
     let text = decoded(guessed, &raw[begin..])?;
     let at = before.chars().count();
     let makes_sense = guessed != encoding && text.chars().nth(at).is_some_and(|c| !c.is_control());
-    makes_sense.then(|| Guess { encoding: guessed.name(), word: word(&text, at) })
+    makes_sense.then(|| Guess { encoding: guessed.name(), word: word(&text, at), mixed: wide })
 }
 
 /// All of the bytes but a character that is cut at their end; `None` if they are not in this encoding.
@@ -68,7 +74,7 @@ mod tests {
     fn guessed(written: &'static Encoding, text: &str) -> String {
         let (bytes, _, _) = written.encode(text);
         let wrong = bytes.iter().position(|byte| !byte.is_ascii()).unwrap();
-        guess(UTF_8, &bytes, wrong).map_or_else(|| "nothing".to_owned(), |guess| guess.to_string())
+        guess(UTF_8, &bytes, wrong, false).map_or_else(|| "nothing".to_owned(), |guess| guess.to_string())
     }
 
     #[test]

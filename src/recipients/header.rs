@@ -65,7 +65,7 @@ fn duplicates(written: &[String], names: &[String], place: &impl Fn() -> Place) 
         }
         let mut what = format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
         if written[first] != written[at] {
-            what += ", without the white space or invisible characters round one of them";
+            what += " once the white space or invisible characters round them are taken off";
         }
         problems.push(Problem::error("duplicate-column", place(), what).hint("rename one of them"));
     }

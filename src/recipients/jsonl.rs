@@ -75,7 +75,7 @@ impl<R: Read> Lines<R> {
             self.begun = true;
             self.one_document(bytes)?;
         }
-        let Object { map, twice } = serde_json::from_slice(bytes).map_err(|error| self.no_object(&error))?;
+        let Object { map, twice } = serde_json::from_slice(bytes).map_err(|error| self.no_object(&error, bytes))?;
         if let Some(key) = twice {
             let what = format!("the key `{key}` stands twice in this object");
             let problem = Problem::error("duplicate-key-in-object", Place::line(&self.file, self.line), what);
@@ -101,8 +101,14 @@ impl<R: Read> Lines<R> {
         Err(Unreadable::List(Problem::error("not-json-lines", Place::line(&self.file, self.line), what).hint(hint)))
     }
 
-    fn no_object(&self, error: &serde_json::Error) -> Unreadable {
-        let place = Place::line(&self.file, self.line).at_column(error.column() as u64);
+    fn no_object(&self, error: &serde_json::Error, bytes: &[u8]) -> Unreadable {
+        let place = Place::line(&self.file, self.line);
+        // It counts bytes, and knows no place of what is well written but no object.
+        let before = &bytes[..error.column().min(bytes.len())];
+        let place = match before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() {
+            0 => place,
+            column => place.at_column(column as u64),
+        };
         // serde_json's text may quote the value, which is a customer's: the category says enough.
         let what = match error.classify() {
             serde_json::error::Category::Data => "this line is not a JSON object",
@@ -115,7 +121,7 @@ impl<R: Read> Lines<R> {
 
 impl<R: Read + Send> Reading for Lines<R> {
     fn remarks(&self) -> Vec<Problem> {
-        self.input.get_ref().mojibake().warning(&self.file).into_iter().collect()
+        self.input.get_ref().remarks(&self.file)
     }
 }
 

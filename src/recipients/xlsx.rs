@@ -76,7 +76,10 @@ fn sheet(mut input: impl Read, name: &str) -> Result<(Cells, Option<String>), Ve
     input.read_to_end(&mut bytes).map_err(|error| vec![unreadable(name, &error)])?;
     no_workbook(&bytes, name).map_or(Ok(()), |problem| Err(vec![problem]))?;
     let broken = |error: XlsxError| {
-        let what = format!("the workbook cannot be read: {error}");
+        let what = match error {
+            XlsxError::Zip(_) => "the workbook is cut off or damaged".to_owned(),
+            error => format!("the workbook cannot be read: {error}"),
+        };
         let problem = Problem::error("list-unreadable", Place::file(name), what);
         vec![problem.hint("save it again as .xlsx, or as CSV in UTF-8")]
     };

@@ -122,7 +122,8 @@ def damage():
     german = "{ file: list.csv, default_region: DE }"
     case("phones_rounded", phones.format("4.91512E+12,Ada\n\"4,91512E+12\",Bob"), to=TO_PHONE, recipients=german)
     case("phones_without_plus", phones.format("4915123456789,Ada\n+4915123456780,Bob\n1234567,Cy"), to=TO_PHONE)
-    case("phones_without_plus_of_elsewhere", phones.format("33612345678,Ada"), to=TO_PHONE, recipients=german)
+    american = "{ file: list.csv, default_region: US }"
+    case("phones_without_plus_of_elsewhere", phones.format("33612345678,Ada"), to=TO_PHONE, recipients=american)
     case("phones_without_zero", phones.format("15123456789,Ada\n01512 3456789,Bob"), to=TO_PHONE, recipients=german)
     italian = "{ file: list.csv, default_region: IT }"
     case("phones_without_zero_that_counts", phones.format("612345678,Ada"), to=TO_PHONE, recipients=italian)
