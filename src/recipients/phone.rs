@@ -1,6 +1,7 @@
 //! Phone numbers in the one form that LiveDesk takes: `+` and digits (E.164).
 
-use phonenumber::{Mode, PhoneNumber, country};
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Metadata, PhoneNumber, country};
 
 use super::{damage, is_invisible};
 
@@ -29,7 +30,27 @@ pub fn normalise(text: &str, region: Option<&str>) -> Result<Phone, &'static str
 
 /// The international form alone: whether the plans know the number takes longer than all the rest.
 pub(super) fn e164(text: &str, region: Option<&str>) -> Option<String> {
-    parsed(&cleaned(text), region).ok().map(|(_, e164)| e164)
+    let text = cleaned(text);
+    if is_e164(&text) { Some(text) } else { parsed(&text, region).ok().map(|(_, e164)| e164) }
+}
+
+/// Whether parsing would give the same text again. Lists of millions of such numbers are common, and parsing is slow.
+fn is_e164(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+') else { return false };
+    if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    // No code is the beginning of another.
+    let plans = (1..=3).find_map(|len| Some((DATABASE.by_code(&digits[..len].parse::<u16>().ok()?)?, len)));
+    plans.is_some_and(|(plans, len)| {
+        let national = &digits[len..];
+        let cuts = |plan: &Metadata| {
+            let prefix = plan.national_prefix_for_parsing().and_then(|prefix| prefix.find(national));
+            prefix.is_some_and(|found| found.start() == 0)
+                || plan.national_prefix().is_some_and(|prefix| national.starts_with(prefix))
+        };
+        !digits.starts_with('0') && !plans.into_iter().any(cuts)
+    })
 }
 
 /// The text without what nobody sees, with the digits and signs that the library reads.
@@ -42,10 +63,11 @@ fn parsed(text: &str, region: Option<&str>) -> Result<(PhoneNumber, String), &'s
     if text.is_empty() {
         return Err("empty");
     }
-    if damage::looks_rounded(text) {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
+    if !is_plain && damage::looks_rounded(text) {
         return Err("a number that a spreadsheet has rounded (`E+`): format the column as text and export again");
     }
-    if damage::looks_like_a_date(text) {
+    if !is_plain && damage::looks_like_a_date(text) {
         return Err(
             "a date: a spreadsheet may have taken a number for one; format the column as text and export again",
         );
@@ -56,11 +78,14 @@ fn parsed(text: &str, region: Option<&str>) -> Result<(PhoneNumber, String), &'s
         return Err(lost_sign(text, None)
             .unwrap_or("written without a country: begin it with `+`, or set `recipients.default_region`"));
     }
-    // The library knows no dialling prefix without a country; `00` is the one that people use.
+    // The library knows no dialling prefix without a country; `00` is the one that people use. With a country it would
+    // take that country's leading zero off the number of another: Italy's numbers keep theirs.
     let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+    let region = region.filter(|_| !is_international);
     let number =
         phonenumber::parse(region, international.as_deref().unwrap_or(text)).map_err(|_| "not a phone number")?;
-    let e164 = number.format().mode(Mode::E164).to_string();
+    // As the library's formatter does for this form, which first looks for the patterns of all others.
+    let e164 = format!("+{}{}", number.country().code(), number.national());
     let digits = e164.strip_prefix('+').unwrap_or_default();
     if !(7..=15).contains(&digits.len()) || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err("too short or too long for a phone number");
@@ -116,6 +141,35 @@ mod tests {
             ("＋４９１５１２３４５６７８９", None),
         ] {
             assert_eq!(e164(text, region).as_deref(), Ok("+4915123456789"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_as_it_stands_is_what_parsing_gives() {
+        let mut taken = 0;
+        // Odd factors give numbers of all codes and lengths in no order.
+        for at in 0..400_u64 {
+            let len = 7 + at % 9;
+            let digits = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 4;
+            let text = format!("+{:0>1$}", digits % 10_u64.pow(u32::try_from(len).unwrap()), 7);
+            if is_e164(&text) {
+                taken += 1;
+                assert_eq!(e164(&text, None).as_ref(), Ok(&text));
+            }
+        }
+        assert!(taken > 100, "{taken} of 400");
+        for text in ["+4901713920055", "+999123456789", "+0491713920055", "+49171 3920055", "491713920055", "+123456"] {
+            assert!(!is_e164(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_own_country_changes_nothing_about_numbers_of_others() {
+        for text in ["+390612345678", "00390612345678", "+74951234567", "+14155550123", "+8613812345678"] {
+            let expected = format!("+{}", text.trim_start_matches(['+', '0']));
+            for region in [None, Some("DE"), Some("US"), Some("RU"), Some("IT")] {
+                assert_eq!(e164(text, region).as_ref(), Ok(&expected), "{text} in {region:?}");
+            }
         }
     }
 

@@ -125,6 +125,7 @@ def damage():
     american = "{ file: list.csv, default_region: US }"
     case("phones_without_plus_of_elsewhere", phones.format("33612345678,Ada"), to=TO_PHONE, recipients=american)
     case("phones_without_zero", phones.format("15123456789,Ada\n01512 3456789,Bob"), to=TO_PHONE, recipients=german)
+    case("phones_of_elsewhere", phones.format("+390612345678,Ada\n00390612345678,Bob"), to=TO_PHONE, recipients=german)
     italian = "{ file: list.csv, default_region: IT }"
     case("phones_without_zero_that_counts", phones.format("612345678,Ada"), to=TO_PHONE, recipients=italian)
     case("phones_that_are_dates", phones.format("2026-12-01,Ada\n01.12.2026,Bob\nDec-05,Cy"), to=TO_PHONE, recipients=german)

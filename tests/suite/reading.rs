@@ -7,6 +7,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::io::Cursor;
 use std::panic;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +123,36 @@ fn opened(path: &Path, delimiter: Option<u8>, encoding: Option<&str>) -> Result<
     let written = Written { name: "list", format, delimiter, encoding };
     recipients::read(File::open(path).unwrap(), &written)
         .map_err(|problems| problems.iter().map(|problem| problem.code).collect::<Vec<_>>().join(", "))
+}
+
+/// A list of so many bytes that it is read in several pieces, and each row says in its first cell where it stands.
+fn rows_that_know_their_lines(line_end: &str, last: bool) -> String {
+    let mut text = format!("line,text{line_end}");
+    let mut line = 2;
+    for at in 0..6_000 {
+        let (blank, breaks) = ([0, 0, 0, 2][at % 4], [0, 1, 0, 0, 3][at % 5]);
+        text += &line_end.repeat(blank);
+        line += blank;
+        let field = if breaks == 0 { "x".repeat(at % 40) } else { format!("\"{}\"", line_end.repeat(breaks)) };
+        text.extend([line.to_string().as_str(), ",", &field, line_end]);
+        line += breaks + 1;
+    }
+    if last { text } else { text.trim_end().to_owned() }
+}
+
+#[test]
+fn every_row_knows_its_line_however_lines_end() {
+    for line_end in ["\n", "\r\n", "\r"] {
+        for last in [true, false] {
+            let text = rows_that_know_their_lines(line_end, last);
+            let written = Written { name: "list", format: Format::Csv, delimiter: None, encoding: None };
+            let rows: Vec<_> = recipients::read(Cursor::new(text), &written).unwrap().map(Result::unwrap).collect();
+            assert_eq!(rows.len(), 6_000);
+            for row in rows {
+                assert_eq!(row.cells[0], row.line.to_string(), "with {line_end:?}");
+            }
+        }
+    }
 }
 
 /// What Python's `csv` reads, field by field. The two differ on purpose in three things, which the reference leaves out:
