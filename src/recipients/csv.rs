@@ -12,6 +12,8 @@ use super::{Columns, Reading, Row, Rows, Unreadable, Written, delimiter, empty, 
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
 
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+
 /// Bytes that the reader takes at a time.
 const CHUNK: usize = 64 * 1024;
 
@@ -25,6 +27,10 @@ pub(super) fn cells(
     while table.advance().map_err(|problem| vec![problem])? {
         let line = table.line();
         table.record.iter().for_each(|cell| each(line, cell));
+        // A line of one field may be one whose delimiter was not found: nobody on it may be missed.
+        if let (1, Some(cell)) = (table.record.len(), table.record.get(0)) {
+            cell.split(DELIMITERS).filter(|part| *part != cell).for_each(|part| each(line, part));
+        }
     }
     Ok(())
 }
@@ -123,7 +129,7 @@ impl<R: Read> Table<R> {
     /// A line of nothing but delimiters and spaces, which spreadsheets leave behind.
     fn is_blank(&self) -> bool {
         // Where the delimiter is not known yet, it stands in the cells.
-        self.record.iter().all(|cell| cell.chars().all(|c| is_invisible(c) || matches!(c, ',' | ';' | '|')))
+        self.record.iter().all(|cell| cell.chars().all(|c| is_invisible(c) || DELIMITERS.contains(&c)))
     }
 }
 

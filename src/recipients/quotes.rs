@@ -152,4 +152,12 @@ mod tests {
             assert_eq!((whole.never_closed(), dripping.never_closed()), (open, open), "{text:?}");
         }
     }
+
+    #[test]
+    fn a_list_without_an_end_is_not_read_on_behind_an_open_quote() {
+        let endless = b"a,b\n1,\"x".chain(io::repeat(b'\n'));
+        let mut quotes = Quotes::new(endless, b',');
+        assert!(quotes.read_to_end(&mut Vec::new()).is_err());
+        assert_eq!(quotes.never_closed(), Some(2));
+    }
 }
