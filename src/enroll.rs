@@ -101,6 +101,7 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         }
         next = following;
     }
+    pass.survey.warnings.extend(rows.remarks());
     let mut survey = pass.survey;
     if survey.rows == 0 && survey.problems.is_empty() {
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");

@@ -11,6 +11,7 @@ use super::{
     TemplateParams, Templates, Variables, template,
 };
 use crate::problem::{Place, Problem, Severity};
+use crate::recipients::damage::{looks_like_a_date, looks_rounded};
 use crate::recipients::{Row, is_invisible, normalise};
 use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
@@ -75,7 +76,7 @@ fn default_key(address: &Address) -> String {
     match address {
         Address::Conversation(id) => id.to_string(),
         Address::Sender { contact_id, source_id, .. } => {
-            contact_id.map(|id| id.to_string()).or_else(|| source_id.clone()).unwrap_or_default()
+            contact_id.map(|id| id.to_string()).or_else(|| source_id.as_deref().map(same_source)).unwrap_or_default()
         }
         Address::Contact { contact, .. } => contact
             .identifier
@@ -85,6 +86,15 @@ fn default_key(address: &Address) -> String {
             .unwrap_or_default(),
     }
 }
+
+/// The ids of WhatsApp's sources are phone numbers in digits: one person, however the number is spaced out.
+fn same_source(id: &str) -> String {
+    let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+    let is_number = digits.len() >= 7 && id.chars().all(|c| c.is_ascii_digit() || "+ -().".contains(c));
+    if is_number { digits } else { id.to_owned() }
+}
+
+const ROUNDED: &str = "a number that a spreadsheet has rounded (`E+`), so its last digits are lost";
 
 /// What a value must be like.
 type Rule = fn(&str) -> Result<(), Breach>;
@@ -124,7 +134,7 @@ impl<'a> Renderer<'a> {
     /// The key by the spec's own rule, or else by the address, which is rendered if nobody has done so.
     fn key(&mut self, address: Option<&Address>) -> String {
         match (&self.templates.spec.recipients.key, address) {
-            (Some(key), _) => self.required(key),
+            (Some(key), _) => self.id(key),
             (None, Some(address)) => default_key(address),
             (None, None) => default_key(&self.address()),
         }
@@ -182,7 +192,8 @@ impl<'a> Renderer<'a> {
         let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         number.unwrap_or_else(|| {
             if !text.is_empty() {
-                self.problem("not-a-number", template, "a whole number is expected");
+                let (code, what) = no_number(&text);
+                self.problem(code, template, what);
             }
             0
         })
@@ -206,7 +217,7 @@ impl<'a> Renderer<'a> {
             To::Sender { inbox_id, contact_id, source_id } => Address::Sender {
                 inbox_id: InboxId(self.number(inbox_id)),
                 contact_id: contact_id.as_ref().map(|id| ContactId(self.number(id))),
-                source_id: source_id.as_ref().map(|id| self.required(id)),
+                source_id: source_id.as_ref().map(|id| self.id(id)),
             },
             To::Contact { inbox_id, contact } => {
                 Address::Contact { inbox_id: InboxId(self.number(inbox_id)), contact: self.contact(contact) }
@@ -221,7 +232,7 @@ impl<'a> Renderer<'a> {
             email: self.contact_field(templates.email.as_ref()),
             phone_number: templates.phone_number.as_ref().and_then(|template| self.phone(template)),
             avatar_url: self.if_any(templates.avatar_url.as_ref()),
-            identifier: self.contact_field(templates.identifier.as_ref()),
+            identifier: self.identifier(templates.identifier.as_ref()),
         };
         if let (Some(template), Some(email)) = (&templates.email, &contact.email)
             && !looks_like_an_address(email)
@@ -237,6 +248,27 @@ impl<'a> Renderer<'a> {
             self.problem("nobody-named", template, "empty, and nothing else says who this is");
         }
         contact
+    }
+
+    /// Somebody's id, which a spreadsheet may have made something else of.
+    fn id(&mut self, template: &Template) -> String {
+        let id = self.required(template);
+        self.check_damage(template, &id);
+        id
+    }
+
+    fn check_damage(&mut self, template: &Template, id: &str) {
+        if looks_rounded(id) {
+            self.problem("rounded-number", template, ROUNDED);
+        } else if looks_like_a_date(id) {
+            self.warning("date-for-id", template, "a date, where somebody's id is expected");
+        }
+    }
+
+    fn identifier(&mut self, template: Option<&Template>) -> Option<String> {
+        let id = self.contact_field(template)?;
+        self.check_damage(template?, &id);
+        Some(id)
     }
 
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
@@ -446,6 +478,9 @@ impl<'a> Renderer<'a> {
             return;
         }
         self.obey(template, value, whatsapp::parameter);
+        if looks_rounded(value) {
+            self.warning("rounded-number", template, ROUNDED);
+        }
         if checks.stripped != StrippedCheck::Allow && value.contains(STRIPPED) {
             let what = "holds characters that the server takes away";
             match checks.stripped {
@@ -461,6 +496,17 @@ impl<'a> Renderer<'a> {
     }
 }
 
+/// Why a text is no whole number: most often because of what a spreadsheet made of it.
+fn no_number(text: &str) -> (&'static str, &'static str) {
+    if looks_rounded(text) {
+        ("rounded-number", ROUNDED)
+    } else if looks_like_a_date(text) {
+        ("date-for-number", "a date, where a whole number is expected")
+    } else {
+        ("not-a-number", "a whole number is expected")
+    }
+}
+
 /// How to mend what is wrong with a row.
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -471,6 +517,11 @@ fn hint(code: &str) -> Option<&'static str> {
         "phone-doubtful" => {
             "look it up; numbering plans age, so this alone stops nothing (`checks.phones: strict` does)"
         }
+        "rounded-number" => "format the column as text in the spreadsheet, fill it again, and export again",
+        "date-for-number" | "date-for-id" => {
+            "spreadsheets make dates of numbers with a point, a dash or a slash: format the column as text"
+        }
+        "not-a-number" => "digits alone; is it the right column?",
         "liquid" => "take it out of the list, or set `checks.liquid: allow` if it is meant to be evaluated",
         "line-break-or-tab" => "the filter `replace('\\n', ' ')` makes one line of several",
         "template-language" => "the code of an approved translation, such as `en`, `en_US` or `zh_CN`",

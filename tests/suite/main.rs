@@ -20,6 +20,7 @@ mod plans;
 mod problems;
 mod promises;
 mod readme;
+mod reading;
 mod remaining;
 mod resuming;
 mod rooms;
