@@ -16,6 +16,7 @@ mod killed;
 mod lists;
 mod outages;
 mod pacing;
+mod preview;
 mod problems;
 mod promises;
 mod readme;
