@@ -76,7 +76,10 @@ fn which(asked: Option<Preview>, shown: u64, messages: u64) -> String {
     };
     match shown {
         0 => "There is nothing to show".to_owned(),
-        _ if shown == messages => "What would leave".to_owned(),
+        1 if messages == 1 => "What it looks like".to_owned(),
+        _ if shown == messages => "All of them".to_owned(),
+        1 if asked.is_none() => "One of them, which shows what the others are like".to_owned(),
+        1 => "The first of them".to_owned(),
         _ if wanted > shown => format!("The first {} of them: a page shows no more", grouped(shown)),
         _ if asked.is_some() => format!("The first {} of them", grouped(shown)),
         _ => format!("{} of them, which show what the others are like", grouped(shown)),

@@ -6,8 +6,6 @@
 
 mod bubble;
 mod formatting;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 
@@ -99,5 +97,24 @@ fn size(bytes: u64) -> String {
         ..1_000 => format!("{bytes} bytes"),
         ..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes / 100 % 10),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{labelled, size};
+
+    #[test]
+    fn bytes_are_said_in_round_numbers() {
+        let said = [0, 1, 999, 1_000, 1_550, 999_999, 1_000_000, 40 << 20].map(size);
+        assert_eq!(said, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.5 kB", "999.9 kB", "1.0 MB", "41.9 MB"]);
+    }
+
+    #[test]
+    fn a_line_of_the_plan_has_its_label_apart() {
+        assert_eq!(labelled("  to send  6 messages"), ("to send", "6 messages"));
+        assert_eq!(labelled("           and more"), ("", "and more"));
+        assert_eq!(labelled("short"), ("", "short"));
+        assert_eq!(labelled("aaaaaaaaaaé"), ("", "aaaaaaaaaaé"), "a label never ends inside of a letter");
     }
 }

@@ -19,19 +19,31 @@ fn page(project: &Project, words: &[&str]) -> String {
     fs::read_to_string(project.path("page.html")).unwrap()
 }
 
+/// A text of the page as a browser reads it.
+fn unescaped(text: &str) -> String {
+    let entities = [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
+}
+
 /// What a person reads on the page, one text a line; without the time at which it was made.
 fn read(page: &str) -> String {
     let body = page.split_once("</svg>").unwrap().1;
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for part in body.split('<') {
         let (tag, text) = part.split_once('>').unwrap_or(("", part));
         let class = tag.split_once("class=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap_or_default());
-        let text = text.trim();
+        let text = unescaped(text.trim());
         if (!text.is_empty() || !class.is_empty()) && class != "icon" {
             let name = tag.split(' ').next().unwrap_or_default();
             let class = class.split(' ').map(|class| format!(".{class}")).collect::<String>();
             let class = if class == "." { String::new() } else { class };
-            lines.push(format!("{name}{class}: {text}").trim_end_matches([':', ' ']).to_owned());
+            let line = format!("{name}{class}: {text}");
+            // What stands behind an element goes on with its line.
+            match lines.last_mut() {
+                Some(last) if name.starts_with('/') => *last = format!("{last} {text}"),
+                _ if text.is_empty() => lines.push(format!("{name}{class}")),
+                _ => lines.push(line),
+            }
         }
     }
     lines.retain(|line| !line.contains("Made 20"));
@@ -53,44 +65,20 @@ fn each_sample_is_shown_as_its_recipients_would_see_it() {
     }
 }
 
-/// The targets of all attributes of this name.
-fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
-    page.split(name)
-        .skip(1)
-        .map(|rest| rest.trim_start_matches(['"', '\'']).split(['"', '\'']).next().unwrap())
-        .collect()
-}
-
 #[test]
 fn a_page_reaches_for_nothing_outside_of_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    for sample in SAMPLES {
-        let path = folder.path().join("page.html");
-        let done =
-            command().args(["run", &format!("campaigns/{sample}.yaml"), "--dry-run", "--html"]).arg(&path).output();
-        assert_eq!(done.unwrap().status.code(), Some(0));
-        let page = fs::read_to_string(&path).unwrap();
-        assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"), "{sample}");
-        for word in [
-            "src=",
-            "url(",
-            "@import",
-            "<script",
-            "<link",
-            "<img",
-            "<a ",
-            "<iframe",
-            "http-equiv=\"refresh\"",
-            " style=",
-            " on",
-        ] {
-            let tags = page.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| format!("<{tag}>"));
-            let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0.to_owned();
-            let found: Vec<String> = tags.chain([style]).filter(|code| code.contains(word)).collect();
-            assert!(word == " on" || found.is_empty(), "{sample}: {word} in {found:?}");
-        }
-        assert!(attributes(&page, "href=").iter().all(|target| target.starts_with('#')), "{sample}");
+    let page = page(&hostile(), &[]);
+    assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"));
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    assert!(!style.contains("url(") && !style.contains("@import"));
+    let tags: Vec<&str> = page.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag).collect();
+    for tag in &tags {
+        let name = tag.split(' ').next().unwrap();
+        assert!(!["script", "link", "img", "a", "iframe", "object", "embed", "form", "base"].contains(&name), "{tag}");
+        assert!(!tag.contains(" src=") && !tag.contains(" style=") && !tag.contains("refresh"), "{tag}");
+        assert!(tag.split_once("href=").is_none_or(|(_, target)| target.starts_with("\"#")), "{tag}");
     }
+    assert!(tags.len() > 50, "there is something to look at");
 }
 
 const HOSTILE: &str = "</p><script>alert(1)</script> \" onload='x' &lt; & {{7*7}} \u{202e}desrever\u{2066} 👩‍👩‍👧 *b<i>*";
@@ -111,7 +99,7 @@ message:
     name: hello
     language: en
     processed_params: { "1": "{{ v }}" }
-    header_params: { type: document, media_url: "https://example.com/{{ v|urlencode }}", filename: "{{ v }}.pdf" }
+    header_params: { type: document, media_url: "https://example.com/a?b=1&c=2", filename: "{{ v }}.pdf" }
     footer_params: { text_variables: { "1": "{{ v }}" } }
     button_params:
       - { index: 0, sub_type: url, text: "{{ v }}" }
@@ -137,7 +125,7 @@ fn what_a_list_holds_stays_text() {
     assert!(!body.contains(['\u{202e}', '\u{2066}']), "nothing turns the direction of what follows");
     assert!(body.contains(r"\u{202e}desrever\u{2066}"));
     let places = body.matches("desrever").count();
-    assert_eq!(places, 9, "key, name, file, text, footer, two buttons, the template's value, and the address:\n{body}");
+    assert_eq!(places, 8, "key, name, file, text, footer, two buttons, and the template's value:\n{body}");
 }
 
 #[test]
@@ -230,7 +218,7 @@ fn marks_are_drawn_and_lines_kept() {
     let project = offline().list("conversation_id,v\n101,\"*a*\r\n_b_ ~c~ ```d``` https://example.com/x_y_z.\"\n");
     let page = page(&project.message("{ content: '{{ v }}' }"), &[]);
     let text = "<strong>a</strong>\n<em>b</em> <s>c</s> <code>d</code> <span class=\"link\">https://example.com/x_y_z</span>.</p>";
-    assert!(page.contains(text), "{page}");
+    assert!(unescaped(&page).contains(text), "{page}");
 }
 
 #[test]
@@ -261,5 +249,5 @@ fn a_warning_stands_below_its_message() {
 fn attachments_are_named_with_their_kind_and_size() {
     let project = offline().people(1).file("files/terms.pdf", vec![b'x'; 1_500]);
     let page = page(&project.message("{ content: 'x', attachments: ['files/terms.pdf'] }"), &[]);
-    assert!(page.contains("terms.pdf") && page.contains("application/pdf, 1.5 kB"), "{page}");
+    assert!(page.contains("terms.pdf") && unescaped(&page).contains("application/pdf, 1.5 kB"), "{page}");
 }
