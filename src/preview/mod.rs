@@ -94,8 +94,8 @@ fn templates() -> Result<Environment<'static>, Error> {
 fn size(bytes: u64) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
-        ..1_000 => format!("{bytes} bytes"),
-        ..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes / 100 % 10),
+        2..1_000 | 0 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes / 100 % 10),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
     }
 }
