@@ -26,13 +26,15 @@ const MOST: u64 = 200;
 /// Makes sure that the page would not replace a file that the campaign reads.
 pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), Fault> {
     match &args.html {
-        Some(path) if is_one_of(path, &workspace::inputs(spec)) => {
-            let what = format!("the preview would replace {}, which the campaign reads", path.display());
-            let problem = Problem::error("preview-replaces-input", Place::file("--html"), what);
-            Err(vec![problem.hint("give the preview another name")].into())
-        }
+        Some(path) if is_one_of(path, &workspace::inputs(spec)) => Err(would_replace(path, "reads")),
         _ => Ok(()),
     }
+}
+
+fn would_replace(path: &Path, does: &str) -> Fault {
+    let what = format!("the preview would replace {}, which the campaign {does}", path.display());
+    let problem = Problem::error("preview-replaces-input", Place::file("--html"), what);
+    vec![problem.hint("give the preview another name")].into()
 }
 
 /// Writes the page: the chosen messages, or those that were asked for.
@@ -42,6 +44,12 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
         Some(Preview::Some(most)) => first(campaign, most).await?,
         Some(Preview::All) => first(campaign, u64::MAX).await?,
     };
+    let folder = &campaign.spec.folder;
+    let sent = shown.iter().flat_map(|shown| &shown.delivery.message.attachments);
+    let sent: Vec<_> = sent.map(|path| folder.join(path)).collect();
+    if is_one_of(path, &sent) {
+        return Err(would_replace(path, "sends"));
+    }
     let about = About {
         name: &campaign.spec.name,
         description: campaign.spec.description.as_deref(),
@@ -50,7 +58,7 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
         plan: &campaign.plan,
         which: &which(asked, shown.len() as u64, campaign.to_send()),
     };
-    let page = page(&about, &shown, &|path| about_file(path, &campaign.spec.folder))
+    let page = page(&about, &shown, &|path| about_file(path, folder))
         .map_err(|error| Fault::Environment(format!("the preview cannot be made: {error}")))?;
     let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
     file.write_all(page.as_bytes())

@@ -1,5 +1,7 @@
 //! `--html`: the page that shows messages as chat bubbles.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -35,8 +37,8 @@ fn read(page: &str) -> String {
         let text = unescaped(text.trim());
         if (!text.is_empty() || !class.is_empty()) && class != "icon" {
             let name = tag.split(' ').next().unwrap_or_default();
-            let class = class.split(' ').map(|class| format!(".{class}")).collect::<String>();
-            let class = if class == "." { String::new() } else { class };
+            let dot = if class.is_empty() { "" } else { "." };
+            let class = format!("{dot}{}", class.replace(' ', "."));
             let line = format!("{name}{class}: {text}");
             // What stands behind an element goes on with its line.
             match lines.last_mut() {
@@ -88,7 +90,7 @@ fn hostile() -> Project {
     let row = serde_json::json!({ "id": 101, "key": HOSTILE, "v": HOSTILE, "name": HOSTILE });
     offline()
         .spec(
-            r##"
+            r#"
 name: c
 description: "</title><b>&"
 recipients: { file: list.jsonl, key: "{{ key }}" }
@@ -105,7 +107,7 @@ message:
       - { index: 0, sub_type: url, text: "{{ v }}" }
       - { index: 1, sub_type: quick_reply, payload: "{{ v }}" }
 checks: { liquid: allow }
-"##,
+"#,
         )
         .file("list.jsonl", row.to_string())
 }
@@ -167,6 +169,15 @@ fn what_the_campaign_reads_is_never_replaced() {
     assert_eq!(fs::read_to_string(project.path("list.html")).unwrap(), list);
     assert_eq!(fs::read(project.path("spec.html")).unwrap(), fs::read(project.path("campaign.yaml")).unwrap());
     page(&project, &[]);
+}
+
+#[test]
+fn what_the_campaign_sends_is_never_replaced() {
+    let project = offline().people(3).file("files/terms.html", "terms");
+    let project = project.message("{ content: 'x', attachments: ['files/terms.html'] }");
+    let ran = project.run(&["--dry-run", "--html", "files/terms.html"]).exits(2);
+    assert!(ran.stderr.contains("which the campaign sends"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(project.path("files/terms.html")).unwrap(), "terms");
 }
 
 #[test]
