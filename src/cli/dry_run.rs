@@ -7,7 +7,6 @@ use super::exit::Fault;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
 use super::preview;
-
 use crate::ledger::{Lease, Ledger};
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
