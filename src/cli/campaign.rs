@@ -31,6 +31,8 @@ pub(super) struct Campaign {
     pub(super) selection: Selection,
     /// What a look at the pending ones shows, as far as it was asked for.
     pub(super) outlook: Outlook,
+    /// The lines of the plan.
+    pub(super) plan: Vec<String>,
 }
 
 impl Campaign {
@@ -67,6 +69,7 @@ impl Campaign {
             pending: 0,
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
             outlook: Outlook::default(),
+            plan: Vec::new(),
             spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
         };
         let survey = campaign.take_in(list, args, output).await?;
@@ -111,7 +114,7 @@ impl Campaign {
     }
 
     async fn show_plan(
-        &self,
+        &mut self,
         survey: &Survey,
         changes: &Changes,
         args: &RunArgs,
@@ -129,6 +132,7 @@ impl Campaign {
         for line in &lines {
             output.say(line);
         }
+        self.plan = lines;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod flags;
 mod init;
 mod output;
 mod plan;
+mod preview;
 mod reports;
 mod resolve;
 mod run;

@@ -12,7 +12,7 @@ use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
 use super::reports::Targets;
 use super::sandbox::Inside;
-use super::{ask, dry_run, environment, summary, workspace};
+use super::{ask, dry_run, environment, preview, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
@@ -25,6 +25,7 @@ use crate::state::State;
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.list.file, &args.list.vars)?;
     let targets = targets(args, &spec)?;
+    preview::spare_inputs(args, &spec)?;
     let campaign = Campaign::open(args, spec, output).await?;
     if args.dry_run {
         dry_run::show(&campaign, args, output).await?;

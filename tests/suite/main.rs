@@ -17,6 +17,7 @@ mod lists;
 mod outages;
 mod pacing;
 mod plans;
+mod preview;
 mod problems;
 mod promises;
 mod readme;
