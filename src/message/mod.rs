@@ -171,7 +171,7 @@ pub struct HeaderParams {
     pub location: Option<Location>,
 }
 
-/// A pin on a map. Degrees are sent with the digits that the row has.
+/// A pin on a map.
 #[derive(Debug, Clone, serde::Serialize)]
 #[expect(missing_docs, reason = "LiveDesk's own names")]
 pub struct Location {

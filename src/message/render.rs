@@ -427,7 +427,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Degrees go out with the digits that the row has.
+    /// Degrees, which go out as a number.
     fn degrees(&mut self, template: &Template, rule: Rule) -> Number {
         let text = self.ruled(template, rule);
         text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))

@@ -63,7 +63,10 @@ fn each_sample_is_shown_as_its_recipients_would_see_it() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        insta::assert_snapshot!(sample, read(&fs::read_to_string(&path).unwrap()));
+        let mut settings = insta::Settings::clone_current();
+        // By the hours of a window it depends on the time of day how long it takes.
+        settings.add_filter("dt: takes\ndd: .*, by send.window\ndt: when\ndd: .*\n", "");
+        settings.bind(|| insta::assert_snapshot!(sample, read(&fs::read_to_string(&path).unwrap())));
     }
 }
 
@@ -104,7 +107,7 @@ message:
     header_params: { type: document, media_url: "https://example.com/a?b=1&c=2", filename: "{{ v }}.pdf" }
     footer_params: { text_variables: { "1": "{{ v }}" } }
     button_params:
-      - { index: 0, sub_type: url, text: "{{ v }}" }
+      - { index: 0, sub_type: url, text: "{{ v | replace(' ', '') }}" }
       - { index: 1, sub_type: quick_reply, payload: "{{ v }}" }
 checks: { liquid: allow }
 "#,
@@ -208,7 +211,7 @@ fn preview_says_which_messages_a_page_shows() {
     let project = offline().people(250);
     let chosen = page(&project, &[]);
     assert!(chosen.contains("250 messages would leave"));
-    assert_eq!(lines(&chosen), [2], "all are alike, so one shows them");
+    assert_eq!(lines(&chosen), [2, 3, 4], "all are alike, so a few show them");
     assert_eq!(lines(&page(&project, &["--preview", "3"])), [2, 3, 4]);
     assert_eq!(lines(&page(&project, &["--preview", "3", "--only", "150"])), [51]);
     let all = page(&project, &["--preview", "all"]);
