@@ -9,8 +9,9 @@ use super::exit::Fault;
 use super::flags::RunArgs;
 use super::output::{Output, counted};
 use super::plan::Plan;
+use super::ready::Ready;
 use super::summary;
-use super::workspace::{self, List, Opened};
+use super::workspace::{self, List};
 use crate::enroll::Survey;
 use crate::ledger::{Again, Ledger, Sqlite, Totals};
 use crate::outlook::{Outlook, outlook};
@@ -37,18 +38,18 @@ pub(super) struct Campaign {
 
 impl Campaign {
     /// Opens the ledger and takes the list in. Shows the plan.
-    pub(super) async fn open(args: &RunArgs, spec: Arc<Spec>, output: &Output) -> Result<Self, Fault> {
+    pub(super) async fn open(args: &RunArgs, ready: Ready, output: &Output) -> Result<Self, Fault> {
+        let Ready { spec, list, judge } = ready;
         let path = workspace::ledger(&spec, args.ledger.as_deref())?;
         let known = path.exists() && !args.sandbox;
-        let list = match workspace::list(&spec)? {
-            Opened::List(list) => Some(list),
-            Opened::Missing(list) if !known => return Err(missing(&list)),
-            Opened::Missing(list) => {
-                output.say(&format!("{list}: nothing there; continuing from the ledger"));
+        let list = match list {
+            Ok(list) => Some(list),
+            Err(name) if !known => return Err(missing(&name)),
+            Err(name) => {
+                output.say(&format!("{name}: nothing there; continuing from the ledger"));
                 None
             }
         };
-        let judge = workspace::judge(&spec, list.as_ref().and_then(|list| list.rows.columns.as_deref()))?;
         output.aside(&known_before(&spec, &judge));
         let ledger = match (args.dry_run, args.sandbox) {
             (true, _) => Sqlite::rehearsal(Some(&path))?,

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::exit::{Exit, Fault};
 use super::flags::{CheckArgs, ListArgs};
 use super::output::{Output, counted};
-use super::workspace::{self, List, Opened};
+use super::ready::Ready;
+use super::workspace::List;
 use crate::enroll::{Invalid, Manner, Survey, enroll};
 use crate::ledger::{Again, Sqlite};
 use crate::plan::Judge;
@@ -13,12 +14,7 @@ use crate::problem::{Place, Problem, Problems};
 use crate::spec::Spec;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
-    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
-    let list = match workspace::list(&spec)? {
-        Opened::List(list) => list,
-        Opened::Missing(path) => return Err(missing(&path)),
-    };
-    let judge = workspace::judge(&spec, list.rows.columns.as_deref())?;
+    let (spec, list, judge) = Ready::read(&args.list, output).await?.with_list()?;
     output.problems(&known_before(&spec, &judge));
     let ledger = Sqlite::rehearsal(None)?;
     let survey = survey(&ledger, &judge, list, manner(&args.list, None, output), output).await?;

@@ -12,6 +12,7 @@ mod init;
 mod output;
 mod plan;
 mod preview;
+mod ready;
 mod reports;
 mod resolve;
 mod run;

@@ -10,6 +10,7 @@ use super::campaign::Campaign;
 use super::exit::{Exit, Fault};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
+use super::ready::Ready;
 use super::reports::Targets;
 use super::sandbox::Inside;
 use super::{ask, dry_run, environment, preview, summary, workspace};
@@ -23,10 +24,10 @@ use crate::spec::Spec;
 use crate::state::State;
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
-    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
-    let targets = targets(args, &spec)?;
-    preview::spare_inputs(args, &spec)?;
-    let campaign = Campaign::open(args, spec, output).await?;
+    let ready = Ready::read(&args.list, output).await?;
+    let targets = targets(args, &ready.spec)?;
+    preview::spare_inputs(args, &ready.spec)?;
+    let campaign = Campaign::open(args, ready, output).await?;
     if args.dry_run {
         dry_run::show(&campaign, args, output).await?;
         return Ok(Exit::Done);

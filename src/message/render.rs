@@ -150,13 +150,17 @@ impl<'a> Renderer<'a> {
         self.warnings.push(problem.severity(Severity::Warning));
     }
 
+    /// What stands in the spec word for word is wrong there, whatever the row.
     fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
-        let place = Place::line(self.list, self.line);
+        let row = || Place::line(self.list, self.line);
         let problem = match self.templates.origin(template) {
-            Some(origin) => {
-                Problem::error(code, place.in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            _ if template.is_constant() => {
+                Problem::error(code, self.templates.spec.source.place(template.mark), what.to_string())
             }
-            None => Problem::error(code, place, format!("`{}`: {what}", template.key)),
+            Some(origin) => {
+                Problem::error(code, row().in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            }
+            None => Problem::error(code, row(), format!("`{}`: {what}", template.key)),
         };
         match hint(code) {
             Some(hint) => problem.hint(hint),
@@ -457,7 +461,7 @@ impl<'a> Renderer<'a> {
 
     /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
     fn obey(&mut self, template: &Template, value: &str, rule: Rule) {
-        if !template.text.contains('{') {
+        if template.is_constant() {
             return;
         }
         let Err(breach) = rule(value) else { return };

@@ -73,7 +73,16 @@ impl Spec {
     /// # Errors
     /// All problems that were found, each with its place.
     pub fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
-        check::parse(source, folder, vars)
+        match check::draft(source, folder, vars) {
+            (Some(spec), problems) if problems.is_empty() => Ok(spec),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// The same, with what can be made of a spec that has problems: what cannot be used in it is as if it were not
+    /// there. It is good for finding the problems of templates and rows at the same time, and for nothing else.
+    pub fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Self>, Vec<Problem>) {
+        check::draft(source, folder, vars)
     }
 
     /// The same without its hours and dates, for a rehearsal at any time.
@@ -161,6 +170,13 @@ pub struct Template {
     pub text: String,
     /// Where it stands.
     pub mark: Mark,
+}
+
+impl Template {
+    /// Whether it says the same for every row: it has nothing in braces.
+    pub fn is_constant(&self) -> bool {
+        !self.text.contains('{')
+    }
 }
 
 /// Whom a message goes to.

@@ -329,6 +329,8 @@ fn example(name: &str) -> String {
         "index" => "index: 0",
         "sub_type" => "sub_type: url",
         "latitude" => "latitude: \"52.52\"",
+        "from" => "from: \"09:00\"",
+        "timezone" => "timezone: \"{{ timezone }}\"",
         "longitude" => "longitude: \"13.40\"",
         _ => return format!("give `{name}` a value"),
     };

@@ -24,7 +24,7 @@ pub(super) struct Checker<'a> {
     spoiled: Vec<Mark>,
 }
 
-pub(super) fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
+pub(super) fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Spec>, Vec<Problem>) {
     let mut problems = Vec::new();
     let (raw, spoiled) = raw(source, &mut problems);
     let mut checker = Checker { source, problems, spoiled };
@@ -34,10 +34,8 @@ pub(super) fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)])
     problems.dedup();
     let (errors, warnings): (Vec<_>, Vec<_>) =
         problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    match spec {
-        Some(spec) if errors.is_empty() => Ok(Spec { warnings, ..spec }),
-        _ => Err(errors.into_iter().take(MOST_PROBLEMS).collect()),
-    }
+    let spec = spec.map(|spec| Spec { warnings, ..spec });
+    (spec, errors.into_iter().take(MOST_PROBLEMS).collect())
 }
 
 /// The raw shape, if enough of it is there, and the maps that lack something.
@@ -71,17 +69,18 @@ impl Checker<'_> {
     fn spec(&mut self, raw: Raw, folder: PathBuf, overrides: &[(String, String)]) -> Option<Spec> {
         self.contradictions(&raw);
         let name = self.name(&raw.name);
-        let livedesk = self.livedesk(raw.livedesk);
+        let livedesk = self.livedesk(raw.livedesk).or_else(|| self.livedesk(raw::Livedesk::default()));
         let recipients = self.recipients(raw.recipients);
         let vars = self.vars(&raw.vars, overrides);
         let to = self.to(raw.to);
         let message = self.message(raw.message);
-        let send = self.send(&raw.send);
+        // Where a value cannot be used the default stands in for it, to check the rest by.
+        let send = self.send(&raw.send).or_else(|| self.send(&raw::Send::default()));
         let report = self.report(raw.report, &raw.name.value);
         Some(Spec {
             source: self.source.clone(),
             folder,
-            name: name?,
+            name: name.unwrap_or_default(),
             description: raw.description,
             livedesk: livedesk?,
             recipients,
