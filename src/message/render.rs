@@ -3,12 +3,12 @@
 use std::path::{Component, PathBuf};
 
 use jiff::tz::TimeZone;
-use minijinja::Value;
 use serde_json::Number;
 
+use super::template::Context;
 use super::{
     Address, ButtonParams, Contact, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message,
-    TemplateParams, Templates, Variables, template,
+    TemplateParams, Templates, Variables,
 };
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, is_invisible, normalise};
@@ -98,7 +98,7 @@ enum Goes {
 /// problems of a row are found at once; with any problem nothing of it is used.
 struct Renderer<'a> {
     templates: &'a Templates,
-    context: Value,
+    context: Context<'a>,
     list: &'a str,
     line: u64,
     problems: Vec<Problem>,
@@ -107,10 +107,10 @@ struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    fn new(templates: &'a Templates, row: &Row, list: &'a str) -> Self {
+    fn new(templates: &'a Templates, row: &'a Row, list: &'a str) -> Self {
         Self {
             templates,
-            context: template::context(row),
+            context: Context::new(row),
             list,
             line: row.line,
             problems: Vec::new(),

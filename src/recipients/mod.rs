@@ -53,8 +53,8 @@ pub struct Row {
     pub line: u64,
     /// The names of its cells.
     pub columns: Arc<Columns>,
-    /// Its cells, one for each column: text, or whatever a JSON line holds.
-    pub cells: Vec<Value>,
+    /// Its cells, one for each column: text, or whatever a JSON line holds. Shared, for the templates of a row keep it.
+    pub cells: Arc<[Value]>,
 }
 
 impl Row {
