@@ -1,14 +1,14 @@
 //! Taking a list in: every reading of the list is one transaction, so a list with problems changes nothing.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::Sqlite;
 use super::again::{self, Again};
 use super::send::{stored, unstored};
 use crate::ledger::{Entry, Lease, LedgerError};
-use crate::recipients::Row;
+use crate::recipients::{Columns, Row};
 use crate::spec::Spec;
 use crate::state::LeftOut;
 
@@ -64,23 +64,20 @@ impl Sqlite {
     /// The ledger cannot be written.
     pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
         let work = self.alone(move |connection| {
-            let enrolment = enrolment(connection)?;
-            let mut seen = HashMap::new();
+            let mut reading = Reading::new(connection)?;
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
                     Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
                     Entry::Delivery { key, row, message } => {
-                        let columns = columns_id(connection, &mut seen, row)?;
-                        if let Some(first_line) =
-                            deliver(connection, Reading { enrolment, columns }, key, row, message.as_deref())?
-                        {
+                        if let Some(first_line) = reading.deliver(key, row, message.as_deref())? {
                             duplicates.push(Enrolled { line: row.line, first_line });
                             leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
                         }
                     }
                 }
             }
+            drop(reading);
             Ok((duplicates, batch))
         });
         // The batch comes back to be freed where it was made: otherwise both threads meet on the allocator's lock.
@@ -182,25 +179,18 @@ fn enrolment(connection: &Connection) -> Result<i64, LedgerError> {
     Ok(connection.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?)
 }
 
-/// Which reading of the list a row belongs to, and what its columns are.
-#[derive(Clone, Copy)]
-struct Reading {
+/// A reading of the list.
+struct Reading<'c> {
+    connection: &'c Connection,
     enrolment: i64,
-    columns: i64,
+    insert: CachedStatement<'c>,
+    /// The columns of the row before, which are almost always those of the next.
+    columns: Option<(Arc<Columns>, i64)>,
 }
 
-/// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
-/// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was then.
-fn deliver(
-    connection: &Connection,
-    Reading { enrolment, columns }: Reading,
-    key: &str,
-    row: &Row,
-    message: Option<&str>,
-) -> Result<Option<u64>, LedgerError> {
-    let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::unreadable)?;
-    let changed = connection
-        .prepare_cached(
+impl<'c> Reading<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, LedgerError> {
+        let insert = connection.prepare_cached(
             "INSERT INTO delivery (key, line, enrolment, first_enrolment, columns, cells)
              VALUES (?1, ?2, ?3, ?3, ?4, ?5)
              ON CONFLICT (key) DO UPDATE SET
@@ -212,14 +202,39 @@ fn deliver(
                 cells = iif(state = 'pending' OR again > 0, excluded.cells, cells),
                 again = iif(again = 2, ?6 IS NOT sent_as, again)
              WHERE enrolment < excluded.enrolment",
-        )?
-        .execute(params![key, stored(row.line), enrolment, columns, cells, message])?;
-    if changed == 1 {
-        return Ok(None);
+        )?;
+        Ok(Self { connection, enrolment: enrolment(connection)?, insert, columns: None })
     }
-    let line: i64 =
-        connection.prepare_cached("SELECT line FROM delivery WHERE key = ?1")?.query_row([key], |row| row.get(0))?;
-    Ok(Some(unstored(line)))
+
+    /// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
+    /// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was
+    /// then.
+    fn deliver(&mut self, key: &str, row: &Row, message: Option<&str>) -> Result<Option<u64>, LedgerError> {
+        let columns = self.columns_id(&row.columns)?;
+        let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::unreadable)?;
+        let changed = self.insert.execute(params![key, stored(row.line), self.enrolment, columns, cells, message])?;
+        if changed == 1 {
+            return Ok(None);
+        }
+        let mut earlier = self.connection.prepare_cached("SELECT line FROM delivery WHERE key = ?1")?;
+        let line: i64 = earlier.query_row([key], |row| row.get(0))?;
+        Ok(Some(unstored(line)))
+    }
+
+    /// The id of a set of columns, known or new.
+    fn columns_id(&mut self, columns: &Arc<Columns>) -> Result<i64, LedgerError> {
+        if let Some((before, id)) = &self.columns
+            && Arc::ptr_eq(before, columns)
+        {
+            return Ok(*id);
+        }
+        let names = serde_json::to_string(columns.names()).map_err(LedgerError::unreadable)?;
+        self.connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
+        let mut known = self.connection.prepare_cached("SELECT id FROM columns WHERE names = ?1")?;
+        let id = known.query_row([&names], |row| row.get(0))?;
+        self.columns = Some((columns.clone(), id));
+        Ok(id)
+    }
 }
 
 fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) -> Result<(), LedgerError> {
@@ -227,24 +242,4 @@ fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) ->
         .prepare_cached("INSERT INTO left_out (line, key, reason, detail) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![stored(line), key, reason.word(), reason.to_string()])?;
     Ok(())
-}
-
-/// The id of a set of columns, known or new. `seen` spares the question for neighbours.
-fn columns_id(
-    connection: &Connection,
-    seen: &mut HashMap<*const crate::recipients::Columns, i64>,
-    row: &Row,
-) -> Result<i64, LedgerError> {
-    let shared = std::sync::Arc::as_ptr(&row.columns);
-    if let Some(id) = seen.get(&shared) {
-        return Ok(*id);
-    }
-    let names = serde_json::to_string(row.columns.names()).map_err(LedgerError::unreadable)?;
-    connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
-    let id = connection
-        .query_row("SELECT id FROM columns WHERE names = ?1", [&names], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default();
-    seen.insert(shared, id);
-    Ok(id)
 }
