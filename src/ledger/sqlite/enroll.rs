@@ -110,42 +110,16 @@ impl Sqlite {
         let vars = serde_json::to_string(&spec.vars).unwrap_or_default();
         self.alone(move |connection| {
             let now = enrolment(connection)?;
-            let gone = connection.execute(
-                // Whoever was tried stays on record, although nothing is sent to them any more.
-                "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
-                    AND id NOT IN (SELECT delivery FROM history)",
-                [now],
-            )?;
-            // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
-            // read any more has no key, and is known by its line.
-            connection.execute(
-                "DELETE FROM left_out WHERE key = '' AND line IN (
-                    SELECT line FROM delivery d WHERE enrolment < ?1 AND NOT EXISTS (
-                        SELECT 1 FROM left_out l WHERE l.key = d.key AND l.reason <> 'duplicate'))",
-                [now],
-            )?;
-            connection.execute(
-                "DELETE FROM left_out WHERE rowid IN (
-                    SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
-                    WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
-                [now],
-            )?;
-            let retried = again::take_up(connection, now)?;
-            let (new, known, changed) = connection.query_row(
-                "SELECT count(*) FILTER (WHERE first_enrolment = ?1),
-                        count(*) FILTER (WHERE first_enrolment < ?1),
-                        count(*) FILTER (WHERE changed_in = ?1)
-                 FROM delivery WHERE enrolment = ?1",
-                [now],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
-            )?;
+            let read = Read::count(connection, now)?;
+            let gone = if read.earlier > 0 { forget(connection, now)? } else { 0 };
+            let retried = if read.again > 0 { again::take_up(connection, now)? } else { 0 };
             connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
             connection.execute_batch("COMMIT")?;
             trust(connection, false)?;
             Ok(Enrolment {
-                new: unstored(new),
-                known: unstored(known),
-                changed: unstored(changed),
+                new: unstored(read.new),
+                known: unstored(read.known),
+                changed: unstored(read.changed),
                 gone: gone as u64,
                 retried: retried as u64,
                 again: now > 1,
@@ -177,6 +151,60 @@ fn trust(connection: &Connection, ours: bool) -> Result<(), LedgerError> {
 
 fn enrolment(connection: &Connection) -> Result<i64, LedgerError> {
     Ok(connection.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?)
+}
+
+/// What a reading of the list has left in the ledger: counted in one go, for each look at all deliveries takes a while.
+struct Read {
+    new: i64,
+    known: i64,
+    changed: i64,
+    /// Deliveries that only earlier readings saw.
+    earlier: i64,
+    /// Failed ones that are marked to be taken up.
+    again: i64,
+}
+
+impl Read {
+    fn count(connection: &Connection, now: i64) -> Result<Self, LedgerError> {
+        Ok(connection.query_row(
+            "SELECT count(*) FILTER (WHERE enrolment = ?1 AND first_enrolment = ?1),
+                    count(*) FILTER (WHERE enrolment = ?1 AND first_enrolment < ?1),
+                    count(*) FILTER (WHERE enrolment = ?1 AND changed_in = ?1),
+                    count(*) FILTER (WHERE enrolment < ?1),
+                    count(*) FILTER (WHERE again > 0)
+             FROM delivery",
+            [now],
+            |row| {
+                let (new, known, changed) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Self { new, known, changed, earlier: row.get(3)?, again: row.get(4)? })
+            },
+        )?)
+    }
+}
+
+/// Forgets deliveries that the list has no more and that nothing was tried for; gives how many those were.
+fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
+    let gone = connection.execute(
+        // Whoever was tried stays on record, although nothing is sent to them any more.
+        "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
+            AND id NOT IN (SELECT delivery FROM history)",
+        [now],
+    )?;
+    // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be read any
+    // more has no key, and is known by its line.
+    connection.execute(
+        "DELETE FROM left_out WHERE key = '' AND line IN (
+            SELECT line FROM delivery d WHERE enrolment < ?1 AND NOT EXISTS (
+                SELECT 1 FROM left_out l WHERE l.key = d.key AND l.reason <> 'duplicate'))",
+        [now],
+    )?;
+    connection.execute(
+        "DELETE FROM left_out WHERE rowid IN (
+            SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
+            WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
+        [now],
+    )?;
+    Ok(gone)
 }
 
 /// A reading of the list.
