@@ -431,21 +431,20 @@ impl<'a> Renderer<'a> {
     fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
         let checks = self.templates.spec.checks;
         let bytes = value.as_bytes();
-        let has = |wanted: &[u8]| bytes.iter().any(|byte| wanted.contains(byte));
-        if checks.liquid == LiquidCheck::Refuse && bytes.windows(2).any(|pair| matches!(pair, b"{{" | b"{%")) {
+        if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
             self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
         }
         if kind == Goes::ToText {
             return;
         }
-        if has(b"\n\r\t") {
+        if bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
             self.problem(
                 "line-break-or-tab",
                 template,
                 "WhatsApp takes no line breaks and no tabs in a template's value",
             );
         }
-        if bytes.windows(5).any(|five| five == b"     ") {
+        if bytes.array_windows().any(|five| five == b"     ") {
             self.problem("many-spaces", template, "WhatsApp takes at most four spaces in a row in a template's value");
         }
         if is_longer(value, LONGEST_PARAMETER) {
@@ -455,7 +454,9 @@ impl<'a> Renderer<'a> {
                 format!("longer than {LONGEST_PARAMETER} characters, which the server would cut"),
             );
         }
-        if checks.stripped != StrippedCheck::Allow && has(b"<>\"'") {
+        if checks.stripped != StrippedCheck::Allow
+            && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
+        {
             let what = "holds one of `< > \" '`, which the server takes away";
             match checks.stripped {
                 StrippedCheck::Refuse => self.problem("stripped", template, what),

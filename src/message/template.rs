@@ -1,9 +1,10 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
@@ -51,7 +52,7 @@ impl Templates {
     pub fn compile(spec: Arc<Spec>, columns: Option<&Columns>, list: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
-        let mut sources = HashMap::new();
+        let mut sources = HashMap::default();
         for template in templates(&spec) {
             let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
             if let Err(error) = environment.add_template_owned(template.key.clone(), source) {

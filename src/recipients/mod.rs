@@ -10,10 +10,10 @@ mod phone;
 mod suppression;
 mod xlsx;
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde_json::Value;
 
 use crate::problem::{Place, Problem};
