@@ -60,7 +60,7 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
     let ledger = Sqlite::open(path)?;
     ledger.begin_enrolment(&spec, None).await?;
     let entry = |line: usize| {
-        let cells = vec![json!("a cell of twelve"); names.len()];
+        let cells = names.map(|_| json!("a cell of twelve")).into();
         Entry::Delivery {
             key: line.to_string(),
             row: Row { line: line as u64, columns: columns.clone(), cells },

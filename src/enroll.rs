@@ -1,20 +1,30 @@
 //! One pass over the list: every row is judged and handed to the ledger, in one transaction. Checking, rehearsing and
 //! running all go through here, so what a check says is what a run does.
+//!
+//! While the ledger writes some rows, several threads judge those behind them, and the ones behind these are read. Rows
+//! are judged each by itself, so it makes no difference to what is said of them; it is said in the order of the list.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 
 use futures_util::future::join;
 
 use crate::attachment::Folder;
-use crate::ledger::{Again, Enrolment, Entry, LedgerError, Sqlite};
+use crate::ledger::{Again, Enrolled, Enrolment, Entry, LedgerError, Sqlite};
+use crate::message::Delivery;
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, Rows, Unreadable};
 use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
-/// Rows that travel to the ledger together.
+/// Rows that are judged, and travel to the ledger, together.
 const BATCH: usize = 1_000;
+
+/// Threads that judge at most: with so many the ledger is the slowest.
+const MOST_JUDGES: usize = 4;
 
 /// Rewritten phone numbers that are kept as examples.
 const EXAMPLES: usize = 3;
@@ -82,27 +92,22 @@ pub struct Survey {
 pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) -> Result<Survey, LedgerError> {
     let Manner { invalid, again, keep } = manner;
     let spec = judge.templates.spec();
-    let survey = Survey { problems: Problems::new(keep), warnings: Problems::new(keep), ..Survey::default() };
-    let mut pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some(), survey };
-    let mut rows = rows;
+    let mut survey = Survey { problems: Problems::new(keep), warnings: Problems::new(keep), ..Survey::default() };
+    let pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some() };
+    let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_JUDGES);
+    let mut batches = Batches { pass, judges, rows, read: Vec::new() };
     ledger.begin_enrolment(spec, again).await?;
-    let mut next = pass.next_batch(&mut rows);
-    while let Some(batch) = next {
-        // The next rows are judged while the ledger writes these.
-        let (duplicates, following) = join(ledger.enroll(batch), async { pass.next_batch(&mut rows) }).await;
+    batches.read_on();
+    let mut next = batches.judged();
+    while !next.is_empty() {
+        let entries = next.into_iter().filter_map(|judged| survey.count(judged)).collect();
+        let (duplicates, following) = join(ledger.enroll(entries), async { batches.judged() }).await;
         for duplicate in duplicates? {
-            *pass.survey.left_out.entry("duplicate").or_default() += 1;
-            if spec.recipients.on_duplicate == Duplicates::Stop {
-                let place = Place::line(&judge.list, duplicate.line);
-                let problem = Problem::error("duplicate-key", place, "the same key as an earlier row");
-                let problem = problem.hint("remove one of them, or set `recipients.on_duplicate: skip`");
-                pass.survey.problems.extend([problem.detail(format!("line {}", duplicate.first_line))]);
-            }
+            survey.duplicate(&duplicate, judge);
         }
         next = following;
     }
-    pass.survey.warnings.extend(rows.remarks());
-    let mut survey = pass.survey;
+    survey.warnings.extend(batches.rows.remarks());
     if survey.rows == 0 && survey.problems.is_empty() {
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
@@ -115,72 +120,134 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
     Ok(survey)
 }
 
+impl Survey {
+    /// Counts a row, and gives what the ledger is to know of it.
+    fn count(&mut self, Judged { entry, problems, warnings, rewritten }: Judged) -> Option<Entry> {
+        self.rows += 1;
+        self.rewritten.extend(rewritten);
+        self.warnings.extend(warnings);
+        self.problems.extend(problems);
+        if let Some(Entry::LeftOut { reason, .. }) = &entry {
+            *self.left_out.entry(reason.word()).or_default() += 1;
+        }
+        entry
+    }
+
+    fn duplicate(&mut self, duplicate: &Enrolled, judge: &Judge) {
+        *self.left_out.entry("duplicate").or_default() += 1;
+        if judge.templates.spec().recipients.on_duplicate == Duplicates::Stop {
+            let place = Place::line(&judge.list, duplicate.line);
+            let problem = Problem::error("duplicate-key", place, "the same key as an earlier row");
+            let problem = problem.hint("remove one of them, or set `recipients.on_duplicate: skip`");
+            self.problems.extend([problem.detail(format!("line {}", duplicate.first_line))]);
+        }
+    }
+}
+
+/// The list, batch by batch.
+struct Batches<'a> {
+    pass: Pass<'a>,
+    /// How many threads judge.
+    judges: usize,
+    rows: Rows,
+    /// The rows that are judged next.
+    read: Vec<Read>,
+}
+
+type Read = Result<Row, Unreadable>;
+
+impl Batches<'_> {
+    fn read_on(&mut self) {
+        self.read = self.rows.by_ref().take(BATCH).collect();
+    }
+
+    /// The next rows, judged; none at the end of the list. Meanwhile the rows behind them are read.
+    fn judged(&mut self) -> Vec<Judged> {
+        let mut rows = std::mem::take(&mut self.read);
+        let share = rows.len().div_ceil(self.judges).max(1);
+        let mut shares = Vec::with_capacity(self.judges);
+        while !rows.is_empty() {
+            let behind = rows.split_off(share.min(rows.len()));
+            shares.push(rows);
+            rows = behind;
+        }
+        let pass = &self.pass;
+        thread::scope(|scope| {
+            let judge = |rows: Vec<Read>| rows.into_iter().map(|row| pass.judge(row)).collect::<Vec<_>>();
+            let judges: Vec<_> = shares.into_iter().map(|rows| scope.spawn(move || judge(rows))).collect();
+            self.read = self.rows.by_ref().take(BATCH).collect();
+            judges.into_iter().flat_map(|judge| judge.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        })
+    }
+}
+
+/// What is found out about a row by itself.
+#[derive(Default)]
+struct Judged {
+    /// What the ledger is to know of it; nothing of a row that cannot be read.
+    entry: Option<Entry>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    rewritten: Option<(String, String)>,
+}
+
 struct Pass<'a> {
     judge: &'a Judge,
     folder: Folder,
     invalid: Invalid,
     /// Whether it is asked which messages have changed.
     compare: bool,
-    survey: Survey,
 }
 
 impl Pass<'_> {
-    /// The next rows that have a place in the ledger; `None` at the end of the list.
-    fn next_batch(&mut self, rows: &mut Rows) -> Option<Vec<Entry>> {
-        let before = self.survey.rows;
-        let mut batch = Vec::with_capacity(BATCH);
-        for row in rows.by_ref().take(BATCH) {
-            self.survey.rows += 1;
-            match row {
-                Err(Unreadable::Row(problem)) => self.invalid(None, vec![problem], &mut batch),
-                Err(Unreadable::List(problem)) => self.survey.problems.extend([problem]),
-                Ok(row) => self.row(row, &mut batch),
+    fn judge(&self, row: Read) -> Judged {
+        let row = match row {
+            Err(Unreadable::Row(problem)) => return self.invalid(None, vec![problem]),
+            Err(Unreadable::List(problem)) => return Judged { problems: vec![problem], ..Judged::default() },
+            Ok(row) => row,
+        };
+        match self.judge.judge(&row) {
+            Judgement::Deliver(delivery) => self.deliver(row, *delivery),
+            Judgement::LeftOut { key, reason } => {
+                Judged { entry: Some(Entry::LeftOut { line: row.line, key, reason }), ..Judged::default() }
             }
+            Judgement::Invalid(problems) => self.invalid(Some(&row), problems),
         }
-        (self.survey.rows > before).then_some(batch)
     }
 
-    fn row(&mut self, row: Row, batch: &mut Vec<Entry>) {
-        match self.judge.judge(&row) {
-            Judgement::Deliver(delivery) => {
-                let problems: Vec<Problem> = delivery
-                    .message
-                    .attachments
-                    .iter()
-                    .filter_map(|path| self.folder.check(path).err())
-                    .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
-                    .collect();
-                self.survey.rewritten.extend(delivery.rewritten);
-                self.survey.warnings.extend(delivery.warnings);
-                if problems.is_empty() {
-                    let message = self.compare.then(|| delivery.message.fingerprint());
-                    batch.push(Entry::Delivery { key: delivery.key, row, message });
-                } else {
-                    self.invalid(Some(&row), problems, batch);
+    fn deliver(&self, row: Row, delivery: Delivery) -> Judged {
+        let problems: Vec<Problem> = delivery
+            .message
+            .attachments
+            .iter()
+            .filter_map(|path| self.folder.check(path).err())
+            .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
+            .collect();
+        let mut judged = if problems.is_empty() {
+            let message = self.compare.then(|| delivery.message.fingerprint());
+            let entry = Entry::Delivery { key: delivery.key, row, message };
+            Judged { entry: Some(entry), ..Judged::default() }
+        } else {
+            self.invalid(Some(&row), problems)
+        };
+        judged.warnings.splice(..0, delivery.warnings);
+        judged.rewritten = delivery.rewritten;
+        judged
+    }
+
+    fn invalid(&self, row: Option<&Row>, problems: Vec<Problem>) -> Judged {
+        let first = problems.first().map(|first| (first.place.line, first.message()));
+        match (self.invalid, first) {
+            (Invalid::Skip, Some((Some(line), what))) => {
+                let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
+                Judged {
+                    entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what } }),
+                    warnings: problems.into_iter().map(|problem| problem.severity(Severity::Warning)).collect(),
+                    ..Judged::default()
                 }
             }
-            Judgement::LeftOut { key, reason } => self.leave_out(row.line, key, reason, batch),
-            Judgement::Invalid(problems) => self.invalid(Some(&row), problems, batch),
-        }
-    }
-
-    fn invalid(&mut self, row: Option<&Row>, problems: Vec<Problem>, batch: &mut Vec<Entry>) {
-        let Some(first) = problems.first() else { return };
-        let line = first.place.line;
-        match (self.invalid, line) {
-            (Invalid::Skip, Some(line)) => {
-                let reason = LeftOut::Invalid { what: first.message() };
-                let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
-                self.leave_out(line, key, reason, batch);
-                self.survey.warnings.extend(problems.into_iter().map(|problem| problem.severity(Severity::Warning)));
-            }
             // A problem without a line is the list's own, and no row can be left out for it.
-            _ => self.survey.problems.extend(problems),
+            _ => Judged { problems, ..Judged::default() },
         }
-    }
-
-    fn leave_out(&mut self, line: u64, key: String, reason: LeftOut, batch: &mut Vec<Entry>) {
-        *self.survey.left_out.entry(reason.word()).or_default() += 1;
-        batch.push(Entry::LeftOut { line, key, reason });
     }
 }

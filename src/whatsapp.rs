@@ -114,21 +114,23 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
         // LiveDesk's ancestor drops a blank value, and all that follow move up one place.
         return Err(Breach::error("empty", "an empty value", "a template's value cannot be blank"));
     }
-    if value.contains(['\n', '\r', '\t']) {
+    // Each row has several of these, and all that is looked for is ASCII: bytes are ten times as quick.
+    let bytes = value.as_bytes();
+    if bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
         return Err(Breach::error(
             "line-break-or-tab",
             "WhatsApp takes no line breaks and no tabs in a template's value",
             "write it in one line; `>-` folds several into one",
         ));
     }
-    if value.contains("     ") {
+    if bytes.array_windows().any(|five| five == b"     ") {
         return Err(Breach::error(
             "many-spaces",
             "WhatsApp takes at most four spaces in a row in a template's value",
             "remove some",
         ));
     }
-    if value.chars().count() > LONGEST_PARAMETER {
+    if value.len() > LONGEST_PARAMETER && value.chars().count() > LONGEST_PARAMETER {
         let what = format!("longer than {LONGEST_PARAMETER} characters, which the server would cut");
         return Err(Breach::error("too-long", what, "shorten it"));
     }

@@ -74,7 +74,7 @@ impl Campaign {
             spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
         };
         let survey = campaign.take_in(list, args, output).await?;
-        campaign.look_ahead(args).await?;
+        campaign.look_ahead(args, output).await?;
         campaign.show_plan(&survey, &changes, args, output).await?;
         Ok(campaign)
     }
@@ -102,9 +102,10 @@ impl Campaign {
     }
 
     /// Looks at those who are pending, where there is something to see: previews of a dry run, the hours of many zones.
-    async fn look_ahead(&mut self, args: &RunArgs) -> Result<(), Fault> {
-        if args.dry_run || self.spec.send.window.is_some() {
-            self.outlook = outlook(&self.ledger, &self.judge, &self.selection, args.dry_run).await?;
+    async fn look_ahead(&mut self, args: &RunArgs, output: &Output) -> Result<(), Fault> {
+        let previews = args.dry_run && args.preview.is_none() && !output.is_json();
+        if previews || self.spec.send.window.is_some() {
+            self.outlook = outlook(&self.ledger, &self.judge, &self.selection, previews).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! knows rows and templates, not how a request is made.
 
 mod names;
+mod plain;
 mod render;
 mod template;
 

@@ -3,12 +3,12 @@
 use std::path::{Component, PathBuf};
 
 use jiff::tz::TimeZone;
-use minijinja::Value;
 use serde_json::Number;
 
+use super::template::Context;
 use super::{
     Address, ButtonParams, Contact, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message,
-    TemplateParams, Templates, Variables, template,
+    TemplateParams, Templates, Variables,
 };
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::damage::{looks_like_a_date, looks_rounded};
@@ -110,7 +110,7 @@ enum Goes {
 /// problems of a row are found at once; with any problem nothing of it is used.
 struct Renderer<'a> {
     templates: &'a Templates,
-    context: Value,
+    context: Context<'a>,
     list: &'a str,
     line: u64,
     problems: Vec<Problem>,
@@ -119,10 +119,10 @@ struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    fn new(templates: &'a Templates, row: &Row, list: &'a str) -> Self {
+    fn new(templates: &'a Templates, row: &'a Row, list: &'a str) -> Self {
         Self {
             templates,
-            context: template::context(row),
+            context: Context::new(row),
             list,
             line: row.line,
             problems: Vec::new(),
@@ -182,7 +182,7 @@ impl<'a> Renderer<'a> {
         if text.trim_matches(is_invisible).is_empty() {
             self.problem("empty", template, "empty");
         }
-        text.trim().to_owned()
+        trimmed(text)
     }
 
     /// A text that is left out of the request when the row has none.
@@ -277,7 +277,7 @@ impl<'a> Renderer<'a> {
 
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
         let text = self.if_any(template)?;
-        if let Some(template) = template.filter(|_| text.chars().count() > LONGEST_CONTACT_FIELD) {
+        if let Some(template) = template.filter(|_| is_longer(&text, LONGEST_CONTACT_FIELD)) {
             self.problem("too-long", template, format!("longer than {LONGEST_CONTACT_FIELD} characters"));
         }
         Some(text)
@@ -353,7 +353,7 @@ impl<'a> Renderer<'a> {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim_matches(is_invisible).is_empty() {
             self.problem("empty", template, "empty");
-        } else if text.chars().count() > LONGEST_CONTENT {
+        } else if is_longer(&text, LONGEST_CONTENT) {
             self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
         }
         self.check_value(template, &text, Goes::ToText);
@@ -472,10 +472,12 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away.
+    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is ASCII,
+    /// so bytes are looked at, which takes a tenth of the time of looking for texts.
     fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
         let checks = self.templates.spec.checks;
-        if checks.liquid == LiquidCheck::Refuse && (value.contains("{{") || value.contains("{%")) {
+        let bytes = value.as_bytes();
+        if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
             self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
         }
         if kind == Goes::ToText {
@@ -485,7 +487,9 @@ impl<'a> Renderer<'a> {
         if looks_rounded(value) {
             self.warning("rounded-number", template, ROUNDED);
         }
-        if checks.stripped != StrippedCheck::Allow && value.contains(STRIPPED) {
+        if checks.stripped != StrippedCheck::Allow
+            && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
+        {
             let what = "holds characters that the server takes away";
             match checks.stripped {
                 StrippedCheck::Refuse => self.problem("stripped", template, what),
@@ -509,6 +513,17 @@ fn no_number(text: &str) -> (&'static str, &'static str) {
     } else {
         ("not-a-number", "a whole number is expected")
     }
+}
+
+/// The text without outer white space; most have none.
+fn trimmed(text: String) -> String {
+    let inner = text.trim();
+    if inner.len() == text.len() { text } else { inner.to_owned() }
+}
+
+/// Whether a text has more characters than `most`; it never has more than bytes.
+fn is_longer(text: &str, most: usize) -> bool {
+    text.len() > most && text.chars().count() > most
 }
 
 /// How to mend what is wrong with a row.

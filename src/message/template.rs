@@ -1,12 +1,15 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
+use super::plain::Plain;
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
 use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
@@ -22,6 +25,8 @@ pub(super) const WHOLE_ROW: &str = "row";
 pub struct Templates {
     pub(super) spec: Arc<Spec>,
     environment: Environment<'static>,
+    /// Those that need no engine, by their keys.
+    plain: HashMap<String, Plain>,
     /// Where each template's value comes from, by its key.
     sources: HashMap<String, Origin>,
     /// What a person should know about them.
@@ -47,7 +52,7 @@ impl Templates {
     pub fn compile(spec: Arc<Spec>, columns: Option<&Columns>, list: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
-        let mut sources = HashMap::new();
+        let mut sources = HashMap::default();
         for template in templates(&spec) {
             let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
             if let Err(error) = environment.add_template_owned(template.key.clone(), source) {
@@ -55,6 +60,7 @@ impl Templates {
             }
         }
         let branches = branches(&spec, &mut environment);
+        let plain = plain(&spec);
         let known = Known { spec: &spec, environment: &environment, columns, list };
         for template in templates(&spec) {
             let names = known.names(template);
@@ -63,7 +69,11 @@ impl Templates {
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
-        if problems.is_empty() { Ok(Self { spec, environment, sources, warnings, branches }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { spec, environment, plain, sources, warnings, branches })
+        } else {
+            Err(problems)
+        }
     }
 
     /// What a person should know about the templates.
@@ -78,9 +88,9 @@ impl Templates {
 
     /// Which way the row goes wherever the templates branch: rows of one kind give the same text.
     pub fn way(&self, row: &Row) -> String {
-        let context = context(row);
+        let context = Context::new(row);
         let takes = |name: &String| {
-            let rendered = self.environment.get_template(name).and_then(|branch| branch.render(context.clone()));
+            let rendered = self.environment.get_template(name).and_then(|branch| branch.render(context.variables()));
             // A condition on something of the template's own, such as a loop's variable, cannot be asked from outside.
             rendered.unwrap_or_default()
         };
@@ -96,31 +106,40 @@ impl Templates {
     ///
     /// # Errors
     /// Why it gives none, naming the expression of the template and never its value.
-    pub(super) fn text(&self, template: &Template, context: &Value) -> Result<String, String> {
-        if !template.text.contains('{') && !is_condition(&self.spec, template) {
-            // Nothing to render; the engine takes off one line break at the end, and so must this.
-            let text = &template.text;
-            return Ok(text.strip_suffix('\n').unwrap_or(text).to_owned());
+    pub(super) fn text(&self, template: &Template, context: &Context<'_>) -> Result<String, String> {
+        if let Some(text) = self.plain.get(&template.key).and_then(|plain| plain.text(context.row)) {
+            return Ok(text);
         }
-        self.environment.get_template(&template.key).and_then(|compiled| compiled.render(context.clone())).map_err(
-            |error| {
-                let source =
-                    if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
-                explain(&error, &source)
-            },
-        )
+        let compiled = self.environment.get_template(&template.key);
+        compiled.and_then(|compiled| compiled.render(context.variables())).map_err(|error| {
+            let source =
+                if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
+            explain(&error, &source)
+        })
     }
 
     /// Whether the row satisfies `recipients.where`.
     pub(super) fn wanted(&self, row: &Row) -> Result<bool, String> {
         let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
-        self.text(condition, &context(row)).map(|text| !text.is_empty())
+        self.text(condition, &Context::new(row)).map(|text| !text.is_empty())
     }
 }
 
-/// The variables of a row for all its templates.
-pub(super) fn context(row: &Row) -> Value {
-    Value::from_object(RowVariables(Arc::new(Cells(row.clone()))))
+/// A row as its templates see it.
+pub(super) struct Context<'a> {
+    row: &'a Row,
+    /// What the engine wants of it, made for the first template that needs the engine.
+    variables: OnceCell<Value>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) const fn new(row: &'a Row) -> Self {
+        Self { row, variables: OnceCell::new() }
+    }
+
+    fn variables(&self) -> Value {
+        self.variables.get_or_init(|| Value::from_object(RowVariables(Arc::new(Cells(self.row.clone()))))).clone()
+    }
 }
 
 /// Columns by their names, and all of them under [`WHOLE_ROW`].
@@ -219,6 +238,12 @@ fn branches(spec: &Spec, environment: &mut Environment<'static>) -> Vec<String> 
         environment.add_template_owned(name.clone(), source).ok().map(|()| name)
     });
     compiled.collect()
+}
+
+/// The templates that need no engine.
+fn plain(spec: &Spec) -> HashMap<String, Plain> {
+    let texts = templates(spec).into_iter().filter(|template| !is_condition(spec, template));
+    texts.filter_map(|template| Some((template.key.clone(), Plain::of(&template.text)?))).collect()
 }
 
 /// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.

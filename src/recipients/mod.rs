@@ -16,10 +16,10 @@ mod quotes;
 mod suppression;
 mod xlsx;
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde_json::Value;
 
 use crate::problem::{Place, Problem};
@@ -59,8 +59,8 @@ pub struct Row {
     pub line: u64,
     /// The names of its cells.
     pub columns: Arc<Columns>,
-    /// Its cells, one for each column: text, or whatever a JSON line holds.
-    pub cells: Vec<Value>,
+    /// Its cells, one for each column: text, or whatever a JSON line holds. Shared, for the templates of a row keep it.
+    pub cells: Arc<[Value]>,
 }
 
 impl Row {

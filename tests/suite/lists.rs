@@ -1,5 +1,6 @@
 //! Whatever a list is written in, the same people get the same message.
 
+use std::fmt::Write;
 use std::fs;
 
 use crate::harness::{Desk, Project};
@@ -70,4 +71,26 @@ fn a_list_from_standard_input_is_sent_to() {
     let project = Project::at(&desk).setting("recipients: '-'");
     project.run_with_input(&[], "conversation_id\n101\n102\n").exits(0);
     assert_eq!(desk.addressed().len(), 2);
+}
+
+#[test]
+fn what_is_wrong_with_rows_is_told_in_the_order_of_the_list() {
+    // Far more rows than are judged together. Each thirteenth has no name, each seventeenth the key of the row before it.
+    let (empty, repeated) = (|row: u64| row % 13 == 5, |row: u64| row % 17 == 9);
+    let mut list = "conversation_id,name\n".to_owned();
+    for row in 0..5_500 {
+        let (id, name) = (1_000 + row - u64::from(repeated(row)), if empty(row) { "" } else { "Ada" });
+        writeln!(list, "{id},{name}").unwrap();
+    }
+    let lines = |of: &dyn Fn(u64) -> bool| (0..5_500).filter(|row| of(*row)).map(|row| row + 2).collect::<Vec<_>>();
+    // Of a row that is wrong itself, nobody asks whether its key was there before; nor is its key taken.
+    let told = |row| repeated(row) && !empty(row) && !empty(row - 1);
+    let project = Project::at(&Desk::friendly()).setting("recipients: { file: list.csv, on_duplicate: stop }");
+    let project = project.message("{ content: '{{ name }}' }").list(&list);
+    let problems = project.campaign(&["check", "campaign.yaml", "--all", "--format", "json"]).exits(2).json();
+    for (code, expected) in [("empty", lines(&empty)), ("duplicate-key", lines(&told))] {
+        let found: Vec<u64> =
+            problems.iter().filter(|one| one["code"] == code).map(|one| one["line"].as_u64().unwrap()).collect();
+        assert_eq!(found, expected, "{code}");
+    }
 }

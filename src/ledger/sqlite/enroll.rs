@@ -1,14 +1,14 @@
 //! Taking a list in: every reading of the list is one transaction, so a list with problems changes nothing.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::Sqlite;
 use super::again::{self, Again};
 use super::send::{stored, unstored};
 use crate::ledger::{Entry, Lease, LedgerError};
-use crate::recipients::Row;
+use crate::recipients::{Columns, Row};
 use crate::spec::Spec;
 use crate::state::LeftOut;
 
@@ -47,6 +47,7 @@ impl Sqlite {
     pub async fn begin_enrolment(&self, spec: &Spec, again: Option<Again>) -> Result<(), LedgerError> {
         let name = spec.name.clone();
         self.alone(move |connection| {
+            trust(connection, true)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
@@ -63,23 +64,20 @@ impl Sqlite {
     /// The ledger cannot be written.
     pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
         let work = self.alone(move |connection| {
-            let enrolment = enrolment(connection)?;
-            let mut seen = HashMap::new();
+            let mut reading = Reading::new(connection)?;
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
                     Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
                     Entry::Delivery { key, row, message } => {
-                        let columns = columns_id(connection, &mut seen, row)?;
-                        if let Some(first_line) =
-                            deliver(connection, Reading { enrolment, columns }, key, row, message.as_deref())?
-                        {
+                        if let Some(first_line) = reading.deliver(key, row, message.as_deref())? {
                             duplicates.push(Enrolled { line: row.line, first_line });
                             leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
                         }
                     }
                 }
             }
+            drop(reading);
             Ok((duplicates, batch))
         });
         // The batch comes back to be freed where it was made: otherwise both threads meet on the allocator's lock.
@@ -112,41 +110,16 @@ impl Sqlite {
         let vars = serde_json::to_string(&spec.vars).unwrap_or_default();
         self.alone(move |connection| {
             let now = enrolment(connection)?;
-            let gone = connection.execute(
-                // Whoever was tried stays on record, although nothing is sent to them any more.
-                "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
-                    AND id NOT IN (SELECT delivery FROM history)",
-                [now],
-            )?;
-            // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be
-            // read any more has no key, and is known by its line.
-            connection.execute(
-                "DELETE FROM left_out WHERE key = '' AND line IN (
-                    SELECT line FROM delivery d WHERE enrolment < ?1 AND NOT EXISTS (
-                        SELECT 1 FROM left_out l WHERE l.key = d.key AND l.reason <> 'duplicate'))",
-                [now],
-            )?;
-            connection.execute(
-                "DELETE FROM left_out WHERE rowid IN (
-                    SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
-                    WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
-                [now],
-            )?;
-            let retried = again::take_up(connection, now)?;
-            let (new, known, changed) = connection.query_row(
-                "SELECT count(*) FILTER (WHERE first_enrolment = ?1),
-                        count(*) FILTER (WHERE first_enrolment < ?1),
-                        count(*) FILTER (WHERE changed_in = ?1)
-                 FROM delivery WHERE enrolment = ?1",
-                [now],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
-            )?;
+            let read = Read::count(connection, now)?;
+            let gone = if read.earlier > 0 { forget(connection, now)? } else { 0 };
+            let retried = if read.again > 0 { again::take_up(connection, now)? } else { 0 };
             connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
             connection.execute_batch("COMMIT")?;
+            trust(connection, false)?;
             Ok(Enrolment {
-                new: unstored(new),
-                known: unstored(known),
-                changed: unstored(changed),
+                new: unstored(read.new),
+                known: unstored(read.known),
+                changed: unstored(read.changed),
                 gone: gone as u64,
                 retried: retried as u64,
                 again: now > 1,
@@ -160,33 +133,92 @@ impl Sqlite {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
-        self.alone(|connection| Ok(connection.execute_batch("ROLLBACK")?)).await
+        self.alone(|connection| {
+            connection.execute_batch("ROLLBACK")?;
+            trust(connection, false)
+        })
+        .await
     }
+}
+
+/// Whether SQLite takes our word that rows keep to the constraints of the tables: while a list is taken in, each state is
+/// the default, and each id of columns one that was just looked up. To check that takes SQLite as long as to insert the row.
+fn trust(connection: &Connection, ours: bool) -> Result<(), LedgerError> {
+    let (checks, keys) = if ours { ("ON", "OFF") } else { ("OFF", "ON") };
+    let settings = format!("PRAGMA ignore_check_constraints = {checks}; PRAGMA foreign_keys = {keys};");
+    Ok(connection.execute_batch(&settings)?)
 }
 
 fn enrolment(connection: &Connection) -> Result<i64, LedgerError> {
     Ok(connection.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?)
 }
 
-/// Which reading of the list a row belongs to, and what its columns are.
-#[derive(Clone, Copy)]
-struct Reading {
-    enrolment: i64,
-    columns: i64,
+/// What a reading of the list has left in the ledger: counted in one go, for each look at all deliveries takes a while.
+struct Read {
+    new: i64,
+    known: i64,
+    changed: i64,
+    /// Deliveries that only earlier readings saw.
+    earlier: i64,
+    /// Failed ones that are marked to be taken up.
+    again: i64,
 }
 
-/// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
-/// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was then.
-fn deliver(
-    connection: &Connection,
-    Reading { enrolment, columns }: Reading,
-    key: &str,
-    row: &Row,
-    message: Option<&str>,
-) -> Result<Option<u64>, LedgerError> {
-    let cells = serde_json::to_string(&row.cells).map_err(LedgerError::unreadable)?;
-    let changed = connection
-        .prepare_cached(
+impl Read {
+    fn count(connection: &Connection, now: i64) -> Result<Self, LedgerError> {
+        Ok(connection.query_row(
+            "SELECT count(*) FILTER (WHERE enrolment = ?1 AND first_enrolment = ?1),
+                    count(*) FILTER (WHERE enrolment = ?1 AND first_enrolment < ?1),
+                    count(*) FILTER (WHERE enrolment = ?1 AND changed_in = ?1),
+                    count(*) FILTER (WHERE enrolment < ?1),
+                    count(*) FILTER (WHERE again > 0)
+             FROM delivery",
+            [now],
+            |row| {
+                let (new, known, changed) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Self { new, known, changed, earlier: row.get(3)?, again: row.get(4)? })
+            },
+        )?)
+    }
+}
+
+/// Forgets deliveries that the list has no more and that nothing was tried for; gives how many those were.
+fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
+    let gone = connection.execute(
+        // Whoever was tried stays on record, although nothing is sent to them any more.
+        "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
+            AND id NOT IN (SELECT delivery FROM history)",
+        [now],
+    )?;
+    // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be read any
+    // more has no key, and is known by its line.
+    connection.execute(
+        "DELETE FROM left_out WHERE key = '' AND line IN (
+            SELECT line FROM delivery d WHERE enrolment < ?1 AND NOT EXISTS (
+                SELECT 1 FROM left_out l WHERE l.key = d.key AND l.reason <> 'duplicate'))",
+        [now],
+    )?;
+    connection.execute(
+        "DELETE FROM left_out WHERE rowid IN (
+            SELECT min(l.rowid) FROM left_out l JOIN delivery d ON d.key = l.key
+            WHERE l.reason <> 'duplicate' AND d.enrolment < ?1 GROUP BY l.key)",
+        [now],
+    )?;
+    Ok(gone)
+}
+
+/// A reading of the list.
+struct Reading<'c> {
+    connection: &'c Connection,
+    enrolment: i64,
+    insert: CachedStatement<'c>,
+    /// The columns of the row before, which are almost always those of the next.
+    columns: Option<(Arc<Columns>, i64)>,
+}
+
+impl<'c> Reading<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, LedgerError> {
+        let insert = connection.prepare_cached(
             "INSERT INTO delivery (key, line, enrolment, first_enrolment, columns, cells)
              VALUES (?1, ?2, ?3, ?3, ?4, ?5)
              ON CONFLICT (key) DO UPDATE SET
@@ -198,14 +230,39 @@ fn deliver(
                 cells = iif(state = 'pending' OR again > 0, excluded.cells, cells),
                 again = iif(again = 2, ?6 IS NOT sent_as, again)
              WHERE enrolment < excluded.enrolment",
-        )?
-        .execute(params![key, stored(row.line), enrolment, columns, cells, message])?;
-    if changed == 1 {
-        return Ok(None);
+        )?;
+        Ok(Self { connection, enrolment: enrolment(connection)?, insert, columns: None })
     }
-    let line: i64 =
-        connection.prepare_cached("SELECT line FROM delivery WHERE key = ?1")?.query_row([key], |row| row.get(0))?;
-    Ok(Some(unstored(line)))
+
+    /// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
+    /// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was
+    /// then.
+    fn deliver(&mut self, key: &str, row: &Row, message: Option<&str>) -> Result<Option<u64>, LedgerError> {
+        let columns = self.columns_id(&row.columns)?;
+        let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::unreadable)?;
+        let changed = self.insert.execute(params![key, stored(row.line), self.enrolment, columns, cells, message])?;
+        if changed == 1 {
+            return Ok(None);
+        }
+        let mut earlier = self.connection.prepare_cached("SELECT line FROM delivery WHERE key = ?1")?;
+        let line: i64 = earlier.query_row([key], |row| row.get(0))?;
+        Ok(Some(unstored(line)))
+    }
+
+    /// The id of a set of columns, known or new.
+    fn columns_id(&mut self, columns: &Arc<Columns>) -> Result<i64, LedgerError> {
+        if let Some((before, id)) = &self.columns
+            && Arc::ptr_eq(before, columns)
+        {
+            return Ok(*id);
+        }
+        let names = serde_json::to_string(columns.names()).map_err(LedgerError::unreadable)?;
+        self.connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
+        let mut known = self.connection.prepare_cached("SELECT id FROM columns WHERE names = ?1")?;
+        let id = known.query_row([&names], |row| row.get(0))?;
+        self.columns = Some((columns.clone(), id));
+        Ok(id)
+    }
 }
 
 fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) -> Result<(), LedgerError> {
@@ -213,24 +270,4 @@ fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) ->
         .prepare_cached("INSERT INTO left_out (line, key, reason, detail) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![stored(line), key, reason.word(), reason.to_string()])?;
     Ok(())
-}
-
-/// The id of a set of columns, known or new. `seen` spares the question for neighbours.
-fn columns_id(
-    connection: &Connection,
-    seen: &mut HashMap<*const crate::recipients::Columns, i64>,
-    row: &Row,
-) -> Result<i64, LedgerError> {
-    let shared = std::sync::Arc::as_ptr(&row.columns);
-    if let Some(id) = seen.get(&shared) {
-        return Ok(*id);
-    }
-    let names = serde_json::to_string(row.columns.names()).map_err(LedgerError::unreadable)?;
-    connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
-    let id = connection
-        .query_row("SELECT id FROM columns WHERE names = ?1", [&names], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default();
-    seen.insert(shared, id);
-    Ok(id)
 }

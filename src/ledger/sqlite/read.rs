@@ -111,6 +111,9 @@ impl Sqlite {
                 totals.left_out.insert(row.get(0)?, count);
                 *totals.states.entry(State::Skipped).or_default() += count;
             }
+            if totals.of(State::Failed) + totals.of(State::Unknown) == 0 {
+                return Ok(totals);
+            }
             let mut statement = connection.prepare(
                 "SELECT state, coalesce(error_code, ''), coalesce(iif(count(DISTINCT error) > 1, 'for example ', '') || min(error), ''), count(*)
                  FROM seen

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, ToSql, params};
+use serde_json::Value;
 
 use super::Sqlite;
 use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
@@ -209,10 +210,11 @@ fn leases(connection: &Connection, condition: &str, values: &[&dyn ToSql]) -> Re
 }
 
 fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> {
+    let cells: Vec<Value> = json(&row.get::<_, String>(4)?)?;
     Ok(Lease {
         id: row.get(0)?,
         key: row.get(1)?,
-        row: Row { line: unstored(row.get(2)?), columns, cells: json(&row.get::<_, String>(4)?)? },
+        row: Row { line: unstored(row.get(2)?), columns, cells: cells.into() },
         attempts: row.get(5)?,
         contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
         conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
