@@ -93,7 +93,7 @@ impl Case {
             match row {
                 Ok(row) => {
                     let cells: Vec<Value> =
-                        row.columns.names().iter().zip(&row.cells).map(|(name, cell)| json!({ name: cell })).collect();
+                        row.columns.names().iter().zip(row.cells.iter()).map(|(name, cell)| json!({ name: cell })).collect();
                     writeln!(text, "{}: {}", row.line, Value::Array(cells)).unwrap();
                 }
                 Err(Unreadable::Row(problem)) => writeln!(text, "unreadable row: {}", problem.code).unwrap(),
