@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::corrections;
 use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
@@ -100,7 +101,8 @@ impl Templates {
         if !template.text.contains('{') && !is_condition(&self.spec, template) {
             // Nothing to render; the engine takes off one line break at the end, and so must this.
             let text = &template.text;
-            return Ok(text.strip_suffix('\n').unwrap_or(text).to_owned());
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            return Ok(text.strip_suffix('\r').unwrap_or(text).to_owned());
         }
         self.environment.get_template(&template.key).and_then(|compiled| compiled.render(context.clone())).map_err(
             |error| {
@@ -156,8 +158,7 @@ impl Object for Cells {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
-    // Jinja has Python's methods: `name.upper()`.
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    corrections::correct(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -537,6 +537,17 @@ CASES = {
         "{{ 'ß' == 'ss' }} {{ 'é' == 'e\u0301' }}",
         "{{ ['é', 'z', 'e']|sort|join }}",
     ]),
+    "what Jinja2 has not": ({"count": "3", "words": "a b"}, [
+        "{{ count }} item{{ count|pluralize }}",
+        "1 item{{ '1'|pluralize }}",
+        "12 item{{ '12'|pluralize }}",
+        "{{ count }} {{ count|pluralize('berry', 'berries') }}",
+        "{{ 1|pluralize('y', 'ies') }} {{ 0|pluralize('y', 'ies') }}",
+        "{{ [1]|pluralize }}x",
+        "{{ words|pluralize }}",
+        "{{ words|split|join('+') }}",
+        "{{ words|lines|join('+') }}",
+    ]),
     "dates are texts": ({"day": "2026-03-07", "german": "07.03.2026", "time": "2026-03-07T14:05:00Z"}, [
         "{{ day }} {{ german }}",
         "{{ day[:4] }}/{{ day[5:7] }}",

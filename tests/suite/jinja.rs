@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use campaign::message::Templates;
 use campaign::problem::Problem;
 use campaign::recipients::{Columns, Row};
 use campaign::spec::{Source, Spec};
-use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
