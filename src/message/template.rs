@@ -8,6 +8,7 @@ use foldhash::HashMap;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::corrections;
 use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
 use super::plain::Plain;
 use crate::problem::{Place, Problem, Severity, did_you_mean};
@@ -175,8 +176,7 @@ impl Object for Cells {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
-    // Jinja has Python's methods: `name.upper()`.
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    corrections::correct(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -313,9 +313,24 @@ impl Known<'_> {
             if unknown && told.insert(name.text.as_str()) {
                 let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
                 problems.push(self.unknown(template, name, is_guarded));
+            } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
+                problems.push(self.compared(template, name));
             }
         }
         problems
+    }
+
+    /// Whether the name is that of a column, whose cells are texts in every list but JSON Lines.
+    fn is_text(&self, name: &Name) -> bool {
+        matches!(name.of, Of::Variable { .. } | Of::Cell) && self.columns.is_some() && self.is_column(&name.text)
+    }
+
+    /// The engine finds every text greater than any number, and equal to none; Jinja2 refuses the first.
+    fn compared(&self, template: &Template, name: &Name) -> Problem {
+        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let text = &name.text;
+        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, compared with a number"))
+            .hint("make a number of it before: `total|float >= 1000`")
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
