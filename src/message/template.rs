@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -17,6 +18,9 @@ use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateP
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
 const FUEL: u64 = 100_000;
+
+/// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
 pub(super) const WHOLE_ROW: &str = "row";
@@ -66,7 +70,7 @@ impl Templates {
         for template in templates(&spec) {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
-            sources.insert(template.key.clone(), origin(template, &names));
+            sources.insert(template.key.clone(), origin(template, &names, &environment));
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
@@ -112,7 +116,9 @@ impl Templates {
             return Ok(text);
         }
         let compiled = self.environment.get_template(&template.key);
-        compiled.and_then(|compiled| compiled.render(context.variables())).map_err(|error| {
+        let mut text = Bounded::default();
+        let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
+        rendered.and_then(|_| text.finished()).map_err(|error| {
             let source =
                 if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
             explain(&error, &source)
@@ -123,6 +129,30 @@ impl Templates {
     pub(super) fn wanted(&self, row: &Row) -> Result<bool, String> {
         let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
         self.text(condition, &Context::new(row)).map(|text| !text.is_empty())
+    }
+}
+
+/// A text that is being rendered. A loop over long cells ends here: fuel bounds steps, not what they write.
+#[derive(Default)]
+struct Bounded(Vec<u8>);
+
+impl Bounded {
+    fn finished(self) -> Result<String, Error> {
+        String::from_utf8(self.0).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST_TEXT {
+            return Err(io::Error::other("too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -274,6 +304,7 @@ fn explain(error: &Error, source: &str) -> String {
     match error.kind() {
         ErrorKind::UndefinedError if error.detail() == Some("null") => format!("`{expression}` is null"),
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
+        ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
         ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
         kind => format!("{kind} in `{expression}`"),
     }
@@ -376,12 +407,14 @@ fn suggestion(name: &str, known: &[&str], among: &str) -> String {
         .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
 }
 
-fn origin(template: &Template, names: &[Name]) -> Origin {
-    let mut columns: Vec<&str> = names
-        .iter()
-        .filter(|name| matches!(name.of, Of::Variable { .. } | Of::Cell))
-        .map(|name| name.text.as_str())
-        .collect();
+fn origin(template: &Template, names: &[Name], environment: &Environment<'_>) -> Origin {
+    // Constants and the engine's own functions are no columns.
+    let is_column = |name: &&Name| match name.of {
+        Of::Variable { .. } => environment.globals().all(|(global, _)| global != name.text),
+        Of::Cell => true,
+        Of::Filter | Of::Test => false,
+    };
+    let mut columns: Vec<&str> = names.iter().filter(is_column).map(|name| name.text.as_str()).collect();
     columns.sort_unstable();
     columns.dedup();
     let key = &template.key;
