@@ -59,12 +59,13 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
     };
     let (before, after) = (at.checked_sub(1), Some(at + 1));
     let name = |text: &str, of, range: &Range<usize>| {
-        let last = match (&of, token(Some(at + 1))) {
-            (Of::Cell, Some(Token::BracketOpen)) => at + 3,
-            (Of::Cell, _) => at + 2,
-            _ => at,
+        let last = match (&of, token(after)) {
+            (Of::Cell, Some(Token::BracketOpen)) => Some(at + 3),
+            (Of::Cell, _) => Some(at + 2),
+            (Of::Variable { .. }, _) => Some(at),
+            (Of::Filter | Of::Test, _) => None,
         };
-        let meets_number = meets_number(tokens, at, last);
+        let meets_number = last.is_some_and(|last| meets_number(tokens, at, last));
         Some(Name { text: text.to_owned(), of, range: range.clone(), meets_number })
     };
     match (token(before), *text) {
