@@ -290,7 +290,7 @@ impl Known<'_> {
                 let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
                 problems.push(self.unknown(template, name, is_guarded));
             } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
-                problems.push(self.compared(template, name));
+                problems.push(self.text_for_number(template, name));
             }
         }
         problems
@@ -301,12 +301,12 @@ impl Known<'_> {
         matches!(name.of, Of::Variable { .. } | Of::Cell) && self.columns.is_some() && self.is_column(&name.text)
     }
 
-    /// The engine finds every text greater than any number, and equal to none; Jinja2 refuses the first.
-    fn compared(&self, template: &Template, name: &Name) -> Problem {
+    /// The engine finds every text greater than any number and equal to none, and twice "19.50" is "19.5019.50".
+    fn text_for_number(&self, template: &Template, name: &Name) -> Problem {
         let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
         let text = &name.text;
-        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, compared with a number"))
-            .hint("make a number of it before: `total|float >= 1000`")
+        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
+            .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
