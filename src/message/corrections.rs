@@ -3,13 +3,18 @@
 //! A cell of most lists is a text, also where it looks like a number; the engine's own answers to that are corrected
 //! here. `tests/jinja` holds what Jinja2 gives.
 
+use std::borrow::Cow;
+
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, State, tests};
 
 /// Puts the corrected filters, tests and methods in the place of the engine's own.
 pub(super) fn correct(environment: &mut Environment<'_>) {
-    environment.add_filter("title", title);
+    // The engine changes letter by letter, and so misses the other sigma at the end of a Greek name.
+    environment.add_filter("title", |text: Cow<'_, str>| titled(&text, |c| c.is_whitespace() || "-({[<".contains(c)));
     environment.add_filter("pluralize", pluralize);
+    // A null cell is as if it were not there, and asking for it is the way to provide for that.
+    environment.add_test("none", |value: Value| value.is_none() || value.is_undefined());
     environment.add_test("odd", |value: Value| number(value).map(tests::is_odd));
     environment.add_test("even", |value: Value| number(value).map(tests::is_even));
     environment.add_test("divisibleby", |value: Value, by: Value| {
@@ -24,11 +29,6 @@ fn method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -
         (Some(text), "title", []) => Ok(Value::from(titled(text, |c| !c.is_lowercase() && !c.is_uppercase()))),
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
     }
-}
-
-/// The engine changes letter by letter, and so misses the other sigma at the end of a Greek name.
-fn title(text: String) -> String {
-    titled(&text, |c| c.is_whitespace() || "-({[<".contains(c))
 }
 
 /// Each word with a capital letter, where a word is what stands between two borders.

@@ -21,7 +21,7 @@ pub(super) struct Name {
     pub(super) of: Of,
     /// Its bytes in the template.
     pub(super) range: Range<usize>,
-    /// Whether its value, as it is, is compared with a number that is written out: `total >= 1000`.
+    /// Whether its value, as it is, meets a number that is written out: `total >= 1000`, `price * 2`.
     pub(super) meets_number: bool,
 }
 
@@ -59,12 +59,13 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
     };
     let (before, after) = (at.checked_sub(1), Some(at + 1));
     let name = |text: &str, of, range: &Range<usize>| {
-        let last = match (&of, token(Some(at + 1))) {
-            (Of::Cell, Some(Token::BracketOpen)) => at + 3,
-            (Of::Cell, _) => at + 2,
-            _ => at,
+        let last = match (&of, token(after)) {
+            (Of::Cell, Some(Token::BracketOpen)) => Some(at + 3),
+            (Of::Cell, _) => Some(at + 2),
+            (Of::Variable { .. }, _) => Some(at),
+            (Of::Filter | Of::Test, _) => None,
         };
-        let meets_number = meets_number(tokens, at, last);
+        let meets_number = last.is_some_and(|last| meets_number(tokens, at, last));
         Some(Name { text: text.to_owned(), of, range: range.clone(), meets_number })
     };
     match (token(before), *text) {
@@ -93,19 +94,25 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
     }
 }
 
-/// Whether what stands from `first` to `last` is compared with a number, and nothing makes another value of it before.
+/// Whether what stands from `first` to `last` meets a number, and nothing makes another value of it before.
 fn meets_number(tokens: &[(Token<'_>, Range<usize>)], first: usize, last: usize) -> bool {
     let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
-    let compares =
-        |at| matches!(token(at), Some(Token::Lt | Token::Lte | Token::Gt | Token::Gte | Token::Eq | Token::Ne));
     let is_number = |at| matches!(token(at), Some(Token::Int(_) | Token::Int128(_) | Token::Float(_)));
     let sign = usize::from(matches!(token(Some(last + 2)), Some(Token::Minus)));
-    let before = compares(first.checked_sub(1)) && is_number(first.checked_sub(2));
+    let after = token(Some(last + 1)).is_some_and(is_of_numbers) && is_number(Some(last + 2 + sign));
+    let before = token(first.checked_sub(1)).is_some_and(is_of_numbers) && is_number(first.checked_sub(2));
     let ends = matches!(
         token(Some(last + 1)),
         None | Some(Token::VariableEnd | Token::BlockEnd | Token::ParenClose | Token::Comma | Token::Ident(_))
     );
-    compares(Some(last + 1)) && is_number(Some(last + 2 + sign)) || before && ends
+    after || before && ends
+}
+
+/// Whether an operator compares numbers or reckons with them.
+fn is_of_numbers(token: &Token<'_>) -> bool {
+    let compares = matches!(token, Token::Lt | Token::Lte | Token::Gt | Token::Gte | Token::Eq | Token::Ne);
+    let sums = matches!(token, Token::Plus | Token::Minus | Token::Mul);
+    compares || sums || matches!(token, Token::Div | Token::FloorDiv | Token::Mod | Token::Pow)
 }
 
 /// The conditions on which a template branches, as they are written: of `{% if %}` and of `a if b else c`.
@@ -231,12 +238,15 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_with_a_number_is_seen_unless_the_value_is_changed_before() {
+    fn what_meets_a_number_is_seen_unless_it_is_changed_before() {
         let meets = |source: &str| names(source, true).iter().any(|name| name.meets_number);
-        for source in ["a > 3", "a == -1", "10 <= a", "b and a < 0.5", "(3 > a)", "row.a > 3", "row['a'] != 3"] {
+        for source in
+            ["a > 3", "a == -1", "10 <= a", "b and a < 0.5", "(3 > a)", "row.a > 3", "row['a'] != 3", "a * 2", "2 * a"]
+        {
             assert!(meets(source), "{source}");
         }
-        for source in ["a > '3'", "a|float > 3", "3 < a|float", "a|length > 3", "3 < a * 2", "a > b", "3 > row['a'].b"]
+        for source in
+            ["a > '3'", "a|float > 3", "3 < a|float", "a|length > 3", "a > b", "3 > row['a'].b", "2 * a|int", "a ~ 2"]
         {
             assert!(!meets(source), "{source}");
         }

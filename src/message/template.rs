@@ -22,6 +22,9 @@ const FUEL: u64 = 100_000;
 /// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// Marks the error of a null deep inside a cell.
+const NULL: &str = "null";
+
 /// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
 pub(super) const WHOLE_ROW: &str = "row";
 
@@ -121,7 +124,7 @@ impl Templates {
         rendered.and_then(|_| text.finished()).map_err(|error| {
             let source =
                 if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
-            explain(&error, &source)
+            explain(&error, &source, context.row)
         })
     }
 
@@ -198,6 +201,8 @@ impl Object for Cells {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         Some(match self.0.get(key)? {
             serde_json::Value::String(text) => Value::from(text.as_str()),
+            // As if it were not there: the engine would write `None` as soon as something is done with it.
+            serde_json::Value::Null => return None,
             other => Value::from(Serde(other)),
         })
     }
@@ -212,10 +217,10 @@ fn environment(spec: &Spec) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
-    // Its default writes `None` into the message of somebody whose cell is null.
+    // Its default writes `None` into the message of somebody in whose cell there is a null.
     environment.set_formatter(|output, state, value| {
         if value.is_none() {
-            return Err(Error::new(ErrorKind::UndefinedError, "null"));
+            return Err(Error::new(ErrorKind::UndefinedError, NULL));
         }
         minijinja::escape_formatter(output, state, value)
     });
@@ -299,10 +304,13 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
 }
 
 /// Why a row's template gave no text. Values are never named: they are a customer's.
-fn explain(error: &Error, source: &str) -> String {
+fn explain(error: &Error, source: &str, row: &Row) -> String {
     let expression = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
     match error.kind() {
-        ErrorKind::UndefinedError if error.detail() == Some("null") => format!("`{expression}` is null"),
+        ErrorKind::UndefinedError if error.detail() == Some(NULL) => format!("`{expression}` is null"),
+        ErrorKind::UndefinedError if row.get(expression).is_some_and(serde_json::Value::is_null) => {
+            format!("`{expression}` is null")
+        }
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
         ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
         ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
@@ -345,7 +353,7 @@ impl Known<'_> {
                 let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
                 problems.push(self.unknown(template, name, is_guarded));
             } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
-                problems.push(self.compared(template, name));
+                problems.push(self.text_for_number(template, name));
             }
         }
         problems
@@ -356,12 +364,12 @@ impl Known<'_> {
         matches!(name.of, Of::Variable { .. } | Of::Cell) && self.columns.is_some() && self.is_column(&name.text)
     }
 
-    /// The engine finds every text greater than any number, and equal to none; Jinja2 refuses the first.
-    fn compared(&self, template: &Template, name: &Name) -> Problem {
+    /// The engine finds every text greater than any number and equal to none, and twice "19.50" is "19.5019.50".
+    fn text_for_number(&self, template: &Template, name: &Name) -> Problem {
         let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
         let text = &name.text;
-        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, compared with a number"))
-            .hint("make a number of it before: `total|float >= 1000`")
+        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
+            .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
