@@ -107,6 +107,7 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         }
         next = following;
     }
+    survey.warnings.extend(batches.rows.remarks());
     if survey.rows == 0 && survey.problems.is_empty() {
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);

@@ -10,7 +10,7 @@
 //! [`ledger::Ledger::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
 //! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];
 //! how often and after what wait it is tried again, in [`retry`]. The outcome is settled on disk, told to
-//! [`progress`], and at the end [`report`] writes a line about it.
+//! [`progress`], and at the end [`report`] writes a line about it. [`preview`] shows it as a chat bubble before all that.
 //!
 //! # The rooms
 //!
@@ -25,12 +25,14 @@ pub mod schema;
 pub mod state;
 pub mod codes;
 pub mod window;
+pub mod whatsapp;
 pub mod spec;
 pub mod retry;
 pub mod recipients;
 pub mod message;
 pub mod plan;
 pub mod report;
+pub mod preview;
 
 // The edges: each talks to one thing outside.
 pub mod ledger;

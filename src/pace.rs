@@ -36,6 +36,10 @@ const GENTLE: f64 = 0.5;
 /// How long it takes from there back to the old pace.
 const CLIMB: Duration = Duration::from_secs(30);
 
+/// A pace that was seen to be slower than this was slow for another reason, such as the waits themselves: halving it
+/// again and again would bring everything to a stop. How long to wait for a server that refuses is said by the waits.
+const SLOWEST_SEEN: Duration = Duration::from_millis(500);
+
 /// So many are watched to tell the pace.
 const WATCHED: usize = 32;
 
@@ -330,7 +334,8 @@ impl Easing {
             .zip(self.recent.front())
             .and_then(|(last, first)| last.saturating_sub(*first).checked_div(steps));
         let known = self.climb.map(|climb| climb.interval);
-        self.climb = Some(Climb { from, interval: seen.or(known).unwrap_or_default().max(interval) });
+        let pace = seen.or(known).unwrap_or_default().min(SLOWEST_SEEN);
+        self.climb = Some(Climb { from, interval: pace.max(interval) });
         // What passes from now on says more about the pace than what passed before the wait.
         self.recent.clear();
     }

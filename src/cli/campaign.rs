@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::changes::{self, Changes};
-use super::check::{manner, missing, named, survey};
+use super::check::{known_before, manner, missing, named, survey};
 use super::exit::Fault;
 use super::flags::RunArgs;
 use super::output::{Output, counted};
 use super::plan::Plan;
+use super::ready::Ready;
 use super::summary;
-use super::workspace::{self, List, Opened};
+use super::workspace::{self, List};
 use crate::enroll::Survey;
 use crate::ledger::{Again, Ledger, Sqlite, Totals};
 use crate::outlook::{Outlook, outlook};
@@ -31,23 +32,25 @@ pub(super) struct Campaign {
     pub(super) selection: Selection,
     /// What a look at the pending ones shows, as far as it was asked for.
     pub(super) outlook: Outlook,
+    /// The lines of the plan.
+    pub(super) plan: Vec<String>,
 }
 
 impl Campaign {
     /// Opens the ledger and takes the list in. Shows the plan.
-    pub(super) async fn open(args: &RunArgs, spec: Arc<Spec>, output: &Output) -> Result<Self, Fault> {
+    pub(super) async fn open(args: &RunArgs, ready: Ready, output: &Output) -> Result<Self, Fault> {
+        let Ready { spec, list, judge } = ready;
         let path = workspace::ledger(&spec, args.ledger.as_deref())?;
         let known = path.exists() && !args.sandbox;
-        let list = match workspace::list(&spec)? {
-            Opened::List(list) => Some(list),
-            Opened::Missing(list) if !known => return Err(missing(&list)),
-            Opened::Missing(list) => {
-                output.say(&format!("{list}: nothing there; continuing from the ledger"));
+        let list = match list {
+            Ok(list) => Some(list),
+            Err(name) if !known => return Err(missing(&name)),
+            Err(name) => {
+                output.say(&format!("{name}: nothing there; continuing from the ledger"));
                 None
             }
         };
-        let judge = workspace::judge(&spec, list.as_ref().and_then(|list| list.rows.columns.as_deref()))?;
-        output.aside(&judge.templates.warnings().to_vec().into());
+        output.aside(&known_before(&spec, &judge));
         let ledger = match (args.dry_run, args.sandbox) {
             (true, _) => Sqlite::rehearsal(Some(&path))?,
             (_, true) => Sqlite::throw_away()?,
@@ -59,7 +62,7 @@ impl Campaign {
             output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
         }
         let changes = changes::since_last(&spec, &ledger).await?;
-        changes.may_go_on(args, output).await?;
+        changes.may_go_on(args, &spec.recipients.file, output).await?;
         let mut campaign = Self {
             ledger,
             judge,
@@ -67,7 +70,8 @@ impl Campaign {
             pending: 0,
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
             outlook: Outlook::default(),
-            spec,
+            plan: Vec::new(),
+            spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
         };
         let survey = campaign.take_in(list, args, output).await?;
         campaign.look_ahead(args, output).await?;
@@ -99,7 +103,8 @@ impl Campaign {
 
     /// Looks at those who are pending, where there is something to see: previews of a dry run, the hours of many zones.
     async fn look_ahead(&mut self, args: &RunArgs, output: &Output) -> Result<(), Fault> {
-        let previews = args.dry_run && args.preview.is_none() && !output.is_json();
+        let asked_for_others = args.preview.is_some() || output.is_json();
+        let previews = args.dry_run && (args.html.is_some() || !asked_for_others);
         if previews || self.spec.send.window.is_some() {
             self.outlook = outlook(&self.ledger, &self.judge, &self.selection, previews).await?;
         }
@@ -112,7 +117,7 @@ impl Campaign {
     }
 
     async fn show_plan(
-        &self,
+        &mut self,
         survey: &Survey,
         changes: &Changes,
         args: &RunArgs,
@@ -130,6 +135,7 @@ impl Campaign {
         for line in &lines {
             output.say(line);
         }
+        self.plan = lines;
         Ok(())
     }
 }

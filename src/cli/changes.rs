@@ -8,7 +8,7 @@ use super::flags::RunArgs;
 use super::output::{Output, counted};
 use crate::ledger::{Frozen, Sqlite, Totals};
 use crate::problem::{Place, Problem};
-use crate::spec::{Difference, Source, Spec};
+use crate::spec::{Difference, List, Source, Spec};
 use crate::state::State;
 
 /// Longer values are cut where they are shown.
@@ -49,11 +49,11 @@ impl Changes {
     }
 
     /// A changed message is never sent to the second half of a list unless somebody wants that.
-    pub(super) async fn may_go_on(&self, args: &RunArgs, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn may_go_on(&self, args: &RunArgs, list: &List, output: &Output) -> Result<(), Fault> {
         if !self.splits() || args.accept_changes || args.dry_run {
             return Ok(());
         }
-        if output.interactive && !args.yes {
+        if ask::is_possible(list, output) && !args.yes {
             for line in self.lines(self.pending) {
                 output.say(&line);
             }
@@ -84,11 +84,9 @@ impl Changes {
             })
             .collect();
         if !lines.is_empty() && pending > 0 {
-            let needs = if self.splits() { " (`--accept-changes` says so where nobody is asked)" } else { "" };
-            lines.push(format!(
-                "           {} still pending: all get the new version{needs}",
-                counted(pending, "message")
-            ));
+            let needs = if self.splits() { "; where nobody is asked that needs `--accept-changes`" } else { "" };
+            let pending = counted(pending, "message");
+            lines.push(format!("           the new version is for {pending} still pending{needs}"));
         }
         lines
     }

@@ -5,20 +5,17 @@ use serde_json::json;
 use super::exit::{Exit, Fault};
 use super::flags::{CheckArgs, ListArgs};
 use super::output::{Output, counted};
-use super::workspace::{self, List, Opened};
+use super::ready::Ready;
+use super::workspace::List;
 use crate::enroll::{Invalid, Manner, Survey, enroll};
 use crate::ledger::{Again, Sqlite};
 use crate::plan::Judge;
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, Problems};
+use crate::spec::Spec;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
-    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
-    let list = match workspace::list(&spec)? {
-        Opened::List(list) => list,
-        Opened::Missing(path) => return Err(missing(&path)),
-    };
-    let judge = workspace::judge(&spec, list.rows.columns.as_deref())?;
-    output.problems(&judge.templates.warnings().to_vec().into());
+    let (spec, list, judge) = Ready::read(&args.list, output).await?.with_list()?;
+    output.problems(&known_before(&spec, &judge));
     let ledger = Sqlite::rehearsal(None)?;
     let survey = survey(&ledger, &judge, list, manner(&args.list, None, output), output).await?;
     output.problems(&survey.warnings);
@@ -42,6 +39,11 @@ pub(super) fn missing(list: &str) -> Fault {
 
 pub(super) const fn manner(args: &ListArgs, again: Option<Again>, output: &Output) -> Manner {
     Manner { invalid: if args.skip_invalid { Invalid::Skip } else { Invalid::Stop }, again, keep: output.keep }
+}
+
+/// What a person should know of the spec and its templates, whoever is on the list.
+pub(super) fn known_before(spec: &Spec, judge: &Judge) -> Problems {
+    spec.warnings.iter().chain(judge.templates.warnings()).cloned().collect()
 }
 
 /// Takes the list in and shows what is wrong with it; problems end the command.

@@ -6,7 +6,8 @@ use super::campaign::Campaign;
 use super::exit::Fault;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
-use crate::ledger::Ledger;
+use super::preview;
+use crate::ledger::{Lease, Ledger};
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
 use crate::plan::Shown;
@@ -22,23 +23,40 @@ struct Rehearsed<'a> {
 /// Shows messages as they would leave: those that were asked for in the order of the list, or else those that reveal
 /// what all are like.
 pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<(), Fault> {
-    match args.preview {
-        Some(Preview::Some(most)) => first(campaign, most, output).await?,
-        Some(Preview::All) => first(campaign, u64::MAX, output).await?,
-        None if output.is_json() => first(campaign, u64::MAX, output).await?,
+    let most = match args.preview {
+        Some(Preview::Some(most)) => Some(most),
+        Some(Preview::All) => Some(u64::MAX),
+        None => output.is_json().then_some(u64::MAX),
+    };
+    let say = |Lease { key, row, .. }: Lease, delivery: Delivery| {
+        if output.is_json() {
+            output.json(&Rehearsed { line: row.line, key: &key, requests: request::all(&delivery) });
+        } else {
+            output.result(&drawn(row.line, &delivery, ""));
+        }
+    };
+    match most {
+        Some(most) => first(campaign, most, say).await?,
         None => {
             for Shown { row, delivery, why } in &campaign.outlook.shown {
                 output.result(&drawn(row.line, delivery, &why.join("; ")));
             }
         }
     }
+    let written = match &args.html {
+        Some(path) => {
+            preview::write(campaign, args.preview, path).await?;
+            format!("nothing was sent; the preview was written to {}", path.display())
+        }
+        None => "nothing was sent and nothing was written".to_owned(),
+    };
     let pending = counted(campaign.to_send(), "message");
-    output.say(&format!("dry run: nothing was sent and nothing was written; {pending} would leave"));
+    output.say(&format!("dry run: {written}; {pending} would leave"));
     Ok(())
 }
 
-/// Shows the first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
-async fn first(campaign: &Campaign, most: u64, output: &Output) -> Result<(), Fault> {
+/// The first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
+pub(super) async fn first(campaign: &Campaign, most: u64, mut see: impl FnMut(Lease, Delivery)) -> Result<(), Fault> {
     let (judge, only) = (&campaign.judge, campaign.selection.only.as_ref());
     let mut left = most.min(campaign.selection.limit.unwrap_or(u64::MAX));
     let mut after = None;
@@ -52,11 +70,7 @@ async fn first(campaign: &Campaign, most: u64, output: &Output) -> Result<(), Fa
             }
             left -= 1;
             let delivery = judge.templates.render(&lease.row, &judge.list)?;
-            if output.is_json() {
-                output.json(&Rehearsed { line: lease.row.line, key: &lease.key, requests: request::all(&delivery) });
-            } else {
-                output.result(&drawn(lease.row.line, &delivery, ""));
-            }
+            see(lease, delivery);
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ pub enum Exit {
     SomeFailed = 3,
     /// Finished, some unknown (whether or not some failed).
     SomeUnknown = 4,
-    /// Stopped by a guard: canary, `stop_when`, `not_after`; a quota or a time with `--no-wait`.
+    /// Stopped by a guard: canary, `stop_when`, `not_after`; a quota, a window or a time with `--no-wait`.
     Stopped = 5,
     /// Another run holds this campaign.
     Held = 6,

@@ -121,10 +121,13 @@ pub(super) struct RunArgs {
     /// Show the plan and real rows exactly as they would leave; connect to nothing, write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// With --dry-run: how many rows to show, or `all` [default: 3; all with --format json]
+    /// With --dry-run: how many rows to show, or `all` [default: a few that reveal most; all with --format json]
     #[arg(long, value_name = "N|all", value_parser = preview, requires = "dry_run")]
     pub(super) preview: Option<Preview>,
-    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed
+    /// With --dry-run: also write a page that shows the same messages as chat bubbles
+    #[arg(long, value_name = "PATH", value_parser = html, requires = "dry_run")]
+    pub(super) html: Option<PathBuf>,
+    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed, and no hours are kept
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
     /// Send a message that has changed since the last run to those who are still pending
@@ -145,7 +148,7 @@ pub(super) struct RunArgs {
     /// Say each request and how it was answered
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// End the run (exit 5) instead of waiting for a quota or a time
+    /// End the run (exit 5) instead of waiting for a quota, a window or a time
     #[arg(long)]
     pub(super) no_wait: bool,
 }
@@ -262,6 +265,14 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+fn html(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|ending| ending == "html") {
+        return Ok(path);
+    }
+    Err("the ending is `.html`".to_owned())
 }
 
 fn preview(text: &str) -> Result<Preview, String> {

@@ -11,6 +11,8 @@ mod flags;
 mod init;
 mod output;
 mod plan;
+mod preview;
+mod ready;
 mod reports;
 mod resolve;
 mod run;

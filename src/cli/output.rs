@@ -1,7 +1,7 @@
 //! Printing: results to standard output, everything else to standard error. A reader that goes away is no error.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -17,17 +17,12 @@ const KINDS: usize = 20;
 /// Places of each kind that are drawn.
 const SITES: usize = 3;
 
-/// Where the width of a line is not known, as on a pipe.
-const WIDTH: usize = 140;
-
 /// How this process may print.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     format: Format,
     /// Whether standard error is a terminal, where progress may move.
     pub(super) moving: bool,
-    /// Whether a person can be asked.
-    pub(super) interactive: bool,
     /// Whether customers' numbers and addresses may be said.
     show_pii: bool,
     /// How many problems of a kind are shown.
@@ -39,11 +34,10 @@ impl Output {
     pub(super) fn detect(format: Format, show_pii: bool, all: bool) -> Self {
         let terminal = console::Term::stderr();
         let moving = terminal.is_term();
-        let width = terminal.size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
+        let width = terminal.size_checked().map(|(_, columns)| usize::from(columns));
         Self {
             format,
             moving,
-            interactive: moving && io::stdin().is_terminal(),
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
             look: Look { coloured: moving && !environment::is_set("NO_COLOR"), width },

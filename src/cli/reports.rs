@@ -127,10 +127,7 @@ impl Targets {
 
     /// Makes sure that no report would replace one of these files.
     pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), Fault> {
-        let real = |path: &Path| path.canonicalize().ok();
-        let is_input =
-            |path: &Path| real(path).is_some_and(|path| inputs.iter().any(|input| real(input) == Some(path.clone())));
-        let problems: Vec<Problem> = (self.0.iter().filter(|(path, _)| is_input(path)))
+        let problems: Vec<Problem> = (self.0.iter().filter(|(path, _)| is_one_of(path, inputs)))
             .map(|(path, _)| {
                 let what = format!("the report would replace {}, which the campaign reads", path.display());
                 Problem::error("report-replaces-input", Place::file("report"), what)
@@ -200,13 +197,19 @@ async fn records<W: Write + Send + 'static>(
         .map_err(|error| Fault::Environment(format!("the report cannot be written: {error}")))
 }
 
+/// Whether a path leads to one of these files, by whatever name.
+pub(super) fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(path).is_some_and(|path| files.iter().any(|file| real(file).as_ref() == Some(&path)))
+}
+
 /// A file beside `path` that becomes it when it is whole.
-fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
+pub(super) fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     NamedTempFile::with_prefix_in(".report-", folder)
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
     Fault::Environment(format!("{}: {error}", path.display()))
 }

@@ -10,9 +10,10 @@ use super::campaign::Campaign;
 use super::exit::{Exit, Fault};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
+use super::ready::Ready;
 use super::reports::Targets;
 use super::sandbox::Inside;
-use super::{ask, dry_run, environment, summary, workspace};
+use super::{ask, dry_run, environment, preview, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
@@ -23,9 +24,10 @@ use crate::spec::Spec;
 use crate::state::State;
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
-    let spec = workspace::spec(&args.list.file, &args.list.vars)?;
-    let targets = targets(args, &spec)?;
-    let campaign = Campaign::open(args, spec, output).await?;
+    let ready = Ready::read(&args.list, output).await?;
+    let targets = targets(args, &ready.spec)?;
+    preview::spare_inputs(args, &ready.spec)?;
+    let campaign = Campaign::open(args, ready, output).await?;
     if args.dry_run {
         dry_run::show(&campaign, args, output).await?;
         return Ok(Exit::Done);
@@ -54,7 +56,8 @@ impl Campaign {
         let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref())?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
-        if messages > 0 && output.interactive && !args.sandbox && !args.yes && !ask::for_the_number(messages) {
+        let asks = !args.yes && ask::is_possible(&self.spec.recipients.file, output);
+        if messages > 0 && asks && !args.sandbox && !ask::for_the_number(messages) {
             output.say("not confirmed; nothing was sent");
             return Ok(End::Interrupted);
         }
@@ -111,7 +114,8 @@ impl Campaign {
         }
         output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
         let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
-        if !(args.yes || output.interactive && ask::yes(question).await) {
+        let asks = ask::is_possible(&self.spec.recipients.file, output);
+        if !(args.yes || asks && ask::yes(question).await) {
             return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
         }
         let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };

@@ -6,7 +6,7 @@ use super::exit::{Exit, Fault};
 use super::flags::StatusArgs;
 use super::output::Output;
 use super::plan::Plan;
-use super::{summary, workspace};
+use super::{changes, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::outlook::{Outlook, outlook};
 use crate::run::Selection;
@@ -42,6 +42,9 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
     };
     let plan = Plan { spec: &spec, messages: pending, zones: outlook.zones };
     output.result("next run:");
+    for line in changes::since_last(&spec, &ledger).await?.lines(pending) {
+        output.result(&line);
+    }
     output.result(&plan.to(&spec.livedesk.base_url));
     for line in plan.limits(&ledger).await? {
         output.result(&line);

@@ -14,8 +14,15 @@ use crate::problem::{Place, Problem};
 use crate::recipients::{self, Columns, Rows, Suppression, Written};
 use crate::spec::{self, Format, Source, Spec};
 
-/// Reads and checks a spec.
+/// Reads a spec in which nothing is wrong.
 pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
+    let (spec, problems) = draft(file, vars)?;
+    if problems.is_empty() { Ok(spec) } else { Err(problems.into()) }
+}
+
+/// Reads and checks a spec. Gives what is wrong with it beside what can be made of it all the same, to check the rest by;
+/// nothing is ever sent by it.
+pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), Fault> {
     let name = file.display().to_string();
     let bytes = fs::read(file).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -27,7 +34,10 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    Ok(Arc::new(Spec::parse(&Source { name, text }, folder, vars)?))
+    match Spec::draft(&Source { name, text }, folder, vars) {
+        (Some(spec), problems) => Ok((Arc::new(spec), problems)),
+        (None, problems) => Err(problems.into()),
+    }
 }
 
 /// A list that was opened, or that is not there any more.
@@ -81,6 +91,8 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
             }
             (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
         }
+        // A spec that names none has that as its problem.
+        spec::List::File(path) if path.as_os_str().is_empty() => return Ok(Opened::Missing(name)),
         spec::List::File(path) => {
             let format = format(spec, path, &name)?;
             let path = spec.folder.join(path);

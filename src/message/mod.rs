@@ -31,7 +31,7 @@ pub struct Delivery {
     pub message: Message,
     /// The zone whose hours count for `send.window`, where there is one.
     pub zone: Option<TimeZone>,
-    /// The contact's phone number as the row has it and as it is sent, where more than spaces were changed.
+    /// The digits of the contact's phone number as the row has them and as they are sent, where that is not the same.
     pub rewritten: Option<(String, String)>,
     /// What a person should know before sending it.
     pub warnings: Vec<Problem>,
@@ -172,7 +172,7 @@ pub struct HeaderParams {
     pub location: Option<Location>,
 }
 
-/// A pin on a map. Degrees are sent with the digits that the row has.
+/// A pin on a map.
 #[derive(Debug, Clone, serde::Serialize)]
 #[expect(missing_docs, reason = "LiveDesk's own names")]
 pub struct Location {

@@ -11,15 +11,15 @@ use super::{
     TemplateParams, Templates, Variables,
 };
 use crate::problem::{Place, Problem, Severity};
+use crate::recipients::damage::{looks_like_a_date, looks_rounded};
 use crate::recipients::{Row, is_invisible, normalise};
 use crate::spec::{self, HeaderType, LiquidCheck, PhoneCheck, StrippedCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+use crate::whatsapp::{self, Breach, LONGEST_CONTENT};
 use crate::window::zone;
 
-/// LiveDesk's ancestor refuses longer texts.
-const LONGEST_CONTENT: usize = 150_000;
-/// LiveDesk's ancestor cuts longer template values without a word.
-const LONGEST_PARAMETER: usize = 1_000;
+/// LiveDesk's ancestor takes these out of template values.
+const STRIPPED: [char; 4] = ['<', '>', '"', '\''];
 /// LiveDesk's ancestor keeps these contact fields in columns of this size.
 const LONGEST_CONTACT_FIELD: usize = 255;
 
@@ -76,7 +76,7 @@ fn default_key(address: &Address) -> String {
     match address {
         Address::Conversation(id) => id.to_string(),
         Address::Sender { contact_id, source_id, .. } => {
-            contact_id.map(|id| id.to_string()).or_else(|| source_id.clone()).unwrap_or_default()
+            contact_id.map(|id| id.to_string()).or_else(|| source_id.as_deref().map(same_source)).unwrap_or_default()
         }
         Address::Contact { contact, .. } => contact
             .identifier
@@ -86,6 +86,18 @@ fn default_key(address: &Address) -> String {
             .unwrap_or_default(),
     }
 }
+
+/// The ids of WhatsApp's sources are phone numbers in digits: one person, however the number is spaced out.
+fn same_source(id: &str) -> String {
+    let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+    let is_number = digits.len() >= 7 && id.chars().all(|c| c.is_ascii_digit() || "+ -().".contains(c));
+    if is_number { digits } else { id.to_owned() }
+}
+
+const ROUNDED: &str = "a number that a spreadsheet has rounded (`E+`), so its last digits are lost";
+
+/// What a value must be like.
+type Rule = fn(&str) -> Result<(), Breach>;
 
 /// Where a value goes, which decides what it may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,7 +134,7 @@ impl<'a> Renderer<'a> {
     /// The key by the spec's own rule, or else by the address, which is rendered if nobody has done so.
     fn key(&mut self, address: Option<&Address>) -> String {
         match (&self.templates.spec.recipients.key, address) {
-            (Some(key), _) => self.required(key),
+            (Some(key), _) => self.id(key),
             (None, Some(address)) => default_key(address),
             (None, None) => default_key(&self.address()),
         }
@@ -138,13 +150,17 @@ impl<'a> Renderer<'a> {
         self.warnings.push(problem.severity(Severity::Warning));
     }
 
+    /// What stands in the spec word for word is wrong there, whatever the row.
     fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
-        let place = Place::line(self.list, self.line);
+        let row = || Place::line(self.list, self.line);
         let problem = match self.templates.origin(template) {
-            Some(origin) => {
-                Problem::error(code, place.in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            _ if template.is_constant() => {
+                Problem::error(code, self.templates.spec.source.place(template.mark), what.to_string())
             }
-            None => Problem::error(code, place, format!("`{}`: {what}", template.key)),
+            Some(origin) => {
+                Problem::error(code, row().in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            }
+            None => Problem::error(code, row(), format!("`{}`: {what}", template.key)),
         };
         match hint(code) {
             Some(hint) => problem.hint(hint),
@@ -180,7 +196,8 @@ impl<'a> Renderer<'a> {
         let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         number.unwrap_or_else(|| {
             if !text.is_empty() {
-                self.problem("not-a-number", template, "a whole number is expected");
+                let (code, what) = no_number(&text);
+                self.problem(code, template, what);
             }
             0
         })
@@ -204,7 +221,7 @@ impl<'a> Renderer<'a> {
             To::Sender { inbox_id, contact_id, source_id } => Address::Sender {
                 inbox_id: InboxId(self.number(inbox_id)),
                 contact_id: contact_id.as_ref().map(|id| ContactId(self.number(id))),
-                source_id: source_id.as_ref().map(|id| self.required(id)),
+                source_id: source_id.as_ref().map(|id| self.id(id)),
             },
             To::Contact { inbox_id, contact } => {
                 Address::Contact { inbox_id: InboxId(self.number(inbox_id)), contact: self.contact(contact) }
@@ -219,7 +236,7 @@ impl<'a> Renderer<'a> {
             email: self.contact_field(templates.email.as_ref()),
             phone_number: templates.phone_number.as_ref().and_then(|template| self.phone(template)),
             avatar_url: self.if_any(templates.avatar_url.as_ref()),
-            identifier: self.contact_field(templates.identifier.as_ref()),
+            identifier: self.identifier(templates.identifier.as_ref()),
         };
         if let (Some(template), Some(email)) = (&templates.email, &contact.email)
             && !looks_like_an_address(email)
@@ -235,6 +252,27 @@ impl<'a> Renderer<'a> {
             self.problem("nobody-named", template, "empty, and nothing else says who this is");
         }
         contact
+    }
+
+    /// Somebody's id, which a spreadsheet may have made something else of.
+    fn id(&mut self, template: &Template) -> String {
+        let id = self.required(template);
+        self.check_damage(template, &id);
+        id
+    }
+
+    fn check_damage(&mut self, template: &Template, id: &str) {
+        if looks_rounded(id) {
+            self.problem("rounded-number", template, ROUNDED);
+        } else if looks_like_a_date(id) {
+            self.warning("date-for-id", template, "a date, where somebody's id is expected");
+        }
+    }
+
+    fn identifier(&mut self, template: Option<&Template>) -> Option<String> {
+        let id = self.contact_field(template)?;
+        self.check_damage(template?, &id);
+        Some(id)
     }
 
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
@@ -263,7 +301,7 @@ impl<'a> Renderer<'a> {
         }
         let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         if written != phone.e164 {
-            self.rewritten = Some((text, phone.e164.clone()));
+            self.rewritten = Some((written, phone.e164.clone()));
         }
         Some(phone.e164)
     }
@@ -340,10 +378,10 @@ impl<'a> Renderer<'a> {
 
     fn template_params(&mut self, params: &spec::TemplateParams) -> TemplateParams {
         TemplateParams {
-            name: self.required(&params.name),
+            name: self.ruled(&params.name, whatsapp::template_name),
             namespace: params.namespace.as_ref().map(|template| self.required(template)),
-            language: self.required(&params.language),
-            category: params.category.as_ref().map(|template| self.required(template)),
+            language: self.ruled(&params.language, whatsapp::language),
+            category: params.category.as_ref().map(|template| self.ruled(template, whatsapp::category)),
             processed_params: params.processed_params.as_ref().map(|variables| self.variables(variables)),
             header_params: params.header_params.as_ref().map(|header| self.header(header)),
             footer_params: params
@@ -377,14 +415,14 @@ impl<'a> Renderer<'a> {
                 HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
             }
             spec::Header::Media { kind, media_url, filename } => HeaderParams {
-                media_url: Some(self.media_url(media_url)),
+                media_url: Some(self.ruled(media_url, whatsapp::media_url)),
                 filename: filename.as_ref().map(|name| self.required(name)),
                 ..empty(*kind)
             },
             spec::Header::Location { latitude, longitude, name, address } => {
                 let location = Location {
-                    latitude: self.degrees(latitude, 90.0),
-                    longitude: self.degrees(longitude, 180.0),
+                    latitude: self.degrees(latitude, whatsapp::latitude),
+                    longitude: self.degrees(longitude, whatsapp::longitude),
                     name: name.as_ref().map(|name| self.parameter(name)),
                     address: address.as_ref().map(|address| self.parameter(address)),
                 };
@@ -393,74 +431,71 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn media_url(&mut self, template: &Template) -> String {
-        let url = self.required(template);
-        if !url.is_empty() && !url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https" && url.has_host()) {
-            self.problem("media-url", template, "a public https address is expected");
-        }
-        url
-    }
-
-    fn degrees(&mut self, template: &Template, most: f64) -> Number {
-        let text = self.required(template);
-        let number: Option<Number> = text.trim_start_matches('+').parse().ok();
-        let number = number.filter(|number| number.as_f64().is_some_and(|degrees| degrees.abs() <= most));
-        number.unwrap_or_else(|| {
-            if !text.is_empty() {
-                self.problem(
-                    "not-degrees",
-                    template,
-                    format!("degrees from -{most} to {most} are expected, such as `52.5200`"),
-                );
-            }
-            Number::from(0)
-        })
+    /// Degrees, which go out as a number.
+    fn degrees(&mut self, template: &Template, rule: Rule) -> Number {
+        let text = self.ruled(template, rule);
+        text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))
     }
 
     fn button(&mut self, button: &spec::Button) -> ButtonParams {
         ButtonParams {
-            index: self.number(&button.index),
+            index: self.ruled(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
             sub_type: button.sub_type,
-            text: button.text.as_ref().map(|text| self.parameter(text)),
-            payload: button.payload.as_ref().map(|payload| self.parameter(payload)),
+            text: button.text.as_ref().map(|text| self.button_value(text, whatsapp::url_suffix)),
+            payload: button.payload.as_ref().map(|payload| self.button_value(payload, whatsapp::payload)),
         }
     }
 
-    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is ASCII,
-    /// so bytes are looked at, which takes a tenth of the time of looking for texts.
+    fn button_value(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.parameter(template);
+        self.obey(template, &value, rule);
+        value
+    }
+
+    /// A text that must not be empty and follows a rule of WhatsApp.
+    fn ruled(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.required(template);
+        self.obey(template, &value, rule);
+        value
+    }
+
+    /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
+    fn obey(&mut self, template: &Template, value: &str, rule: Rule) {
+        if template.is_constant() {
+            return;
+        }
+        let Err(breach) = rule(value) else { return };
+        match breach.severity {
+            _ if value.is_empty() => {}
+            Severity::Error => self.problem(breach.code, template, breach.what),
+            Severity::Warning => self.warning(breach.code, template, breach.what),
+        }
+    }
+
+    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away.
     fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
         let checks = self.templates.spec.checks;
-        let bytes = value.as_bytes();
-        if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
+        let opens_liquid = || value.as_bytes().array_windows().any(|pair| matches!(pair, b"{{" | b"{%"));
+        if checks.liquid == LiquidCheck::Refuse && opens_liquid() {
             self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
         }
         if kind == Goes::ToText {
             return;
         }
-        if bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
-            self.problem(
-                "line-break-or-tab",
-                template,
-                "WhatsApp takes no line breaks and no tabs in a template's value",
-            );
+        self.obey(template, value, whatsapp::parameter);
+        if looks_rounded(value) {
+            self.warning("rounded-number", template, ROUNDED);
         }
-        if bytes.array_windows().any(|five| five == b"     ") {
-            self.problem("many-spaces", template, "WhatsApp takes at most four spaces in a row in a template's value");
-        }
-        if is_longer(value, LONGEST_PARAMETER) {
-            self.problem(
-                "too-long",
-                template,
-                format!("longer than {LONGEST_PARAMETER} characters, which the server would cut"),
-            );
-        }
-        if checks.stripped != StrippedCheck::Allow
-            && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
-        {
-            let what = "holds one of `< > \" '`, which the server takes away";
+        if checks.stripped != StrippedCheck::Allow && value.contains(STRIPPED) {
+            let what = "holds characters that the server takes away";
             match checks.stripped {
                 StrippedCheck::Refuse => self.problem("stripped", template, what),
                 _ => self.warning("stripped", template, what),
+            }
+            let which: String = STRIPPED.into_iter().filter(|c| value.contains(*c)).collect();
+            let found = if checks.stripped == StrippedCheck::Refuse { &mut self.problems } else { &mut self.warnings };
+            if let Some(problem) = found.last_mut() {
+                problem.detail = Some(which);
             }
         }
     }
@@ -477,6 +512,17 @@ fn is_longer(text: &str, most: usize) -> bool {
     text.len() > most && text.chars().count() > most
 }
 
+/// Why a text is no whole number: most often because of what a spreadsheet made of it.
+fn no_number(text: &str) -> (&'static str, &'static str) {
+    if looks_rounded(text) {
+        ("rounded-number", ROUNDED)
+    } else if looks_like_a_date(text) {
+        ("date-for-number", "a date, where a whole number is expected")
+    } else {
+        ("not-a-number", "a whole number is expected")
+    }
+}
+
 /// How to mend what is wrong with a row.
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -487,8 +533,18 @@ fn hint(code: &str) -> Option<&'static str> {
         "phone-doubtful" => {
             "look it up; numbering plans age, so this alone stops nothing (`checks.phones: strict` does)"
         }
+        "rounded-number" => "format the column as text in the spreadsheet, fill it again, and export again",
+        "date-for-number" | "date-for-id" => {
+            "spreadsheets make dates of numbers with a point, a dash or a slash: format the column as text"
+        }
+        "not-a-number" => "digits alone; is it the right column?",
         "liquid" => "take it out of the list, or set `checks.liquid: allow` if it is meant to be evaluated",
         "line-break-or-tab" => "the filter `replace('\\n', ' ')` makes one line of several",
+        "template-language" => "the code of an approved translation, such as `en`, `en_US` or `zh_CN`",
+        "url-not-a-suffix" => "give only what follows the fixed part of the address in the template",
+        "url-with-spaces" => "write `{{ column | urlencode }}`",
+        "media-url" => "such as `https://shop.example/picture.png`",
+        "media-url-private" => "WhatsApp fetches the file itself: put it where everybody can reach it",
         "stripped" => "reword it, or set `checks.stripped: allow` once you know that it does no harm",
         _ => return None,
     })

@@ -9,6 +9,9 @@ use crate::recipients::Row;
 /// Ways, languages and warnings of each kind that are shown at most.
 const MOST: usize = 5;
 
+/// So few are shown whether or not there is anything about them.
+const LEAST: usize = 3;
+
 /// A message that is shown.
 #[derive(Debug, Clone)]
 pub struct Shown {
@@ -23,7 +26,7 @@ pub struct Shown {
 /// Chooses while messages pass by in the order of the list.
 #[derive(Debug, Default)]
 pub struct Showcase {
-    first: Option<Picked>,
+    first: Vec<Picked>,
     longest: Option<(usize, Picked)>,
     shortest: Option<(usize, Picked)>,
     languages: BTreeMap<String, Picked>,
@@ -38,7 +41,9 @@ impl Showcase {
     pub fn see(&mut self, row: &Row, delivery: &Delivery, way: String) {
         let picked = || (row.clone(), delivery.clone());
         let length = serde_json::to_string(&delivery.message).map_or(0, |text| text.chars().count());
-        self.first.get_or_insert_with(picked);
+        if self.first.len() < LEAST {
+            self.first.push(picked());
+        }
         if self.longest.as_ref().is_none_or(|(most, _)| length > *most) {
             self.longest = Some((length, picked()));
         }
@@ -67,7 +72,7 @@ impl Showcase {
             shown.why.extend((!why.is_empty()).then(|| why.to_owned()));
         };
         let same_length = self.longest.as_ref().map(|(most, _)| most) == self.shortest.as_ref().map(|(least, _)| least);
-        self.first.into_iter().for_each(|picked| show(picked, "the first"));
+        self.first.first().into_iter().for_each(|picked| show(picked.clone(), "the first"));
         if !same_length {
             self.longest.into_iter().for_each(|(_, picked)| show(picked, "the longest"));
             self.shortest.into_iter().for_each(|(_, picked)| show(picked, "the shortest"));
@@ -81,6 +86,11 @@ impl Showcase {
         for (row, delivery) in self.warned {
             let warnings: Vec<String> = delivery.warnings.iter().map(Problem::message).collect();
             show((row, delivery), &format!("with a warning: {}", warnings.join("; ")));
+        }
+        for (row, delivery) in self.first {
+            if chosen.len() < LEAST {
+                chosen.entry(row.line).or_insert_with(|| Shown { row, delivery, why: Vec::new() });
+            }
         }
         chosen.into_values().collect()
     }

@@ -9,25 +9,44 @@ use super::{Kind, Place, Problem, Severity};
 pub struct Look {
     /// With the colours of a terminal.
     pub coloured: bool,
-    /// How many characters fit into a line. A longer line of a file is cut on both sides of what is meant.
-    pub width: usize,
+    /// How many characters fit into a line, where that is known: sentences are wrapped, and a longer line of a file is
+    /// cut on both sides of what is meant.
+    pub width: Option<usize>,
 }
+
+/// A longer line of a file is cut also where nobody knows how much fits.
+const LONGEST_LINE: usize = 140;
+
+/// What stands before a sentence in the drawing: `  = hint: `.
+const BEFORE: usize = 14;
 
 impl Look {
     /// For pipes, logs and tests.
-    pub const PLAIN: Self = Self { coloured: false, width: 140 };
+    pub const PLAIN: Self = Self { coloured: false, width: None };
 
     const fn renderer(self) -> Renderer {
         let renderer = if self.coloured { Renderer::styled() } else { Renderer::plain() };
-        renderer.term_width(self.width)
+        renderer.term_width(match self.width {
+            Some(width) => width,
+            None => LONGEST_LINE,
+        })
+    }
+
+    /// A sentence in lines that fit.
+    fn wrapped(self, text: &str) -> String {
+        match self.width {
+            Some(width) => textwrap::fill(text, width.saturating_sub(BEFORE).max(2 * BEFORE)),
+            None => text.to_owned(),
+        }
     }
 }
 
 /// A problem: message, place, the line with a caret where its text may be shown, hint.
 pub(super) fn one(problem: &Problem, look: Look) -> String {
-    let message = problem.message();
+    let message = look.wrapped(&problem.message());
+    let advice = problem.hint.as_deref().map(|hint| look.wrapped(hint));
     let group = place(title(problem.severity, &message), &problem.place);
-    look.renderer().render(&[hint(group, problem)])
+    look.renderer().render(&[hint(group, advice.as_deref())])
 }
 
 /// Problems that are alike: the message once, the first places, how many there are, hint.
@@ -37,7 +56,9 @@ pub(super) fn kind(kind: &Kind, shown: usize, look: Look) -> String {
     if sites.len() == 1 || first.place.line.is_none() {
         return one(first, look);
     }
-    let mut group = title(first.severity, &first.what);
+    let message = look.wrapped(&first.what);
+    let advice = first.hint.as_deref().map(|hint| look.wrapped(hint));
+    let mut group = title(first.severity, &message);
     for site in sites.iter().take(shown) {
         let path = match &site.detail {
             Some(detail) => format!("{}:{} ({detail})", first.place.file, site.line),
@@ -49,7 +70,7 @@ pub(super) fn kind(kind: &Kind, shown: usize, look: Look) -> String {
         let rows = format!("{} in all; `--all` shows each", indicatif::HumanCount(kind.count));
         group = group.element(Level::NOTE.message(rows));
     }
-    look.renderer().render(&[hint(group, first)])
+    look.renderer().render(&[hint(group, advice.as_deref())])
 }
 
 fn title(severity: Severity, text: &str) -> Group<'_> {
@@ -79,9 +100,9 @@ fn place<'a>(group: Group<'a>, place: &'a Place) -> Group<'a> {
     group.element(origin)
 }
 
-fn hint<'a>(group: Group<'a>, problem: &'a Problem) -> Group<'a> {
-    match &problem.hint {
-        Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
+fn hint<'a>(group: Group<'a>, hint: Option<&'a str>) -> Group<'a> {
+    match hint {
+        Some(hint) => group.element(Level::HELP.with_name("hint").message(hint)),
         None => group,
     }
 }
@@ -113,8 +134,9 @@ mod tests {
     fn a_long_line_is_cut_on_a_narrow_terminal_and_what_is_meant_stays() {
         let text = format!("content: \"{}{{{{ nmae }}}}{}\"", "before ".repeat(20), " after".repeat(20));
         let place = Place::in_text("c.yaml", &text, text.find("nmae").unwrap(), 4);
-        let problem = Problem::error("unknown-column", place, "unknown column `nmae`");
-        insta::assert_snapshot!(problem.render(Look { width: 40, ..Look::PLAIN }));
+        let problem = Problem::error("unknown-column", place, "unknown column `nmae`")
+            .hint("did you mean `name`? the list has name, city, order and many other columns");
+        insta::assert_snapshot!(problem.render(Look { width: Some(40), ..Look::PLAIN }));
     }
 
     #[test]

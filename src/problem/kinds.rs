@@ -116,8 +116,31 @@ impl Problems {
         }
     }
 
+    /// Takes out all those about a file.
+    pub fn forget_about(&mut self, file: &str) {
+        self.kinds.retain(|alike, kind| {
+            let stays = alike.file != file;
+            self.count -= if stays { 0 } else { kind.count };
+            stays
+        });
+    }
+
+    /// Adds all of others.
+    pub fn absorb(&mut self, others: Self) {
+        self.count += others.count;
+        for (alike, kind) in others.kinds {
+            match self.kinds.get_mut(&alike) {
+                None => _ = self.kinds.insert(alike, kind),
+                Some(known) => {
+                    known.count += kind.count;
+                    known.sites.extend(kind.sites);
+                    known.sites.truncate(self.keep.most());
+                }
+            }
+        }
+    }
+
     fn add(&mut self, problem: Problem) {
-        self.count += 1;
         let alike = Alike {
             severity: problem.severity,
             code: problem.code,
@@ -129,6 +152,11 @@ impl Problems {
             line: problem.place.line.unwrap_or_default(),
             detail: problem.detail.clone().map(String::into_boxed_str),
         };
+        // Whatever has a place in a text of its own is one problem, however many rows lead to it.
+        if alike.place.is_some() && self.kinds.contains_key(&alike) {
+            return;
+        }
+        self.count += 1;
         let kind = self.kinds.entry(alike).or_insert_with(|| Kind { first: problem, count: 0, sites: Vec::new() });
         kind.count += 1;
         if kind.sites.len() < self.keep.most() {

@@ -1,14 +1,21 @@
 //! CSV and its kin.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::encoding::{Utf8, unreadable};
-use super::{Columns, Row, Rows, Unreadable, Written, empty, header};
+use super::header::Header;
+use super::quotes::Quotes;
+use super::{Columns, Reading, Row, Rows, Unreadable, Written, delimiter, empty, is_invisible};
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
+
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+
+/// Bytes that the reader takes at a time.
+const CHUNK: usize = 64 * 1024;
 
 /// Gives each cell of each line, header or not, ragged or not: for lists that are looked up rather than sent to.
 pub(super) fn cells(
@@ -16,194 +23,190 @@ pub(super) fn cells(
     written: &Written<'_>,
     mut each: impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
-    let cannot_read = |error: &io::Error| vec![unreadable(written.name, error)];
-    let mut text = Utf8::new(input, written.encoding).map_err(|error| cannot_read(&error))?;
-    let delimiter = detect_delimiter(text.peek().map_err(|error| cannot_read(&error))?);
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(|error| vec![problem(written.name, &error, 0)])? {
-        let line = record.position().map_or(0, csv::Position::line);
-        record.iter().for_each(|cell| each(line, cell));
+    let (mut table, _) = Table::open(input, written)?;
+    while table.advance().map_err(|problem| vec![problem])? {
+        let line = table.line();
+        table.record.iter().for_each(|cell| each(line, cell));
+        // A line of one field may be one whose delimiter was not found: nobody on it may be missed.
+        if let (1, Some(cell)) = (table.record.len(), table.record.get(0)) {
+            cell.split(DELIMITERS).filter(|part| *part != cell).for_each(|part| each(line, part));
+        }
     }
     Ok(())
 }
 
 pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
-    let cannot_read = |error: &io::Error| vec![unreadable(written.name, error)];
-    let mut text = Utf8::new(input, written.encoding).map_err(|error| cannot_read(&error))?;
-    let delimiter = match (written.delimiter, written.format) {
-        (Some(delimiter), _) => delimiter,
-        (None, Format::Tsv) => b'\t',
-        (None, _) => detect_delimiter(text.peek().map_err(|error| cannot_read(&error))?),
-    };
-    let mut notes: Vec<String> = text.note().into_iter().collect();
-    if !matches!(delimiter, b',') && written.format == Format::Csv {
-        notes.push(format!("delimiter {:?}", char::from(delimiter)));
-    }
-    let text = Quotes::new(text, delimiter);
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(true).from_reader(text);
-    let names = reader
-        .headers()
-        .map(|header| header.iter().map(str::to_owned).collect::<Vec<_>>())
-        .map_err(|error| vec![problem(written.name, &error, 0)])?;
-    if names.is_empty() {
-        return Err(empty(written.name));
-    }
-    let line = reader.position().line().saturating_sub(1).max(1);
-    let columns = header(&names, written.name, line)?;
-    let file = written.name.to_owned();
-    let rows = Records { reader, record: csv::StringRecord::new(), columns: columns.clone(), file, broken: false };
-    Ok(Rows { columns: Some(columns), notes, rows: Box::new(rows) })
-}
-
-/// The candidate that stands most often in the header line, outside of quotes.
-fn detect_delimiter(beginning: &str) -> u8 {
-    let header = beginning.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let mut quoted = false;
-    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
-    for byte in header.bytes() {
-        quoted ^= byte == b'"';
-        if let Some((_, count)) = counts.iter_mut().find(|(candidate, _)| !quoted && *candidate == byte) {
-            *count += 1;
+    let (mut table, mut notes) = Table::open(input, written)?;
+    let mut blank = Blank::default();
+    loop {
+        if !table.advance().map_err(|problem| vec![problem])? {
+            return Err(empty(written.name));
         }
+        if !table.is_blank() {
+            break;
+        }
+        blank.see(table.line());
     }
-    // The first of equals wins, so a header of one column is read as comma-separated.
-    counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| delimiter)
+    let names: Vec<String> = table.record.iter().map(str::to_owned).collect();
+    let header = Header::of(&names, written.name, table.line())?;
+    notes.extend(header.note);
+    let columns = header.columns;
+    let rows = Records { table, columns: columns.clone(), blank };
+    Ok(Rows { columns: Some(columns), notes, warnings: header.warnings, rows: Box::new(rows) })
 }
 
-struct Records<R> {
-    reader: csv::Reader<Quotes<R>>,
+/// Records of text, header or not, ragged or not.
+struct Table<R> {
+    reader: csv::Reader<Quotes<Utf8<R>>>,
     record: csv::StringRecord,
-    columns: Arc<Columns>,
     file: String,
     /// Nothing that comes behind what ended the list is read.
     broken: bool,
+}
+
+impl<R: Read> Table<R> {
+    /// The table, with what was found out about how it is written.
+    fn open(input: R, written: &Written<'_>) -> Result<(Self, Vec<String>), Vec<Problem>> {
+        let cannot_read = |error| vec![unreadable(written.name, &error)];
+        let mut text = Utf8::new(input, written.encoding).map_err(cannot_read)?;
+        let mut notes: Vec<String> = text.note().into_iter().collect();
+        let beginning = text.peek().map_err(cannot_read)?;
+        let said = delimiter::said(beginning);
+        let delimiter = match (written.delimiter, said, written.format) {
+            (Some(delimiter), ..) | (None, Some(delimiter), _) => delimiter,
+            (None, None, Format::Tsv) => b'\t',
+            (None, None, _) => delimiter::detect(beginning),
+        };
+        if delimiter != b',' && written.format == Format::Csv {
+            notes.push(format!("delimiter {:?}", char::from(delimiter)));
+        }
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(CHUNK)
+            .from_reader(Quotes::new(text, delimiter));
+        let file = written.name.to_owned();
+        let mut table = Self { reader, record: csv::StringRecord::new(), file, broken: false };
+        if said.is_some() {
+            table.advance().map_err(|problem| vec![problem])?;
+        }
+        Ok((table, notes))
+    }
+
+    /// Reads the next record; `false` at the end, behind which nothing is read.
+    fn advance(&mut self) -> Result<bool, Problem> {
+        if self.broken {
+            return Ok(false);
+        }
+        let result = self.reader.read_record(&mut self.record);
+        if let Some(line) = self.reader.get_ref().never_closed() {
+            self.broken = true;
+            return Err(unclosed(&self.file, line));
+        }
+        result.map_err(|error| {
+            self.broken = true;
+            match error.kind() {
+                csv::ErrorKind::Io(error) => unreadable(&self.file, error),
+                _ => Problem::error(
+                    "list-unreadable",
+                    Place::file(&self.file),
+                    format!("the list cannot be read: {error}"),
+                ),
+            }
+        })
+    }
+
+    /// The line on which the record begins. The reader's own count begins before the blank lines that it passes over,
+    /// and, where lines end with `\r\n`, before the `\n` of the line before.
+    fn line(&self) -> u64 {
+        let end = self.reader.position();
+        let own = memchr::memchr_iter(b'\n', self.record.as_slice().as_bytes()).count() as u64;
+        let last = u64::from(self.reader.get_ref().is_line_feed_before(end.byte()));
+        end.line().saturating_sub(own + last).max(1)
+    }
+
+    /// A line of nothing but delimiters and spaces, which spreadsheets leave behind.
+    fn is_blank(&self) -> bool {
+        // Where the delimiter is not known yet, it stands in the cells.
+        self.record.iter().all(|cell| cell.chars().all(|c| is_invisible(c) || DELIMITERS.contains(&c)))
+    }
+}
+
+struct Records<R> {
+    table: Table<R>,
+    columns: Arc<Columns>,
+    blank: Blank,
 }
 
 impl<R: Read> Iterator for Records<R> {
     type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.broken {
-            return None;
-        }
-        match self.reader.read_record(&mut self.record) {
-            Ok(false) => {
-                self.reader.get_mut().take_open().map(|line| Err(Unreadable::List(unclosed(&self.file, line))))
-            }
-            Ok(true) => Some(Ok(Row {
-                line: self.record.position().map_or(0, csv::Position::line),
-                columns: self.columns.clone(),
-                cells: self.record.iter().map(|cell| Value::String(cell.to_owned())).collect(),
-            })),
-            Err(error) => {
-                let problem = problem(&self.file, &error, self.columns.names().len());
-                let is_row = matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. });
-                self.broken = !is_row;
-                Some(Err(if is_row { Unreadable::Row(problem) } else { Unreadable::List(problem) }))
+        loop {
+            match self.table.advance() {
+                Err(problem) => return Some(Err(Unreadable::List(problem))),
+                Ok(false) => return None,
+                Ok(true) if self.table.is_blank() => self.blank.see(self.table.line()),
+                Ok(true) => return Some(self.row()),
             }
         }
     }
 }
 
-/// Watches for a quote that is never closed: the reader would take the rest of the list for one field, and everybody in
-/// it would be lost without a word.
-struct Quotes<R> {
-    input: R,
-    delimiter: u8,
-    state: Quote,
-    line: u64,
-    /// The line of the quote that is open.
-    opened: u64,
+impl<R: Read> Records<R> {
+    fn row(&self) -> Result<Row, Unreadable> {
+        let (line, record) = (self.table.line(), &self.table.record);
+        let columns = self.columns.names().len();
+        if record.len() == columns {
+            let cells = record.iter().map(|cell| Value::String(cell.to_owned())).collect();
+            return Ok(Row { line, columns: self.columns.clone(), cells });
+        }
+        let fields = if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) };
+        let what = format!("the header has {columns} fields, and this row another number");
+        Err(Unreadable::Row(
+            Problem::error("ragged-row", Place::line(&self.table.file, line), what)
+                .detail(fields)
+                .hint("a field with a delimiter or a line break in it must stand in double quotes"),
+        ))
+    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quote {
-    /// At the beginning of a field, where a quote opens.
-    Begin,
-    /// In a field without quotes.
-    Bare,
-    /// Between quotes.
-    Open,
-    /// Behind a quote that closes, or is the first of a doubled one.
-    Closed,
+impl<R: Read + Send> Reading for Records<R> {
+    fn remarks(&self) -> Vec<Problem> {
+        let file = &self.table.file;
+        let text = self.table.reader.get_ref().input();
+        self.blank.warning(file).into_iter().chain(text.remarks(file)).collect()
+    }
 }
 
-impl<R> Quotes<R> {
-    const fn new(input: R, delimiter: u8) -> Self {
-        Self { input, delimiter, state: Quote::Begin, line: 1, opened: 0 }
+/// Rows that name nobody. Lines without a single character are not counted.
+#[derive(Default)]
+struct Blank {
+    count: u64,
+    first_line: u64,
+}
+
+impl Blank {
+    const fn see(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first_line = line;
+        }
+        self.count += 1;
     }
 
-    fn see(&mut self, byte: u8) {
-        self.state = match (self.state, byte) {
-            (Quote::Begin, b'"') => {
-                self.opened = self.line;
-                Quote::Open
-            }
-            (Quote::Open, b'"') => Quote::Closed,
-            (Quote::Closed, b'"') | (Quote::Open, _) => Quote::Open,
-            (_, b'\n' | b'\r') => Quote::Begin,
-            (_, byte) if byte == self.delimiter => Quote::Begin,
-            _ => Quote::Bare,
+    fn warning(&self, file: &str) -> Option<Problem> {
+        let what = match self.count {
+            0 => return None,
+            1 => "1 row is empty and passed over".to_owned(),
+            count => format!("{count} rows are empty and passed over, this one first"),
         };
-        self.line += u64::from(byte == b'\n');
-    }
-
-    /// The line of a quote that is open at the end; told once.
-    fn take_open(&mut self) -> Option<u64> {
-        let open = self.state == Quote::Open;
-        self.state = Quote::Begin;
-        open.then_some(self.opened)
-    }
-}
-
-impl<R: Read> Read for Quotes<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.input.read(buffer)?;
-        buffer[..len].iter().for_each(|byte| self.see(*byte));
-        Ok(len)
+        let hint = "spreadsheets leave rows of nothing but delimiters behind; delete them if nobody is missing";
+        Some(Problem::warning("blank-rows", Place::line(file, self.first_line), what).hint(hint))
     }
 }
 
 fn unclosed(file: &str, line: u64) -> Problem {
     Problem::error("open-quote", Place::line(file, line), "a quote is opened on this line and never closed")
         .hint("close it, or double it (`\"\"`) if it belongs to the text")
-}
-
-fn problem(file: &str, error: &csv::Error, columns: usize) -> Problem {
-    match error.kind() {
-        csv::ErrorKind::Io(error) => unreadable(file, error),
-        csv::ErrorKind::UnequalLengths { pos, len, .. } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
-            let fields = if *len == 1 { "1 field".to_owned() } else { format!("{len} fields") };
-            Problem::error(
-                "ragged-row",
-                Place::line(file, line),
-                format!("the header has {columns} fields, and this row another number"),
-            )
-            .detail(fields)
-            .hint("a field with a delimiter or a line break in it must stand in double quotes")
-        }
-        _ => Problem::error("list-unreadable", Place::file(file), format!("the list cannot be read: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::detect_delimiter;
-
-    #[test]
-    fn the_delimiter_is_what_the_header_line_uses() {
-        for (header, delimiter) in [
-            ("a,b,c\n1;2;3", b','),
-            ("a;b;c\n", b';'),
-            ("\n\na\tb\n", b'\t'),
-            ("a|b", b'|'),
-            ("\"last, first\";phone\n", b';'),
-            ("phone\n", b','),
-            ("", b','),
-        ] {
-            assert_eq!(detect_delimiter(header), delimiter, "{header:?}");
-        }
-    }
 }

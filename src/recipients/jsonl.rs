@@ -1,12 +1,14 @@
 //! JSON Lines: one object a line. Rows with the same keys share their columns.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::encoding::{Utf8, unreadable};
-use super::{Columns, Row, Rows, Unreadable, Written};
+use super::{Columns, Reading, Row, Rows, Unreadable, Written};
 use crate::problem::{Place, Problem};
 
 /// A longer line is no recipient, and must not fill the memory.
@@ -20,16 +22,19 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> 
         line: 0,
         columns: Arc::new(Columns::new(Vec::new())),
         file: written.name.to_owned(),
+        begun: false,
         broken: false,
     };
-    Ok(Rows { columns: None, notes, rows: Box::new(lines) })
+    Ok(Rows { columns: None, notes, warnings: Vec::new(), rows: Box::new(lines) })
 }
 
 struct Lines<R> {
-    input: BufReader<R>,
+    input: BufReader<Utf8<R>>,
     line: u64,
     columns: Arc<Columns>,
     file: String,
+    /// A line was read that is not empty.
+    begun: bool,
     broken: bool,
 }
 
@@ -37,26 +42,24 @@ impl<R: Read> Iterator for Lines<R> {
     type Item = Result<Row, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         loop {
             if self.broken {
                 return None;
             }
-            text.clear();
+            bytes.clear();
             self.line += 1;
-            match self.input.by_ref().take(LONGEST_LINE).read_line(&mut text) {
+            match self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
                 Ok(0) => return None,
                 Ok(len) if len as u64 == LONGEST_LINE => {
                     self.broken = true;
                     let place = Place::line(&self.file, self.line);
-                    return Some(Err(Unreadable::List(Problem::error(
-                        "line-too-long",
-                        place,
-                        "a line of more than 4 MiB",
-                    ))));
+                    let problem = Problem::error("line-too-long", place, "a line of more than 4 MiB")
+                        .hint("each line of a JSON Lines list is one recipient");
+                    return Some(Err(Unreadable::List(problem)));
                 }
-                Ok(_) if text.trim().is_empty() => {}
-                Ok(_) => return Some(self.row(&text).map_err(Unreadable::Row)),
+                Ok(_) if bytes.trim_ascii().is_empty() => {}
+                Ok(_) => return Some(self.row(&bytes)),
                 Err(error) => {
                     self.broken = true;
                     return Some(Err(Unreadable::List(unreadable(&self.file, &error))));
@@ -66,25 +69,92 @@ impl<R: Read> Iterator for Lines<R> {
     }
 }
 
-impl<R> Lines<R> {
-    fn row(&mut self, text: &str) -> Result<Row, Problem> {
-        let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-            let place = Place::line(&self.file, self.line).at_column(error.column() as u64);
-            // serde_json's text may quote the value, which is a customer's: the category says enough.
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "this line is not a JSON object",
-                _ => "this line is not valid JSON",
-            };
-            Problem::error("not-json", place, what)
-                .hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}")
-        })?;
-        if !object.keys().eq(self.columns.names()) {
-            self.columns = Arc::new(Columns::new(object.keys().cloned().collect()));
+impl<R: Read> Lines<R> {
+    fn row(&mut self, bytes: &[u8]) -> Result<Row, Unreadable> {
+        if !self.begun {
+            self.begun = true;
+            self.one_document(bytes)?;
         }
-        Ok(Row {
-            line: self.line,
-            columns: self.columns.clone(),
-            cells: object.into_iter().map(|(_, value)| value).collect(),
-        })
+        let Object { map, twice } = serde_json::from_slice(bytes).map_err(|error| self.no_object(&error, bytes))?;
+        if let Some(key) = twice {
+            let what = format!("the key `{key}` stands twice in this object");
+            let problem = Problem::error("duplicate-key-in-object", Place::line(&self.file, self.line), what);
+            return Err(Unreadable::Row(problem.hint("remove one of them")));
+        }
+        if !map.keys().eq(self.columns.names()) {
+            self.columns = Arc::new(Columns::new(map.keys().cloned().collect()));
+        }
+        let cells = map.into_iter().map(|(_, value)| value).collect();
+        Ok(Row { line: self.line, columns: self.columns.clone(), cells })
+    }
+
+    /// A whole JSON document instead of lines would give a problem on each of its lines: it is told once.
+    fn one_document(&mut self, first: &[u8]) -> Result<(), Unreadable> {
+        let what = match first.trim_ascii() {
+            [b'[', ..] => "the list is one JSON array, not JSON Lines",
+            b"{" => "the list has objects over several lines, which is not JSON Lines",
+            _ => return Ok(()),
+        };
+        self.broken = true;
+        let hint = "write each object on a line of its own, without brackets and commas between them (`jq -c '.[]'`)";
+        let hint = if first.trim_ascii() == b"{" { "write each object on a line of its own (`jq -c .`)" } else { hint };
+        Err(Unreadable::List(Problem::error("not-json-lines", Place::line(&self.file, self.line), what).hint(hint)))
+    }
+
+    fn no_object(&self, error: &serde_json::Error, bytes: &[u8]) -> Unreadable {
+        let place = Place::line(&self.file, self.line);
+        // It counts bytes, and knows no place of what is well written but no object.
+        let before = &bytes[..error.column().min(bytes.len())];
+        let place = match before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() {
+            0 => place,
+            column => place.at_column(column as u64),
+        };
+        // serde_json's text may quote the value, which is a customer's: the category says enough.
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "this line is not a JSON object",
+            _ => "this line is not valid JSON",
+        };
+        let problem = Problem::error("not-json", place, what);
+        Unreadable::Row(problem.hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}"))
+    }
+}
+
+impl<R: Read + Send> Reading for Lines<R> {
+    fn remarks(&self) -> Vec<Problem> {
+        self.input.get_ref().remarks(&self.file)
+    }
+}
+
+/// An object, and a key that it has twice: a plain map would keep the last value without a word.
+struct Object {
+    map: Map<String, Value>,
+    twice: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+        let (mut map, mut twice) = (Map::new(), None);
+        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+            if map.contains_key(&key) {
+                twice.get_or_insert(key);
+            } else {
+                map.insert(key, value);
+            }
+        }
+        Ok(Object { map, twice })
     }
 }

@@ -4,9 +4,15 @@
 //! streamed (a workbook excepted: its format is a ZIP archive), so that memory does not grow with it.
 
 mod csv;
+pub mod damage;
+mod delimiter;
 mod encoding;
+mod guess;
+mod header;
 mod jsonl;
+mod mojibake;
 mod phone;
+mod quotes;
 mod suppression;
 mod xlsx;
 
@@ -19,7 +25,7 @@ use serde_json::Value;
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
 pub use phone::{Phone, normalise};
-pub use suppression::{Listed, Suppression};
+pub use suppression::Suppression;
 
 /// The columns of a list, shared by its rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +98,25 @@ pub struct Rows {
     pub columns: Option<Arc<Columns>>,
     /// What was detected and is worth saying: the delimiter when not a comma, the encoding when not UTF-8.
     pub notes: Vec<String>,
-    rows: Box<dyn Iterator<Item = Result<Row, Unreadable>> + Send>,
+    /// What is doubtful about the header.
+    warnings: Vec<Problem>,
+    rows: Box<dyn Reading>,
+}
+
+/// The rows of one format.
+trait Reading: Iterator<Item = Result<Row, Unreadable>> + Send {
+    /// What was seen on the way and is about no single row.
+    fn remarks(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+impl Rows {
+    /// What a person should know about the list: its header and, as far as it was read, what was passed over and what
+    /// looks damaged.
+    pub fn remarks(&self) -> Vec<Problem> {
+        self.warnings.iter().cloned().chain(self.rows.remarks()).collect()
+    }
 }
 
 impl std::fmt::Debug for Rows {
@@ -121,34 +145,10 @@ pub fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<
     }
 }
 
-/// Header names as templates will see them, or what is wrong with them.
-fn header(names: &[String], file: &str, line: u64) -> Result<Arc<Columns>, Vec<Problem>> {
-    let names: Vec<String> = names.iter().map(|name| name.trim_matches(is_invisible).to_owned()).collect();
-    let mut problems = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let place = || Place::line(file, line);
-        if name.is_empty() {
-            problems.push(
-                Problem::error("column-without-name", place(), format!("column {} has no name", at + 1))
-                    .hint("give it one, or delete the column"),
-            );
-        } else if let Some(first) = names[..at].iter().position(|other| other == name) {
-            problems.push(
-                Problem::error(
-                    "duplicate-column",
-                    place(),
-                    format!("columns {} and {} are both named `{name}`", first + 1, at + 1),
-                )
-                .hint("rename one of them"),
-            );
-        }
-    }
-    if problems.is_empty() { Ok(Arc::new(Columns::new(names))) } else { Err(problems) }
-}
-
 /// White space, and the characters that spreadsheets leave behind and nobody sees.
 pub fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A list without a single row would be a campaign to nobody: most often the wrong file.

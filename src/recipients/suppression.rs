@@ -1,30 +1,36 @@
 //! People who must never be messaged, however they are spelled.
 
-use std::collections::HashMap;
 use std::io::Read;
 
-use super::{Written, is_invisible, normalise};
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+
+use super::{Unreadable, Written, csv, is_invisible, jsonl, phone, xlsx};
 use crate::problem::Problem;
 use crate::spec::Format;
 
 /// Keys, phone numbers and e-mail addresses of suppression lists.
+///
+/// Lists of millions are common, and all that is asked is whether somebody is on one. So only half a SHA-256 of each
+/// spelling is kept, in order. Two of a thousand million spellings share one with a probability of 10⁻²¹, and nobody
+/// can write a spelling that has somebody else's.
 #[derive(Debug, Default)]
 pub struct Suppression {
     files: Vec<String>,
-    entries: HashMap<String, Listed>,
+    entries: Vec<Entry>,
 }
 
-/// Where an entry stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
-    file: usize,
-    /// The line of the entry.
-    pub line: u64,
+/// A spelling, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    hash: [u8; 16],
+    file: u32,
+    line: u32,
 }
 
 impl Suppression {
     /// Adds a list: every cell of every line is an entry, so a bare list of numbers and an export with a header row
-    /// both do; the words of a header suppress nobody.
+    /// both do; the words of a header suppress nobody. It may be a workbook or JSON Lines, by its ending.
     ///
     /// # Errors
     /// What is wrong with the file.
@@ -34,14 +40,20 @@ impl Suppression {
         input: impl Read + Send + 'static,
         region: Option<&str>,
     ) -> Result<(), Vec<Problem>> {
-        let file = self.files.len();
+        let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
-        let written = Written { name, format: Format::Csv, delimiter: None, encoding: None };
-        super::csv::cells(input, &written, |line, cell| {
-            for entry in spellings(cell, region) {
-                self.entries.entry(entry).or_insert(Listed { file, line });
-            }
-        })
+        let entries = &mut self.entries;
+        let add = |line: u64, text: &str| {
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            entries.extend(spellings(text, region).map(|spelling| Entry { hash: hash(&spelling), file, line }));
+        };
+        each_cell(name, input, add)
+            .map_err(|problems| problems.into_iter().map(without_settings).collect::<Vec<_>>())?;
+        // The first place of each is told.
+        self.entries.sort_unstable();
+        self.entries.dedup_by_key(|entry| entry.hash);
+        self.entries.shrink_to_fit();
+        Ok(())
     }
 
     /// Whether nobody is listed.
@@ -64,28 +76,73 @@ impl Suppression {
         // A cell that is neither could be anything, such as an order number that happens to be somebody's key.
         let personal = |text: &String| text.starts_with('+') || text.contains('@');
         let cells = cells.into_iter().flat_map(|text| spellings(text, region)).filter(personal);
-        let listed = names.chain(cells).find_map(|text| self.entries.get(&text))?;
-        Some(format!("{}:{}", self.files[listed.file], listed.line))
+        let listed = names.chain(cells).find_map(|spelling| self.entry(&spelling))?;
+        Some(format!("{}:{}", self.files.get(listed.file as usize)?, listed.line))
+    }
+
+    fn entry(&self, spelling: &str) -> Option<Entry> {
+        let hash = hash(spelling);
+        let at = self.entries.binary_search_by(|entry| entry.hash.cmp(&hash)).ok()?;
+        self.entries.get(at).copied()
     }
 }
 
-/// The spellings by which a text is compared: small letters without outer white space and, where it can be a phone
-/// number, its international form. WhatsApp's own ids are such numbers without the plus.
-fn spellings(text: &str, region: Option<&str>) -> Vec<String> {
-    let text = text.trim_matches(is_invisible);
-    let mut spellings = Vec::new();
-    if text.is_empty() {
-        return spellings;
+fn each_cell(
+    name: &str,
+    input: impl Read + Send + 'static,
+    mut each: impl FnMut(u64, &str),
+) -> Result<(), Vec<Problem>> {
+    let written = |format| Written { name, format, delimiter: None, encoding: None };
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    match ending.as_str() {
+        "xlsx" => xlsx::cells(input, name, each),
+        "jsonl" | "ndjson" => {
+            for row in jsonl::read(input, &written(Format::Jsonl))? {
+                let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
+                for cell in &*row.cells {
+                    match cell {
+                        Value::String(text) => each(row.line, text),
+                        Value::Number(number) => each(row.line, &number.to_string()),
+                        _ => {}
+                    }
+                }
+            }
+            Ok(())
+        }
+        _ => csv::cells(input, &written(Format::Csv), each),
     }
-    spellings.push(text.to_lowercase());
+}
+
+/// The settings of `recipients` are about the list itself, not about suppression lists.
+fn without_settings(problem: Problem) -> Problem {
+    match problem.code {
+        "wrong-encoding" | "nul" => problem.hint("save it as UTF-8"),
+        "not-text" | "not-a-workbook" => problem.hint("save it as CSV in UTF-8, or as .xlsx with that ending"),
+        _ => problem,
+    }
+}
+
+fn hash(spelling: &str) -> [u8; 16] {
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&digest(&SHA256, spelling.as_bytes()).as_ref()[..16]);
+    hash
+}
+
+/// The spellings by which a text is compared: its international forms if it can be a phone number, or else small letters
+/// without outer white space. WhatsApp's own ids are phone numbers without the plus.
+fn spellings(text: &str, region: Option<&str>) -> impl Iterator<Item = String> {
+    let text = text.trim_matches(is_invisible);
     let digits = text.chars().filter(char::is_ascii_digit).count();
+    let (mut given, mut with_plus) = (None, None);
     if digits >= 7 && !text.contains('@') {
-        spellings.extend(normalise(text, region).ok().map(|phone| phone.e164));
+        given = phone::e164(text, region);
         if digits == text.len() {
-            spellings.extend(normalise(&format!("+{text}"), None).ok().map(|phone| phone.e164));
+            with_plus = phone::e164(&format!("+{text}"), None);
         }
     }
-    spellings
+    let as_written = (given.is_none() && with_plus.is_none() && !text.is_empty()).then(|| text.to_lowercase());
+    let with_plus = with_plus.filter(|number| Some(number) != given.as_ref());
+    [given, with_plus, as_written].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -108,5 +165,32 @@ mod tests {
         }
         assert_eq!(suppression.find(["141"], ["0171/3920055"], Some("DE")).as_deref(), Some("stop.csv:2"));
         assert_eq!(suppression.find(["141"], ["C-17"], Some("DE")), None, "a cell is no key");
+    }
+
+    #[test]
+    fn the_first_of_several_places_is_told() {
+        let mut suppression = Suppression::default();
+        suppression.add("a.csv", &b"x\ny\nx\n"[..], None).unwrap();
+        suppression.add("b.csv", &b"y\nz\n"[..], None).unwrap();
+        for (key, place) in [("x", Some("a.csv:1")), ("y", Some("a.csv:2")), ("z", Some("b.csv:2")), ("w", None)] {
+            assert_eq!(suppression.find([key], [], None).as_deref(), place, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_found_whatever_divides_the_fields() {
+        for list in ["phone\n+491713920055;left\n", "phone,why\n+491713920055,left\n", "{\"phone\": 491713920055}"] {
+            let name = if list.starts_with('{') { "stop.jsonl" } else { "stop.txt" };
+            let mut suppression = Suppression::default();
+            suppression.add(name, list.as_bytes(), None).unwrap();
+            assert!(suppression.find(["+491713920055"], [], None).is_some(), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_to_its_end_suppresses_nobody_in_silence() {
+        for list in [&b"phone\n\"+491713920055\n+491713920056\n"[..], b"phone\nM\xfcller\n", b"phone\n\0\n"] {
+            assert!(Suppression::default().add("stop.csv", list, None).is_err(), "{list:?}");
+        }
     }
 }

@@ -28,6 +28,7 @@ use rows::Rows;
 use sums::Sums;
 use throughput::Throughput;
 use view::Page;
+pub use view::{number, visible};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/table.js");
@@ -95,6 +96,6 @@ fn render(
 }
 
 /// A source expression of a content security policy that allows exactly this text.
-fn hash(text: &str) -> String {
+pub fn hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
 }

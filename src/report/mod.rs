@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::schema;
 use crate::state::State;
+pub use html::{hash, number, visible};
 
 /// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

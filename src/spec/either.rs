@@ -7,9 +7,8 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Spanned;
 
-use super::place::{At, Mark};
+use super::place::At;
 use super::raw::{OneOrMany, Recipients, RecipientsMap};
 
 /// What stands there, before it knows its own place.
@@ -68,9 +67,9 @@ impl<'de> Deserialize<'de> for StringOrList {
 
 impl<'de> Deserialize<'de> for Recipients {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: PathOrMap(shape), referenced, .. } = Spanned::deserialize(deserializer)?;
+        let At { value: PathOrMap(shape), mark } = At::deserialize(deserializer)?;
         match shape {
-            Shape::One(value) => Ok(Self::Path(At { value, mark: Mark::from(referenced.span()) })),
+            Shape::One(value) => Ok(Self::Path(At { value, mark })),
             Shape::Map(map) => Ok(Self::Map(map)),
             Shape::Many(_) => Err(serde::de::Error::custom("expected a path or a map with `file`, found a list")),
         }
@@ -79,9 +78,9 @@ impl<'de> Deserialize<'de> for Recipients {
 
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: StringOrList(shape), referenced, .. } = Spanned::deserialize(deserializer)?;
+        let At { value: StringOrList(shape), mark } = At::deserialize(deserializer)?;
         Ok(match shape {
-            Shape::One(value) => Self(vec![At { value, mark: Mark::from(referenced.span()) }]),
+            Shape::One(value) => Self(vec![At { value, mark }]),
             Shape::Many(many) => Self(many),
             Shape::Map(_) => Self(Vec::new()),
         })

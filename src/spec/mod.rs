@@ -1,7 +1,8 @@
 //! The spec: read from YAML, checked, and from then on free of invalid values.
 //!
-//! `raw` mirrors the file and is the source of the JSON Schema; `check` turns it into the types below or into problems
-//! that name their place. This room reads text, never files, and knows nothing of rows.
+//! `tree` takes in whatever is YAML, and `syntax` explains what is not. `raw` mirrors the file and is the source of the JSON
+//! Schema, which `shape` holds the tree against; `read` makes the one of the other. `check` turns it into the types below
+//! or into problems that name their place. This room reads text, never files, and knows nothing of rows.
 
 mod amounts;
 mod check;
@@ -9,6 +10,10 @@ mod compare;
 mod either;
 mod place;
 mod raw;
+mod read;
+mod shape;
+mod syntax;
+mod tree;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +32,9 @@ pub use raw::{ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageTy
 
 /// Where LiveDesk's API is when a spec does not say.
 pub const DEFAULT_BASE_URL: &str = "https://livedesk-api.engagelab.com";
+
+/// Problems of one spec at most. Whatever has more than this is no spec, and nobody reads on.
+const MOST_PROBLEMS: usize = 1_000;
 
 /// A campaign, checked.
 #[derive(Debug, Clone)]
@@ -55,6 +63,8 @@ pub struct Spec {
     pub send: Send,
     /// Report files as written in the spec, relative to its folder.
     pub report: Vec<PathBuf>,
+    /// What its author should know before the first send.
+    pub warnings: Vec<Problem>,
 }
 
 impl Spec {
@@ -63,7 +73,23 @@ impl Spec {
     /// # Errors
     /// All problems that were found, each with its place.
     pub fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
-        check::parse(source, folder, vars)
+        match check::draft(source, folder, vars) {
+            (Some(spec), problems) if problems.is_empty() => Ok(spec),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// The same, with what can be made of a spec that has problems: what cannot be used in it is as if it were not
+    /// there. It is good for finding the problems of templates and rows at the same time, and for nothing else.
+    pub fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Self>, Vec<Problem>) {
+        check::draft(source, folder, vars)
+    }
+
+    /// The same without its hours and dates, for a rehearsal at any time.
+    #[must_use]
+    pub fn at_any_time(&self) -> Self {
+        let send = Send { window: None, not_before: None, not_after: None, ..self.send.clone() };
+        Self { send, ..self.clone() }
     }
 
     /// The keys that say something else than they did in an earlier text of this spec.
@@ -144,6 +170,13 @@ pub struct Template {
     pub text: String,
     /// Where it stands.
     pub mark: Mark,
+}
+
+impl Template {
+    /// Whether it says the same for every row: it has nothing in braces.
+    pub fn is_constant(&self) -> bool {
+        !self.text.contains('{')
+    }
 }
 
 /// Whom a message goes to.

@@ -1,12 +1,12 @@
 //! Values of the spec that know where they stand.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
-use serde_yaml::Spanned;
+use serde::Deserialize;
 
-use crate::problem::Place;
+use crate::problem::{Place, Problem};
 
 /// Where a value stands in the spec's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,17 +22,21 @@ pub(super) struct At<T> {
     pub(super) mark: Mark,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self { value: spanned.value, mark: Mark::from(spanned.referenced.span()) })
+impl Mark {
+    /// Where it begins and ends.
+    pub(super) fn range(self) -> Range<usize> {
+        self.offset..self.offset + self.len
+    }
+
+    /// The same beginning with another end.
+    pub(super) fn until(self, end: usize) -> Self {
+        Self { len: end.saturating_sub(self.offset), ..self }
     }
 }
 
-impl From<serde_yaml::Span> for Mark {
-    fn from(span: serde_yaml::Span) -> Self {
-        let size = |bytes: Option<u64>| bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-        Self { offset: size(span.byte_offset()), len: size(span.byte_len()) }
+impl From<Range<usize>> for Mark {
+    fn from(range: Range<usize>) -> Self {
+        Self { offset: range.start, len: range.len() }
     }
 }
 
@@ -88,6 +92,29 @@ impl Source {
     pub fn place(&self, mark: Mark) -> Place {
         let place = Place::in_text(&self.name, &self.text, mark.offset, self.first_line(mark).len());
         if self.is_private(mark.offset) { place.without_text() } else { place }
+    }
+
+    /// A problem at a value.
+    pub(super) fn problem(&self, code: &'static str, mark: Mark, what: impl Into<String>) -> Problem {
+        Problem::error(code, self.place(mark), what)
+    }
+
+    /// The line in which a value begins, counted from 1.
+    pub(super) fn line(&self, mark: Mark) -> usize {
+        self.text.get(..mark.offset).unwrap_or_default().matches('\n').count() + 1
+    }
+
+    /// Where the key of a value stands: the last place before the value that says its name.
+    pub(super) fn key_before(&self, value: Mark, name: &str) -> Mark {
+        let before = self.text.get(..value.offset).unwrap_or_default();
+        before.rfind(name).filter(|_| !name.is_empty()).map_or(value, |at| Mark { offset: at, len: name.len() })
+    }
+
+    /// Where a key of a map stands.
+    pub(super) fn key_in(&self, map: Mark, name: &str) -> Mark {
+        let inside = self.text.get(map.range()).unwrap_or_default();
+        let found = [format!("{name}:"), format!("{name}\"")].iter().find_map(|key| inside.find(key.as_str()));
+        found.map_or(map, |at| Mark { offset: map.offset + at, len: name.len() })
     }
 
     /// Whether a line of the section `livedesk` may hold more than an address.

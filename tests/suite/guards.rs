@@ -28,7 +28,7 @@ fn a_template_that_is_mended_goes_to_the_rest() {
     let project = project.send("stop_when: { same_error: 5 }").send("concurrency: 1");
     project.run(&[]).exits(5);
     let project = project.message(TEMPLATE);
-    project.run(&[]).exits(3);
+    project.run(&["--accept-changes"]).exits(3);
     assert_eq!((project.count("failed"), project.count("accepted")), (5, 25));
 }
 

@@ -46,6 +46,11 @@ fn each_sample_is_shown_by_a_dry_run_as_it_would_leave() {
         let output = campaign(Path::new("."), &["run", &file, "--dry-run", "--preview", "2"]);
         let (plan, rows) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
         assert_eq!(output.status.code(), Some(0), "{sample}: {plan}");
+        // By the hours of a window it depends on the time of day how long it takes.
+        let by_the_clock = |line: &&str| {
+            sample == "event_invitation" && ["  takes", "  when"].iter().any(|word| line.starts_with(word))
+        };
+        let plan: String = plan.lines().filter(|line| !by_the_clock(line)).flat_map(|line| [line, "\n"]).collect();
         insta::assert_snapshot!(sample, format!("{plan}\n{rows}"));
     }
 }

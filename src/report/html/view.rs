@@ -233,7 +233,7 @@ pub(super) fn share(count: u64, all: u64) -> String {
 }
 
 /// A number with its thousands apart.
-pub(super) fn number(count: u64) -> String {
+pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.char_indices() {
@@ -246,7 +246,7 @@ pub(super) fn number(count: u64) -> String {
 }
 
 /// The text with every control and direction override written out: what a person sees is what is there.
-pub(super) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         let hidden = (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -14,6 +14,7 @@ impl Checker<'_> {
     pub(super) fn to(&mut self, raw: At<raw::To>) -> Option<To> {
         let mark = raw.mark;
         let raw = raw.value;
+        self.ids(&raw);
         let conversation_id = optional("to.conversation_id", raw.conversation_id);
         let inbox_id = optional("to.inbox_id", raw.inbox_id);
         let contact_id = optional("to.contact_id", raw.contact_id);
@@ -65,7 +66,7 @@ impl Checker<'_> {
                 "no-content",
                 mark,
                 "a message without `content`",
-                "LiveDesk wants the text, also beside a template",
+                "such as `content: \"Hi {{ name }}\"`; LiveDesk wants the text, also beside a template",
             );
         }
         if raw.attachments.len() > MOST_ATTACHMENTS {
@@ -76,8 +77,10 @@ impl Checker<'_> {
                 format!("LiveDesk takes at most {MOST_ATTACHMENTS}"),
             );
         }
+        self.plain_values(&raw);
         if let Some(params) = &raw.template_params {
             self.with_template(params.mark, &raw);
+            self.whatsapp(&params.value);
         }
         let template_params = raw.template_params.map(|params| self.template_params(params.value));
         Some(Message {
@@ -158,7 +161,7 @@ impl Checker<'_> {
         for (name, _) in stray.iter().filter(|(_, stray)| *stray) {
             self.problem(
                 "header-mismatch",
-                mark,
+                self.source.key_in(mark, name),
                 format!("`{name}` does not belong to this type of header"),
                 "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; \
                  `document` also `filename`; `location` takes `location`",
@@ -181,9 +184,14 @@ impl Checker<'_> {
             }),
         };
         if header.is_none() {
+            let needed = match kind {
+                HeaderType::Text => "text_variables",
+                HeaderType::Location => "location",
+                HeaderType::Image | HeaderType::Video | HeaderType::Document => "media_url",
+            };
             self.problem(
                 "header-without-value", mark,
-                "the header's value is missing",
+                format!("`{needed}` is missing in this header"),
                 "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs `location`",
             );
         }

@@ -1,7 +1,9 @@
 //! From the raw shape to a [`Spec`], collecting every problem on the way.
 
+mod contradictions;
 mod message;
 mod send;
+mod whatsapp;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -10,58 +12,49 @@ use indexmap::IndexMap;
 
 use super::place::{At, Mark, Text};
 use super::raw::{self, Raw};
-use super::{Checks, DEFAULT_BASE_URL, List, Livedesk, Recipients, Source, Spec, Template};
-use crate::problem::{Place, Problem, did_you_mean};
-
-/// Problems of one spec at most.
-const MOST_PROBLEMS: usize = 1_000;
+use super::shape::Shape;
+use super::{Checks, DEFAULT_BASE_URL, List, Livedesk, MOST_PROBLEMS, Recipients, Source, Spec, Template, read, tree};
+use crate::problem::{Place, Problem, Severity, did_you_mean};
 
 /// Collects problems while values are taken over.
 pub(super) struct Checker<'a> {
     source: &'a Source,
     problems: Vec<Problem>,
+    /// Maps that lack what was taken out of them because it was wrong: what they lack is no second problem.
+    spoiled: Vec<Mark>,
 }
 
-pub(super) fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Spec, Vec<Problem>> {
-    let raw = read(source).map_err(|problem| vec![*problem])?;
-    let mut checker = Checker { source, problems: Vec::new() };
-    match checker.spec(raw, folder, vars) {
-        Some(spec) if checker.problems.is_empty() => Ok(spec),
-        _ => Err(checker.problems),
-    }
+pub(super) fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Spec>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let (raw, spoiled) = raw(source, &mut problems);
+    let mut checker = Checker { source, problems, spoiled };
+    let spec = raw.and_then(|raw| checker.spec(raw, folder, vars));
+    let mut problems = checker.problems;
+    problems.sort_by_key(|problem| (problem.place.line.unwrap_or(u64::MAX), problem.place.column.unwrap_or(u64::MAX)));
+    problems.dedup();
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+    let spec = spec.map(|spec| Spec { warnings, ..spec });
+    (spec, errors.into_iter().take(MOST_PROBLEMS).collect())
 }
 
-/// YAML to the raw shape: syntax, unknown, duplicate, missing and mistyped keys.
-fn read(source: &Source) -> Result<Raw, Box<Problem>> {
-    let options = serde_yaml::options! {
-        strict_booleans: true,
-        with_snippet: false,
-        budget: serde_yaml::budget! { max_nodes: 20_000, max_depth: 64 },
-    };
-    serde_yaml::from_str_with_options(&source.text, options).map_err(|error| {
-        let error = error.without_snippet();
-        let place = error
-            .location()
-            .map_or_else(|| Place::file(&source.name), |location| source.place(Mark::from(location.span())));
-        Box::new(explained(place, &error.to_string()))
-    })
-}
-
-/// The slips that YAML explains badly, in our words; everything else in its own.
-fn explained(place: Place, text: &str) -> Problem {
-    let text = text.split(" at line ").next().unwrap_or(text).replace('\n', " ");
-    if let Some((unknown, rest)) = text.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
-        let known: Vec<&str> = rest.split_once("expected ").map_or("", |(_, known)| known).split(", ").collect();
-        let known: Vec<&str> = known.iter().map(|name| name.trim_start_matches("one of ").trim_matches('`')).collect();
-        let hint = did_you_mean(unknown, known.iter().copied())
-            .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-        return Problem::error("unknown-key", place, format!("unknown key `{unknown}`")).hint(hint);
+/// The raw shape, if enough of it is there, and the maps that lack something.
+fn raw(source: &Source, problems: &mut Vec<Problem>) -> (Option<Raw>, Vec<Mark>) {
+    let Some(mut root) = tree::read(source, problems) else { return (None, Vec::new()) };
+    let schema = Spec::json_schema();
+    let mut shape = Shape::new(source, &schema, problems);
+    let holds = shape.holds(&mut root);
+    let spoiled = shape.spoiled;
+    if !holds {
+        return (None, spoiled);
     }
-    let problem = Problem::error("yaml", place, text.as_str());
-    if text.contains("expected string scalar") {
-        return problem.hint("a value that begins with `{` must be quoted: \"{{ name }}\"");
+    match read::read(&root) {
+        Ok(raw) => (Some(raw), spoiled),
+        Err(error) => {
+            problems.push(source.problem("yaml", Mark::default(), error.to_string()));
+            (None, spoiled)
+        }
     }
-    problem
 }
 
 fn template(key: &str, text: At<Text>) -> Template {
@@ -74,18 +67,20 @@ fn optional(key: &str, text: Option<At<Text>>) -> Option<Template> {
 
 impl Checker<'_> {
     fn spec(&mut self, raw: Raw, folder: PathBuf, overrides: &[(String, String)]) -> Option<Spec> {
+        self.contradictions(&raw);
         let name = self.name(&raw.name);
-        let livedesk = self.livedesk(raw.livedesk);
+        let livedesk = self.livedesk(raw.livedesk).or_else(|| self.livedesk(raw::Livedesk::default()));
         let recipients = self.recipients(raw.recipients);
         let vars = self.vars(&raw.vars, overrides);
         let to = self.to(raw.to);
         let message = self.message(raw.message);
-        let send = self.send(&raw.send);
+        // Where a value cannot be used the default stands in for it, to check the rest by.
+        let send = self.send(&raw.send).or_else(|| self.send(&raw::Send::default()));
         let report = self.report(raw.report, &raw.name.value);
         Some(Spec {
             source: self.source.clone(),
             folder,
-            name: name?,
+            name: name.unwrap_or_default(),
             description: raw.description,
             livedesk: livedesk?,
             recipients,
@@ -95,16 +90,26 @@ impl Checker<'_> {
             checks: Checks { phones: raw.checks.phones, liquid: raw.checks.liquid, stripped: raw.checks.stripped },
             send: send?,
             report,
+            warnings: Vec::new(),
         })
     }
 
     /// Records a problem at a value.
     fn problem(&mut self, code: &'static str, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
-        // Whatever has more than this is no spec, and nobody reads on.
-        if self.problems.len() >= MOST_PROBLEMS {
-            return;
+        if self.is_worth_saying(mark) {
+            self.problems.push(Problem::error(code, self.source.place(mark), what).hint(hint));
         }
-        self.problems.push(Problem::error(code, self.source.place(mark), what).hint(hint));
+    }
+
+    /// Records what is worth knowing about a value.
+    fn warning(&mut self, code: &'static str, mark: Mark, what: impl Into<String>, hint: impl Into<String>) {
+        if self.is_worth_saying(mark) {
+            self.problems.push(Problem::warning(code, self.source.place(mark), what).hint(hint));
+        }
+    }
+
+    fn is_worth_saying(&self, mark: Mark) -> bool {
+        self.problems.len() < MOST_PROBLEMS && !self.spoiled.contains(&mark)
     }
 
     fn name(&mut self, name: &At<String>) -> Option<String> {

@@ -18,11 +18,20 @@ fn parsed(text: &str) -> Result<Spec, Vec<Problem>> {
     let result = Spec::parse(&source, PathBuf::new(), &[]);
     for problem in result.as_ref().err().into_iter().flatten().take(50) {
         assert!(!problem.what.is_empty() && !problem.render(Look::PLAIN).is_empty());
+        assert!(stands_in(problem, text), "{problem:?} in {text:?}");
     }
     if let Err(problems) = &result {
         assert!(!problems.is_empty(), "refused without a word");
     }
     result
+}
+
+/// Whether a problem's place is a place of the text: a line that is there, and a column of it or the one behind its end.
+fn stands_in(problem: &Problem, text: &str) -> bool {
+    let Some(line) = problem.place.line.and_then(|line| usize::try_from(line).ok()) else { return false };
+    let found = text.split('\n').nth(line - 1);
+    let width = found.map(|line| line.chars().count() as u64);
+    width.is_some_and(|width| problem.place.column.is_none_or(|column| (1..=width + 1).contains(&column)))
 }
 
 /// As far as a spec can go without a list and a server.

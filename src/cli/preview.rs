@@ -1,0 +1,103 @@
+//! `campaign run --dry-run --html PATH`: a page of chat bubbles, written whole or not at all, for its owner only.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::campaign::Campaign;
+use super::dry_run;
+use super::exit::Fault;
+use super::flags::{Preview, RunArgs};
+use super::output::grouped;
+use super::reports::{cannot_write, is_one_of, temporary};
+use super::workspace;
+use crate::attachment;
+use crate::ledger::Lease;
+use crate::plan::Shown;
+use crate::preview::{About, File, page};
+use crate::problem::{Place, Problem};
+use crate::spec::Spec;
+
+/// Messages on a page at most: nobody looks at more of them.
+const MOST: u64 = 200;
+
+/// Makes sure that the page would not replace a file that the campaign reads.
+pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), Fault> {
+    match &args.html {
+        Some(path) if is_one_of(path, &workspace::inputs(spec)) => Err(would_replace(path, "reads")),
+        _ => Ok(()),
+    }
+}
+
+fn would_replace(path: &Path, does: &str) -> Fault {
+    let what = format!("the preview would replace {}, which the campaign {does}", path.display());
+    let problem = Problem::error("preview-replaces-input", Place::file("--html"), what);
+    vec![problem.hint("give the preview another name")].into()
+}
+
+/// Writes the page: the chosen messages, or those that were asked for.
+pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Path) -> Result<(), Fault> {
+    let shown = match asked {
+        None => campaign.outlook.shown.clone(),
+        Some(Preview::Some(most)) => first(campaign, most).await?,
+        Some(Preview::All) => first(campaign, u64::MAX).await?,
+    };
+    let folder = &campaign.spec.folder;
+    let sent = shown.iter().flat_map(|shown| &shown.delivery.message.attachments);
+    let sent: Vec<_> = sent.map(|path| folder.join(path)).collect();
+    if is_one_of(path, &sent) {
+        return Err(would_replace(path, "sends"));
+    }
+    let about = About {
+        name: &campaign.spec.name,
+        description: campaign.spec.description.as_deref(),
+        made_at: Timestamp::now(),
+        messages: campaign.to_send(),
+        plan: &campaign.plan,
+        which: &which(asked, shown.len() as u64, campaign.to_send()),
+    };
+    let page = page(&about, &shown, &|path| about_file(path, folder))
+        .map_err(|error| Fault::Environment(format!("the preview cannot be made: {error}")))?;
+    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
+    file.write_all(page.as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|error| cannot_write(path, &error))?;
+    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+    Ok(())
+}
+
+async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Shown>, Fault> {
+    let mut shown = Vec::new();
+    let show = |lease: Lease, delivery| shown.push(Shown { row: lease.row, delivery, why: Vec::new() });
+    dry_run::first(campaign, most.min(MOST), show).await?;
+    Ok(shown)
+}
+
+/// Which messages the page shows, in words.
+fn which(asked: Option<Preview>, shown: u64, messages: u64) -> String {
+    let wanted = match asked {
+        Some(Preview::All) => messages,
+        Some(Preview::Some(most)) => most.min(messages),
+        None => shown,
+    };
+    match shown {
+        0 => "There is nothing to show".to_owned(),
+        1 if messages == 1 => "What it looks like".to_owned(),
+        _ if shown == messages => "All of them".to_owned(),
+        1 if asked.is_none() => "One of them, which shows what the others are like".to_owned(),
+        1 => "The first of them".to_owned(),
+        _ if wanted > shown => format!("The first {} of them: a page shows no more", grouped(shown)),
+        _ if asked.is_some() => format!("The first {} of them", grouped(shown)),
+        _ => format!("{} of them, which show what the others are like", grouped(shown)),
+    }
+}
+
+fn about_file(path: &Path, folder: &Path) -> File {
+    File {
+        name: attachment::name(path),
+        media_type: attachment::media_type(path),
+        bytes: fs::metadata(folder.join(path)).ok().map(|about| about.len()),
+    }
+}

@@ -1,0 +1,88 @@
+//! Spec, list and templates, all in order; or every problem of all three at once. `check` and `run` begin here.
+
+use std::sync::Arc;
+
+use super::check::{manner, missing};
+use super::exit::Fault;
+use super::flags::ListArgs;
+use super::output::Output;
+use super::workspace::{self, List, Opened};
+use crate::enroll::enroll;
+use crate::ledger::Sqlite;
+use crate::plan::Judge;
+use crate::problem::{Problem, Problems};
+use crate::recipients::Unreadable;
+use crate::spec::Spec;
+
+/// What a campaign begins with.
+pub(super) struct Ready {
+    pub(super) spec: Arc<Spec>,
+    /// The list, or the name of one that is not there.
+    pub(super) list: Result<List, String>,
+    pub(super) judge: Judge,
+}
+
+impl Ready {
+    /// Reads and checks everything that can be checked before the first row.
+    ///
+    /// # Errors
+    /// What is wrong. If that is anything in spec or templates, the rows are read and judged as far as they can be, so
+    /// that whoever mends the one need not come back for the other.
+    pub(super) async fn read(args: &ListArgs, output: &Output) -> Result<Self, Fault> {
+        let (spec, mut problems) = workspace::draft(&args.file, &args.vars)?;
+        let list = match workspace::list(&spec) {
+            Ok(Opened::List(list)) => Ok(list),
+            Ok(Opened::Missing(name)) => Err(name),
+            Err(Fault::Problems(more))
+                if problems.is_empty() || more.kinds().all(|kind| kind.first.place.line.is_some()) =>
+            {
+                return Err(all(problems, more, output));
+            }
+            Err(_) if !problems.is_empty() => return Err(problems.into()),
+            Err(fault) => return Err(fault),
+        };
+        let judge = match workspace::judge(&spec, list.as_ref().ok().and_then(|list| list.rows.columns.as_deref())) {
+            Ok(judge) => Some(judge),
+            Err(Fault::Problems(more)) => {
+                problems.extend(more.kinds().flat_map(|kind| kind.each().collect::<Vec<_>>()));
+                None
+            }
+            Err(_) if !problems.is_empty() => return Err(problems.into()),
+            Err(fault) => return Err(fault),
+        };
+        match (judge, list) {
+            (Some(judge), list) if problems.is_empty() => Ok(Self { spec, list, judge }),
+            (Some(judge), Ok(list)) => {
+                let mut survey =
+                    enroll(&Sqlite::rehearsal(None)?, &judge, list.rows, manner(args, None, output)).await?;
+                // What rows have to say about the spec is said already.
+                survey.problems.forget_about(&spec.source.name);
+                Err(all(problems, survey.problems, output))
+            }
+            (None, Ok(list)) => {
+                let mut unreadable = Problems::new(output.keep);
+                for row in list.rows {
+                    if let Err(Unreadable::Row(problem) | Unreadable::List(problem)) = row {
+                        unreadable.extend([problem]);
+                    }
+                }
+                Err(all(problems, unreadable, output))
+            }
+            (_, Err(_)) => Err(problems.into()),
+        }
+    }
+
+    /// The list, which must be there.
+    pub(super) fn with_list(self) -> Result<(Arc<Spec>, List, Judge), Fault> {
+        let list = self.list.map_err(|name| missing(&name))?;
+        Ok((self.spec, list, self.judge))
+    }
+}
+
+/// The problems of the spec, and then those of the list.
+fn all(of_spec: Vec<Problem>, of_list: Problems, output: &Output) -> Fault {
+    let mut all = Problems::new(output.keep);
+    all.extend(of_spec);
+    all.absorb(of_list);
+    all.into()
+}

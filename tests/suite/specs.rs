@@ -1,0 +1,111 @@
+//! What is wrong with a spec, as folders in `tests/specs`: a spec, and in `expected.snap` what `campaign check` says.
+//!
+//! All of them share the list `tests/specs/list.csv`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
+use std::fmt::Write;
+use std::fs;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use campaign::problem::Look;
+use campaign::spec::{Source, Spec};
+
+#[test]
+fn each_shape_of_a_spec_is_answered_as_the_cases_say() {
+    run_all("shape");
+}
+
+#[test]
+fn each_trap_of_yaml_is_understood_or_refused_by_name() {
+    run_all("yaml");
+}
+
+#[test]
+fn each_rule_of_whatsapp_is_kept_before_any_row_is_read() {
+    run_all("whatsapp");
+}
+
+#[test]
+fn what_is_the_same_for_every_row_is_one_problem() {
+    run_all("constant");
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_named() {
+    run_all("contradiction");
+}
+
+/// The cases whose names begin so.
+fn run_all(topic: &str) {
+    let name = |folder: &Path| folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut folders: Vec<PathBuf> = fs::read_dir("tests/specs").unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|folder| folder.is_dir() && name(folder).starts_with(topic));
+    folders.sort();
+    assert!(!folders.is_empty(), "no case about {topic}");
+    let fails = |folder: &PathBuf| panic::catch_unwind(|| is_as_expected(folder, &name(folder))).is_err();
+    let failed: Vec<String> = folders.iter().filter(|folder| fails(folder)).map(|folder| name(folder)).collect();
+    assert!(failed.is_empty(), "not as expected: {}", failed.join(", "));
+}
+
+fn is_as_expected(folder: &Path, name: &str) {
+    let place = tempfile::tempdir().unwrap();
+    fs::copy("tests/specs/list.csv", place.path().join("list.csv")).unwrap();
+    fs::copy(folder.join("campaign.yaml"), place.path().join("campaign.yaml")).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let ran = check.args(["check", "campaign.yaml"]).current_dir(place.path()).env_clear().output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
+    assert!(!stderr.contains("s3cr3t"), "{name}: a secret is shown");
+    let mut text = format!("exit: {}\n\n{stderr}{stdout}", ran.status.code().unwrap());
+    for warning in warnings(folder) {
+        write!(text, "\n{warning}\n").unwrap();
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(fs::canonicalize(folder).unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(name);
+    settings.bind(|| insta::assert_snapshot!("expected", text));
+}
+
+/// What a spec without problems warns of.
+fn warnings(folder: &Path) -> Vec<String> {
+    let text = String::from_utf8_lossy(&fs::read(folder.join("campaign.yaml")).unwrap()).into_owned();
+    let source = Source { name: "campaign.yaml".to_owned(), text };
+    let spec = Spec::parse(&source, PathBuf::new(), &[]);
+    spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::PLAIN)).collect())
+}
+
+#[test]
+fn the_samples_have_nothing_to_be_warned_of() {
+    for entry in fs::read_dir("campaigns").unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|ending| ending == "yaml") {
+            let source = Source { name: entry.display().to_string(), text: fs::read_to_string(&entry).unwrap() };
+            let warnings = Spec::parse(&source, PathBuf::new(), &[]).unwrap().warnings;
+            assert!(warnings.is_empty(), "{}: {warnings:?}", entry.display());
+        }
+    }
+}
+
+#[test]
+fn words_that_look_like_other_values_leave_as_they_are_written() {
+    let content = |name: &str| {
+        let place = tempfile::tempdir().unwrap();
+        fs::copy("tests/specs/list.csv", place.path().join("list.csv")).unwrap();
+        fs::copy(format!("tests/specs/{name}/campaign.yaml"), place.path().join("campaign.yaml")).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+        let arguments = ["run", "campaign.yaml", "--dry-run", "--preview", "1", "--format", "json"];
+        let ran = run.args(arguments).current_dir(place.path()).env_clear().output().unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        row["requests"][0]["body"]["content"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        content("yaml-words-that-look-like-values"),
+        "+4915112345678 0049151 no yes on off 09:30 2026-12-01 1e3 0x1F 1_000 .5 .inf 0o17 1:30:00"
+    );
+    assert_eq!(content("yaml-block-scalars"), "Hi Ada: # no comment\n- \"quoted\" & *starred*");
+    assert_eq!(content("yaml-text-over-lines"), "Hi Ada, your order is here");
+    assert_eq!(content("yaml-alias"), "Hi there");
+}
