@@ -4,6 +4,7 @@
 //! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
 //! knows rows and templates, not how a request is made.
 
+mod corrections;
 mod names;
 mod plain;
 mod render;

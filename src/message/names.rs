@@ -21,6 +21,8 @@ pub(super) struct Name {
     pub(super) of: Of,
     /// Its bytes in the template.
     pub(super) range: Range<usize>,
+    /// Whether its value, as it is, is compared with a number that is written out: `total >= 1000`.
+    pub(super) meets_number: bool,
 }
 
 /// What a name is of.
@@ -56,7 +58,15 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
         _ => None,
     };
     let (before, after) = (at.checked_sub(1), Some(at + 1));
-    let name = |text: &str, of, range: &Range<usize>| Some(Name { text: text.to_owned(), of, range: range.clone() });
+    let name = |text: &str, of, range: &Range<usize>| {
+        let last = match (&of, token(Some(at + 1))) {
+            (Of::Cell, Some(Token::BracketOpen)) => at + 3,
+            (Of::Cell, _) => at + 2,
+            _ => at,
+        };
+        let meets_number = meets_number(tokens, at, last);
+        Some(Name { text: text.to_owned(), of, range: range.clone(), meets_number })
+    };
     match (token(before), *text) {
         (Some(Token::Pipe), _) => name(text, Of::Filter, range),
         (Some(Token::Dot), _) | (_, "is" | "not" | "and" | "or" | "in" | "if" | "else") => None,
@@ -65,9 +75,10 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
         }
         _ if word(before) == Some("is") => name(text, Of::Test, range),
         _ if word(before) == Some("not") && word(at.checked_sub(2)) == Some("is") => name(text, Of::Test, range),
-        (_, WHOLE_ROW) => match (token(after), tokens.get(at + 2)) {
-            (Some(Token::BracketOpen), Some((Token::Str(cell), range)))
-            | (Some(Token::Dot), Some((Token::Ident(cell), range))) => name(cell, Of::Cell, range),
+        (_, WHOLE_ROW) => match (token(after), tokens.get(at + 2), token(Some(at + 3))) {
+            // A name that is put together, `row["Text " ~ language]`, is known only row by row.
+            (Some(Token::BracketOpen), Some((Token::Str(cell), range)), Some(Token::BracketClose))
+            | (Some(Token::Dot), Some((Token::Ident(cell), range)), _) => name(cell, Of::Cell, range),
             _ => None,
         },
         _ => {
@@ -80,6 +91,21 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
             name(text, Of::Variable { guarded }, range)
         }
     }
+}
+
+/// Whether what stands from `first` to `last` is compared with a number, and nothing makes another value of it before.
+fn meets_number(tokens: &[(Token<'_>, Range<usize>)], first: usize, last: usize) -> bool {
+    let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
+    let compares =
+        |at| matches!(token(at), Some(Token::Lt | Token::Lte | Token::Gt | Token::Gte | Token::Eq | Token::Ne));
+    let is_number = |at| matches!(token(at), Some(Token::Int(_) | Token::Int128(_) | Token::Float(_)));
+    let sign = usize::from(matches!(token(Some(last + 2)), Some(Token::Minus)));
+    let before = compares(first.checked_sub(1)) && is_number(first.checked_sub(2));
+    let ends = matches!(
+        token(Some(last + 1)),
+        None | Some(Token::VariableEnd | Token::BlockEnd | Token::ParenClose | Token::Comma | Token::Ident(_))
+    );
+    compares(Some(last + 1)) && is_number(Some(last + 2 + sign)) || before && ends
 }
 
 /// The conditions on which a template branches, as they are written: of `{% if %}` and of `a if b else c`.
@@ -202,6 +228,18 @@ mod tests {
         assert_eq!(of("{{ a is not defined }}"), [guarded("a"), ("defined".to_owned(), Of::Test)]);
         assert_eq!(of("{{ a|default('x') }}"), [guarded("a"), ("default".to_owned(), Of::Filter)]);
         assert_eq!(of("{{ 'a' ~ b.c }}"), [variable("b")]);
+    }
+
+    #[test]
+    fn a_comparison_with_a_number_is_seen_unless_the_value_is_changed_before() {
+        let meets = |source: &str| names(source, true).iter().any(|name| name.meets_number);
+        for source in ["a > 3", "a == -1", "10 <= a", "b and a < 0.5", "(3 > a)", "row.a > 3", "row['a'] != 3"] {
+            assert!(meets(source), "{source}");
+        }
+        for source in ["a > '3'", "a|float > 3", "3 < a|float", "a|length > 3", "3 < a * 2", "a > b", "3 > row['a'].b"]
+        {
+            assert!(!meets(source), "{source}");
+        }
     }
 
     #[test]

@@ -486,7 +486,13 @@ impl<'a> Renderer<'a> {
         if looks_rounded(value) {
             self.warning("rounded-number", template, ROUNDED);
         }
+<<<<<<< HEAD
         if checks.stripped != StrippedCheck::Allow && value.contains(STRIPPED) {
+=======
+        if checks.stripped != StrippedCheck::Allow
+            && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
+        {
+>>>>>>> main
             let what = "holds characters that the server takes away";
             match checks.stripped {
                 StrippedCheck::Refuse => self.problem("stripped", template, what),
@@ -501,6 +507,20 @@ impl<'a> Renderer<'a> {
     }
 }
 
+<<<<<<< HEAD
+=======
+/// Why a text is no whole number: most often because of what a spreadsheet made of it.
+fn no_number(text: &str) -> (&'static str, &'static str) {
+    if looks_rounded(text) {
+        ("rounded-number", ROUNDED)
+    } else if looks_like_a_date(text) {
+        ("date-for-number", "a date, where a whole number is expected")
+    } else {
+        ("not-a-number", "a whole number is expected")
+    }
+}
+
+>>>>>>> main
 /// The text without outer white space; most have none.
 fn trimmed(text: String) -> String {
     let inner = text.trim();
@@ -510,6 +530,7 @@ fn trimmed(text: String) -> String {
 /// Whether a text has more characters than `most`; it never has more than bytes.
 fn is_longer(text: &str, most: usize) -> bool {
     text.len() > most && text.chars().count() > most
+<<<<<<< HEAD
 }
 
 /// Why a text is no whole number: most often because of what a spreadsheet made of it.
@@ -521,6 +542,8 @@ fn no_number(text: &str) -> (&'static str, &'static str) {
     } else {
         ("not-a-number", "a whole number is expected")
     }
+=======
+>>>>>>> main
 }
 
 /// How to mend what is wrong with a row.

@@ -2,12 +2,14 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::corrections;
 use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
 use super::plain::Plain;
 use crate::problem::{Place, Problem, Severity, did_you_mean};
@@ -16,6 +18,9 @@ use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateP
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
 const FUEL: u64 = 100_000;
+
+/// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
 pub(super) const WHOLE_ROW: &str = "row";
@@ -65,7 +70,7 @@ impl Templates {
         for template in templates(&spec) {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
-            sources.insert(template.key.clone(), origin(template, &names));
+            sources.insert(template.key.clone(), origin(template, &names, &environment));
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
@@ -111,7 +116,9 @@ impl Templates {
             return Ok(text);
         }
         let compiled = self.environment.get_template(&template.key);
-        compiled.and_then(|compiled| compiled.render(context.variables())).map_err(|error| {
+        let mut text = Bounded::default();
+        let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
+        rendered.and_then(|_| text.finished()).map_err(|error| {
             let source =
                 if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
             explain(&error, &source)
@@ -122,6 +129,30 @@ impl Templates {
     pub(super) fn wanted(&self, row: &Row) -> Result<bool, String> {
         let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
         self.text(condition, &Context::new(row)).map(|text| !text.is_empty())
+    }
+}
+
+/// A text that is being rendered. A loop over long cells ends here: fuel bounds steps, not what they write.
+#[derive(Default)]
+struct Bounded(Vec<u8>);
+
+impl Bounded {
+    fn finished(self) -> Result<String, Error> {
+        String::from_utf8(self.0).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST_TEXT {
+            return Err(io::Error::other("too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -175,8 +206,7 @@ impl Object for Cells {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
-    // Jinja has Python's methods: `name.upper()`.
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    corrections::correct(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -274,6 +304,7 @@ fn explain(error: &Error, source: &str) -> String {
     match error.kind() {
         ErrorKind::UndefinedError if error.detail() == Some("null") => format!("`{expression}` is null"),
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
+        ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
         ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
         kind => format!("{kind} in `{expression}`"),
     }
@@ -313,9 +344,24 @@ impl Known<'_> {
             if unknown && told.insert(name.text.as_str()) {
                 let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
                 problems.push(self.unknown(template, name, is_guarded));
+            } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
+                problems.push(self.compared(template, name));
             }
         }
         problems
+    }
+
+    /// Whether the name is that of a column, whose cells are texts in every list but JSON Lines.
+    fn is_text(&self, name: &Name) -> bool {
+        matches!(name.of, Of::Variable { .. } | Of::Cell) && self.columns.is_some() && self.is_column(&name.text)
+    }
+
+    /// The engine finds every text greater than any number, and equal to none; Jinja2 refuses the first.
+    fn compared(&self, template: &Template, name: &Name) -> Problem {
+        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let text = &name.text;
+        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, compared with a number"))
+            .hint("make a number of it before: `total|float >= 1000`")
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
@@ -361,12 +407,14 @@ fn suggestion(name: &str, known: &[&str], among: &str) -> String {
         .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
 }
 
-fn origin(template: &Template, names: &[Name]) -> Origin {
-    let mut columns: Vec<&str> = names
-        .iter()
-        .filter(|name| matches!(name.of, Of::Variable { .. } | Of::Cell))
-        .map(|name| name.text.as_str())
-        .collect();
+fn origin(template: &Template, names: &[Name], environment: &Environment<'_>) -> Origin {
+    // Constants and the engine's own functions are no columns.
+    let is_column = |name: &&Name| match name.of {
+        Of::Variable { .. } => environment.globals().all(|(global, _)| global != name.text),
+        Of::Cell => true,
+        Of::Filter | Of::Test => false,
+    };
+    let mut columns: Vec<&str> = names.iter().filter(is_column).map(|name| name.text.as_str()).collect();
     columns.sort_unstable();
     columns.dedup();
     let key = &template.key;

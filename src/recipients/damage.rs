@@ -9,6 +9,9 @@ const MONTHS: [&str; 17] = [
 /// `4.91512E+12`, `4,91512E+12`: what Excel makes of a number that is wider than its column. The digits that it left
 /// out are lost.
 pub fn looks_rounded(text: &str) -> bool {
+    if !text.contains('+') {
+        return false;
+    }
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = text.trim().trim_start_matches(['+', '-']);
     let Some((number, exponent)) = text.split_once(['E', 'e']) else { return false };
@@ -19,6 +22,10 @@ pub fn looks_rounded(text: &str) -> bool {
 /// `2026-12-01`, `01.12.2026`, `12/1/26`, `Dec-05`, `5. Dez`: what Excel makes of `5-12` and other ids.
 pub fn looks_like_a_date(text: &str) -> bool {
     let text = text.trim();
+    // Most ids are nothing but digits.
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     let date = text.split_once(['T', ' ']).filter(|(_, time)| is_a_time(time)).map_or(text, |(date, _)| date);
     let separated = ['-', '.', '/'].into_iter().any(|separator| in_digits(date, separator));
     separated || with_a_month(&date.to_lowercase())

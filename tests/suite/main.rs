@@ -12,6 +12,7 @@ mod disk;
 mod dying;
 mod fuzz;
 mod guards;
+mod jinja;
 mod killed;
 mod lists;
 mod outages;

@@ -92,8 +92,13 @@ impl Case {
         for row in rows.take(SHOWN) {
             match row {
                 Ok(row) => {
-                    let cells: Vec<Value> =
-                        row.columns.names().iter().zip(&*row.cells).map(|(name, cell)| json!({ name: cell })).collect();
+                    let cells: Vec<Value> = row
+                        .columns
+                        .names()
+                        .iter()
+                        .zip(row.cells.iter())
+                        .map(|(name, cell)| json!({ name: cell }))
+                        .collect();
                     writeln!(text, "{}: {}", row.line, Value::Array(cells)).unwrap();
                 }
                 Err(Unreadable::Row(problem)) => writeln!(text, "unreadable row: {}", problem.code).unwrap(),
@@ -171,7 +176,7 @@ fn lists_are_read_as_another_reader_reads_them() {
         let rows = opened(&path, None, None).unwrap();
         let names = rows.columns.as_ref().unwrap().names().to_vec();
         let cells = |row: recipients::Row| -> Vec<String> {
-            row.cells.into_iter().map(|cell| cell.as_str().unwrap().to_owned()).collect()
+            row.cells.iter().map(|cell| cell.as_str().unwrap().to_owned()).collect()
         };
         let read: Vec<Vec<String>> = [names].into_iter().chain(rows.map(|row| cells(row.unwrap()))).collect();
         assert_eq!(read, expected, "{}", path.display());
