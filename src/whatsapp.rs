@@ -114,11 +114,7 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
         // LiveDesk's ancestor drops a blank value, and all that follow move up one place.
         return Err(Breach::error("empty", "an empty value", "a template's value cannot be blank"));
     }
-<<<<<<< HEAD
-    // Bytes are looked at, which is quicker than looking for texts: every value of every row comes by here.
-=======
     // Each row has several of these, and all that is looked for is ASCII: bytes are ten times as quick.
->>>>>>> main
     let bytes = value.as_bytes();
     if bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
         return Err(Breach::error(

@@ -99,11 +99,7 @@ fn each_cell(
         "jsonl" | "ndjson" => {
             for row in jsonl::read(input, &written(Format::Jsonl))? {
                 let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
-<<<<<<< HEAD
-                for cell in &*row.cells {
-=======
                 for cell in row.cells.iter() {
->>>>>>> main
                     match cell {
                         Value::String(text) => each(row.line, text),
                         Value::Number(number) => each(row.line, &number.to_string()),
