@@ -103,7 +103,8 @@ impl Campaign {
 
     /// Looks at those who are pending, where there is something to see: previews of a dry run, the hours of many zones.
     async fn look_ahead(&mut self, args: &RunArgs, output: &Output) -> Result<(), Fault> {
-        let previews = args.dry_run && args.preview.is_none() && !output.is_json();
+        let asked_for_others = args.preview.is_some() || output.is_json();
+        let previews = args.dry_run && (args.html.is_some() || !asked_for_others);
         if previews || self.spec.send.window.is_some() {
             self.outlook = outlook(&self.ledger, &self.judge, &self.selection, previews).await?;
         }
