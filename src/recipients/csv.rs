@@ -37,7 +37,7 @@ pub(super) fn cells(
 
 pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
     let (mut table, mut notes) = Table::open(input, written)?;
-    let mut blank = Blank::default();
+    let mut blank = Tally::default();
     loop {
         if !table.advance().map_err(|problem| vec![problem])? {
             return Err(empty(written.name));
@@ -51,7 +51,7 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> 
     let header = Header::of(&names, written.name, table.line())?;
     notes.extend(header.note);
     let columns = header.columns;
-    let rows = Records { table, columns: columns.clone(), blank };
+    let rows = Records { table, columns: columns.clone(), blank, swallowed: Tally::default() };
     Ok(Rows { columns: Some(columns), notes, warnings: header.warnings, rows: Box::new(rows) })
 }
 
@@ -60,6 +60,7 @@ struct Table<R> {
     reader: csv::Reader<Quotes<Utf8<R>>>,
     record: csv::StringRecord,
     file: String,
+    delimiter: u8,
     /// Nothing that comes behind what ended the list is read.
     broken: bool,
 }
@@ -87,7 +88,7 @@ impl<R: Read> Table<R> {
             .buffer_capacity(CHUNK)
             .from_reader(Quotes::new(text, delimiter));
         let file = written.name.to_owned();
-        let mut table = Self { reader, record: csv::StringRecord::new(), file, broken: false };
+        let mut table = Self { reader, record: csv::StringRecord::new(), file, delimiter, broken: false };
         if said.is_some() {
             table.advance().map_err(|problem| vec![problem])?;
         }
@@ -103,6 +104,11 @@ impl<R: Read> Table<R> {
         if let Some(line) = self.reader.get_ref().never_closed() {
             self.broken = true;
             return Err(unclosed(&self.file, line));
+        }
+        // The reader is given more than one record at a time: those before are as good as any.
+        if let Some(line) = self.reader.get_ref().torn().filter(|line| self.reader.position().line() > *line) {
+            self.broken = true;
+            return Err(closed_by_another(&self.file, line));
         }
         result.map_err(|error| {
             self.broken = true;
@@ -136,7 +142,8 @@ impl<R: Read> Table<R> {
 struct Records<R> {
     table: Table<R>,
     columns: Arc<Columns>,
-    blank: Blank,
+    blank: Tally,
+    swallowed: Tally,
 }
 
 impl<R: Read> Iterator for Records<R> {
@@ -155,20 +162,25 @@ impl<R: Read> Iterator for Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    fn row(&self) -> Result<Row, Unreadable> {
+    fn row(&mut self) -> Result<Row, Unreadable> {
+        if holds_rows(&self.table.record, char::from(self.table.delimiter)) {
+            self.swallowed.see(self.table.line());
+        }
         let (line, record) = (self.table.line(), &self.table.record);
         let columns = self.columns.names().len();
         if record.len() == columns {
             let cells = record.iter().map(|cell| Value::String(cell.to_owned())).collect();
             return Ok(Row { line, columns: self.columns.clone(), cells });
         }
-        let fields = if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) };
-        let what = format!("the header has {columns} fields, and this row another number");
-        Err(Unreadable::Row(
-            Problem::error("ragged-row", Place::line(&self.table.file, line), what)
-                .detail(fields)
-                .hint("a field with a delimiter or a line break in it must stand in double quotes"),
-        ))
+        let fields = |count: usize| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
+        let what = format!("the header has {}, and this row another number", fields(columns));
+        let hint = if columns == 1 {
+            "is the first line a title? A list begins with the names of its columns"
+        } else {
+            "a field with a delimiter or a line break in it must stand in double quotes"
+        };
+        let problem = Problem::error("ragged-row", Place::line(&self.table.file, line), what);
+        Err(Unreadable::Row(problem.detail(fields(record.len())).hint(hint)))
     }
 }
 
@@ -176,37 +188,92 @@ impl<R: Read + Send> Reading for Records<R> {
     fn remarks(&self) -> Vec<Problem> {
         let file = &self.table.file;
         let text = self.table.reader.get_ref().input();
-        self.blank.warning(file).into_iter().chain(text.remarks(file)).collect()
+        let about_rows = [blank_rows(file, &self.blank), rows_in_a_field(file, &self.swallowed)];
+        about_rows.into_iter().flatten().chain(text.remarks(file)).collect()
     }
 }
 
-/// Rows that name nobody. Lines without a single character are not counted.
+/// How often something was seen, and where first.
 #[derive(Default)]
-struct Blank {
+struct Tally {
     count: u64,
     first_line: u64,
 }
 
-impl Blank {
+impl Tally {
     const fn see(&mut self, line: u64) {
         if self.count == 0 {
             self.first_line = line;
         }
         self.count += 1;
     }
+}
 
-    fn warning(&self, file: &str) -> Option<Problem> {
-        let what = match self.count {
-            0 => return None,
-            1 => "1 row is empty and passed over".to_owned(),
-            count => format!("{count} rows are empty and passed over, this one first"),
-        };
-        let hint = "spreadsheets leave rows of nothing but delimiters behind; delete them if nobody is missing";
-        Some(Problem::warning("blank-rows", Place::line(file, self.first_line), what).hint(hint))
+/// Rows that name nobody. Lines without a single character are not counted.
+fn blank_rows(file: &str, seen: &Tally) -> Option<Problem> {
+    let what = match seen.count {
+        0 => return None,
+        1 => "1 row is empty and passed over".to_owned(),
+        count => format!("{count} rows are empty and passed over, this one first"),
+    };
+    let hint = "spreadsheets leave rows of nothing but delimiters behind; delete them if nobody is missing";
+    Some(Problem::warning("blank-rows", Place::line(file, seen.first_line), what).hint(hint))
+}
+
+fn rows_in_a_field(file: &str, seen: &Tally) -> Option<Problem> {
+    let what = match seen.count {
+        0 => return None,
+        1 => "a quoted field of this row holds lines that look like rows of the list".to_owned(),
+        count => format!("quoted fields of {count} rows, this one first, hold lines that look like rows of the list"),
+    };
+    let hint = "is a closing quote missing? Whoever stands in the field gets nothing, and the row's recipient reads it";
+    Some(Problem::warning("rows-in-a-field", Place::line(file, seen.first_line), what).hint(hint))
+}
+
+/// Whether a field holds further lines that are like a row: as many fields, and a first one like the row's own.
+fn holds_rows(record: &csv::StringRecord, delimiter: char) -> bool {
+    if memchr::memchr(b'\n', record.as_slice().as_bytes()).is_none() {
+        return false;
     }
+    let own = record.get(0).and_then(|cell| shape(cell.lines().next()?));
+    let is_row = |line: &str, behind: usize| {
+        let mut fields = line.split(delimiter);
+        let first = fields.next().and_then(shape);
+        let more = fields.count();
+        first.is_some() && first == own && more > 0 && 1 + more + behind == record.len()
+    };
+    record.iter().enumerate().any(|(at, cell)| {
+        let mut lines = cell.lines().skip(1).peekable();
+        std::iter::from_fn(|| lines.next().map(|line| (line, lines.peek().is_none())))
+            // The last line goes on with the fields behind.
+            .any(|(line, last)| is_row(line, if last { record.len() - 1 - at } else { 0 }))
+    })
+}
+
+/// What ids, numbers and addresses of one column have in common: `usr_17` and `usr_4` are both `a_9`. `None` for mere
+/// words, which are alike anywhere.
+fn shape(text: &str) -> Option<String> {
+    let mut shape = String::new();
+    for c in text.trim().chars() {
+        let kind = match c {
+            _ if c.is_ascii_digit() => '9',
+            _ if c.is_alphabetic() => 'a',
+            _ => c,
+        };
+        if !shape.ends_with(kind) || !kind.is_alphanumeric() {
+            shape.push(kind);
+        }
+    }
+    shape.contains(['9', '@']).then_some(shape)
 }
 
 fn unclosed(file: &str, line: u64) -> Problem {
     Problem::error("open-quote", Place::line(file, line), "a quote is opened on this line and never closed")
         .hint("close it, or double it (`\"\"`) if it belongs to the text")
+}
+
+fn closed_by_another(file: &str, line: u64) -> Problem {
+    let what = "a quote is opened on this line, and the next one lines below was meant to open another field";
+    Problem::error("open-quote", Place::line(file, line), what)
+        .hint("close it, or double it (`\"\"`) if it belongs to the text: all rows between would be one field")
 }

@@ -1,5 +1,5 @@
-//! Watches for a quote that is never closed: the reader would take the rest of the list for one field, and everybody in
-//! it would be lost without a word.
+//! Watches for a quote that is never closed, or only by the next one somewhere below: the reader would take the rest of
+//! the list, or all rows between, for one field, and everybody in it would be lost without a word.
 
 use std::io::{self, Read};
 
@@ -17,6 +17,10 @@ pub(super) struct Quotes<R> {
     /// The line of the quote that is open, and how many bytes came behind it.
     opened: u64,
     inside: u64,
+    /// Whether a line ended behind the quote that was opened last.
+    over_lines: bool,
+    /// The line of a quote that was closed lines below by another one, with which a field began.
+    torn: Option<u64>,
     /// The bytes that were given last, and how many came before them.
     last: Vec<u8>,
     before: u64,
@@ -42,6 +46,8 @@ impl<R> Quotes<R> {
             line: 1,
             opened: 0,
             inside: 0,
+            over_lines: false,
+            torn: None,
             last: Vec::new(),
             before: 0,
             ended: false,
@@ -55,6 +61,11 @@ impl<R> Quotes<R> {
     /// The line of a quote that is open at the end, or for so long that nobody meant it.
     pub(super) fn never_closed(&self) -> Option<u64> {
         (self.state == State::Open && (self.ended || self.inside > LONGEST)).then_some(self.opened)
+    }
+
+    /// The line of a quote whose field goes on behind the closing one, lines below: that one was meant to open.
+    pub(super) const fn torn(&self) -> Option<u64> {
+        self.torn
     }
 
     /// Whether a line feed ends before this offset. The reader asks about bytes that it was given last.
@@ -73,11 +84,18 @@ impl<R> Quotes<R> {
                     self.state = State::Open;
                     at += 1;
                 }
-                State::Closed => self.state = State::Outside,
+                State::Closed => {
+                    let ends_field = bytes[at] == self.delimiter || matches!(bytes[at], b'\n' | b'\r');
+                    if self.over_lines && !ends_field {
+                        self.torn.get_or_insert(self.opened);
+                    }
+                    self.state = State::Outside;
+                }
                 State::Open => {
                     let closing = memchr(b'"', &bytes[at..]);
                     let len = closing.unwrap_or(bytes.len() - at);
                     self.inside += len as u64;
+                    self.over_lines |= memchr(b'\n', &bytes[at..at + len]).is_some();
                     at += len + 1;
                     self.state = if closing.is_some() { State::Closed } else { State::Open };
                 }
@@ -89,6 +107,7 @@ impl<R> Quotes<R> {
                         self.line += memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
                         counted = at;
                         (self.state, self.opened, self.inside) = (State::Open, self.line, 0);
+                        self.over_lines = false;
                     }
                     at += 1;
                 }
@@ -150,6 +169,24 @@ mod tests {
             whole.read_to_end(&mut Vec::new()).unwrap();
             dripping.read_to_end(&mut Vec::new()).unwrap();
             assert_eq!((whole.never_closed(), dripping.never_closed()), (open, open), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_another_one_closes_lines_below_is_torn() {
+        for (text, torn) in [
+            ("a,b\n1,\"x\n2,\"y\"\n", Some(2)),
+            ("a,b\r\n1,\"x\r\n2,\"y\"\r\n", Some(2)),
+            ("a,b\n1,\"x\ny\"\n2,\"\"\n", None),
+            ("a,b\n1,\"x\n\"\"y\"\"\"\r\n", None),
+            ("a,b\n1,\"x\" y\n2,z\n", None),
+            ("a,b\n1,\"x\ny\"", None),
+        ] {
+            let mut whole = Quotes::new(text.as_bytes(), b',');
+            let mut dripping = Quotes::new(Dripping(text.as_bytes()), b',');
+            whole.read_to_end(&mut Vec::new()).unwrap();
+            dripping.read_to_end(&mut Vec::new()).unwrap();
+            assert_eq!((whole.torn(), dripping.torn()), (torn, torn), "{text:?}");
         }
     }
 

@@ -53,6 +53,8 @@ def rows():
     case("open_quote_in_the_header", 'conversation_id,"name\n101,Ada\n')
     case("open_quote_in_the_last_line", 'conversation_id,name\r\n101,Ada\r\n102,"Bob')
     case("open_quote_behind_quoted_line_breaks", 'conversation_id,name\n101,"A\nda"\n102,"B""ob""\n103,Cy\n')
+    case("open_quote_that_another_one_closes", 'conversation_id,name\n101,Ada\n102,"Bob\n103,Cy\n104,"Di"\n105,Ed\n')
+    case("open_quote_that_swallows_rows", 'conversation_id,name,city\n101,"Ada\n102,Bob,Rome\n103,Cy",Rome\n104,"Di\nthe first, of two",Rome\n')
     case("quote_inside_a_field", 'conversation_id,name\n101,Ada "A" L\n102,6" tall\n103,"x" y\n')
     nul = "conversation_id,name\n101,Ada\n102,B\0ob\n103,Cy\n"
     case("nul", nul)
