@@ -72,6 +72,7 @@ impl<R: Read> Table<R> {
         let mut text = Utf8::new(input, written.encoding).map_err(cannot_read)?;
         let mut notes: Vec<String> = text.note().into_iter().collect();
         let beginning = text.peek().map_err(cannot_read)?;
+        no_table(written.name, beginning)?;
         let said = delimiter::said(beginning);
         let delimiter = match (written.delimiter, said, written.format) {
             (Some(delimiter), ..) | (None, Some(delimiter), _) => delimiter,
@@ -265,6 +266,20 @@ fn shape(text: &str) -> Option<String> {
         }
     }
     shape.contains(['9', '@']).then_some(shape)
+}
+
+/// Texts that people take for a table, by how they begin: each of their lines would be a problem of its own.
+fn no_table(file: &str, beginning: &str) -> Result<(), Vec<Problem>> {
+    let start: String = beginning.trim_start().chars().take(15).collect::<String>().to_ascii_lowercase();
+    let begins = |with: &[&str]| with.iter().any(|with| start.starts_with(with));
+    let (what, hint) = if begins(&["<!doctype", "<html", "<?xml"]) {
+        ("HTML or XML", "is it a page that was saved instead of the list? Export the list as CSV in UTF-8")
+    } else if begins(&["[{", "{\"", "[\n", "{\n"]) {
+        ("JSON", "write each object on a line of its own (`jq -c '.[]'`), in a file that ends with `.jsonl`")
+    } else {
+        return Ok(());
+    };
+    Err(vec![Problem::error("not-a-table", Place::file(file), format!("the list is {what}, not CSV")).hint(hint)])
 }
 
 fn unclosed(file: &str, line: u64) -> Problem {

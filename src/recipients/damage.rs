@@ -19,6 +19,14 @@ pub fn looks_rounded(text: &str) -> bool {
     whole.len() == 1 && all_digits(whole) && all_digits(fraction) && exponent.strip_prefix('+').is_some_and(all_digits)
 }
 
+/// `4915123456789.0`: what programs make of a number in a column that has gaps. A phone number with a point before its
+/// last one or two zeros would be that of somebody else.
+pub fn is_an_amount(text: &str) -> bool {
+    let Some((whole, fraction)) = text.trim().split_once(['.', ',']) else { return false };
+    let whole = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    whole.len() > 4 && whole.bytes().all(|byte| byte.is_ascii_digit()) && matches!(fraction, "0" | "00")
+}
+
 /// `2026-12-01`, `01.12.2026`, `12/1/26`, `Dec-05`, `5. Dez`: what Excel makes of `5-12` and other ids.
 pub fn looks_like_a_date(text: &str) -> bool {
     let text = text.trim();

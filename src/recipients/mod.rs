@@ -148,7 +148,9 @@ pub fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<
 /// White space, and the characters that spreadsheets leave behind and nobody sees.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        // Fillers of Korean and Braille, with which people get past fields that must not be empty.
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A list without a single row would be a campaign to nobody: most often the wrong file.

@@ -56,7 +56,8 @@ fn is_e164(text: &str) -> bool {
 /// The text without what nobody sees, with the digits and signs that the library reads.
 fn cleaned(text: &str) -> String {
     let text: String = text.chars().filter(|c| *c == ' ' || !is_invisible(*c)).map(halfwidth).collect();
-    text.trim().to_owned()
+    // Excel's mark of a text, which some exports leave before it.
+    text.trim().trim_start_matches('\'').to_owned()
 }
 
 fn parsed(text: &str, region: Option<&str>) -> Result<(PhoneNumber, String), &'static str> {
@@ -71,6 +72,12 @@ fn parsed(text: &str, region: Option<&str>) -> Result<(PhoneNumber, String), &'s
         return Err(
             "a date: a spreadsheet may have taken a number for one; format the column as text and export again",
         );
+    }
+    if !is_plain && damage::is_an_amount(text) {
+        return Err("a number with a decimal point: a program took it for an amount; export the column as text");
+    }
+    if !text.contains(|c: char| c.is_ascii_digit()) {
+        return Err("not a phone number");
     }
     let region: Option<country::Id> = region.and_then(|region| region.parse().ok());
     let is_international = ["+", "00", "tel:"].into_iter().any(|prefix| text.starts_with(prefix));
@@ -138,6 +145,7 @@ mod tests {
             ("0049 1512/3456789", None),
             ("01512 3456789", Some("DE")),
             ("\u{202a}+4915123456789\u{202c}", None),
+            ("'+4915123456789", None),
             ("＋４９１５１２３４５６７８９", None),
         ] {
             assert_eq!(e164(text, region).as_deref(), Ok("+4915123456789"), "{text}");
@@ -179,6 +187,10 @@ mod tests {
         assert!(e164("4.91512E+12", None).unwrap_err().contains("spreadsheet"));
         assert!(e164("4,91512E+12", Some("DE")).unwrap_err().contains("spreadsheet"));
         assert!(e164("2026-12-01", Some("DE")).unwrap_err().contains("a date"));
+        for text in ["4915123456789.0", "15123456789,00"] {
+            assert!(e164(text, Some("DE")).unwrap_err().contains("decimal point"), "{text}");
+        }
+        assert_eq!(e164("#N/A", None), Err("not a phone number"));
         for text in ["", "  ", "+", "nobody", "+1 23", "+49 1512 3456789 and +49 1512 3456780"] {
             assert!(e164(text, Some("DE")).is_err(), "{text}");
         }

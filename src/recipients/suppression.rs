@@ -5,9 +5,12 @@ use std::io::Read;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{Unreadable, Written, csv, is_invisible, jsonl, phone, xlsx};
-use crate::problem::Problem;
+use super::{Unreadable, Written, csv, damage, is_invisible, jsonl, phone, xlsx};
+use crate::problem::{Place, Problem};
 use crate::spec::Format;
+
+/// A rounded number with a smaller exponent is no phone number, but perhaps somebody's turnover.
+const SHORTEST_NUMBER: u32 = 8;
 
 /// Keys, phone numbers and e-mail addresses of suppression lists.
 ///
@@ -43,12 +46,17 @@ impl Suppression {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
         let entries = &mut self.entries;
+        let mut lost = Vec::new();
         let add = |line: u64, text: &str| {
+            lost.extend(nobody_any_more(text).map(|what| unrecognisable(name, line, what)));
             let line = u32::try_from(line).unwrap_or(u32::MAX);
             entries.extend(spellings(text, region).map(|spelling| Entry { hash: hash(&spelling), file, line }));
         };
         each_cell(name, input, add)
             .map_err(|problems| problems.into_iter().map(without_settings).collect::<Vec<_>>())?;
+        if !lost.is_empty() {
+            return Err(lost);
+        }
         // The first place of each is told.
         self.entries.sort_unstable();
         self.entries.dedup_by_key(|entry| entry.hash);
@@ -111,6 +119,22 @@ fn each_cell(
         }
         _ => csv::cells(input, &written(Format::Csv), each),
     }
+}
+
+/// A number of which a spreadsheet has lost digits names nobody, and whoever it was would be messaged.
+fn nobody_any_more(text: &str) -> Option<&'static str> {
+    let text = text.trim_matches(is_invisible);
+    let long = |exponent: &str| exponent.parse::<u32>().is_ok_and(|exponent| exponent >= SHORTEST_NUMBER);
+    if damage::looks_rounded(text) && text.rsplit_once('+').is_some_and(|(_, exponent)| long(exponent)) {
+        return Some("a number that a spreadsheet has rounded (`E+`): nobody can be recognised by it");
+    }
+    let is_filler = text.len() >= 3 && text.bytes().all(|byte| byte == b'#');
+    is_filler.then_some("`###`, which a spreadsheet shows for what is too wide: nobody can be recognised by it")
+}
+
+fn unrecognisable(file: &str, line: u64, what: &str) -> Problem {
+    let hint = "format the column as text, fill it again, and export again; or delete it if it names nobody";
+    Problem::error("rounded-number", Place::line(file, line), what).hint(hint)
 }
 
 /// The settings of `recipients` are about the list itself, not about suppression lists.

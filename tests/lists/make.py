@@ -116,6 +116,8 @@ def encodings():
 def no_text():
     case("workbook_named_csv", workbook([[["conversation_id"], [101]]]))
     case("packed_list", b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + b"\x93" * 30)
+    case("page_named_csv", "\n<!DOCTYPE html>\n<html><body>Please log in</body></html>\n")
+    case("json_named_csv", '[{"conversation_id": 101},\n{"conversation_id": 102}]\n')
     case("document_named_csv", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
 
@@ -130,6 +132,7 @@ def damage():
     case("phones_of_elsewhere", phones.format("+390612345678,Ada\n00390612345678,Bob"), to=TO_PHONE, recipients=german)
     italian = "{ file: list.csv, default_region: IT }"
     case("phones_without_zero_that_counts", phones.format("612345678,Ada"), to=TO_PHONE, recipients=italian)
+    case("phones_that_are_amounts", phones.format("4915123456789.0,Ada\n'+4915123456789,Bob\n#N/A,Cy"), to=TO_PHONE, recipients=german)
     case("phones_that_are_dates", phones.format("2026-12-01,Ada\n01.12.2026,Bob\nDec-05,Cy"), to=TO_PHONE, recipients=german)
 
 
@@ -243,6 +246,7 @@ def suppression():
     stop("of_text_named_workbook", "stop.xlsx", "+4915123456789\n")
     stop("of_json_lines", "stop.jsonl", '{"phone": "+4915123456789"}\n{"id": 102}\n')
     stop("of_undetected_fields", "stop.csv", "phone\n+4915123456789;left\n102;moved\n")
+    stop("of_rounded_numbers", "stop.csv", "phone,turnover\n4.91512E+12,1.2E+05\n########,\n")
     stop("of_nobody", "stop.csv", "")
 
 
