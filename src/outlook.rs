@@ -37,7 +37,8 @@ pub async fn outlook<L: Ledger>(
         if !previews {
             zones.count(templates.zone(&lease.row, list));
         // What cannot be rendered any more is told when it is met: by the check before, or by the run.
-        } else if let Ok(delivery) = templates.render(&lease.row, list) {
+        } else if let Ok(mut delivery) = templates.render(&lease.row, list) {
+            delivery.warnings.extend(templates.damage(&lease.row, list));
             showcase.see(&lease.row, &delivery, templates.way(&lease.row));
             zones.count(delivery.zone);
         }

@@ -1,13 +1,17 @@
 //! From a row to the message that it gets.
 //!
-//! `template` compiles the spec's templates once; `render` applies them to a row. The types here are LiveDesk's own
+//! `template` compiles the spec's templates once, `slips` finds in them what was meant to be filled in and is not;
+//! `render` applies them to a row, `cells` says what looks damaged in it. The types here are LiveDesk's own
 //! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
 //! knows rows and templates, not how a request is made.
 
+mod cells;
 mod corrections;
+mod every;
 mod names;
 mod plain;
 mod render;
+mod slips;
 mod template;
 
 use std::path::{Component, Path, PathBuf};

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -10,11 +11,13 @@ use minijinja::value::{Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::corrections;
+use super::every::templates;
 use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
 use super::plain::Plain;
+use super::slips::slips;
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
-use crate::spec::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
+use crate::spec::{LiquidCheck, Spec, Template};
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
 const FUEL: u64 = 100_000;
@@ -37,6 +40,8 @@ pub struct Templates {
     plain: HashMap<String, Plain>,
     /// Where each template's value comes from, by its key.
     sources: HashMap<String, Origin>,
+    /// The columns that messages and their addresses are made from.
+    pub(super) columns: Vec<Arc<str>>,
     /// What a person should know about them.
     warnings: Vec<Problem>,
     /// The conditions on which they branch, as templates of their own.
@@ -61,6 +66,7 @@ impl Templates {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
         let mut sources = HashMap::default();
+        let mut used = BTreeSet::new();
         for template in templates(&spec) {
             let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
             if let Err(error) = environment.add_template_owned(template.key.clone(), source) {
@@ -73,12 +79,18 @@ impl Templates {
         for template in templates(&spec) {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
-            sources.insert(template.key.clone(), origin(template, &names, &environment));
+            let columns_of = columns_of(&names, &environment);
+            if !is_condition(&spec, template) {
+                problems.extend(known.slips(template));
+                used.extend(columns_of.iter().map(|column| Arc::from(*column)));
+            }
+            sources.insert(template.key.clone(), origin(template, &columns_of));
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         if problems.is_empty() {
-            Ok(Self { spec, environment, plain, sources, warnings, branches })
+            let columns = used.into_iter().collect();
+            Ok(Self { spec, environment, plain, sources, columns, warnings, branches })
         } else {
             Err(problems)
         }
@@ -354,6 +366,8 @@ impl Known<'_> {
                 problems.push(self.unknown(template, name, is_guarded));
             } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
                 problems.push(self.text_for_number(template, name));
+            } else if self.is_constant_with_braces(&name.text) && told.insert(name.text.as_str()) {
+                problems.push(self.constant_for_template(template, name));
             }
         }
         problems
@@ -370,6 +384,27 @@ impl Known<'_> {
         let text = &name.text;
         Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
             .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
+    }
+
+    fn is_constant_with_braces(&self, name: &str) -> bool {
+        let is_refused = self.spec.checks.liquid == LiquidCheck::Refuse;
+        is_refused && self.spec.vars.get(name).is_some_and(|text| text.contains("{{") || text.contains("{%"))
+    }
+
+    fn constant_for_template(&self, template: &Template, name: &Name) -> Problem {
+        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let what = format!("the constant `{}` is a text: the braces in it would go out as they stand", name.text);
+        Problem::error("template-in-constant", place, what).hint("write here what stands there")
+    }
+
+    /// Names and numbers that were meant to be filled in, and are none for the engine.
+    fn slips(&self, template: &Template) -> Vec<Problem> {
+        let is_known = |name: &str| {
+            self.spec.vars.contains_key(name) || self.columns.is_some_and(|columns| columns.position(name).is_some())
+        };
+        let source = &self.spec.source;
+        let place = |range: &Range<usize>| source.place_inside(template.mark, &template.text, range.start, range.len());
+        slips(&template.text, is_known).iter().map(|slip| slip.problem(&place(&slip.range), &template.text)).collect()
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
@@ -415,7 +450,7 @@ fn suggestion(name: &str, known: &[&str], among: &str) -> String {
         .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
 }
 
-fn origin(template: &Template, names: &[Name], environment: &Environment<'_>) -> Origin {
+fn columns_of<'a>(names: &'a [Name], environment: &Environment<'_>) -> Vec<&'a str> {
     // Constants and the engine's own functions are no columns.
     let is_column = |name: &&Name| match name.of {
         Of::Variable { .. } => environment.globals().all(|(global, _)| global != name.text),
@@ -425,63 +460,14 @@ fn origin(template: &Template, names: &[Name], environment: &Environment<'_>) ->
     let mut columns: Vec<&str> = names.iter().filter(is_column).map(|name| name.text.as_str()).collect();
     columns.sort_unstable();
     columns.dedup();
+    columns
+}
+
+fn origin(template: &Template, columns: &[&str]) -> Origin {
     let key = &template.key;
-    match columns.as_slice() {
+    match columns {
         [] => Origin { subject: format!("`{key}`"), field: None },
         [column] => Origin { subject: format!("`{key}` (column `{column}`)"), field: Some((*column).into()) },
         many => Origin { subject: format!("`{key}` (columns `{}`)", many.join("`, `")), field: None },
     }
-}
-
-/// All templates of a spec.
-fn templates(spec: &Spec) -> Vec<&Template> {
-    let mut all: Vec<&Template> = [&spec.recipients.key, &spec.recipients.condition].into_iter().flatten().collect();
-    match &spec.to {
-        To::Conversation { conversation_id } => all.push(conversation_id),
-        To::Sender { inbox_id, contact_id, source_id } => {
-            all.push(inbox_id);
-            all.extend([contact_id, source_id].into_iter().flatten());
-        }
-        To::Contact { inbox_id, contact } => {
-            all.push(inbox_id);
-            let fields =
-                [&contact.name, &contact.email, &contact.phone_number, &contact.avatar_url, &contact.identifier];
-            all.extend(fields.into_iter().flatten());
-        }
-    }
-    let Message { content, private, in_reply_to, template_params, attachments, message_type: _ } = &spec.message;
-    all.extend([content, private, in_reply_to].into_iter().flatten());
-    all.extend(attachments);
-    if let Some(params) = template_params {
-        all.extend(of_params(params));
-    }
-    if let Some(SendWindow { timezone: Timezone::OfRow(timezone), .. }) = &spec.send.window {
-        all.push(timezone);
-    }
-    all
-}
-
-fn of_params(params: &TemplateParams) -> Vec<&Template> {
-    let mut all = vec![&params.name, &params.language];
-    all.extend([&params.namespace, &params.category].into_iter().flatten());
-    for variables in [&params.processed_params, &params.footer_params].into_iter().flatten() {
-        all.extend(variables.iter().map(|(_, template)| template));
-    }
-    match &params.header_params {
-        Some(Header::Text { text_variables }) => all.extend(text_variables.iter().map(|(_, template)| template)),
-        Some(Header::Media { media_url, filename, .. }) => {
-            all.push(media_url);
-            all.extend(filename);
-        }
-        Some(Header::Location { latitude, longitude, name, address }) => {
-            all.extend([latitude, longitude]);
-            all.extend([name, address].into_iter().flatten());
-        }
-        None => {}
-    }
-    for Button { index, text, payload, sub_type: _ } in params.button_params.iter().flatten() {
-        all.push(index);
-        all.extend([text, payload].into_iter().flatten());
-    }
-    all
 }

@@ -56,7 +56,11 @@ impl Judge {
             Err(problems) => Judgement::Invalid(problems),
             Ok(delivery) => match self.suppressed(&delivery, row) {
                 Some(place) => Judgement::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
-                None => Judgement::Deliver(Box::new(delivery)),
+                None => {
+                    let mut delivery = Box::new(delivery);
+                    delivery.warnings.extend(self.templates.damage(row, &self.list));
+                    Judgement::Deliver(delivery)
+                }
             },
         }
     }

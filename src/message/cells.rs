@@ -1,0 +1,137 @@
+//! What no cell should hold that a message is made from: what programs leave behind where a value was meant.
+
+use super::Templates;
+use crate::problem::{Place, Problem};
+use crate::recipients::Row;
+
+/// What programs write where there is no value. `\N` is what some databases write, `#NV` German Excel.
+const STAND_INS: [&str; 11] = ["NULL", "null", "\\N", "None", "nan", "NaN", "undefined", "N/A", "n/a", "#N/A", "#NV"];
+
+/// HTML's names of characters that programs write most.
+const ENTITIES: [&str; 6] = ["amp", "quot", "lt", "gt", "nbsp", "apos"];
+
+/// The longest name of a character that is looked for.
+const LONGEST_ENTITY: usize = 7;
+
+/// A kind of damage: its code, what the cell holds, and how to mend it.
+type Damage = (&'static str, &'static str, &'static str);
+
+const STAND_IN: Damage = (
+    "stand-in",
+    "holds what programs write where there is no value, such as `#N/A` or `NULL`",
+    "fill the cell, or leave such rows out with `recipients.where`",
+);
+const LOST_LETTER: Damage = (
+    "lost-letter",
+    "holds `\u{fffd}`, which stands for a letter that was lost",
+    "the list was damaged before: export it anew, as UTF-8",
+);
+const ENTITY: Damage =
+    ("html-entity", "holds HTML such as `&amp;`, which nobody reads as `&`", "export the list as text, not as HTML");
+const ESCAPE: Damage = (
+    "escape",
+    "holds `\\n` or the like as letters, which goes out as it stands",
+    "export the list with real line breaks, or take them out: `{{ column | replace('\\\\n', ' ') }}`",
+);
+const CONTROL: Damage = (
+    "control-character",
+    "holds a control character, which no text has",
+    "the list was damaged before: export it anew",
+);
+
+impl Templates {
+    /// What looks damaged in those cells of a row that its message is made from.
+    pub fn damage(&self, row: &Row, list: &str) -> Vec<Problem> {
+        let cells = self.columns.iter().filter_map(|column| Some((column, row.get(column)?.as_str()?)));
+        let found = cells.filter_map(|(column, text)| Some((column, damage(text)?)));
+        found
+            .map(|(column, (code, what, hint))| {
+                let place = Place::line(list, row.line).in_field(Some(column.clone()));
+                Problem::warning(code, place, format!("column `{column}` {what}")).hint(hint)
+            })
+            .collect()
+    }
+}
+
+/// The first kind of damage in a cell. Most have none, and are looked through once.
+fn damage(text: &str) -> Option<Damage> {
+    if is_stand_in(text.trim()) {
+        return Some(STAND_IN);
+    }
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t') || byte == 0x7f;
+    if !text.bytes().any(|byte| matches!(byte, b'&' | b'\\' | 0xef) || is_control(byte)) {
+        return None;
+    }
+    let kinds = [
+        (text.contains('\u{fffd}'), LOST_LETTER),
+        (text.bytes().any(is_control), CONTROL),
+        (has_entity(text), ENTITY),
+        (["\\n", "\\r", "\\t", "\\u00"].iter().any(|escape| text.contains(escape)), ESCAPE),
+    ];
+    kinds.into_iter().find_map(|(found, damage)| found.then_some(damage))
+}
+
+fn is_stand_in(text: &str) -> bool {
+    STAND_INS.contains(&text) || is_excel_error(text)
+}
+
+/// `#REF!`, `#DIV/0!`, `#NAME?` in Excel's languages, and `####` for what was too wide for its column.
+fn is_excel_error(text: &str) -> bool {
+    let Some(word) = text.strip_prefix('#') else { return false };
+    let name = word.strip_suffix(['!', '?']).unwrap_or_default();
+    let is_name = name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'/' | b'0'));
+    is_name || word.len() > 2 && word.bytes().all(|byte| byte == b'#')
+}
+
+fn has_entity(text: &str) -> bool {
+    text.split('&').skip(1).any(|behind| {
+        let name = behind.split_once(';').map_or("", |(name, _)| name);
+        let number = name.strip_prefix('#').map(|number| number.trim_start_matches('x'));
+        let is_number =
+            number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        name.len() <= LONGEST_ENTITY && (is_number || ENTITIES.contains(&name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_leave_behind_is_known() {
+        for (text, code) in [
+            ("NULL", "stand-in"),
+            (" #N/A ", "stand-in"),
+            ("#BEZUG!", "stand-in"),
+            ("#NAME?", "stand-in"),
+            ("########", "stand-in"),
+            ("M\u{fffd}ller", "lost-letter"),
+            ("Tom &amp; Co", "html-entity"),
+            ("O&#39;Neill", "html-entity"),
+            ("one\\ntwo", "escape"),
+            ("A\u{1}da", "control-character"),
+        ] {
+            assert_eq!(damage(text).map(|(code, ..)| code), Some(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_no_damage() {
+        for text in [
+            "",
+            "Null",
+            "Nan",
+            "Noneman",
+            "#1",
+            "#1!",
+            "#YO",
+            "Tom & Co; Sons",
+            "a&b=c",
+            "one\ntwo",
+            "王小明",
+            "C:\\Temp",
+        ] {
+            assert_eq!(damage(text), None, "{text}");
+        }
+    }
+}
