@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Fault};
 use super::flags::{CheckArgs, ListArgs};
-use super::output::{Output, counted};
+use super::output::{Output, counted, grouped};
 use super::ready::Ready;
 use super::workspace::List;
 use crate::enroll::{Invalid, Manner, Survey, enroll};
@@ -28,9 +28,18 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fau
         );
     } else {
         let to_send = counted(to_send, "message");
-        output.result(&format!("no problems: {} in {}, {to_send} to send", counted(survey.rows, "row"), judge.list));
+        let rows = counted(survey.rows, "row");
+        let left_out = left_out_in_words(&survey);
+        output.result(&format!("no problems: {rows} in {}, {to_send} to send{left_out}", judge.list));
     }
     Ok(Exit::Done)
+}
+
+/// `; left out: duplicate 2, where 1`, or nothing if nobody is.
+pub(super) fn left_out_in_words(survey: &Survey) -> String {
+    let reasons: Vec<String> =
+        survey.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+    if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) }
 }
 
 pub(super) fn missing(list: &str) -> Fault {

@@ -2,7 +2,7 @@
 
 use super::Templates;
 use crate::problem::{Place, Problem};
-use crate::recipients::Row;
+use crate::recipients::{Row, is_invisible};
 
 /// What programs write where there is no value. `\N` is what some databases write, `#NV` German Excel.
 const STAND_INS: [&str; 11] = ["NULL", "null", "\\N", "None", "nan", "NaN", "undefined", "N/A", "n/a", "#N/A", "#NV"];
@@ -20,6 +20,11 @@ const STAND_IN: Damage = (
     "stand-in",
     "holds what programs write where there is no value, such as `#N/A` or `NULL`",
     "fill the cell, or leave such rows out with `recipients.where`",
+);
+const EMPTY: Damage = (
+    "empty-in-content",
+    "is empty, and the text has nothing in its place",
+    "fill the cell, or say what stands there then: `{{ column or 'friend' }}`",
 );
 const LOST_LETTER: Damage = (
     "lost-letter",
@@ -43,7 +48,12 @@ impl Templates {
     /// What looks damaged in those cells of a row that its message is made from.
     pub fn damage(&self, row: &Row, list: &str) -> Vec<Problem> {
         let cells = self.columns.iter().filter_map(|column| Some((column, row.get(column)?.as_str()?)));
-        let found = cells.filter_map(|(column, text)| Some((column, damage(text)?)));
+        let found = cells.filter_map(|(column, text)| match damage(text) {
+            None if text.trim_matches(is_invisible).is_empty() && self.is_put_into_content(column) => {
+                Some((column, EMPTY))
+            }
+            damage => Some((column, damage?)),
+        });
         found
             .map(|(column, (code, what, hint))| {
                 let place = Place::line(list, row.line).in_field(Some(column.clone()));

@@ -34,6 +34,11 @@ impl Plain {
         Some(Self { pieces, room })
     }
 
+    /// The columns that are put into the text.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| if let Piece::Column(name) = piece { Some(name.as_str()) } else { None })
+    }
+
     /// The text for a row; `None` if one of the columns is not there or holds no text, of which the engine knows what to
     /// make.
     pub(super) fn text(&self, row: &Row) -> Option<String> {

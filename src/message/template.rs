@@ -106,6 +106,12 @@ impl Templates {
         self.sources.get(&template.key)
     }
 
+    /// Whether the text of the message holds the cells of a column as they are, whatever they hold.
+    pub(super) fn is_put_into_content(&self, column: &str) -> bool {
+        let content = self.spec.message.content.as_ref().and_then(|content| self.plain.get(&content.key));
+        content.is_some_and(|plain| plain.columns().any(|name| name == column))
+    }
+
     /// Which way the row goes wherever the templates branch: rows of one kind give the same text.
     pub fn way(&self, row: &Row) -> String {
         let context = Context::new(row);
