@@ -5,7 +5,7 @@
 //!
 //! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::Judge`] decides whether it is
 //! sent to, and [`message`] renders it strictly. [`enroll`] hands it to the [`ledger`], which stores key, line and
-//! data once, however often the campaign is run. From there [`run`] leases it when its [`window`] is open, makes the
+//! data once, however often the campaign is run, and [`outlook`] looks at what is pending for the plan. From there [`run`] leases it when its [`window`] is open, makes the
 //! contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
 //! [`ledger::Ledger::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
 //! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];

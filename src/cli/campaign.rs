@@ -87,7 +87,7 @@ impl Campaign {
                 let manner = manner(&args.list, again, output);
                 let survey = survey(&self.ledger, &self.judge, list, manner, output).await?;
                 output.aside(&survey.warnings);
-                let retried = survey.enrolment.map_or(0, |change| change.retried);
+                let retried = survey.enrolment.as_ref().map_or(0, |change| change.retried);
                 (survey, retried)
             }
             None => (Survey::default(), without_list(&self.ledger, &self.judge, again).await?),

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::exit::Fault;
 use super::output::{counted, grouped};
 use crate::enroll::Survey;
-use crate::ledger::{Sqlite, Totals};
+use crate::ledger::{Enrolment, Sqlite, Totals};
 use crate::plan::{Forecast, Load, forecast, requests_each};
 use crate::spec::{Spec, Speed};
 
@@ -35,14 +35,7 @@ impl Plan<'_> {
             let numbers = counted(rewritten.count, "number");
             lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
         }
-        if let Some(change) = survey.enrolment.filter(|change| change.again) {
-            lines.push(format!(
-                "  since    the last run: {} new, {} changed, {} gone",
-                grouped(change.new),
-                grouped(change.changed),
-                grouped(change.gone)
-            ));
-        }
+        lines.extend(survey.enrolment.as_ref().filter(|change| change.again).map(since));
         lines
     }
 
@@ -84,6 +77,24 @@ impl Plan<'_> {
         };
         Ok(forecast(&self.spec.send, load))
     }
+}
+
+/// What has changed in the list.
+fn since(change: &Enrolment) -> String {
+    let first = &change.first;
+    let lines = |lines: &[u64]| lines.iter().map(|line| format!("line {line}")).collect::<Vec<_>>();
+    let keys: Vec<String> = first.gone.iter().map(|key| format!("key {key}")).collect();
+    let said = |count: u64, word: &str, which: &[String]| {
+        let more = if count > which.len() as u64 { ", ..." } else { "" };
+        let which = if which.is_empty() { String::new() } else { format!(" ({}{more})", which.join(", ")) };
+        format!("{} {word}{which}", grouped(count))
+    };
+    format!(
+        "  since    the last run: {}, {}, {}",
+        said(change.new, "new", &lines(&first.new)),
+        said(change.changed, "changed", &lines(&first.changed)),
+        said(change.gone, "gone", &keys)
+    )
 }
 
 fn limits(spec: &Spec) -> String {

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::plan::Plan;
 use super::{changes, summary, workspace};
 use crate::ledger::Sqlite;
-use crate::outlook::{Outlook, outlook};
+use crate::outlook::outlook;
 use crate::run::Selection;
 use crate::state::State;
 
@@ -35,12 +35,11 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
         output.result("next run: nothing to send");
         return Ok(summary::exit(&totals));
     }
-    let judge = workspace::judge(&spec, None)?;
-    let outlook = match &spec.send.window {
-        Some(_) => outlook(&ledger, &judge, &Selection::default(), false).await?,
-        None => Outlook::default(),
+    let zones = match &spec.send.window {
+        Some(_) => outlook(&ledger, &workspace::judge(&spec, None)?, &Selection::default(), false).await?.zones,
+        None => Vec::new(),
     };
-    let plan = Plan { spec: &spec, messages: pending, zones: outlook.zones };
+    let plan = Plan { spec: &spec, messages: pending, zones };
     output.result("next run:");
     for line in changes::since_last(&spec, &ledger).await?.lines(pending) {
         output.result(&line);

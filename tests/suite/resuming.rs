@@ -150,7 +150,7 @@ fn a_list_that_changed_is_taken_as_it_is_now() {
     let project = project.message("{ content: 'Hi {{ name }}' }").send("concurrency: 1");
     project.run(&["--limit", "1"]).exits(0);
     let project = project.list("conversation_id,name\n101,Ada L.\n103,Cyrus\n104,Dee\n");
-    project.run(&[]).exits(0).says("1 new, 1 changed, 1 gone");
+    project.run(&[]).exits(0).says("1 new (line 4), 1 changed (line 3), 1 gone (key 102)");
     assert_eq!(desk.addressed(), [101, 103, 104]);
     let texts: Vec<_> = desk.messages().iter().map(|entry| entry["body"]["content"].clone()).collect();
     assert_eq!(texts, ["Hi Ada", "Hi Cyrus", "Hi Dee"]);

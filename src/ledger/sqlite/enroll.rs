@@ -22,7 +22,7 @@ pub struct Enrolled {
 }
 
 /// What a reading of the list changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Enrolment {
     /// Deliveries that were not known before.
     pub new: u64,
@@ -36,7 +36,49 @@ pub struct Enrolment {
     pub retried: u64,
     /// Whether the list had been read before.
     pub again: bool,
+    /// Where the changes are, if so.
+    pub first: Firsts,
 }
+
+/// The first few of what a reading of the list changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Firsts {
+    /// Lines of deliveries that were not known before.
+    pub new: Vec<u64>,
+    /// Lines of known ones whose row has changed.
+    pub changed: Vec<u64>,
+    /// Keys of those that the list has no more.
+    pub gone: Vec<String>,
+}
+
+impl Firsts {
+    /// Looks them up before those that are gone are forgotten.
+    fn of(connection: &Connection, now: i64, read: &Read) -> Result<Self, LedgerError> {
+        let lines = |count: i64, column: &str| -> Result<Vec<u64>, LedgerError> {
+            if count == 0 {
+                return Ok(Vec::new());
+            }
+            let sql = format!("SELECT line FROM delivery WHERE {column} = ?1 AND enrolment = ?1 LIMIT {FIRST}");
+            let mut statement = connection.prepare(&sql)?;
+            let lines = statement.query_map([now], |row| row.get(0))?;
+            lines.map(|line| Ok(unstored(line?))).collect()
+        };
+        let gone = format!("SELECT key FROM delivery WHERE {IS_GONE} LIMIT {FIRST}");
+        let mut gone = connection.prepare(&gone)?;
+        Ok(Self {
+            new: lines(read.new, "first_enrolment")?,
+            changed: lines(read.changed, "changed_in")?,
+            gone: gone.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// So many of what has changed are named.
+const FIRST: usize = 3;
+
+/// What the list has no more: whoever was tried stays on record, although nothing is sent to them any more.
+const IS_GONE: &str =
+    "state = 'pending' AND enrolment < ?1 AND attempts = 0 AND id NOT IN (SELECT delivery FROM history)";
 
 impl Sqlite {
     /// Begins to read the list. Nothing is kept until [`Sqlite::finish_enrolment`]. Failed deliveries that `again` is for
@@ -111,6 +153,7 @@ impl Sqlite {
         self.alone(move |connection| {
             let now = enrolment(connection)?;
             let read = Read::count(connection, now)?;
+            let first = if now > 1 { Firsts::of(connection, now, &read)? } else { Firsts::default() };
             let gone = if read.earlier > 0 { forget(connection, now)? } else { 0 };
             let retried = if read.again > 0 { again::take_up(connection, now)? } else { 0 };
             connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
@@ -123,6 +166,7 @@ impl Sqlite {
                 gone: gone as u64,
                 retried: retried as u64,
                 again: now > 1,
+                first,
             })
         })
         .await
@@ -184,12 +228,7 @@ impl Read {
 
 /// Forgets deliveries that the list has no more and that nothing was tried for; gives how many those were.
 fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
-    let gone = connection.execute(
-        // Whoever was tried stays on record, although nothing is sent to them any more.
-        "DELETE FROM delivery WHERE state = 'pending' AND enrolment < ?1 AND attempts = 0
-            AND id NOT IN (SELECT delivery FROM history)",
-        [now],
-    )?;
+    let gone = connection.execute(&format!("DELETE FROM delivery WHERE {IS_GONE}"), [now])?;
     // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be read any
     // more has no key, and is known by its line.
     connection.execute(

@@ -1,0 +1,127 @@
+//! Whom a message goes to.
+
+use jiff::tz::TimeZone;
+
+use super::Renderer;
+use super::value::is_longer;
+use crate::message::{Address, Contact};
+use crate::recipients::normalise;
+use crate::spec::{self, PhoneCheck, Template, Timezone, To};
+use crate::state::{ContactId, ConversationId, InboxId};
+use crate::window::zone;
+
+/// LiveDesk's ancestor keeps these contact fields in columns of this size.
+const LONGEST_CONTACT_FIELD: usize = 255;
+
+impl Renderer<'_> {
+    pub(super) fn address(&mut self) -> Address {
+        match &self.templates.spec.to {
+            To::Conversation { conversation_id } => Address::Conversation(ConversationId(self.number(conversation_id))),
+            To::Sender { inbox_id, contact_id, source_id } => Address::Sender {
+                inbox_id: InboxId(self.number(inbox_id)),
+                contact_id: contact_id.as_ref().map(|id| ContactId(self.number(id))),
+                source_id: source_id.as_ref().map(|id| self.id(id)),
+            },
+            To::Contact { inbox_id, contact } => {
+                Address::Contact { inbox_id: InboxId(self.number(inbox_id)), contact: self.contact(contact) }
+            }
+        }
+    }
+
+    fn contact(&mut self, templates: &spec::Contact) -> Contact {
+        let before = self.problems.len();
+        let contact = Contact {
+            name: self.contact_field(templates.name.as_ref()),
+            email: self.contact_field(templates.email.as_ref()),
+            phone_number: templates.phone_number.as_ref().and_then(|template| self.phone(template)),
+            avatar_url: self.if_any(templates.avatar_url.as_ref()),
+            identifier: self.identifier(templates.identifier.as_ref()),
+        };
+        if let (Some(template), Some(email)) = (&templates.email, &contact.email)
+            && !looks_like_an_address(email)
+        {
+            self.problem("not-an-email", template, "not an e-mail address");
+        }
+        let findable = contact.email.is_some() || contact.phone_number.is_some() || contact.identifier.is_some();
+        let fields = [&templates.identifier, &templates.phone_number, &templates.email];
+        if let Some(template) = fields.into_iter().flatten().next()
+            && !findable
+            && self.problems.len() == before
+        {
+            self.problem("nobody-named", template, "empty, and nothing else says who this is");
+        }
+        contact
+    }
+
+    fn identifier(&mut self, template: Option<&Template>) -> Option<String> {
+        let id = self.contact_field(template)?;
+        self.check_damage(template?, &id);
+        Some(id)
+    }
+
+    fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
+        let text = self.if_any(template)?;
+        if let Some(template) = template.filter(|_| is_longer(&text, LONGEST_CONTACT_FIELD)) {
+            self.problem("too-long", template, format!("longer than {LONGEST_CONTACT_FIELD} characters"));
+        }
+        Some(text)
+    }
+
+    fn phone(&mut self, template: &Template) -> Option<String> {
+        const DOUBTFUL: &str = "no numbering plan knows this number";
+        let text = self.if_any(Some(template))?;
+        let spec = &self.templates.spec;
+        let phone = match normalise(&text, spec.recipients.default_region.as_deref()) {
+            Ok(phone) => phone,
+            Err(what) => {
+                self.problem("phone", template, what);
+                return None;
+            }
+        };
+        match (phone.doubtful, spec.checks.phones) {
+            (true, PhoneCheck::Strict) => self.problem("phone-doubtful", template, DOUBTFUL),
+            (true, PhoneCheck::Lenient) => self.warning("phone-doubtful", template, DOUBTFUL),
+            (false, _) => {}
+        }
+        let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        if written != phone.e164 {
+            self.rewritten = Some((written, phone.e164.clone()));
+        }
+        Some(phone.e164)
+    }
+
+    /// The zone of the recipient, or else the spec's fallback.
+    pub(super) fn zone(&mut self) -> Option<TimeZone> {
+        let window = self.templates.spec.send.window.as_ref()?;
+        let template = match &window.timezone {
+            Timezone::OfAll(zone) => return Some(zone.clone()),
+            Timezone::OfRow(template) => template,
+        };
+        let name = match self.templates.text(template, &self.context) {
+            Err(_) if window.fallback.is_some() => String::new(),
+            Err(what) => {
+                self.problem("template-failed", template, what);
+                return None;
+            }
+            Ok(name) => name,
+        };
+        let found = zone(name.trim()).or_else(|| window.fallback.clone());
+        if found.is_none() && name.trim().is_empty() {
+            self.problem(
+                "timezone-missing",
+                template,
+                "empty (`send.window.fallback` names the zone of those who have none)",
+            );
+        } else if found.is_none() {
+            self.problem("timezone-unknown", template, "not the name of a time zone, such as `Europe/Berlin`");
+        }
+        found
+    }
+}
+
+/// As LiveDesk's ancestor checks it: something, one `@`, something, and no white space.
+fn looks_like_an_address(email: &str) -> bool {
+    let mut parts = email.split('@');
+    let filled = |part: Option<&str>| part.is_some_and(|part| !part.is_empty());
+    filled(parts.next()) && filled(parts.next()) && parts.next().is_none() && !email.contains(char::is_whitespace)
+}

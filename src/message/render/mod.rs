@@ -1,0 +1,249 @@
+//! One row through all templates: the delivery, or everything that is wrong with the row at once.
+//!
+//! `address` says whom it goes to; `value` renders one value and holds it against the rules; `advice` says how to mend
+//! what is wrong.
+
+mod address;
+mod advice;
+mod value;
+
+use std::path::{Component, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde_json::Number;
+
+use self::value::{Goes, Rule, is_longer};
+use super::template::Context;
+use super::{
+    Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
+    Templates, Variables,
+};
+use crate::problem::{Place, Problem};
+use crate::recipients::{Row, is_invisible};
+use crate::spec::{self, HeaderType, Template, Timezone};
+use crate::state::MessageId;
+use crate::whatsapp::{self, LONGEST_CONTENT};
+
+impl Templates {
+    /// Whether the row is wanted at all (`recipients.where`).
+    ///
+    /// # Errors
+    /// Why that cannot be said.
+    pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
+        self.wanted(row).map_err(|what| {
+            Box::new(Problem::error(
+                "template-failed",
+                Place::line(list, row.line),
+                format!("`recipients.where`: {what}"),
+            ))
+        })
+    }
+
+    /// What makes the row the same delivery in every run, as far as that can be told of a row that is not sent to.
+    pub fn key(&self, row: &Row, list: &str) -> Option<String> {
+        let mut renderer = Renderer::new(self, row, list);
+        let key = renderer.key(None);
+        renderer.problems.is_empty().then_some(key)
+    }
+
+    /// The zone whose hours count for the row; `None` if any hour is right, or if the row has something wrong there.
+    pub fn zone(&self, row: &Row, list: &str) -> Option<TimeZone> {
+        match &self.spec.send.window.as_ref()?.timezone {
+            Timezone::OfAll(zone) => Some(zone.clone()),
+            Timezone::OfRow(_) => Renderer::new(self, row, list).zone(),
+        }
+    }
+
+    /// What the row gets.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by line and key.
+    pub fn render(&self, row: &Row, list: &str) -> Result<Delivery, Vec<Problem>> {
+        let mut renderer = Renderer::new(self, row, list);
+        let address = renderer.address();
+        let message = renderer.message();
+        let key = renderer.key(Some(&address));
+        let zone = renderer.zone();
+        if renderer.problems.is_empty() {
+            Ok(Delivery { key, address, message, zone, rewritten: renderer.rewritten, warnings: renderer.warnings })
+        } else {
+            Err(renderer.problems)
+        }
+    }
+}
+
+/// Whom the message goes to is what makes two rows the same delivery.
+fn default_key(address: &Address) -> String {
+    match address {
+        Address::Conversation(id) => id.to_string(),
+        Address::Sender { contact_id, source_id, .. } => {
+            contact_id.map(|id| id.to_string()).or_else(|| source_id.as_deref().map(same_source)).unwrap_or_default()
+        }
+        Address::Contact { contact, .. } => contact
+            .identifier
+            .clone()
+            .or_else(|| contact.phone_number.clone())
+            .or_else(|| contact.email.as_deref().map(str::to_lowercase))
+            .unwrap_or_default(),
+    }
+}
+
+/// The ids of WhatsApp's sources are phone numbers in digits: one person, however the number is spaced out.
+fn same_source(id: &str) -> String {
+    let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+    let is_number = digits.len() >= 7 && id.chars().all(|c| c.is_ascii_digit() || "+ -().".contains(c));
+    if is_number { digits } else { id.to_owned() }
+}
+
+/// Renders value after value. Where there is none, it records a problem and goes on with a stand-in, so that all
+/// problems of a row are found at once; with any problem nothing of it is used.
+struct Renderer<'a> {
+    templates: &'a Templates,
+    context: Context<'a>,
+    list: &'a str,
+    line: u64,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    rewritten: Option<(String, String)>,
+}
+
+impl<'a> Renderer<'a> {
+    fn new(templates: &'a Templates, row: &'a Row, list: &'a str) -> Self {
+        Self {
+            templates,
+            context: Context::new(row),
+            list,
+            line: row.line,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            rewritten: None,
+        }
+    }
+
+    /// The key by the spec's own rule, or else by the address, which is rendered if nobody has done so.
+    fn key(&mut self, address: Option<&Address>) -> String {
+        match (&self.templates.spec.recipients.key, address) {
+            (Some(key), _) => self.id(key),
+            (None, Some(address)) => default_key(address),
+            (None, None) => default_key(&self.address()),
+        }
+    }
+
+    fn message(&mut self) -> Message {
+        let message = &self.templates.spec.message;
+        Message {
+            content: message.content.as_ref().map(|content| self.content(content)),
+            private: message.private.as_ref().map(|private| self.boolean(private)),
+            message_type: message.message_type,
+            content_attributes: message
+                .in_reply_to
+                .as_ref()
+                .map(|id| ContentAttributes { in_reply_to: MessageId(self.number(id)) }),
+            template_params: message.template_params.as_ref().map(|params| self.template_params(params)),
+            attachments: message.attachments.iter().map(|path| self.attachment(path)).collect(),
+        }
+    }
+
+    fn content(&mut self, template: &Template) -> String {
+        let Some(text) = self.text(template) else { return String::new() };
+        if text.trim_matches(is_invisible).is_empty() {
+            self.problem("empty", template, "empty");
+        } else if is_longer(&text, LONGEST_CONTENT) {
+            self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
+        }
+        self.check_value(template, &text, Goes::ToText);
+        text
+    }
+
+    /// A path that stays inside the spec's folder by its own words; links are checked where files are opened.
+    fn attachment(&mut self, template: &Template) -> PathBuf {
+        let path = PathBuf::from(self.required(template));
+        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            self.problem("attachment-outside", template, "leads out of the spec's folder");
+        }
+        if crate::message::is_hidden(&path) {
+            self.problem(
+                "attachment-hidden",
+                template,
+                "a hidden file, such as credentials or the ledger, is never sent",
+            );
+        }
+        path
+    }
+
+    fn template_params(&mut self, params: &spec::TemplateParams) -> TemplateParams {
+        TemplateParams {
+            name: self.ruled(&params.name, whatsapp::template_name),
+            namespace: params.namespace.as_ref().map(|template| self.required(template)),
+            language: self.ruled(&params.language, whatsapp::language),
+            category: params.category.as_ref().map(|template| self.ruled(template, whatsapp::category)),
+            processed_params: params.processed_params.as_ref().map(|variables| self.variables(variables)),
+            header_params: params.header_params.as_ref().map(|header| self.header(header)),
+            footer_params: params
+                .footer_params
+                .as_ref()
+                .map(|variables| FooterParams { text_variables: self.variables(variables) }),
+            button_params: params
+                .button_params
+                .as_ref()
+                .map(|buttons| buttons.iter().map(|button| self.button(button)).collect()),
+        }
+    }
+
+    fn variables(&mut self, variables: &spec::Variables) -> Variables {
+        Variables(variables.iter().map(|(name, template)| (name.clone(), self.parameter(template))).collect())
+    }
+
+    /// A value of a template's variable: never blank, because LiveDesk's ancestor drops a blank one and so shifts all
+    /// that follow.
+    fn parameter(&mut self, template: &Template) -> String {
+        let value = self.required(template);
+        self.check_value(template, &value, Goes::ToTemplate);
+        value
+    }
+
+    fn header(&mut self, header: &spec::Header) -> HeaderParams {
+        let empty =
+            |r#type| HeaderParams { r#type, text_variables: None, media_url: None, filename: None, location: None };
+        match header {
+            spec::Header::Text { text_variables } => {
+                HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
+            }
+            spec::Header::Media { kind, media_url, filename } => HeaderParams {
+                media_url: Some(self.ruled(media_url, whatsapp::media_url)),
+                filename: filename.as_ref().map(|name| self.required(name)),
+                ..empty(*kind)
+            },
+            spec::Header::Location { latitude, longitude, name, address } => {
+                let location = Location {
+                    latitude: self.degrees(latitude, whatsapp::latitude),
+                    longitude: self.degrees(longitude, whatsapp::longitude),
+                    name: name.as_ref().map(|name| self.parameter(name)),
+                    address: address.as_ref().map(|address| self.parameter(address)),
+                };
+                HeaderParams { location: Some(location), ..empty(HeaderType::Location) }
+            }
+        }
+    }
+
+    /// Degrees, which go out as a number.
+    fn degrees(&mut self, template: &Template, rule: Rule) -> Number {
+        let text = self.ruled(template, rule);
+        text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))
+    }
+
+    fn button(&mut self, button: &spec::Button) -> ButtonParams {
+        ButtonParams {
+            index: self.ruled(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
+            sub_type: button.sub_type,
+            text: button.text.as_ref().map(|text| self.button_value(text, whatsapp::url_suffix)),
+            payload: button.payload.as_ref().map(|payload| self.button_value(payload, whatsapp::payload)),
+        }
+    }
+
+    fn button_value(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.parameter(template);
+        self.obey(template, &value, rule);
+        value
+    }
+}

@@ -1,0 +1,189 @@
+//! One value: rendered, and held against what may stand in its place.
+
+use super::Renderer;
+use super::advice::hint;
+use crate::problem::{Place, Problem, Severity};
+use crate::recipients::damage::{looks_like_a_date, looks_rounded};
+use crate::recipients::is_invisible;
+use crate::spec::{LiquidCheck, StrippedCheck, Template};
+use crate::whatsapp::{self, Breach};
+
+/// LiveDesk's ancestor takes these out of template values.
+const STRIPPED: [char; 4] = ['<', '>', '"', '\''];
+
+const ROUNDED: &str = "a number that a spreadsheet has rounded (`E+`), so its last digits are lost";
+
+/// What a value must be like.
+pub(super) type Rule = fn(&str) -> Result<(), Breach>;
+
+/// Where a value goes, which decides what it may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goes {
+    ToText,
+    ToTemplate,
+}
+
+impl Renderer<'_> {
+    pub(super) fn problem(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
+        let problem = self.found(code, template, what);
+        self.problems.push(problem);
+    }
+
+    pub(super) fn warning(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
+        let problem = self.found(code, template, what);
+        self.warnings.push(problem.severity(Severity::Warning));
+    }
+
+    /// What stands in the spec word for word is wrong there, whatever the row.
+    fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
+        let row = || Place::line(self.list, self.line);
+        let problem = match self.templates.origin(template) {
+            _ if template.is_constant() => {
+                Problem::error(code, self.templates.spec.source.place(template.mark), what.to_string())
+            }
+            Some(origin) => {
+                Problem::error(code, row().in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
+            }
+            None => Problem::error(code, row(), format!("`{}`: {what}", template.key)),
+        };
+        match hint(code) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+
+    /// The rendered text, whatever it is.
+    pub(super) fn text(&mut self, template: &Template) -> Option<String> {
+        self.templates
+            .text(template, &self.context)
+            .map_err(|what| self.problem("template-failed", template, what))
+            .ok()
+    }
+
+    /// A text that must not be empty, without outer white space.
+    pub(super) fn required(&mut self, template: &Template) -> String {
+        let Some(text) = self.text(template) else { return String::new() };
+        if text.trim_matches(is_invisible).is_empty() {
+            self.problem("empty", template, "empty");
+        }
+        trimmed(text)
+    }
+
+    /// A text that is left out of the request when the row has none.
+    pub(super) fn if_any(&mut self, template: Option<&Template>) -> Option<String> {
+        let text = self.text(template?)?;
+        Some(text.trim_matches(is_invisible).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn number(&mut self, template: &Template) -> u64 {
+        let text = self.required(template);
+        let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        number.unwrap_or_else(|| {
+            if !text.is_empty() {
+                let (code, what) = no_number(&text);
+                self.problem(code, template, what);
+            }
+            0
+        })
+    }
+
+    /// Jinja writes `True` where YAML writes `true`.
+    pub(super) fn boolean(&mut self, template: &Template) -> bool {
+        match self.required(template).to_lowercase().as_str() {
+            "true" => true,
+            "false" | "" => false,
+            _ => {
+                self.problem("not-a-boolean", template, "`true` or `false` is expected");
+                false
+            }
+        }
+    }
+
+    /// Somebody's id, which a spreadsheet may have made something else of.
+    pub(super) fn id(&mut self, template: &Template) -> String {
+        let id = self.required(template);
+        self.check_damage(template, &id);
+        id
+    }
+
+    pub(super) fn check_damage(&mut self, template: &Template, id: &str) {
+        if looks_rounded(id) {
+            self.problem("rounded-number", template, ROUNDED);
+        } else if looks_like_a_date(id) {
+            self.warning("date-for-id", template, "a date, where somebody's id is expected");
+        }
+    }
+
+    /// A text that must not be empty and follows a rule of WhatsApp.
+    pub(super) fn ruled(&mut self, template: &Template, rule: Rule) -> String {
+        let value = self.required(template);
+        self.obey(template, &value, rule);
+        value
+    }
+
+    /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
+    pub(super) fn obey(&mut self, template: &Template, value: &str, rule: Rule) {
+        if template.is_constant() {
+            return;
+        }
+        let Err(breach) = rule(value) else { return };
+        match breach.severity {
+            _ if value.is_empty() => {}
+            Severity::Error => self.problem(breach.code, template, breach.what),
+            Severity::Warning => self.warning(breach.code, template, breach.what),
+        }
+    }
+
+    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is ASCII,
+    /// so bytes are looked at, which takes a tenth of the time of looking for texts.
+    pub(super) fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
+        let checks = self.templates.spec.checks;
+        let bytes = value.as_bytes();
+        if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
+            self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
+        }
+        if kind == Goes::ToText {
+            return;
+        }
+        self.obey(template, value, whatsapp::parameter);
+        if looks_rounded(value) {
+            self.warning("rounded-number", template, ROUNDED);
+        }
+        if checks.stripped != StrippedCheck::Allow
+            && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
+        {
+            let what = "holds characters that the server takes away";
+            match checks.stripped {
+                StrippedCheck::Refuse => self.problem("stripped", template, what),
+                _ => self.warning("stripped", template, what),
+            }
+            let which: String = STRIPPED.into_iter().filter(|c| value.contains(*c)).collect();
+            let found = if checks.stripped == StrippedCheck::Refuse { &mut self.problems } else { &mut self.warnings };
+            if let Some(problem) = found.last_mut() {
+                problem.detail = Some(which);
+            }
+        }
+    }
+}
+
+/// Why a text is no whole number: most often because of what a spreadsheet made of it.
+fn no_number(text: &str) -> (&'static str, &'static str) {
+    if looks_rounded(text) {
+        ("rounded-number", ROUNDED)
+    } else if looks_like_a_date(text) {
+        ("date-for-number", "a date, where a whole number is expected")
+    } else {
+        ("not-a-number", "a whole number is expected")
+    }
+}
+
+/// The text without outer white space; most have none.
+fn trimmed(text: String) -> String {
+    let inner = text.trim();
+    if inner.len() == text.len() { text } else { inner.to_owned() }
+}
+
+/// Whether a text has more characters than `most`; it never has more than bytes.
+pub(super) fn is_longer(text: &str, most: usize) -> bool {
+    text.len() > most && text.chars().count() > most
+}
