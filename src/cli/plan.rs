@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::check::left_out_in_words;
 use super::exit::Fault;
 use super::output::{counted, grouped};
 use crate::enroll::Survey;
@@ -24,9 +25,7 @@ impl Plan<'_> {
         if survey.rows == 0 {
             return Vec::new();
         }
-        let reasons: Vec<String> =
-            survey.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
-        let left_out = if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) };
+        let left_out = left_out_in_words(survey);
         let mut lines = vec![format!("  list     {list}: {}{left_out}", counted(survey.rows, "row"))];
         let rewritten = &survey.rewritten;
         if rewritten.count > 0 {

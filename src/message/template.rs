@@ -313,7 +313,11 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
     let len = range.len().min(template.text.len() - at);
     let place = spec.source.place_inside(template.mark, &template.text, at, len);
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let hint = if shift > 0 {
+    // The bracket is that of the test around it, not the person's.
+    let detail = if shift > 0 { detail.replace(", expected `)`", " here") } else { detail };
+    let hint = if shift > 0 && template.text.get(at..).is_some_and(|text| text.starts_with('=')) {
+        "`==` compares: `country == \"DE\"`"
+    } else if shift > 0 {
         "`where` is an expression without braces, such as `country == \"DE\"`"
     } else {
         "templates are written in Jinja: `{{ column }}`"
