@@ -1,5 +1,7 @@
 //! What no cell should hold that a message is made from: what programs leave behind where a value was meant.
 
+use serde_json::Value;
+
 use super::Templates;
 use crate::problem::{Place, Problem};
 use crate::recipients::{Row, is_invisible};
@@ -26,6 +28,11 @@ const EMPTY: Damage = (
     "is empty, and the text has nothing in its place",
     "fill the cell, or say what stands there then: `{{ column or 'friend' }}`",
 );
+const NESTED: Damage = (
+    "list-or-object",
+    "holds a list or an object, which goes out with its brackets and quotes",
+    "take one value out of it, or join them: `{{ column | join(', ') }}`",
+);
 const LOST_LETTER: Damage = (
     "lost-letter",
     "holds `\u{fffd}`, which stands for a letter that was lost",
@@ -47,19 +54,25 @@ const CONTROL: Damage = (
 impl Templates {
     /// What looks damaged in those cells of a row that its message is made from.
     pub fn damage(&self, row: &Row, list: &str) -> Vec<Problem> {
-        let cells = self.columns.iter().filter_map(|column| Some((column, row.get(column)?.as_str()?)));
-        let found = cells.filter_map(|(column, text)| match damage(text) {
-            None if text.trim_matches(is_invisible).is_empty() && self.is_put_into_content(column) => {
-                Some((column, EMPTY))
-            }
-            damage => Some((column, damage?)),
-        });
+        let cells = self.columns.iter().filter_map(|column| Some((column, row.get(column)?)));
+        let found = cells.filter_map(|(column, cell)| Some((column, self.damage_of(column, cell)?)));
         found
             .map(|(column, (code, what, hint))| {
                 let place = Place::line(list, row.line).in_field(Some(column.clone()));
                 Problem::warning(code, place, format!("column `{column}` {what}")).hint(hint)
             })
             .collect()
+    }
+
+    fn damage_of(&self, column: &str, cell: &Value) -> Option<Damage> {
+        match cell {
+            Value::String(text) if text.trim_matches(is_invisible).is_empty() => {
+                self.is_put_into_content(column).then_some(EMPTY)
+            }
+            Value::String(text) => damage(text),
+            Value::Array(_) | Value::Object(_) => self.is_put_into_a_text(column).then_some(NESTED),
+            _ => None,
+        }
     }
 }
 

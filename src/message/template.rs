@@ -112,6 +112,11 @@ impl Templates {
         content.is_some_and(|plain| plain.columns().any(|name| name == column))
     }
 
+    /// Whether any text holds the cells of a column as they are.
+    pub(super) fn is_put_into_a_text(&self, column: &str) -> bool {
+        self.plain.values().any(|plain| plain.columns().any(|name| name == column))
+    }
+
     /// Which way the row goes wherever the templates branch: rows of one kind give the same text.
     pub fn way(&self, row: &Row) -> String {
         let context = Context::new(row);
@@ -446,7 +451,12 @@ impl Known<'_> {
 
     fn columns_hint(&self, name: &str) -> String {
         let names: Vec<&str> = self.columns.iter().flat_map(|columns| columns.names()).map(String::as_str).collect();
-        let has = format!("{} has {}", self.list, names.join(", "));
+        let has = match names.as_slice() {
+            [one] if one.contains([',', ';', '\t', '|']) => {
+                format!("{} has one column, `{one}`: take the quotes off that stand round whole lines", self.list)
+            }
+            _ => format!("{} has {}", self.list, names.join(", ")),
+        };
         let constants = self.spec.vars.keys().map(String::as_str);
         did_you_mean(name, names.iter().copied().chain(constants))
             .map_or_else(|| has.clone(), |near| format!("did you mean `{near}`? {has}"))
