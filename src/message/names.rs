@@ -115,6 +115,36 @@ fn is_of_numbers(token: &Token<'_>) -> bool {
     compares || sums || matches!(token, Token::Div | Token::FloorDiv | Token::Mod | Token::Pow)
 }
 
+/// Where a slice goes backwards, or by a step that is known only row by row: the engine breaks down at that where there
+/// is nothing to slice.
+pub(super) fn backward_slices(source: &str, is_expression: bool) -> Vec<Range<usize>> {
+    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, is_expression, SyntaxConfig::default())
+        .map_while(Result::ok)
+        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
+        .collect();
+    // The brackets that are open: whether each is a square one, and its colons so far.
+    let mut open: Vec<(bool, u32)> = Vec::new();
+    let mut found = Vec::new();
+    for pair in tokens.windows(2) {
+        let [(token, _), (next, range)] = pair else { continue };
+        match token {
+            Token::BracketOpen => open.push((true, 0)),
+            Token::ParenOpen | Token::BraceOpen => open.push((false, 0)),
+            Token::BracketClose | Token::ParenClose | Token::BraceClose => _ = open.pop(),
+            Token::Colon => {
+                let Some((is_square, colons)) = open.last_mut() else { continue };
+                *colons += 1;
+                let is_forward = matches!(next, Token::Int(_) | Token::BracketClose);
+                if *is_square && *colons == 2 && !is_forward {
+                    found.push(range.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The conditions on which a template branches, as they are written: of `{% if %}` and of `a if b else c`.
 pub(super) fn conditions(source: &str) -> Vec<&str> {
     let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, false, SyntaxConfig::default())

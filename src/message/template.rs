@@ -12,7 +12,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::corrections;
 use super::every::templates;
-use super::names::{FILTERS, Name, Of, TESTS, conditions, has_filter, has_test, names};
+use super::names::{FILTERS, Name, Of, TESTS, backward_slices, conditions, has_filter, has_test, names};
 use super::plain::Plain;
 use super::slips::slips;
 use crate::problem::{Place, Problem, Severity, did_you_mean};
@@ -79,6 +79,7 @@ impl Templates {
         for template in templates(&spec) {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
+            problems.extend(backward_steps(&spec, template));
             let columns_of = columns_of(&names, &environment);
             if !is_condition(&spec, template) {
                 problems.extend(known.slips(template));
@@ -328,6 +329,15 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
         "templates are written in Jinja: `{{ column }}`"
     };
     Problem::error("template-syntax", place, format!("`{}`: {detail}", template.key)).hint(hint)
+}
+
+fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
+    let told = |range: Range<usize>| {
+        let place = spec.source.place_inside(template.mark, &template.text, range.start, range.len());
+        Problem::error("backward-slice", place, "a slice can only go forward here, by a number that is written out")
+            .hint("`|reverse` turns a text or a list round")
+    };
+    backward_slices(&template.text, is_condition(spec, template)).into_iter().map(told).collect()
 }
 
 /// Why a row's template gave no text. Values are never named: they are a customer's.
