@@ -29,7 +29,7 @@ pub struct Attachment {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    checked: Mutex<HashMap<PathBuf, Result<(), String>>>,
+    checked: Mutex<HashMap<PathBuf, Result<(), &'static str>>>,
 }
 
 impl Folder {
@@ -42,16 +42,16 @@ impl Folder {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, path: &Path) -> Result<(), String> {
+    pub fn check(&self, path: &Path) -> Result<(), &'static str> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = checked.get(path) {
-            return known.clone();
+            return *known;
         }
         let result = self.resolve(path).map(drop);
         if checked.len() >= MOST_KNOWN {
             checked.clear();
         }
-        checked.insert(path.to_owned(), result.clone());
+        checked.insert(path.to_owned(), result);
         result
     }
 
@@ -60,28 +60,26 @@ impl Folder {
     /// # Errors
     /// Why it cannot be sent.
     pub fn read(&self, path: &Path) -> Result<Attachment, String> {
-        let real = self.resolve(path)?;
+        let real = self.resolve(path).map_err(|why| format!("{}: {why}", path.display()))?;
         let bytes = fs::read(&real).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Attachment { name: name(path), media_type: media_type(path), bytes })
     }
 
-    fn resolve(&self, path: &Path) -> Result<PathBuf, String> {
-        let shown = path.display();
-        let fail = |error: std::io::Error| format!("{shown}: {error}");
-        let folder = self.path.canonicalize().map_err(fail)?;
-        let real = folder.join(path).canonicalize().map_err(fail)?;
-        let about = fs::metadata(&real).map_err(fail)?;
-        let inside = real.strip_prefix(&folder).map_err(|_| format!("{shown} leads out of the spec's folder"))?;
+    /// The file itself, or why it cannot be sent: without its name, which may be a customer's.
+    fn resolve(&self, path: &Path) -> Result<PathBuf, &'static str> {
+        let folder = self.path.canonicalize().map_err(|_| "the spec's folder cannot be read")?;
+        let real = folder.join(path).canonicalize().map_err(|_| "there is no such file in the spec's folder")?;
+        let about = fs::metadata(&real).map_err(|_| "the file cannot be read")?;
+        let inside = real.strip_prefix(&folder).map_err(|_| "leads out of the spec's folder")?;
         if is_hidden(inside) {
-            return Err(format!("{shown} is a hidden file, such as credentials or the ledger: never sent"));
+            return Err("a hidden file, such as credentials or the ledger, is never sent");
         }
-        if !about.is_file() {
-            return Err(format!("{shown} is not a file"));
+        match about.len() {
+            _ if !about.is_file() => Err("not a file"),
+            0 => Err("the file is empty"),
+            length if length > LARGEST => Err("larger than the 40 MB that LiveDesk takes"),
+            _ => Ok(real),
         }
-        if about.len() == 0 || about.len() > LARGEST {
-            return Err(format!("{shown} has {} bytes; LiveDesk takes 1 byte to 40 MB", about.len()));
-        }
-        Ok(real)
     }
 }
 

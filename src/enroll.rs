@@ -112,6 +112,10 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
     }
+    if survey.rows > 0 && survey.left_out.values().sum::<u64>() == survey.rows {
+        let problem = Problem::warning("nobody-left", Place::file(&judge.list), "every row of the list is left out");
+        survey.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
+    }
     if survey.problems.is_empty() {
         survey.enrolment = Some(ledger.finish_enrolment(spec).await?);
     } else {
@@ -220,8 +224,13 @@ impl Pass<'_> {
             .message
             .attachments
             .iter()
-            .filter_map(|path| self.folder.check(path).err())
-            .map(|what| Problem::error("attachment", Place::line(&self.judge.list, row.line), what))
+            .enumerate()
+            .filter_map(|(at, path)| Some((at, self.folder.check(path).err()?)))
+            .map(|(at, why)| {
+                let what = format!("`message.attachments.{at}`: {why}");
+                let problem = Problem::error("attachment", Place::line(&self.judge.list, row.line), what);
+                problem.hint("a path is relative to the spec, letter by letter as the file is called")
+            })
             .collect();
         let mut judged = if problems.is_empty() {
             let message = self.compare.then(|| delivery.message.fingerprint());

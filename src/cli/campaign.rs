@@ -127,7 +127,7 @@ impl Campaign {
         let plan = Plan { spec: &self.spec, messages: self.to_send(), zones: self.outlook.zones.clone() };
         let title = self.spec.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
         output.say(&format!("{}{title}", self.spec.name));
-        let mut lines = Plan::of_list(&self.judge.list, survey);
+        let mut lines = Plan::of_list(&self.judge, survey);
         lines.extend(changes.lines(self.totals.of(State::Pending)));
         lines.extend(Plan::of_settled(&self.totals));
         lines.push(plan.to(to));

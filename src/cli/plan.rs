@@ -8,7 +8,7 @@ use super::exit::Fault;
 use super::output::{counted, grouped};
 use crate::enroll::Survey;
 use crate::ledger::{Enrolment, Sqlite, Totals};
-use crate::plan::{Forecast, Load, forecast, requests_each};
+use crate::plan::{Forecast, Judge, Load, forecast, requests_each};
 use crate::spec::{Spec, Speed};
 
 /// Messages that would be sent.
@@ -21,12 +21,18 @@ pub(super) struct Plan<'a> {
 
 impl Plan<'_> {
     /// What the list holds, and who of it is left out.
-    pub(super) fn of_list(list: &str, survey: &Survey) -> Vec<String> {
+    pub(super) fn of_list(judge: &Judge, survey: &Survey) -> Vec<String> {
         if survey.rows == 0 {
             return Vec::new();
         }
         let left_out = left_out_in_words(survey);
-        let mut lines = vec![format!("  list     {list}: {}{left_out}", counted(survey.rows, "row"))];
+        let mut lines = vec![format!("  list     {}: {}{left_out}", judge.list, counted(survey.rows, "row"))];
+        // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
+        let lists = judge.suppression.lists();
+        lines.extend(lists.map(|(name, count)| {
+            let entries = if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) };
+            format!("  suppress {name}: {entries}")
+        }));
         let rewritten = &survey.rewritten;
         if rewritten.count > 0 {
             let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();

@@ -20,6 +20,8 @@ const SHORTEST_NUMBER: u32 = 8;
 #[derive(Debug, Default)]
 pub struct Suppression {
     files: Vec<String>,
+    /// How many cells of each file were read.
+    counts: Vec<u64>,
     entries: Vec<Entry>,
 }
 
@@ -47,7 +49,9 @@ impl Suppression {
         self.files.push(name.to_owned());
         let entries = &mut self.entries;
         let mut lost = Vec::new();
+        let mut count = 0;
         let add = |line: u64, text: &str| {
+            count += u64::from(!text.trim_matches(is_invisible).is_empty());
             lost.extend(nobody_any_more(text).map(|what| unrecognisable(name, line, what)));
             let line = u32::try_from(line).unwrap_or(u32::MAX);
             entries.extend(spellings(text, region).map(|spelling| Entry { hash: hash(&spelling), file, line }));
@@ -57,11 +61,17 @@ impl Suppression {
         if !lost.is_empty() {
             return Err(lost);
         }
+        self.counts.push(count);
         // The first place of each is told.
         self.entries.sort_unstable();
         self.entries.dedup_by_key(|entry| entry.hash);
         self.entries.shrink_to_fit();
         Ok(())
+    }
+
+    /// The lists by name, and how many cells each has.
+    pub fn lists(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.files.iter().map(String::as_str).zip(self.counts.iter().copied())
     }
 
     /// Whether nobody is listed.

@@ -37,7 +37,7 @@ fn a_corrected_number_gets_a_contact_and_a_conversation_of_its_own() {
 fn somebody_who_opts_out_while_the_list_is_gone_is_left_out() {
     let desk = Desk::friendly();
     let recipients = "recipients: { file: list.csv, suppress: [stop.csv] }";
-    let project = Project::at(&desk).setting(recipients).file("stop.csv", "key\n").people(4);
+    let project = Project::at(&desk).setting(recipients).file("stop.csv", "key\n").people(4).send("concurrency: 1");
     project.run(&["--limit", "2"]).exits(0);
     fs::remove_file(project.path("list.csv")).unwrap();
     let project = project.file("stop.csv", "key\n104\n");

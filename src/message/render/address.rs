@@ -85,6 +85,8 @@ impl Renderer<'_> {
         }
         let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         if written != phone.e164 {
+            // Digits of other scripts are shown as they are.
+            let written = if written.is_empty() { text } else { written };
             self.rewritten = Some((written, phone.e164.clone()));
         }
         Some(phone.e164)

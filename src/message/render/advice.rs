@@ -8,7 +8,7 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         }
         "phone" => "write numbers as `+` and digits, or say with `recipients.default_region` where they are from",
         "phone-doubtful" => {
-            "look it up; numbering plans age, so this alone stops nothing (`checks.phones: strict` does)"
+            "look it up; numbering plans age, so `checks.phones: lenient` lets such numbers pass, and `strict` does not"
         }
         "rounded-number" => "format the column as text in the spreadsheet, fill it again, and export again",
         "date-for-number" | "date-for-id" => {

@@ -77,7 +77,7 @@ impl Renderer<'_> {
 
     pub(super) fn number(&mut self, template: &Template) -> u64 {
         let text = self.required(template);
-        let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = text.parse().ok().filter(|id| *id > 0 && text.bytes().all(|byte| byte.is_ascii_digit()));
         number.unwrap_or_else(|| {
             if !text.is_empty() {
                 let (code, what) = no_number(&text);
@@ -172,6 +172,8 @@ fn no_number(text: &str) -> (&'static str, &'static str) {
         ("rounded-number", ROUNDED)
     } else if looks_like_a_date(text) {
         ("date-for-number", "a date, where a whole number is expected")
+    } else if text.bytes().all(|byte| byte == b'0') {
+        ("zero-id", "0 is nobody's id; spreadsheets write it where a lookup finds nothing")
     } else {
         ("not-a-number", "a whole number is expected")
     }
