@@ -256,26 +256,23 @@ fn environment(spec: &Spec) -> Environment<'static> {
 
 /// Constants that hide, or are hidden by, something else.
 fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
-    let place = || Place::file(&spec.source.name);
-    spec.vars
-        .keys()
-        .filter_map(|name| {
-            if name == WHOLE_ROW {
-                Some(
-                    Problem::error("constant-hides-row", place(), "`vars.row` hides the row")
-                        .hint("give the constant another name"),
-                )
-            } else if columns.is_some_and(|columns| columns.position(name).is_some()) {
-                let what = format!("`{name}` is both a constant in `vars` and a column of {list}");
-                Some(
-                    Problem::error("constant-hides-column", place(), what)
-                        .hint("rename the constant: a template could mean either"),
-                )
-            } else {
-                None
-            }
-        })
-        .collect()
+    let place = |name: &str| match spec.vars_at.get(name) {
+        Some(mark) => spec.source.place(*mark),
+        None => Place::file("--var"),
+    };
+    let clash = |name: &String| {
+        if name == WHOLE_ROW {
+            let problem = Problem::error("constant-hides-row", place(name), "`vars.row` hides the row");
+            Some(problem.hint("give the constant another name"))
+        } else if columns.is_some_and(|columns| columns.position(name).is_some()) {
+            let what = format!("`{name}` is both a constant in `vars` and a column of {list}");
+            let problem = Problem::error("constant-hides-column", place(name), what);
+            Some(problem.hint("rename the constant: a template could mean either"))
+        } else {
+            None
+        }
+    };
+    spec.vars.keys().filter_map(clash).collect()
 }
 
 fn is_condition(spec: &Spec, template: &Template) -> bool {

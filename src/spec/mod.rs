@@ -53,6 +53,8 @@ pub struct Spec {
     pub recipients: Recipients,
     /// Constants of the templates, with the command line's overrides applied.
     pub vars: IndexMap<String, String>,
+    /// Where their names stand.
+    pub vars_at: IndexMap<String, Mark>,
     /// Whom a message goes to.
     pub to: To,
     /// The message.

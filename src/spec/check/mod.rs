@@ -72,6 +72,8 @@ impl Checker<'_> {
         let livedesk = self.livedesk(raw.livedesk).or_else(|| self.livedesk(raw::Livedesk::default()));
         let recipients = self.recipients(raw.recipients);
         let vars = self.vars(&raw.vars, overrides);
+        let at = |(name, text): (&String, &At<Text>)| (name.clone(), self.source.key_before(text.mark, name));
+        let vars_at = raw.vars.iter().map(at).collect();
         let to = self.to(raw.to);
         let message = self.message(raw.message);
         // Where a value cannot be used the default stands in for it, to check the rest by.
@@ -85,6 +87,7 @@ impl Checker<'_> {
             livedesk: livedesk?,
             recipients,
             vars,
+            vars_at,
             to: to?,
             message: message?,
             checks: Checks { phones: raw.checks.phones, liquid: raw.checks.liquid, stripped: raw.checks.stripped },
