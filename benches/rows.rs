@@ -150,7 +150,7 @@ fn write_list(rows: u32, output: &mut impl Write) -> std::io::Result<()> {
     let mut text = "conversation_id,name,order,status,city,amount,due,note\n".to_owned();
     for (row, at) in (0..rows).zip(0_usize..) {
         // An odd factor: each number of 32 bits comes once.
-        let conversation = row.wrapping_mul(2_654_435_761);
+        let conversation = (row + 1).wrapping_mul(2_654_435_761);
         let (name, city, note) = (NAMES[at % 5], CITIES[at % 4], NOTES[at % 3]);
         let (euros, cents, day) = (row % 900, row % 100, row % 28 + 1);
         let line = format_args!("{conversation},{name},A-{row:08},shipped,{city},{euros}.{cents:02},2026-12-{day:02},");
