@@ -61,7 +61,7 @@ impl Campaign {
             let what = counted(ledger.cut_off() as u64, "message");
             output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
         }
-        let changes = changes::since_last(&spec, &ledger).await?;
+        let mut changes = changes::since_last(&spec, &ledger).await?;
         changes.may_go_on(args, &spec.recipients.file, output).await?;
         let mut campaign = Self {
             ledger,

@@ -49,7 +49,7 @@ impl Changes {
     }
 
     /// A changed message is never sent to the second half of a list unless somebody wants that.
-    pub(super) async fn may_go_on(&self, args: &RunArgs, list: &List, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn may_go_on(&mut self, args: &RunArgs, list: &List, output: &Output) -> Result<(), Fault> {
         if !self.splits() || args.accept_changes || args.dry_run {
             return Ok(());
         }
@@ -57,11 +57,10 @@ impl Changes {
             for line in self.lines(self.pending) {
                 output.say(&line);
             }
-            return if ask::yes("Go on with the new version?".to_owned()).await {
-                Ok(())
-            } else {
-                Err(Fault::Declined)
-            };
+            // The plan need not say again what was just read.
+            self.differences.clear();
+            let yes = ask::yes("Go on with the new version?".to_owned()).await;
+            return if yes { Ok(()) } else { Err(Fault::Declined) };
         }
         let what = format!("the message has changed since the last run, and {} are still pending", self.pending);
         let keys: Vec<&str> = self.differences.iter().map(|difference| difference.key.as_str()).collect();
