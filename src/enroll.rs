@@ -20,8 +20,8 @@ use crate::recipients::{Row, Rows, Unreadable};
 use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
-/// Rows that are judged, and travel to the ledger, together.
-const BATCH: usize = 1_000;
+/// Rows that are judged, and travel to the ledger, together: each time the threads wait for each other, so not too few.
+const BATCH: usize = 4_000;
 
 /// Threads that judge at most: with so many the ledger is the slowest.
 const MOST_JUDGES: usize = 4;
