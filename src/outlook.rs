@@ -32,7 +32,7 @@ pub async fn outlook<L: Ledger>(
     previews: bool,
 ) -> Result<Outlook, LedgerError> {
     let (mut zones, mut showcase) = (Zones::default(), Showcase::default());
-    each(ledger, selection, |lease| {
+    each_pending(ledger, selection, |lease| {
         let (templates, list) = (&judge.templates, &judge.list);
         if !previews {
             zones.count(templates.zone(&lease.row, list));
@@ -42,6 +42,7 @@ pub async fn outlook<L: Ledger>(
             showcase.see(&lease.row, &delivery, templates.way(&lease.row));
             zones.count(delivery.zone);
         }
+        Ok::<_, LedgerError>(())
     })
     .await?;
     Ok(Outlook { zones: zones.0.into_values().collect(), shown: showcase.chosen() })
@@ -59,7 +60,15 @@ impl Zones {
     }
 }
 
-async fn each<L: Ledger>(ledger: &L, selection: &Selection, mut see: impl FnMut(Lease)) -> Result<(), LedgerError> {
+/// Hands out the pending deliveries of a selection, in the order in which a run would meet them.
+///
+/// # Errors
+/// The ledger's, or the first that `see` gives.
+pub async fn each_pending<L: Ledger, E: From<LedgerError>>(
+    ledger: &L,
+    selection: &Selection,
+    mut see: impl FnMut(Lease) -> Result<(), E>,
+) -> Result<(), E> {
     let only: Option<&HashSet<String>> = selection.only.as_ref();
     let (mut left, mut after) = (selection.limit.unwrap_or(u64::MAX), None);
     while left > 0 {
@@ -69,7 +78,7 @@ async fn each<L: Ledger>(ledger: &L, selection: &Selection, mut see: impl FnMut(
         for lease in page {
             if left > 0 && only.is_none_or(|keys| keys.contains(&lease.key)) {
                 left -= 1;
-                see(lease);
+                see(lease)?;
             }
         }
     }

@@ -13,8 +13,8 @@ use super::ready::Ready;
 use super::summary;
 use super::workspace::{self, List};
 use crate::enroll::Survey;
-use crate::ledger::{Again, Ledger, Sqlite, Totals};
-use crate::outlook::{Outlook, outlook};
+use crate::ledger::{Again, Sqlite, Totals};
+use crate::outlook::{Outlook, each_pending, outlook};
 use crate::plan::{Judge, Judgement};
 use crate::problem::Problems;
 use crate::run::Selection;
@@ -151,19 +151,16 @@ async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<Again>) -> R
         Some(again) => ledger.retry_failed(again).await?,
         None => 0,
     };
-    let (mut found, mut left_out, mut after) = (Problems::default(), Vec::new(), None);
-    loop {
-        let page = ledger.lease(after, 1_000).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.position());
-        for lease in page {
-            match judge.judge(&lease.row) {
-                Judgement::Deliver(_) => {}
-                Judgement::LeftOut { reason, .. } => left_out.push((lease, reason)),
-                Judgement::Invalid(problems) => found.extend(problems),
-            }
+    let (mut found, mut left_out) = (Problems::default(), Vec::new());
+    each_pending(ledger, &Selection::default(), |lease| {
+        match judge.judge(&lease.row) {
+            Judgement::Deliver(_) => {}
+            Judgement::LeftOut { reason, .. } => left_out.push((lease, reason)),
+            Judgement::Invalid(problems) => found.extend(problems),
         }
-    }
+        Ok::<_, Fault>(())
+    })
+    .await?;
     if !found.is_empty() {
         return Err(found.into());
     }

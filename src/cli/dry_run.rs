@@ -7,10 +7,12 @@ use super::exit::Fault;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
 use super::preview;
-use crate::ledger::{Lease, Ledger};
+use crate::ledger::Lease;
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
+use crate::outlook::each_pending;
 use crate::plan::Shown;
+use crate::run::Selection;
 
 /// What a dry run prints for one recipient with `--format json`.
 #[derive(Debug, Serialize)]
@@ -57,23 +59,14 @@ pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -
 
 /// The first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
 pub(super) async fn first(campaign: &Campaign, most: u64, mut see: impl FnMut(Lease, Delivery)) -> Result<(), Fault> {
-    let (judge, only) = (&campaign.judge, campaign.selection.only.as_ref());
-    let mut left = most.min(campaign.selection.limit.unwrap_or(u64::MAX));
-    let mut after = None;
-    while left > 0 {
-        let page = campaign.ledger.lease(after, 256).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.position());
-        for lease in page {
-            if left == 0 || only.is_some_and(|keys| !keys.contains(&lease.key)) {
-                continue;
-            }
-            left -= 1;
-            let delivery = judge.templates.render(&lease.row, &judge.list)?;
-            see(lease, delivery);
-        }
-    }
-    Ok(())
+    let Campaign { judge, selection, .. } = campaign;
+    let limit = Some(most.min(selection.limit.unwrap_or(u64::MAX)));
+    each_pending(&campaign.ledger, &Selection { limit, ..selection.clone() }, |lease| {
+        let delivery = judge.templates.render(&lease.row, &judge.list)?;
+        see(lease, delivery);
+        Ok(())
+    })
+    .await
 }
 
 /// A delivery as people read it.

@@ -68,10 +68,7 @@ impl Plan<'_> {
 
     /// When it will be finished, with the quotas as full as earlier runs have left them.
     pub(super) async fn forecast(&self, ledger: &Sqlite, zone: TimeZone) -> Result<Forecast, Fault> {
-        let mut claimed = Vec::new();
-        for quota in &self.spec.send.quota {
-            claimed.push(ledger.claimed_within(quota.per, quota.count.get()).await?);
-        }
+        let claimed = claimed(self.spec, ledger).await?;
         let load = Load {
             now: Timestamp::now(),
             zone,
@@ -82,6 +79,15 @@ impl Plan<'_> {
         };
         Ok(forecast(&self.spec.send, load))
     }
+}
+
+/// How full earlier runs have left each quota: the times of the messages that it still counts.
+pub(super) async fn claimed(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, Fault> {
+    let mut claimed = Vec::new();
+    for quota in &spec.send.quota {
+        claimed.push(ledger.claimed_within(quota.per, quota.count.get()).await?);
+    }
+    Ok(claimed)
 }
 
 /// What has changed in the list.

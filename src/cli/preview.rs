@@ -1,7 +1,6 @@
 //! `campaign run --dry-run --html PATH`: a page of chat bubbles, written whole or not at all, for its owner only.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use super::dry_run;
 use super::exit::Fault;
 use super::flags::{Preview, RunArgs};
 use super::output::grouped;
-use super::reports::{cannot_write, is_one_of, temporary};
+use super::reports::{is_one_of, write_whole};
 use super::workspace;
 use crate::attachment;
 use crate::ledger::Lease;
@@ -60,12 +59,7 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
     };
     let page = page(&about, &shown, &|path| about_file(path, folder))
         .map_err(|error| Fault::Environment(format!("the preview cannot be made: {error}")))?;
-    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
-    file.write_all(page.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|error| cannot_write(path, &error))?;
-    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
-    Ok(())
+    write_whole(path, page.as_bytes())
 }
 
 async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Shown>, Fault> {

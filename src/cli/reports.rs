@@ -81,9 +81,7 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
         output.result(String::from_utf8_lossy(&bytes).trim_end());
         return Ok(Exit::Done);
     }
-    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, &error))?;
-    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+    write_whole(path, &bytes)?;
     output.say(&format!("{}: {} to suppress", path.display(), counted(people.len() as u64, "recipient")));
     Ok(Exit::Done)
 }
@@ -204,12 +202,20 @@ pub(super) fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
 }
 
 /// A file beside `path` that becomes it when it is whole.
-pub(super) fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
+/// Writes a file whole or not at all, for its owner only.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, &error))?;
+    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+    Ok(())
+}
+
+fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     NamedTempFile::with_prefix_in(".report-", folder)
 }
 
-pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
     Fault::Environment(format!("{}: {error}", path.display()))
 }

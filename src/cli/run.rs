@@ -10,6 +10,7 @@ use super::campaign::Campaign;
 use super::exit::{Exit, Fault};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
+use super::plan::claimed;
 use super::ready::Ready;
 use super::reports::Targets;
 use super::sandbox::Inside;
@@ -138,10 +139,7 @@ impl Campaign {
 
     /// The limits, with the quotas as full as earlier runs have left them.
     async fn pace(&self) -> Result<Pace, Fault> {
-        let mut claimed = Vec::new();
-        for quota in &self.spec.send.quota {
-            claimed.push(self.ledger.claimed_within(quota.per, quota.count.get()).await?);
-        }
+        let claimed = claimed(&self.spec, &self.ledger).await?;
         let since_last = self.ledger.last_claim().await?;
         // A claim of the future (the clock was set back) counts as one of now.
         let since_last =

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use minijinja::Environment;
 use minijinja::ErrorKind;
-use minijinja::machinery::{Token, tokenize};
+use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::template::WHOLE_ROW;
@@ -41,16 +41,22 @@ pub(super) enum Of {
     Test,
 }
 
+/// A token with its bytes in the template.
+pub(super) type Placed<'s> = (Token<'s>, Range<usize>);
+
+/// The tokens of a template (or of an expression), up to the first that is none.
+pub(super) fn tokens(source: &str, is_expression: bool) -> Vec<Placed<'_>> {
+    let placed = |(token, span): (_, Span)| (token, span.start_offset as usize..span.end_offset as usize);
+    tokenize(source, is_expression, SyntaxConfig::default()).map_while(Result::ok).map(placed).collect()
+}
+
 /// The names of a template (or of an expression) in their order. Those of variables include the template's own.
 pub(super) fn names(source: &str, is_expression: bool) -> Vec<Name> {
-    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, is_expression, SyntaxConfig::default())
-        .map_while(Result::ok)
-        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
-        .collect();
+    let tokens = tokens(source, is_expression);
     (0..tokens.len()).filter_map(|at| name(&tokens, at)).collect()
 }
 
-fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
+fn name(tokens: &[Placed<'_>], at: usize) -> Option<Name> {
     let (Token::Ident(text), range) = &tokens[at] else { return None };
     let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
     let word = |at: Option<usize>| match token(at) {
@@ -95,7 +101,7 @@ fn name(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> Option<Name> {
 }
 
 /// Whether what stands from `first` to `last` meets a number, and nothing makes another value of it before.
-fn meets_number(tokens: &[(Token<'_>, Range<usize>)], first: usize, last: usize) -> bool {
+fn meets_number(tokens: &[Placed<'_>], first: usize, last: usize) -> bool {
     let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
     let is_number = |at| matches!(token(at), Some(Token::Int(_) | Token::Int128(_) | Token::Float(_)));
     let sign = usize::from(matches!(token(Some(last + 2)), Some(Token::Minus)));
@@ -118,10 +124,7 @@ fn is_of_numbers(token: &Token<'_>) -> bool {
 /// Where a slice goes backwards, or by a step that is known only row by row: the engine breaks down at that where there
 /// is nothing to slice.
 pub(super) fn backward_slices(source: &str, is_expression: bool) -> Vec<Range<usize>> {
-    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, is_expression, SyntaxConfig::default())
-        .map_while(Result::ok)
-        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
-        .collect();
+    let tokens = tokens(source, is_expression);
     // The brackets that are open: whether each is a square one, and its colons so far.
     let mut open: Vec<(bool, u32)> = Vec::new();
     let mut found = Vec::new();
@@ -147,10 +150,7 @@ pub(super) fn backward_slices(source: &str, is_expression: bool) -> Vec<Range<us
 
 /// The conditions on which a template branches, as they are written: of `{% if %}` and of `a if b else c`.
 pub(super) fn conditions(source: &str) -> Vec<&str> {
-    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, false, SyntaxConfig::default())
-        .map_while(Result::ok)
-        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
-        .collect();
+    let tokens = tokens(source, false);
     let begins = tokens.iter().enumerate().filter(|(_, (token, _))| matches!(token, Token::Ident("if" | "elif")));
     begins
         .filter_map(|(at, (_, word))| source.get(word.end..condition_end(&tokens[at + 1..])?))
@@ -159,7 +159,7 @@ pub(super) fn conditions(source: &str) -> Vec<&str> {
 }
 
 /// Where a condition ends: at its `else`, at the end of the braces, or at a bracket that it has not opened.
-fn condition_end(tokens: &[(Token<'_>, Range<usize>)]) -> Option<usize> {
+fn condition_end(tokens: &[Placed<'_>]) -> Option<usize> {
     let mut depth = 0_u32;
     for (token, range) in tokens {
         let closes = matches!(token, Token::ParenClose | Token::BracketClose | Token::BraceClose);

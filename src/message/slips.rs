@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::{Token, tokenize};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::machinery::Token;
 
+use super::names::tokens;
 use crate::problem::{Place, Problem};
 
 /// A name or a number that was meant to be filled in.
@@ -67,10 +67,7 @@ const MARKS: [(char, char, Kind); 5] = [
 
 /// The slips of a template, in which names are meant that are known.
 pub(super) fn slips(source: &str, is_known: impl Fn(&str) -> bool) -> Vec<Slip> {
-    let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(source, false, SyntaxConfig::default())
-        .map_while(Result::ok)
-        .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
-        .collect();
+    let tokens = tokens(source, false);
     let mut slips = Vec::new();
     for (token, range) in &tokens {
         if matches!(token, Token::TemplateData(_)) && !is_raw(source, range.start) {

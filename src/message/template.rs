@@ -14,7 +14,7 @@ use super::corrections;
 use super::every::templates;
 use super::names::{FILTERS, Name, Of, TESTS, backward_slices, conditions, has_filter, has_test, names};
 use super::plain::Plain;
-use super::slips::slips;
+use super::slips::{Slip, slips};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 use crate::recipients::{Columns, Row};
 use crate::spec::{LiquidCheck, Spec, Template};
@@ -68,8 +68,7 @@ impl Templates {
         let mut sources = HashMap::default();
         let mut used = BTreeSet::new();
         for template in templates(&spec) {
-            let source = if is_condition(&spec, template) { as_test(&template.text) } else { template.text.clone() };
-            if let Err(error) = environment.add_template_owned(template.key.clone(), source) {
+            if let Err(error) = environment.add_template_owned(template.key.clone(), source(&spec, template)) {
                 problems.push(broken(&spec, template, &error));
             }
         }
@@ -145,11 +144,8 @@ impl Templates {
         let compiled = self.environment.get_template(&template.key);
         let mut text = Bounded::default();
         let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
-        rendered.and_then(|_| text.finished()).map_err(|error| {
-            let source =
-                if is_condition(&self.spec, template) { as_test(&template.text) } else { template.text.clone() };
-            explain(&error, &source, context.row)
-        })
+        let finished = rendered.and_then(|_| text.finished());
+        finished.map_err(|error| explain(&error, &source(&self.spec, template), context.row))
     }
 
     /// Whether the row satisfies `recipients.where`.
@@ -305,8 +301,10 @@ fn plain(spec: &Spec) -> HashMap<String, Plain> {
 /// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.
 const TEST: &str = "{% if (";
 
-fn as_test(expression: &str) -> String {
-    format!("{TEST}{expression}) %}}yes{{% endif %}}")
+/// What the engine is given for a template.
+fn source(spec: &Spec, template: &Template) -> String {
+    let text = &template.text;
+    if is_condition(spec, template) { format!("{TEST}{text}) %}}yes{{% endif %}}") } else { text.clone() }
 }
 
 fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
@@ -314,7 +312,7 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
     let range = error.range().unwrap_or(0..0);
     let at = range.start.saturating_sub(shift).min(template.text.len());
     let len = range.len().min(template.text.len() - at);
-    let place = spec.source.place_inside(template.mark, &template.text, at, len);
+    let place = spec.place_in(template, &(at..at + len));
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     // The bracket is that of the test around it, not the person's.
     let detail = if shift > 0 { detail.replace(", expected `)`", " here") } else { detail };
@@ -330,7 +328,7 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
 
 fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
     let told = |range: Range<usize>| {
-        let place = spec.source.place_inside(template.mark, &template.text, range.start, range.len());
+        let place = spec.place_in(template, &range);
         Problem::error("backward-slice", place, "a slice can only go forward here, by a number that is written out")
             .hint("`|reverse` turns a text or a list round")
     };
@@ -402,7 +400,7 @@ impl Known<'_> {
 
     /// The engine finds every text greater than any number and equal to none, and twice "19.50" is "19.5019.50".
     fn text_for_number(&self, template: &Template, name: &Name) -> Problem {
-        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let place = self.spec.place_in(template, &name.range);
         let text = &name.text;
         Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
             .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
@@ -414,7 +412,7 @@ impl Known<'_> {
     }
 
     fn constant_for_template(&self, template: &Template, name: &Name) -> Problem {
-        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let place = self.spec.place_in(template, &name.range);
         let what = format!("the constant `{}` is a text: the braces in it would go out as they stand", name.text);
         Problem::error("template-in-constant", place, what).hint("write here what stands there")
     }
@@ -424,9 +422,8 @@ impl Known<'_> {
         let is_known = |name: &str| {
             self.spec.vars.contains_key(name) || self.columns.is_some_and(|columns| columns.position(name).is_some())
         };
-        let source = &self.spec.source;
-        let place = |range: &Range<usize>| source.place_inside(template.mark, &template.text, range.start, range.len());
-        slips(&template.text, is_known).iter().map(|slip| slip.problem(&place(&slip.range), &template.text)).collect()
+        let place = |slip: &Slip| self.spec.place_in(template, &slip.range);
+        slips(&template.text, is_known).iter().map(|slip| slip.problem(&place(slip), &template.text)).collect()
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
@@ -435,7 +432,7 @@ impl Known<'_> {
     }
 
     fn unknown(&self, template: &Template, name: &Name, is_guarded: bool) -> Problem {
-        let place = self.spec.source.place_inside(template.mark, &template.text, name.range.start, name.range.len());
+        let place = self.spec.place_in(template, &name.range);
         let text = &name.text;
         match name.of {
             Of::Filter => Problem::error("unknown-filter", place, format!("unknown filter \"{text}\""))

@@ -129,12 +129,17 @@ impl<L: Ledger> Run<'_, L> {
         let (why, message) = match reply {
             Reply::Done(_) | Reply::Refused(_) => {
                 self.busy().over(began);
-                return self.clear(began, message);
+                self.clear(began, message);
+                return true;
             }
-            Reply::NotTaken(Hindrance::Denied(_)) => return self.clear(began, false),
+            Reply::NotTaken(Hindrance::Denied(_)) => {
+                self.clear(began, false);
+                return true;
+            }
             Reply::NotTaken(Hindrance::Busy(told)) => {
                 self.wait_for_server(began, *told);
-                return self.clear(began, false);
+                self.clear(began, false);
+                return true;
             }
             // A server that has never been there is not away.
             Reply::NotTaken(Hindrance::Unreachable(_)) if !self.health().is_known() => return true,
@@ -150,7 +155,8 @@ impl<L: Ledger> Run<'_, L> {
         news
     }
 
-    fn clear(&self, began: Moment, message: bool) -> bool {
+    /// The server has answered: doubt about it may be over.
+    fn clear(&self, began: Moment, message: bool) {
         let mut health = self.health();
         let doubt = health.is_in_doubt();
         health.clear(began, message);
@@ -159,7 +165,6 @@ impl<L: Ledger> Run<'_, L> {
         if over {
             (self.tell)(Event::Noted("LiveDesk answers again: going on".to_owned()));
         }
-        true
     }
 
     /// Waits until the server answers. One asks it, with growing waits; the others wait for what that one learns.

@@ -15,6 +15,7 @@ mod shape;
 mod syntax;
 mod tree;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 use crate::schema;
 use crate::window::Window;
 pub use amounts::{Rate, Speed};
@@ -112,6 +113,11 @@ impl Spec {
         };
         let texts = templates.iter().map(|template| template.text.split_whitespace().collect::<String>());
         texts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The place of a part of a template, by its bytes in the template's text.
+    pub fn place_in(&self, template: &Template, part: &Range<usize>) -> Place {
+        self.source.place_inside(template.mark, &template.text, part.start, part.len())
     }
 
     /// The JSON Schema of the spec's file format.

@@ -152,15 +152,11 @@ impl Renderer<'_> {
         if checks.stripped != StrippedCheck::Allow
             && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
         {
-            let what = "holds characters that the server takes away";
-            match checks.stripped {
-                StrippedCheck::Refuse => self.problem("stripped", template, what),
-                _ => self.warning("stripped", template, what),
-            }
             let which: String = STRIPPED.into_iter().filter(|c| value.contains(*c)).collect();
-            let found = if checks.stripped == StrippedCheck::Refuse { &mut self.problems } else { &mut self.warnings };
-            if let Some(problem) = found.last_mut() {
-                problem.detail = Some(which);
+            let found = self.found("stripped", template, "holds characters that the server takes away").detail(which);
+            match checks.stripped {
+                StrippedCheck::Refuse => self.problems.push(found),
+                _ => self.warnings.push(found.severity(Severity::Warning)),
             }
         }
     }
