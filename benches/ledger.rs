@@ -61,11 +61,7 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
     ledger.begin_enrolment(&spec, None).await?;
     let entry = |line: usize| {
         let cells = names.map(|_| json!("a cell of twelve")).into();
-        Entry::Delivery {
-            key: line.to_string(),
-            row: Row { line: line as u64, columns: columns.clone(), cells },
-            message: None,
-        }
+        Entry::Delivery { key: line.to_string(), row: Row::new(line as u64, columns.clone(), cells), message: None }
     };
     ledger.enroll((0..MOST * ROUNDS).map(entry).collect()).await?;
     ledger.finish_enrolment(&spec).await?;

@@ -50,6 +50,16 @@ pub(super) fn tokens(source: &str, is_expression: bool) -> Vec<Placed<'_>> {
     tokenize(source, is_expression, SyntaxConfig::default()).map_while(Result::ok).map(placed).collect()
 }
 
+/// Whether all cells of a row may be used: `row` without the name of a column that is written out.
+pub(super) fn uses_whole_row(source: &str, is_expression: bool) -> bool {
+    let tokens = tokens(source, is_expression);
+    (0..tokens.len()).any(|at| {
+        let is_row = matches!(tokens[at].0, Token::Ident(WHOLE_ROW));
+        let is_attribute = at.checked_sub(1).is_some_and(|before| matches!(tokens[before].0, Token::Dot));
+        is_row && !is_attribute && name(&tokens, at).is_none()
+    })
+}
+
 /// The names of a template (or of an expression) in their order. Those of variables include the template's own.
 pub(super) fn names(source: &str, is_expression: bool) -> Vec<Name> {
     let tokens = tokens(source, is_expression);

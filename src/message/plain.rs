@@ -84,7 +84,7 @@ mod tests {
     fn row() -> Row {
         let names = ["name", "self", "true", "row", "age", "gone"].map(str::to_owned).to_vec();
         let cells = [SPECIAL.into(), "me".into(), "yes".into(), "all".into(), 7.into(), serde_json::Value::Null];
-        Row { line: 2, columns: Arc::new(Columns::new(names)), cells: cells.into() }
+        Row::new(2, Arc::new(Columns::new(names)), cells.into())
     }
 
     #[test]

@@ -12,7 +12,9 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::corrections;
 use super::every::templates;
-use super::names::{FILTERS, Name, Of, TESTS, backward_slices, conditions, has_filter, has_test, names};
+use super::names::{
+    FILTERS, Name, Of, TESTS, backward_slices, conditions, has_filter, has_test, names, uses_whole_row,
+};
 use super::plain::Plain;
 use super::slips::{Slip, slips};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
@@ -42,10 +44,28 @@ pub struct Templates {
     sources: HashMap<String, Origin>,
     /// The columns that messages and their addresses are made from.
     pub(super) columns: Vec<Arc<str>>,
+    /// The columns that `recipients.where` is made from.
+    condition: Uses,
+    /// The columns that anything else is made from.
+    delivery: Uses,
     /// What a person should know about them.
     warnings: Vec<Problem>,
     /// The conditions on which they branch, as templates of their own.
     branches: Vec<String>,
+}
+
+/// Columns that are used.
+#[derive(Debug, Default)]
+struct Uses {
+    columns: BTreeSet<Arc<str>>,
+    /// Whether the row is used as a whole, and so all of them.
+    whole_row: bool,
+}
+
+impl Uses {
+    fn contains(&self, column: &str) -> bool {
+        self.whole_row || self.columns.contains(column)
+    }
 }
 
 /// Where a template's value comes from, for problems with it.
@@ -66,7 +86,7 @@ impl Templates {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
         let mut sources = HashMap::default();
-        let mut used = BTreeSet::new();
+        let (mut condition, mut delivery) = (Uses::default(), Uses::default());
         for template in templates(&spec) {
             if let Err(error) = environment.add_template_owned(template.key.clone(), source(&spec, template)) {
                 problems.push(broken(&spec, template, &error));
@@ -80,17 +100,20 @@ impl Templates {
             problems.extend(known.problems(template, &names));
             problems.extend(backward_steps(&spec, template));
             let columns_of = columns_of(&names, &environment);
-            if !is_condition(&spec, template) {
+            let is_condition = is_condition(&spec, template);
+            let used = if is_condition { &mut condition } else { &mut delivery };
+            used.columns.extend(columns_of.iter().map(|column| Arc::from(*column)));
+            used.whole_row |= uses_whole_row(&template.text, is_condition);
+            if !is_condition {
                 problems.extend(known.slips(template));
-                used.extend(columns_of.iter().map(|column| Arc::from(*column)));
             }
             sources.insert(template.key.clone(), origin(template, &columns_of));
         }
         let (warnings, problems): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         if problems.is_empty() {
-            let columns = used.into_iter().collect();
-            Ok(Self { spec, environment, plain, sources, columns, warnings, branches })
+            let columns = delivery.columns.iter().cloned().collect();
+            Ok(Self { spec, environment, plain, sources, columns, condition, delivery, warnings, branches })
         } else {
             Err(problems)
         }
@@ -99,6 +122,16 @@ impl Templates {
     /// What a person should know about the templates.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// Whether `recipients.where` uses a column.
+    pub fn condition_uses(&self, column: &str) -> bool {
+        self.condition.contains(column)
+    }
+
+    /// Whether anything that a delivery is made from uses a column: message, address, key, window.
+    pub fn delivery_uses(&self, column: &str) -> bool {
+        self.delivery.contains(column)
     }
 
     /// Where a template's value comes from.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::message::{Address, Delivery, Templates};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, Suppression};
 use crate::spec::{Spec, To};
 use crate::state::LeftOut;
@@ -47,22 +47,39 @@ impl Judge {
     /// Decides about a row: first `where`, then what is wrong with it, then suppression. Duplicates are found by the
     /// ledger, which knows the other rows.
     pub fn judge(&self, row: &Row) -> Judgement {
+        let (lost, _) = self.flaws(row, |column| self.templates.condition_uses(column));
+        if !lost.is_empty() {
+            return Judgement::Invalid(lost);
+        }
         match self.templates.is_wanted(row, &self.list) {
             Err(problem) => return Judgement::Invalid(vec![*problem]),
             Ok(false) => return Judgement::LeftOut { key: self.key_if_any(row), reason: LeftOut::Where },
             Ok(true) => {}
         }
+        let (lost, changed) = self.flaws(row, |column| self.templates.delivery_uses(column));
         match self.templates.render(row, &self.list) {
+            // What a lost cell leads to further on is no problem of its own.
+            _ if !lost.is_empty() => Judgement::Invalid(lost),
             Err(problems) => Judgement::Invalid(problems),
             Ok(delivery) => match self.suppressed(&delivery, row) {
                 Some(place) => Judgement::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
                 None => {
                     let mut delivery = Box::new(delivery);
+                    delivery.warnings.extend(changed);
                     delivery.warnings.extend(self.templates.damage(row, &self.list));
                     Judgement::Deliver(delivery)
                 }
             },
         }
+    }
+
+    /// What is wrong with those cells of a row that are used: what is lost, and what is only changed.
+    fn flaws(&self, row: &Row, is_used: impl Fn(&str) -> bool) -> (Vec<Problem>, Vec<Problem>) {
+        let names = row.columns.names();
+        let used = row.flaws.iter().filter_map(|flaw| Some((flaw, names.get(flaw.column)?)));
+        used.filter(|(_, name)| is_used(name))
+            .map(|(flaw, name)| flaw.problem(Place::line(&self.list, row.line), name))
+            .partition(|problem| problem.severity == Severity::Error)
     }
 
     /// Where a recipient is listed as one who must not be messaged.

@@ -1,14 +1,13 @@
 //! CSV and its kin.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::encoding::{Utf8, unreadable};
-use super::header::Header;
-use super::quotes::Quotes;
-use super::{Columns, Reading, Row, Rows, Unreadable, Written, delimiter, empty, is_invisible};
+use super::header::{Header, MOST_COLUMNS, too_many_columns};
+use super::quotes::{LONGEST_RECORD, Quotes};
+use super::{Reading, Row, Rows, Unreadable, Written, delimiter, empty, is_invisible};
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
 
@@ -47,12 +46,19 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> 
         }
         blank.see(table.line());
     }
+    if table.record.len() > MOST_COLUMNS {
+        return Err(too_many_columns(written.name, table.line(), table.record.len()));
+    }
+    if table.has_stray_quote {
+        return Err(vec![stray_quote(written.name, table.line())]);
+    }
     let names: Vec<String> = table.record.iter().map(str::to_owned).collect();
-    let header = Header::of(&names, written.name, table.line())?;
-    notes.extend(header.note);
-    let columns = header.columns;
-    let rows = Records { table, columns: columns.clone(), blank, swallowed: Tally::default() };
-    Ok(Rows { columns: Some(columns), notes, warnings: header.warnings, rows: Box::new(rows) })
+    let mut header = Header::of(&names, written.name, table.line())?;
+    notes.append(&mut header.notes);
+    let warnings = std::mem::take(&mut header.warnings);
+    let columns = Some(header.columns.clone());
+    let rows = Records { table, header, blank, swallowed: Tally::default() };
+    Ok(Rows { columns, notes, warnings, rows: Box::new(rows) })
 }
 
 /// Records of text, header or not, ragged or not.
@@ -61,6 +67,8 @@ struct Table<R> {
     record: csv::StringRecord,
     file: String,
     delimiter: u8,
+    /// Whether the record has text behind a closing quote.
+    has_stray_quote: bool,
     /// Nothing that comes behind what ended the list is read.
     broken: bool,
 }
@@ -89,7 +97,8 @@ impl<R: Read> Table<R> {
             .buffer_capacity(CHUNK)
             .from_reader(Quotes::new(text, delimiter));
         let file = written.name.to_owned();
-        let mut table = Self { reader, record: csv::StringRecord::new(), file, delimiter, broken: false };
+        let mut table =
+            Self { reader, record: csv::StringRecord::new(), file, delimiter, has_stray_quote: false, broken: false };
         if said.is_some() {
             table.advance().map_err(|problem| vec![problem])?;
         }
@@ -102,6 +111,10 @@ impl<R: Read> Table<R> {
             return Ok(false);
         }
         let result = self.reader.read_record(&mut self.record);
+        if let Some(line) = self.reader.get_ref().too_long() {
+            self.broken = true;
+            return Err(too_long(&self.file, line));
+        }
         if let Some(line) = self.reader.get_ref().never_closed() {
             self.broken = true;
             return Err(unclosed(&self.file, line));
@@ -111,6 +124,8 @@ impl<R: Read> Table<R> {
             self.broken = true;
             return Err(closed_by_another(&self.file, line));
         }
+        let end = self.reader.position().byte();
+        self.has_stray_quote = self.reader.get_mut().take_strays_before(end);
         result.map_err(|error| {
             self.broken = true;
             match error.kind() {
@@ -142,7 +157,7 @@ impl<R: Read> Table<R> {
 
 struct Records<R> {
     table: Table<R>,
-    columns: Arc<Columns>,
+    header: Header,
     blank: Tally,
     swallowed: Tally,
 }
@@ -167,18 +182,24 @@ impl<R: Read> Records<R> {
         if holds_rows(&self.table.record, char::from(self.table.delimiter)) {
             self.swallowed.see(self.table.line());
         }
-        let (line, record) = (self.table.line(), &self.table.record);
-        let columns = self.columns.names().len();
-        if record.len() == columns {
-            let cells = record.iter().map(|cell| Value::String(cell.to_owned())).collect();
-            return Ok(Row { line, columns: self.columns.clone(), cells });
+        let (line, record, header) = (self.table.line(), &self.table.record, &self.header);
+        if self.table.has_stray_quote {
+            return Err(Unreadable::Row(stray_quote(&self.table.file, line)));
+        }
+        // What stands behind the last name is most often the rest of a field with a delimiter in it.
+        let is_empty_behind =
+            || record.iter().skip(header.required()).all(|cell| cell.trim_matches(is_invisible).is_empty());
+        if (header.required()..=header.width).contains(&record.len()) && is_empty_behind() {
+            let cell = |at: &usize| Value::String(record.get(*at).unwrap_or_default().to_owned());
+            let cells = header.positions.iter().map(cell).collect();
+            return Ok(Row::new(line, header.columns.clone(), cells));
         }
         let fields = |count: usize| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
-        let what = format!("the header has {}, and this row another number", fields(columns));
-        let hint = if columns == 1 {
+        let what = format!("the header has {}, and this row another number", fields(header.required()));
+        let hint = if header.width == 1 {
             "is the first line a title? A list begins with the names of its columns"
         } else {
-            "a field with a delimiter or a line break in it must stand in double quotes"
+            "a field with a delimiter or a line break in it must be in double quotes"
         };
         let problem = Problem::error("ragged-row", Place::line(&self.table.file, line), what);
         Err(Unreadable::Row(problem.detail(fields(record.len())).hint(hint)))
@@ -291,4 +312,16 @@ fn closed_by_another(file: &str, line: u64) -> Problem {
     let what = "a quote is opened on this line, and the next one lines below was meant to open another field";
     Problem::error("open-quote", Place::line(file, line), what)
         .hint("close it, or double it (`\"\"`) if it belongs to the text: all rows between would be one field")
+}
+
+fn too_long(file: &str, line: u64) -> Problem {
+    let what = format!("a row of more than {} MiB", LONGEST_RECORD / 1024 / 1024);
+    Problem::error("line-too-long", Place::line(file, line), what)
+        .hint("each row is one recipient; is this the right file, and are its lines ended by line feeds?")
+}
+
+fn stray_quote(file: &str, line: u64) -> Problem {
+    let what = "text follows a closing quote, so the quotes of this row do not say what its fields are";
+    Problem::error("stray-quote", Place::line(file, line), what)
+        .hint("inside a quoted field write each quote twice: `\"5\"\" pipe\"`")
 }

@@ -9,11 +9,20 @@ use crate::problem::{Place, Problem};
 /// Columns that are named one by one; of more than these the count is told.
 const SHOWN: usize = 5;
 
+/// Columns that a list may have: as many as a sheet of Excel.
+pub(super) const MOST_COLUMNS: usize = 16_384;
+
 /// A header that can be used.
+#[derive(Debug)]
 pub(super) struct Header {
+    /// The columns that have a name.
     pub(super) columns: Arc<Columns>,
+    /// Where each of them is in the list.
+    pub(super) positions: Vec<usize>,
+    /// How many columns the list has, those without a name included.
+    pub(super) width: usize,
     /// What was done to the names.
-    pub(super) note: Option<String>,
+    pub(super) notes: Vec<String>,
     /// What is doubtful about them.
     pub(super) warnings: Vec<Problem>,
 }
@@ -28,8 +37,7 @@ impl Header {
             let hint = "put a line with names such as `phone` above it";
             return Err(vec![Problem::error("header-is-data", place(), what).hint(hint)]);
         }
-        let mut problems = duplicates(written, &names, &place);
-        problems.extend(nameless(&names, &place));
+        let problems = duplicates(written, &names, &place);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -39,19 +47,46 @@ impl Header {
             let hint = "a list begins with the names of its columns";
             warnings.push(Problem::warning("header-is-numbers", place(), what).hint(hint));
         }
-        let trimmed: Vec<usize> = (0..names.len()).filter(|at| names[*at] != written[*at]).collect();
-        let note = match trimmed.len() {
-            0 => None,
-            1 => Some(("name", "it")),
-            _ => Some(("names", "them")),
-        };
-        let note = note.map(|(names, them)| {
-            let columns = listed(&trimmed);
-            format!(
-                "the {names} of {columns} had white space or invisible characters round {them}, which are taken off"
-            )
-        });
-        Ok(Self { columns: Arc::new(Columns::new(names)), note, warnings })
+        let trimmed: Vec<usize> =
+            (0..names.len()).filter(|at| names[*at] != written[*at] && !names[*at].is_empty()).collect();
+        let notes = trimmed_note(&trimmed).into_iter().chain(nameless_note(&names)).collect();
+        let width = names.len();
+        let (positions, names) = names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()).unzip();
+        Ok(Self { columns: Arc::new(Columns::new(names)), positions, width, notes, warnings })
+    }
+
+    /// How many fields a row must have: columns without a name at the end may be missing.
+    pub(super) fn required(&self) -> usize {
+        self.positions.last().map_or(0, |last| last + 1)
+    }
+}
+
+/// A list with more columns than [`MOST_COLUMNS`].
+pub(super) fn too_many_columns(file: &str, line: u64, count: usize) -> Vec<Problem> {
+    let what = format!("the list has {count} columns, and at most {MOST_COLUMNS} are read");
+    let hint = "is it the right file, and the right delimiter?";
+    vec![Problem::error("too-many-columns", Place::line(file, line), what).hint(hint)]
+}
+
+fn trimmed_note(trimmed: &[usize]) -> Option<String> {
+    let (names, them) = match trimmed.len() {
+        0 => return None,
+        1 => ("name", "it"),
+        _ => ("names", "them"),
+    };
+    let columns = listed(trimmed);
+    Some(format!("the {names} of {columns} had white space or invisible characters round {them}, which are taken off"))
+}
+
+/// Programs write a column without a name for the number of the row, and a delimiter at the end of each line.
+fn nameless_note(names: &[String]) -> Option<String> {
+    let nameless: Vec<usize> = (0..names.len()).filter(|at| names[*at].is_empty()).collect();
+    // A delimiter at the end of the line is no column.
+    match nameless.as_slice() {
+        [] => None,
+        [only] if only + 1 == names.len() => None,
+        [_] => Some(format!("{} has no name and is not read", listed(&nameless))),
+        _ => Some(format!("{} have no name and are not read", listed(&nameless))),
     }
 }
 
@@ -67,20 +102,12 @@ fn duplicates(written: &[String], names: &[String], place: &impl Fn() -> Place) 
         if written[first] != written[at] {
             what += " once the white space or invisible characters round them are taken off";
         }
+        if problems.len() == SHOWN {
+            break;
+        }
         problems.push(Problem::error("duplicate-column", place(), what).hint("rename one of them"));
     }
     problems
-}
-
-fn nameless(names: &[String], place: &impl Fn() -> Place) -> Option<Problem> {
-    let nameless: Vec<usize> = (0..names.len()).filter(|at| names[*at].is_empty()).collect();
-    let (have, hint) = match nameless.len() {
-        0 => return None,
-        1 => ("has", "give it one, or delete the column"),
-        _ => ("have", "give each one, or delete the columns; merged cells name only the first of their columns"),
-    };
-    let what = format!("{} {have} no name", listed(&nameless));
-    Some(Problem::error("column-without-name", place(), what).hint(hint))
 }
 
 /// `column 2`, `columns 2, 5 and 7`, `columns 2, 3, 4, 5, 6 and 12 more`.

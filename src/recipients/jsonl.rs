@@ -1,13 +1,10 @@
 //! JSON Lines: one object a line. Rows with the same keys share their columns.
 
-use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
-
 use super::encoding::{Utf8, unreadable};
+use super::json::{self, Object, Refused};
 use super::{Columns, Reading, Row, Rows, Unreadable, Written};
 use crate::problem::{Place, Problem};
 
@@ -75,17 +72,22 @@ impl<R: Read> Lines<R> {
             self.begun = true;
             self.one_document(bytes)?;
         }
-        let Object { map, twice } = serde_json::from_slice(bytes).map_err(|error| self.no_object(&error, bytes))?;
-        if let Some(key) = twice {
-            let what = format!("the key `{key}` stands twice in this object");
-            let problem = Problem::error("duplicate-key-in-object", Place::line(&self.file, self.line), what);
-            return Err(Unreadable::Row(problem.hint("remove one of them")));
+        let Object { cells, flaws } = json::object(bytes).map_err(|refused| self.refused(&refused, bytes))?;
+        if !cells.keys().eq(self.columns.names()) {
+            self.columns = Arc::new(Columns::new(cells.keys().cloned().collect()));
         }
-        if !map.keys().eq(self.columns.names()) {
-            self.columns = Arc::new(Columns::new(map.keys().cloned().collect()));
+        let cells = cells.into_iter().map(|(_, value)| value).collect();
+        Ok(Row { flaws, ..Row::new(self.line, self.columns.clone(), cells) })
+    }
+
+    fn refused(&self, refused: &Refused, bytes: &[u8]) -> Unreadable {
+        match (refused, refused.explained()) {
+            (_, Some((code, what, hint))) => {
+                Unreadable::Row(Problem::error(code, Place::line(&self.file, self.line), what).hint(hint))
+            }
+            (Refused::NotAnObject(error), None) => self.no_object(error, bytes),
+            (_, None) => self.no_object(&serde::de::Error::custom("no object"), bytes),
         }
-        let cells = map.into_iter().map(|(_, value)| value).collect();
-        Ok(Row { line: self.line, columns: self.columns.clone(), cells })
     }
 
     /// A whole JSON document instead of lines would give a problem on each of its lines: it is told once.
@@ -122,39 +124,5 @@ impl<R: Read> Lines<R> {
 impl<R: Read + Send> Reading for Lines<R> {
     fn remarks(&self) -> Vec<Problem> {
         self.input.get_ref().remarks(&self.file)
-    }
-}
-
-/// An object, and a key that it has twice: a plain map would keep the last value without a word.
-struct Object {
-    map: Map<String, Value>,
-    twice: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-struct Entries;
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Object;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
-        let (mut map, mut twice) = (Map::new(), None);
-        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
-            if map.contains_key(&key) {
-                twice.get_or_insert(key);
-            } else {
-                map.insert(key, value);
-            }
-        }
-        Ok(Object { map, twice })
     }
 }

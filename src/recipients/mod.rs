@@ -7,8 +7,10 @@ mod csv;
 pub mod damage;
 mod delimiter;
 mod encoding;
+mod flaw;
 mod guess;
 mod header;
+mod json;
 mod jsonl;
 mod mojibake;
 mod phone;
@@ -24,6 +26,7 @@ use serde_json::Value;
 
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
+pub use flaw::{Flaw, FlawKind};
 pub use phone::{Phone, normalise};
 pub use suppression::Suppression;
 
@@ -61,9 +64,16 @@ pub struct Row {
     pub columns: Arc<Columns>,
     /// Its cells, one for each column: text, or whatever a JSON line holds. Shared, for the templates of a row keep it.
     pub cells: Arc<[Value]>,
+    /// What is wrong with single cells. It matters only where something uses the cell; most rows have none.
+    pub flaws: Vec<Flaw>,
 }
 
 impl Row {
+    /// A row whose cells are as they were written.
+    pub const fn new(line: u64, columns: Arc<Columns>, cells: Arc<[Value]>) -> Self {
+        Self { line, columns, cells, flaws: Vec::new() }
+    }
+
     /// The cell of a column.
     pub fn get(&self, column: &str) -> Option<&Value> {
         self.cells.get(self.columns.position(column)?)

@@ -1,12 +1,14 @@
 //! Watches for a quote that is never closed, or only by the next one somewhere below: the reader would take the rest of
 //! the list, or all rows between, for one field, and everybody in it would be lost without a word.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr2};
 
-/// No field is longer, and an open quote must not fill the memory with the rest of the list.
-const LONGEST: u64 = 4 * 1024 * 1024;
+/// Bytes that a record may have: one that is longer is no recipient, and must not fill the memory with the rest of the
+/// list.
+pub(super) const LONGEST_RECORD: u64 = 4 * 1024 * 1024;
 
 /// A text on its way to the reader of CSV.
 pub(super) struct Quotes<R> {
@@ -14,9 +16,12 @@ pub(super) struct Quotes<R> {
     delimiter: u8,
     state: State,
     line: u64,
-    /// The line of the quote that is open, and how many bytes came behind it.
+    /// The line of the quote that is open.
     opened: u64,
-    inside: u64,
+    /// How many bytes the record has so far.
+    record: u64,
+    /// Offsets of quotes that were closed, and text follows: one for each record that was not asked about yet.
+    strays: VecDeque<u64>,
     /// Whether a line ended behind the quote that was opened last.
     over_lines: bool,
     /// The line of a quote that was closed lines below by another one, with which a field began.
@@ -35,6 +40,8 @@ enum State {
     Open,
     /// Behind a quote that closes, or is the first of a doubled one.
     Closed,
+    /// Behind a closing quote and spaces.
+    Spaces,
 }
 
 impl<R> Quotes<R> {
@@ -45,7 +52,8 @@ impl<R> Quotes<R> {
             state: State::Outside,
             line: 1,
             opened: 0,
-            inside: 0,
+            record: 0,
+            strays: VecDeque::new(),
             over_lines: false,
             torn: None,
             last: Vec::new(),
@@ -60,7 +68,21 @@ impl<R> Quotes<R> {
 
     /// The line of a quote that is open at the end, or for so long that nobody meant it.
     pub(super) fn never_closed(&self) -> Option<u64> {
-        (self.state == State::Open && (self.ended || self.inside > LONGEST)).then_some(self.opened)
+        (self.state == State::Open && (self.ended || self.record > LONGEST_RECORD)).then_some(self.opened)
+    }
+
+    /// The line on which a record is longer than [`LONGEST_RECORD`] without an open quote.
+    pub(super) fn too_long(&self) -> Option<u64> {
+        (self.state != State::Open && self.record > LONGEST_RECORD).then_some(self.line)
+    }
+
+    /// Whether text follows a closing quote somewhere before this offset, where nobody has asked before.
+    pub(super) fn take_strays_before(&mut self, offset: u64) -> bool {
+        let before = self.strays.len();
+        while self.strays.front().is_some_and(|stray| *stray < offset) {
+            self.strays.pop_front();
+        }
+        self.strays.len() < before
     }
 
     /// The line of a quote whose field goes on behind the closing one, lines below: that one was meant to open.
@@ -74,41 +96,55 @@ impl<R> Quotes<R> {
         !self.ended && at.and_then(|at| self.last.get(at)) == Some(&b'\n')
     }
 
-    /// A quote opens only at the beginning of a field; elsewhere it is a letter.
-    fn see(&mut self, bytes: &[u8]) {
+    /// A quote opens only at the beginning of a field; elsewhere it is a letter. `offset` is that of the first byte.
+    fn see(&mut self, bytes: &[u8], offset: u64) {
         let (mut at, mut counted) = (0, 0);
         let mut before = self.last.last().copied().unwrap_or(b'\n');
         while at < bytes.len() {
             match self.state {
                 State::Closed if bytes[at] == b'"' => {
                     self.state = State::Open;
+                    self.record += 1;
                     at += 1;
                 }
-                State::Closed => {
+                State::Closed | State::Spaces if matches!(bytes[at], b' ' | b'\t') && bytes[at] != self.delimiter => {
+                    self.state = State::Spaces;
+                    self.record += 1;
+                    at += 1;
+                }
+                State::Closed | State::Spaces => {
                     let ends_field = bytes[at] == self.delimiter || matches!(bytes[at], b'\n' | b'\r');
-                    if self.over_lines && !ends_field {
-                        self.torn.get_or_insert(self.opened);
+                    if !ends_field {
+                        self.strays.push_back(offset + at as u64);
+                        if self.over_lines {
+                            self.torn.get_or_insert(self.opened);
+                        }
                     }
                     self.state = State::Outside;
                 }
                 State::Open => {
                     let closing = memchr(b'"', &bytes[at..]);
                     let len = closing.unwrap_or(bytes.len() - at);
-                    self.inside += len as u64;
+                    self.record += len as u64;
                     self.over_lines |= memchr(b'\n', &bytes[at..at + len]).is_some();
                     at += len + 1;
                     self.state = if closing.is_some() { State::Closed } else { State::Open };
                 }
                 State::Outside => {
-                    let Some(quote) = memchr(b'"', &bytes[at..]) else { break };
+                    let quote = memchr(b'"', &bytes[at..]);
+                    let outside = &bytes[at..quote.map_or(bytes.len(), |quote| at + quote)];
+                    let line_end = memrchr2(b'\n', b'\r', outside);
+                    self.record = line_end.map_or(self.record, |_| 0);
+                    self.record += (outside.len() - line_end.map_or(0, |end| end + 1)) as u64;
+                    let Some(quote) = quote else { break };
                     at += quote;
                     before = at.checked_sub(1).map_or(before, |at| bytes[at]);
                     if before == self.delimiter || matches!(before, b'\n' | b'\r') {
                         self.line += memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
                         counted = at;
-                        (self.state, self.opened, self.inside) = (State::Open, self.line, 0);
-                        self.over_lines = false;
+                        (self.state, self.opened, self.over_lines) = (State::Open, self.line, false);
                     }
+                    self.record += 1;
                     at += 1;
                 }
             }
@@ -120,15 +156,15 @@ impl<R> Quotes<R> {
 impl<R: Read> Read for Quotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.input.read(buffer)?;
-        self.see(&buffer[..len]);
+        self.see(&buffer[..len], self.before + self.last.len() as u64);
         self.ended |= len == 0 && !buffer.is_empty();
         if len > 0 {
             self.before += self.last.len() as u64;
             self.last.clear();
             self.last.extend_from_slice(&buffer[..len]);
         }
-        if self.never_closed().is_some() && !self.ended {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a quote that is never closed"));
+        if !self.ended && (self.never_closed().is_some() || self.too_long().is_some()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a record without an end"));
         }
         Ok(len)
     }

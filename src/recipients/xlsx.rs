@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::encoding::unreadable;
 use super::header::Header;
-use super::{Columns, Reading, Row, Rows, Unreadable, Written, empty, is_invisible};
+use super::{Columns, Flaw, FlawKind, Reading, Row, Rows, Unreadable, Written, empty, is_invisible};
 use crate::problem::{Place, Problem};
 
 /// Cells that a sheet may span, empty ones included, for each takes memory: a stray cell in the last row and column of
@@ -30,8 +30,8 @@ pub(super) fn read(input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<
     let (header, line) = rows.next().ok_or_else(|| empty(written.name))?;
     let names: Vec<String> = header.iter().map(|cell| text(cell).unwrap_or_default()).collect();
     let header = Header::of(&names, written.name, line)?;
-    let notes = notes.into_iter().chain(header.note).collect();
-    let sheet = Sheet { rows, columns: header.columns.clone(), file: written.name.to_owned() };
+    let notes = notes.into_iter().chain(header.notes).collect();
+    let sheet = Sheet { rows, columns: header.columns.clone(), positions: header.positions };
     Ok(Rows { columns: Some(header.columns), notes, warnings: header.warnings, rows: Box::new(sheet) })
 }
 
@@ -42,7 +42,10 @@ pub(super) fn cells(input: impl Read, name: &str, mut each: impl FnMut(u64, &str
         let line = u64::from(cell.get_position().0) + 1;
         match text(cell.get_value()) {
             Ok(text) => each(line, &text),
-            Err(wrong) => return Err(vec![wrong.problem(Place::line(name, line), "a cell")]),
+            Err(wrong) => {
+                let flaw = Flaw { column: 0, kind: wrong.kind() };
+                return Err(vec![flaw.problem(Place::line(name, line), "A")]);
+            }
         }
     }
     Ok(())
@@ -51,7 +54,7 @@ pub(super) fn cells(input: impl Read, name: &str, mut each: impl FnMut(u64, &str
 struct Sheet {
     rows: std::vec::IntoIter<(Vec<Data>, u64)>,
     columns: Arc<Columns>,
-    file: String,
+    positions: Vec<usize>,
 }
 
 impl Iterator for Sheet {
@@ -59,12 +62,16 @@ impl Iterator for Sheet {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (cells, line) = self.rows.next()?;
-        let cells = cells.iter().zip(self.columns.names()).map(|(cell, name)| {
-            let wrong = |wrong: Wrong| wrong.problem(Place::line(&self.file, line), &format!("`{name}`"));
-            text(cell).map(Value::String).map_err(wrong)
+        let mut flaws = Vec::new();
+        let cells = self.positions.iter().enumerate().map(|(column, at)| match text(&cells[*at]) {
+            Ok(text) => Value::String(text),
+            Err(wrong) => {
+                flaws.push(Flaw { column, kind: wrong.kind() });
+                Value::String(cells[*at].to_string())
+            }
         });
-        let cells = cells.collect::<Result<_, _>>().map_err(Unreadable::Row);
-        Some(cells.map(|cells| Row { line, columns: self.columns.clone(), cells }))
+        let cells = cells.collect();
+        Some(Ok(Row { flaws, ..Row::new(line, self.columns.clone(), cells) }))
     }
 }
 
@@ -156,18 +163,10 @@ enum Wrong {
 }
 
 impl Wrong {
-    fn problem(&self, place: Place, cell: &str) -> Problem {
+    const fn kind(&self) -> FlawKind {
         match self {
-            Self::Error => Problem::error("excel-error", place, format!("{cell} holds an Excel error"))
-                .hint("mend the formula, or delete the cell"),
-            Self::Rounded => Problem::error(
-                "rounded-number",
-                place,
-                format!(
-                    "{cell} holds a number of more than 15 digits, and Excel keeps no more: its last ones are lost"
-                ),
-            )
-            .hint("format the column as text and fill it in again"),
+            Self::Error => FlawKind::SpreadsheetError,
+            Self::Rounded => FlawKind::MoreThanFifteenDigits,
         }
     }
 }

@@ -67,7 +67,7 @@ fn rendered(template: &str, columns: &Arc<Columns>, cells: Vec<Value>) -> Outcom
     // The columns of JSON Lines, where alone a cell may be something else than a text, are not known beforehand.
     let known = cells.iter().all(Value::is_string).then_some(columns.as_ref());
     let templates = Templates::compile(spec, known, "list.csv").map_err(|problems| first(&problems))?;
-    let row = Row { line: 2, columns: columns.clone(), cells: cells.into() };
+    let row = Row::new(2, columns.clone(), cells.into());
     Ok(templates.render(&row, "list.csv").map_err(|problems| first(&problems))?.message.content.unwrap_or_default())
 }
 

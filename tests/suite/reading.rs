@@ -160,9 +160,9 @@ fn every_row_knows_its_line_however_lines_end() {
     }
 }
 
-/// What Python's `csv` reads, field by field. The two differ on purpose in three things, which the reference leaves out:
+/// What Python's `csv` reads, field by field. The two differ on purpose in four things, which the reference leaves out:
 /// rows of nothing but delimiters are passed over, the names of columns lose white space round them, and a row of another
-/// width than the header is a problem.
+/// width than the header, or with text behind a closing quote, is a problem.
 #[test]
 fn lists_are_read_as_another_reader_reads_them() {
     let mut count = 0;

@@ -172,7 +172,7 @@ impl Real {
             .zip(2..)
             .map(|(&(who, said, cell), line)| {
                 let columns = columns[usize::from(cell % 2)].clone();
-                let row = Row { line, columns, cells: [cell.into()].into() };
+                let row = Row::new(line, columns, [cell.into()].into());
                 match said {
                     Said::Deliver => Entry::Delivery { key: key(who), row, message: None },
                     Said::Where => Entry::LeftOut { line, key: key(who), reason: LeftOut::Where },

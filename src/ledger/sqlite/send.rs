@@ -214,7 +214,7 @@ fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> 
     Ok(Lease {
         id: row.get(0)?,
         key: row.get(1)?,
-        row: Row { line: unstored(row.get(2)?), columns, cells: cells.into() },
+        row: Row::new(unstored(row.get(2)?), columns, cells.into()),
         attempts: row.get(5)?,
         contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
         conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),

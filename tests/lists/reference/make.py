@@ -21,7 +21,7 @@ LISTS = {
     "quotes": (",", 'id,name\n1,"Ada"\n"2","Bob"\n'),
     "doubled_quotes": (",", 'id,name\n1,"A ""d"" a"\n2,""""\n3,""""""\n4,""\n'),
     "quotes_inside": (",", 'id,name\n1,A"d"a\n2,6" tall\n3,a""b\n'),
-    "behind_a_closed_quote": (",", 'id,name\n1,"Ada" L\n2,"a"b"c"\n3,"x"  \n'),
+    "behind_a_closed_quote": (",", 'id,name\n1,"Ada" \n3,"x"  \n'),
     "space_before_a_quote": (",", 'id,name\n1, "Ada"\n2, ""\n'),
     "line_breaks_in_fields": (",", 'id,name\n1,"A\nd\n\na"\n2,"B\r\nob"\n'),
     "delimiters_in_fields": (",", 'id,name\n1,"A,d,a"\n2,","\n'),

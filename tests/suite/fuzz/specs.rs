@@ -46,7 +46,7 @@ fn holds(text: &str) {
 fn rendered(spec: Spec, cells: &[Value]) -> Option<String> {
     let names = ["conversation_id", "name"].map(str::to_owned).to_vec();
     let columns = Arc::new(Columns::new(names));
-    let row = Row { line: 2, columns: columns.clone(), cells: cells.into() };
+    let row = Row::new(2, columns.clone(), cells.into());
     let spec = Arc::new(spec);
     let _ = Templates::compile(spec.clone(), Some(&columns), "list.csv");
     let templates = Templates::compile(spec, None, "list.csv").ok()?;
