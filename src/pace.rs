@@ -55,7 +55,7 @@ pub struct Pace {
     paused_until: watch::Sender<Option<Instant>>,
     /// How long everybody had to wait for the server in all.
     paused_for: Mutex<Duration>,
-    deck: Semaphore,
+    claim_slots: Semaphore,
 }
 
 impl Pace {
@@ -69,7 +69,7 @@ impl Pace {
             quotas: Mutex::new(quotas),
             paused_until: watch::Sender::new(None),
             paused_for: Mutex::default(),
-            deck: Semaphore::new(deck(send)),
+            claim_slots: Semaphore::new(claim_slots(send)),
         }
     }
 
@@ -88,11 +88,11 @@ impl Pace {
         Ok(Ticket { pace: self, left_at: None })
     }
 
-    /// Waits for a place on deck: few may be claimed and not yet sent, so that a crash leaves few in doubt. There is none
+    /// Waits for a claim slot: few may be claimed and not yet sent, so that a crash leaves few in doubt. There is none
     /// while everybody must wait.
-    pub async fn on_deck(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn claim_slot(&self) -> Option<SemaphorePermit<'_>> {
         self.unpaused().await;
-        self.deck.acquire().await.ok()
+        self.claim_slots.acquire().await.ok()
     }
 
     /// Waits until a message may leave.
@@ -131,8 +131,8 @@ impl Pace {
         let until = known.max(now + wait);
         *self.paused_for.lock().unwrap_or_else(PoisonError::into_inner) += until - known;
         self.paused_until.send_replace(Some(until));
-        self.messages.ease(until);
-        self.requests.ease(until);
+        self.messages.ramp_up(until);
+        self.requests.ramp_up(until);
     }
 
     /// For how long everybody had to wait for the server, in all; a wait that was cut short counts whole.
@@ -190,7 +190,7 @@ impl Drop for Ticket<'_> {
 }
 
 /// How many may be claimed and waiting for their turn.
-fn deck(send: &Send) -> usize {
+fn claim_slots(send: &Send) -> usize {
     match send.rate {
         Speed::Unlimited => send.concurrency,
         Speed::Limited(rate) => {
@@ -211,7 +211,7 @@ struct Gate {
     interval: Duration,
     started: Instant,
     turn: AsyncMutex<Turn>,
-    easing: Mutex<Easing>,
+    slow_start: Mutex<SlowStart>,
 }
 
 /// Whose turn it is, and from when on the next may pass; both in time since the start.
@@ -233,7 +233,7 @@ impl Gate {
             let clock = FakeRelativeClock::default();
             (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
         });
-        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default(), easing: Mutex::default() }
+        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default(), slow_start: Mutex::default() }
     }
 
     /// The same gate, through which somebody passed so long ago.
@@ -252,10 +252,10 @@ impl Gate {
             self.wait_for(limiter, clock, &mut turn).await;
         }
         let now = self.started.elapsed();
-        let mut easing = self.easing.lock().unwrap_or_else(PoisonError::into_inner);
-        easing.passed(now);
-        turn.not_before = turn.not_before.max(now + easing.distance(now));
-        drop(easing);
+        let mut slow_start = self.slow_start.lock().unwrap_or_else(PoisonError::into_inner);
+        slow_start.passed(now);
+        turn.not_before = turn.not_before.max(now + slow_start.distance(now));
+        drop(slow_start);
         turn
     }
 
@@ -274,9 +274,9 @@ impl Gate {
     }
 
     /// From `resume` on, begins below the pace of now and climbs back to it.
-    fn ease(&self, resume: Instant) {
-        let mut easing = self.easing.lock().unwrap_or_else(PoisonError::into_inner);
-        easing.ease(resume.saturating_duration_since(self.started), self.interval);
+    fn ramp_up(&self, resume: Instant) {
+        let mut slow_start = self.slow_start.lock().unwrap_or_else(PoisonError::into_inner);
+        slow_start.ramp_up(resume.saturating_duration_since(self.started), self.interval);
     }
 
     /// Whoever passed leaves only now: if that is late, the next one keeps the distance all the same.
@@ -304,20 +304,20 @@ impl Turn {
 /// The pace at which a gate was passed, and the way back to it after the server asked for patience. Times are since the
 /// gate's start.
 #[derive(Debug, Default)]
-struct Easing {
+struct SlowStart {
     /// When the last ones passed.
     recent: VecDeque<Duration>,
-    climb: Option<Climb>,
+    ramp: Option<RampUp>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Climb {
+struct RampUp {
     from: Duration,
     /// From one to the next at the old pace.
     interval: Duration,
 }
 
-impl Easing {
+impl SlowStart {
     fn passed(&mut self, at: Duration) {
         self.recent.push_back(at);
         if self.recent.len() > WATCHED {
@@ -325,30 +325,30 @@ impl Easing {
         }
     }
 
-    /// Begins to climb at `from`. `interval` is that of the setting: nobody was faster.
-    fn ease(&mut self, from: Duration, interval: Duration) {
+    /// Begins to ramp at `from`. `interval` is that of the setting: nobody was faster.
+    fn ramp_up(&mut self, from: Duration, interval: Duration) {
         let steps = u32::try_from(self.recent.len().saturating_sub(1)).unwrap_or_default();
         let seen = self
             .recent
             .back()
             .zip(self.recent.front())
             .and_then(|(last, first)| last.saturating_sub(*first).checked_div(steps));
-        let known = self.climb.map(|climb| climb.interval);
+        let known = self.ramp.map(|ramp| ramp.interval);
         let pace = seen.or(known).unwrap_or_default().min(SLOWEST_SEEN);
-        self.climb = Some(Climb { from, interval: pace.max(interval) });
+        self.ramp = Some(RampUp { from, interval: pace.max(interval) });
         // What passes from now on says more about the pace than what passed before the wait.
         self.recent.clear();
     }
 
-    /// How far the next one stays behind the one that passed now, if the climb is not over.
+    /// How far the next one stays behind the one that passed now, if the ramp is not over.
     fn distance(&mut self, now: Duration) -> Duration {
-        let Some(climb) = self.climb else { return Duration::ZERO };
-        let done = now.saturating_sub(climb.from).div_duration_f64(CLIMB);
+        let Some(ramp) = self.ramp else { return Duration::ZERO };
+        let done = now.saturating_sub(ramp.from).div_duration_f64(CLIMB);
         if done >= 1.0 {
-            self.climb = None;
+            self.ramp = None;
             return Duration::ZERO;
         }
-        climb.interval.div_f64(GENTLE + (1.0 - GENTLE) * done)
+        ramp.interval.div_f64(GENTLE + (1.0 - GENTLE) * done)
     }
 }
 
@@ -460,7 +460,7 @@ mod tests {
     async fn after_the_server_asked_for_patience_the_pace_begins_gently_and_climbs_back() {
         let gate = gate("50/s", 1);
         passes(&gate, 100, Duration::ZERO).await;
-        gate.ease(Instant::now());
+        gate.ramp_up(Instant::now());
         let times = passes(&gate, 2_000, Duration::ZERO).await;
         let within = |from: u64| {
             let (from, to) = (Duration::from_secs(from), Duration::from_secs(from + 2));
@@ -478,7 +478,7 @@ mod tests {
             drop(gate.pass().await);
             tokio::time::advance(Duration::from_millis(10)).await;
         }
-        gate.ease(Instant::now());
+        gate.ramp_up(Instant::now());
         let times = passes(&gate, 60, Duration::ZERO).await;
         assert!((45..=52).contains(&most_in_any_second(&times)), "{}", most_in_any_second(&times));
     }

@@ -80,7 +80,7 @@ impl Progress {
         match event {
             Event::Settled(state) => self.settled(*state),
             Event::Held { why, until } => {
-                let text = format!("waiting for {why} until {until:.0}");
+                let text = format!("{why} until {until:.0}");
                 // Each of the deliveries that wait tells so; once is enough.
                 if *self.last_hold.borrow() != text {
                     self.line(&text);

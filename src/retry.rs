@@ -7,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crate::spec::Retry;
 
 /// Orders requests in time: which began before which.
-pub type Moment = u64;
+pub type RequestSeq = u64;
 
 /// The tries of one delivery.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Busy {
     retry: Retry,
     backoff: ExponentialBackoff,
     /// Requests that began before are answered by the wait that everybody is in.
-    known: Moment,
+    known: RequestSeq,
 }
 
 impl Busy {
@@ -45,7 +45,7 @@ impl Busy {
 
     /// The request that began at `began` was answered so, and it is `now`. How long everybody waits: what the server
     /// said, and no less than our own waits, which grow. `None` if that request had left before the last such wait.
-    pub fn answered(&mut self, began: Moment, now: Moment, told: Option<Duration>) -> Option<Duration> {
+    pub fn answered(&mut self, began: RequestSeq, now: RequestSeq, told: Option<Duration>) -> Option<Duration> {
         if began <= self.known {
             return None;
         }
@@ -56,7 +56,7 @@ impl Busy {
 
     /// The request that began at `began` was not answered so: if it left after the last wait, the server has had enough
     /// of a rest, and the next wait is short again.
-    pub fn over(&mut self, began: Moment) {
+    pub fn over(&mut self, began: RequestSeq) {
         if self.known > 0 && began > self.known {
             *self = Self::new(self.retry);
         }

@@ -20,10 +20,12 @@ pub enum Exit {
     SomeFailed = 3,
     /// Finished, some unknown (whether or not some failed).
     SomeUnknown = 4,
-    /// Stopped by a guard: canary, `stop_when`, `not_after`; a quota, a window or a time with `--no-wait`.
+    /// Stopped by a guard, for a person to look at: canary, `stop_when`, `not_after`.
     Stopped = 5,
     /// Another run holds this campaign.
     Held = 6,
+    /// Nothing is wrong, run it again later: a quota, a window or `not_before` holds, with `--no-wait`.
+    Paused = 7,
     /// Interrupted; can be continued.
     Interrupted = 130,
 }

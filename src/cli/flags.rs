@@ -148,7 +148,7 @@ pub(super) struct RunArgs {
     /// Say each request and how it was answered
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// End the run (exit 5) instead of waiting for a quota, a window or a time
+    /// End the run (exit 7) instead of waiting for a quota, a window or a time
     #[arg(long)]
     pub(super) no_wait: bool,
 }

@@ -19,7 +19,7 @@ use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::run::{End, Patience, Run, Selection, Stop, With};
+use crate::run::{End, OnHold, Run, RunConfig, Selection, Stop};
 use crate::secret::Secret;
 use crate::spec::Spec;
 use crate::state::State;
@@ -65,18 +65,18 @@ impl Campaign {
         self.ledger.begin_run().await?;
         let pace = self.pace().await?;
         let began = Instant::now();
-        let patience = if args.no_wait { Patience::End } else { Patience::Wait };
+        let on_hold = if args.no_wait { OnHold::Stop } else { OnHold::Wait };
         let stop = Stop::new();
-        let tell = |event| progress.tell(&event);
-        let run = Run::new(With {
+        let emit = |event| progress.tell(&event);
+        let run = Run::new(RunConfig {
             ledger: &self.ledger,
             client: &client,
             judge: &self.judge,
             spec: &self.spec,
             pace: &pace,
-            patience,
+            on_hold,
             stop: stop.clone(),
-            tell: &tell,
+            emit: &emit,
         });
         let end = tokio::select! {
             end = self.in_stages(&run, &progress, args, output) => end?,
@@ -189,6 +189,10 @@ impl Campaign {
             End::Guard(why) => {
                 output.say(&format!("stopped: {why}\n{}", go_on()));
                 Exit::Stopped
+            }
+            End::Paused(why) => {
+                output.say(&format!("{why}\n{}", go_on()));
+                Exit::Paused
             }
             End::Done => {
                 if pending > 0 {

@@ -54,18 +54,25 @@ pub enum Reply<T> {
     /// It was refused for good.
     Refused(Failure),
     /// It was certainly not done, for a reason that is not this recipient's.
-    NotTaken(Hindrance),
+    NotTaken(RetryReason),
     /// It may or may not have been done.
     Doubtful(Failure),
 }
 
 /// Why a request was certainly not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum RetryReason {
     /// No connection.
     Unreachable(String),
-    /// The server asks everybody to wait, perhaps for so long.
-    Busy(Option<Duration>),
+    /// The server asks to wait, perhaps for so long: everybody, or whoever asks for this object.
+    RateLimited {
+        /// The answer.
+        failure: Failure,
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// This conversation has had too many messages; other conversations have not.
+    ConversationLimit(Failure),
     /// 401 or 403: the credentials, or this object; another recipient tells which.
     Denied(Failure),
 }
@@ -132,8 +139,8 @@ impl Exchange {
         Reply::Done((owners, contacts.len() >= PAGE))
     }
 
-    /// As the answer to a request of which only matters whether the server lets us in.
-    pub fn let_in(self) -> Reply<()> {
+    /// As the answer to a request of which only matters whether it was authorized.
+    pub fn authorization(self) -> Reply<()> {
         match self.unless_refused() {
             Ok(_) => Reply::Done(()),
             Err(reply) => reply,
@@ -178,15 +185,19 @@ impl Exchange {
     fn unless_refused(self) -> Result<Answer, Reply<()>> {
         let answer = match self {
             Self::Answered(answer) => answer,
-            Self::NotSent(why) => return Err(Reply::NotTaken(Hindrance::Unreachable(why))),
+            Self::NotSent(why) => return Err(Reply::NotTaken(RetryReason::Unreachable(why))),
             Self::Lost(failure) => return Err(Reply::Doubtful(failure)),
         };
-        if answer.is_busy() {
-            return Err(Reply::NotTaken(Hindrance::Busy(answer.wait())));
+        if answer.is_rate_limited() {
+            let (failure, retry_after) = (answer.failure(), answer.wait());
+            return Err(Reply::NotTaken(RetryReason::RateLimited { failure, retry_after }));
+        }
+        if answer.is_conversation_limit() {
+            return Err(Reply::NotTaken(RetryReason::ConversationLimit(answer.failure())));
         }
         match answer.status {
             200..=299 => Ok(answer),
-            401 | 403 => Err(Reply::NotTaken(Hindrance::Denied(answer.failure()))),
+            401 | 403 => Err(Reply::NotTaken(RetryReason::Denied(answer.failure()))),
             400..=499 => Err(Reply::Refused(answer.failure())),
             _ => Err(Reply::Doubtful(answer.failure())),
         }
@@ -288,16 +299,19 @@ impl Answer {
         }
     }
 
-    /// 429; 503 that says when to come back; 422 for more than 200 messages a minute in one conversation; and the code by
-    /// which EngageLab's other APIs limit their rate.
-    fn is_busy(&self) -> bool {
+    /// 429; 503 that says when to come back; and the code by which EngageLab's other APIs limit their rate.
+    fn is_rate_limited(&self) -> bool {
         match self.status {
             429 => true,
             503 => self.retry_after.is_some(),
-            422 => self.body.contains("Too many messages"),
             400 => serde_json::from_str::<Value>(&self.body).is_ok_and(|body| body["code"] == 3004),
             _ => false,
         }
+    }
+
+    /// More than 200 messages a minute in one conversation.
+    fn is_conversation_limit(&self) -> bool {
+        self.status == 422 && self.body.contains("Too many messages")
     }
 
     /// How long the server asks to wait: seconds, or a date by the server's own clock.
@@ -419,12 +433,12 @@ mod tests {
             assert!(matches!(answer(status, "").message(), Reply::Doubtful(_)), "{status}");
         }
         assert!(matches!(Exchange::Lost(Failure::default()).message(), Reply::Doubtful(_)));
-        assert!(matches!(Exchange::NotSent(String::new()).message(), Reply::NotTaken(Hindrance::Unreachable(_))));
+        assert!(matches!(Exchange::NotSent(String::new()).message(), Reply::NotTaken(RetryReason::Unreachable(_))));
         for status in [400, 404, 409, 413, 422] {
             assert!(matches!(answer(status, "{}").message(), Reply::Refused(_)), "{status}");
         }
         for status in [401, 403] {
-            assert!(matches!(answer(status, "{}").message(), Reply::NotTaken(Hindrance::Denied(_))), "{status}");
+            assert!(matches!(answer(status, "{}").message(), Reply::NotTaken(RetryReason::Denied(_))), "{status}");
         }
     }
 
@@ -439,7 +453,7 @@ mod tests {
                 ..Answer::default()
             };
             match Exchange::Answered(answer).message() {
-                Reply::NotTaken(Hindrance::Busy(wait)) => wait.map(|wait| wait.as_secs()),
+                Reply::NotTaken(RetryReason::RateLimited { retry_after, .. }) => retry_after.map(|wait| wait.as_secs()),
                 other => panic!("{other:?}"),
             }
         };
@@ -449,7 +463,8 @@ mod tests {
         assert_eq!(busy(503, Some("Sat, 21 Nov 2026 09:00:00 GMT"), ""), Some(0));
         assert_eq!(busy(429, Some("99999999999"), ""), Some(86_400));
         assert_eq!(busy(429, Some("soon"), ""), None);
-        assert_eq!(busy(422, None, r#"{"error":"Validation failed: Too many messages"}"#), None);
+        let flooded = answer(422, r#"{"error":"Validation failed: Too many messages"}"#).message();
+        assert!(matches!(flooded, Reply::NotTaken(RetryReason::ConversationLimit(_))), "{flooded:?}");
     }
 
     #[test]

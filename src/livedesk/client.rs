@@ -97,9 +97,9 @@ impl Client {
         self.exchange(request::find_contact(value, page), Vec::new()).await.matches(attribute, value)
     }
 
-    /// Asks for something harmless that belongs to no recipient: whether the server lets us in.
-    pub async fn knock(&self) -> Reply<()> {
-        self.exchange(request::knock(), Vec::new()).await.let_in()
+    /// Asks for something harmless that belongs to no recipient: whether the server answers, and authorizes us.
+    pub async fn probe(&self) -> Reply<()> {
+        self.exchange(request::probe(), Vec::new()).await.authorization()
     }
 
     /// Makes a conversation.

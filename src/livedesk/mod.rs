@@ -7,5 +7,5 @@ mod answer;
 mod client;
 pub mod request;
 
-pub use answer::{Answer, Attribute, ContactReply, Exchange, Hindrance, Owner, Reply, Sent};
+pub use answer::{Answer, Attribute, ContactReply, Exchange, Owner, Reply, RetryReason, Sent};
 pub use client::{Client, Credentials, Timeouts, Watcher};

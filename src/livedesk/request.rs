@@ -92,7 +92,7 @@ pub fn find_contact(text: &str, page: u32) -> Request {
 }
 
 /// Asks for the first page of contacts, of which nothing is used: whoever has a key pair may.
-pub fn knock() -> Request {
+pub fn probe() -> Request {
     Request { query: vec![("page", "1".to_owned())], ..find_contact("", 1) }
 }
 

@@ -8,17 +8,17 @@ use super::pass::Pass;
 use super::waiting::Step;
 use super::{End, Event, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
-use crate::livedesk::{Hindrance, Reply};
+use crate::livedesk::{Reply, RetryReason};
 use crate::message::Delivery;
-use crate::retry::{Moment, Tries};
+use crate::retry::{RequestSeq, Tries};
 use crate::state::{Failure, Outcome};
 
 /// Why a delivery is not settled by this try.
-pub(super) enum Setback {
+pub(super) enum AttemptError {
     /// Refused for good before any message.
     Refused(Failure),
     /// Certainly not taken.
-    Hindered(Hindrance, Moment),
+    Retry(RetryReason, RequestSeq),
     /// A contact or conversation may have been made; trying again does no harm.
     Doubtful(Failure),
     /// LiveDesk does not have the message that it was asked to send again.
@@ -33,7 +33,7 @@ pub(super) enum Setback {
     Ledger(LedgerError),
 }
 
-impl From<LedgerError> for Setback {
+impl From<LedgerError> for AttemptError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
     }
@@ -42,7 +42,7 @@ impl From<LedgerError> for Setback {
 /// How a try ended when the lease is still in hand.
 enum After {
     Settled,
-    NotYet(Box<Lease>, Setback),
+    NotYet(Box<Lease>, AttemptError),
 }
 
 impl<L: Ledger> Run<'_, L> {
@@ -67,31 +67,31 @@ impl<L: Ledger> Run<'_, L> {
                 }
             };
             match setback {
-                Setback::Stopped => return Ok(()),
-                Setback::Held(until) => {
+                AttemptError::Stopped => return Ok(()),
+                AttemptError::Held(until) => {
                     pass.turn_away(until);
                     return Ok(());
                 }
                 // Nothing was asked of the server, so this was no attempt.
-                Setback::Paused => lease.attempts -= 1,
-                Setback::Forgotten => lease.failed_message = None,
-                Setback::Ledger(error) => return Err(error),
-                Setback::Refused(failure) => return self.refuse(lease, failure).await,
-                Setback::Hindered(Hindrance::Denied(failure), began) => {
+                AttemptError::Paused => lease.attempts -= 1,
+                AttemptError::Forgotten => lease.failed_message = None,
+                AttemptError::Ledger(error) => return Err(error),
+                AttemptError::Refused(failure) => return self.refuse(lease, failure).await,
+                AttemptError::Retry(RetryReason::Denied(failure), began) => {
                     return self.denied(began, lease, failure).await;
                 }
                 // Everybody waits already.
-                Setback::Hindered(Hindrance::Busy(_), _) => {}
+                AttemptError::Retry(RetryReason::RateLimited { .. } | RetryReason::ConversationLimit(_), _) => {}
                 // A server that has answered before is waited for; one that never has is probably not there.
-                Setback::Hindered(Hindrance::Unreachable(_), _) if self.health().is_known() => {}
-                Setback::Hindered(Hindrance::Unreachable(why), _) => match tries.after_failure() {
+                AttemptError::Retry(RetryReason::Unreachable(_), _) if self.breaker().has_answered() => {}
+                AttemptError::Retry(RetryReason::Unreachable(why), _) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
                     None => {
                         self.unreachable(&why);
                         return Ok(());
                     }
                 },
-                Setback::Doubtful(failure) => match tries.after_failure() {
+                AttemptError::Doubtful(failure) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
                     None => return self.refuse(lease, failure).await,
                 },
@@ -104,19 +104,19 @@ impl<L: Ledger> Run<'_, L> {
         let ready = async {
             let ticket = self.admit(delivery.zone.as_ref()).await?;
             let conversation_id = self.conversation(&mut lease, &delivery.address).await?;
-            let place = self.unless_stopped(self.pace.on_deck()).await?;
+            let place = self.unless_stopped(self.pace.claim_slot()).await?;
             let attachments = self.attachments(delivery)?;
-            let trial = self.leave_to_claim().await?;
+            let trial = self.acquire_trial().await?;
             self.in_window(delivery.zone.as_ref(), Timestamp::now())?;
             Ok((ticket, conversation_id, attachments, place, trial))
         };
         let (ticket, conversation_id, attachments, place, trial) = match ready.await {
             Ok(ready) => ready,
-            Err(Setback::Ledger(error)) => return Err(error),
+            Err(AttemptError::Ledger(error)) => return Err(error),
             Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
         let claim = self.ledger.claim(lease, conversation_id).await?;
-        if let Err(setback) = self.may_leave(delivery.zone.as_ref(), trial.is_some()).await {
+        if let Err(setback) = self.await_send_slot(delivery.zone.as_ref(), trial.is_some()).await {
             let lease = self.ledger.withdraw(claim).await?;
             return Ok(After::NotYet(Box::new(lease), setback));
         }
@@ -135,21 +135,21 @@ impl<L: Ledger> Run<'_, L> {
         let outcome = match reply {
             Reply::NotTaken(hindrance) => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), Setback::Hindered(hindrance, began)));
+                return Ok(After::NotYet(Box::new(lease), AttemptError::Retry(hindrance, began)));
             }
             Reply::Done(sent) => {
                 Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
             }
             Reply::Refused(failure) if failed_message.is_some() && failure.code == "http-404" => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), Setback::Forgotten));
+                return Ok(After::NotYet(Box::new(lease), AttemptError::Forgotten));
             }
             Reply::Refused(failure) => Outcome::Failed(failure),
             Reply::Doubtful(failure) => Outcome::Unknown(failure),
         };
         self.ledger.settle(claim, outcome.clone()).await?;
         self.observe(&outcome, counts);
-        self.let_in(welcome, began).await?;
+        self.on_authorized(welcome, began).await?;
         Ok(After::Settled)
     }
 
@@ -163,7 +163,7 @@ impl<L: Ledger> Run<'_, L> {
     /// Tells of an outcome, and stops the run when it is time to. `counts` is false for doubt that is one more of the same
     /// trouble: an outage is not many failures.
     fn observe(&self, outcome: &Outcome, counts: bool) {
-        (self.tell)(Event::Settled(outcome.state()));
+        (self.emit)(Event::Settled(outcome.state()));
         if !counts {
             return;
         }

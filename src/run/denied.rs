@@ -8,24 +8,24 @@ use super::deliver::is_welcome;
 use super::waiting::Step;
 use super::{End, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
-use crate::livedesk::{Hindrance, Reply};
-use crate::retry::Moment;
+use crate::livedesk::{Reply, RetryReason};
+use crate::retry::RequestSeq;
 use crate::state::Failure;
 
 /// Deliveries that were denied and whose case is open.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
     /// When the first of them was denied.
-    since: Option<Moment>,
+    since: Option<RequestSeq>,
     waiting: Vec<(Lease, Failure)>,
     /// Whether the harmless request was denied since.
-    knocked_in_vain: bool,
+    probe_denied: bool,
 }
 
 impl Denied {
     /// A request that began at `began` was denied, it is `now`, and the delivery waits. `true` if it is another one's: it
     /// began after an earlier denial.
-    fn deny(&mut self, began: Moment, now: Moment, lease: Lease, failure: Failure) -> bool {
+    fn deny(&mut self, began: RequestSeq, now: RequestSeq, lease: Lease, failure: Failure) -> bool {
         let again = self.since.is_some_and(|since| began > since);
         self.since.get_or_insert(now);
         self.waiting.push((lease, failure));
@@ -34,7 +34,7 @@ impl Denied {
 
     /// A request that began at `began` was let in. If it began after the denial, the credentials are good, and those
     /// who wait failed for reasons of their own.
-    fn let_in(&mut self, began: Moment) -> Vec<(Lease, Failure)> {
+    fn on_authorized(&mut self, began: RequestSeq) -> Vec<(Lease, Failure)> {
         if self.since.is_none_or(|since| began <= since) {
             return Vec::new();
         }
@@ -44,7 +44,7 @@ impl Denied {
     /// The credentials are good: whoever waits failed for reasons of their own.
     fn clear(&mut self) -> Vec<(Lease, Failure)> {
         self.since = None;
-        self.knocked_in_vain = false;
+        self.probe_denied = false;
         std::mem::take(&mut self.waiting)
     }
 
@@ -56,19 +56,19 @@ impl Denied {
 
 impl<L: Ledger> Run<'_, L> {
     /// The delivery stays pending until it is known whose fault it is.
-    pub(super) async fn denied(&self, began: Moment, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+    pub(super) async fn denied(&self, began: RequestSeq, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
         let again =
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, self.moment(), lease, failure);
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, self.last_seq(), lease, failure);
         self.whose_fault(again).await
     }
 
-    /// Knocks, unless that was in vain before, and draws the conclusion. `last_word`: whether it is the credentials if the
-    /// knock does not say otherwise.
+    /// Probes, unless that was in vain before, and draws the conclusion. `last_word`: whether it is the credentials if the
+    /// probe does not say otherwise.
     async fn whose_fault(&self, last_word: bool) -> Result<(), LedgerError> {
-        let _one_at_a_time = self.knocking.lock().await;
+        let _one_at_a_time = self.probing.lock().await;
         let (open_case, in_vain) = {
             let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-            (denied.open_case(), denied.knocked_in_vain)
+            (denied.open_case(), denied.probe_denied)
         };
         let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
         if !in_vain {
@@ -76,14 +76,14 @@ impl<L: Ledger> Run<'_, L> {
                 return Ok(());
             }
             let began = self.begin();
-            let reply = self.client.knock().await;
+            let reply = self.client.probe().await;
             self.learn(&reply, began, Step::Preparing);
             if is_welcome(&reply) {
                 let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 return self.refuse_all(cleared).await;
             }
-            let in_vain = matches!(reply, Reply::NotTaken(Hindrance::Denied(_)));
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).knocked_in_vain = in_vain;
+            let in_vain = matches!(reply, Reply::NotTaken(RetryReason::Denied(_)));
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).probe_denied = in_vain;
         }
         if last_word {
             self.stop.because(End::Environment(format!(
@@ -95,11 +95,11 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// After a welcome: those who were denied before failed for reasons of their own.
-    pub(super) async fn let_in(&self, welcome: bool, began: Moment) -> Result<(), LedgerError> {
+    pub(super) async fn on_authorized(&self, welcome: bool, began: RequestSeq) -> Result<(), LedgerError> {
         if !welcome {
             return Ok(());
         }
-        let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).let_in(began);
+        let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).on_authorized(began);
         self.refuse_all(cleared).await
     }
 

@@ -6,7 +6,7 @@
 mod deliver;
 mod denied;
 mod guard;
-mod health;
+mod circuit_breaker;
 mod pass;
 mod prepare;
 mod waiting;
@@ -27,9 +27,9 @@ use crate::plan::Judge;
 use crate::retry::Busy;
 use crate::spec::Spec;
 use crate::state::State;
+use circuit_breaker::CircuitBreaker;
 use denied::Denied;
 use guard::Guard;
-use health::Health;
 use pass::Pass;
 
 /// Something that happened, for whoever shows it.
@@ -39,7 +39,7 @@ pub enum Event {
     Settled(State),
     /// Nothing leaves until then, and why.
     Held {
-        /// The setting or the answer that holds.
+        /// What holds: "paused by send.window", "rate limited by LiveDesk".
         why: String,
         /// When it goes on.
         until: Timestamp,
@@ -55,8 +55,10 @@ pub enum End {
     Done,
     /// The operator stopped it.
     Interrupted,
-    /// A guard of the spec stopped it.
+    /// A guard of the spec stopped it: a person has to look.
     Guard(String),
+    /// Hours or a quota hold, and nobody waits for them: nothing is wrong, run it again later.
+    Paused(String),
     /// The server cannot be reached or does not let us in.
     Environment(String),
 }
@@ -68,14 +70,14 @@ pub struct Stop(watch::Sender<Option<Asked>>);
 #[derive(Debug, Clone)]
 struct Asked {
     end: End,
-    haste: Haste,
+    haste: ShutdownMode,
 }
 
 /// What becomes of those who wait for their turn when a run is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Haste {
+enum ShutdownMode {
     /// They have been let in and go on.
-    FinishThese,
+    FinishAdmitted,
     /// They go back, pending.
     AtOnce,
 }
@@ -88,15 +90,15 @@ impl Stop {
 
     /// Asks to stop: only what is in flight is finished.
     pub fn because(&self, end: End) {
-        self.ask(end, Haste::AtOnce);
+        self.ask(end, ShutdownMode::AtOnce);
     }
 
     /// Asks to let nobody in any more; whoever has been let in goes on.
     fn after_these(&self, end: End) {
-        self.ask(end, Haste::FinishThese);
+        self.ask(end, ShutdownMode::FinishAdmitted);
     }
 
-    fn ask(&self, end: End, haste: Haste) {
+    fn ask(&self, end: End, haste: ShutdownMode) {
         self.0.send_modify(|current| match current {
             Some(asked) => asked.haste = asked.haste.max(haste),
             None => *current = Some(Asked { end, haste }),
@@ -109,7 +111,7 @@ impl Stop {
 
     /// Ends when somebody asks to stop at once.
     async fn wait(&self) {
-        let at_once = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.haste == Haste::AtOnce);
+        let at_once = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.haste == ShutdownMode::AtOnce);
         // The sender lives as long as `self`.
         let _ = self.0.subscribe().wait_for(at_once).await;
     }
@@ -132,11 +134,11 @@ pub struct Selection {
 
 /// What to do when a limit of hours or days is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum OnHold {
     /// Wait.
     Wait,
     /// End the run.
-    End,
+    Stop,
 }
 
 /// A run, ready to go.
@@ -147,20 +149,20 @@ pub struct Run<'a, L> {
     spec: &'a Spec,
     pace: &'a Pace,
     folder: Folder,
-    patience: Patience,
+    on_hold: OnHold,
     stop: Stop,
     guard: Mutex<Guard>,
     denied: Mutex<Denied>,
-    knocking: AsyncMutex<()>,
-    health: Mutex<Health>,
+    probing: AsyncMutex<()>,
+    breaker: Mutex<CircuitBreaker>,
     /// Held by the one who asks the server whether it is there.
     asking: AsyncMutex<()>,
     /// Held by the one whose message shows what becomes of messages.
     trial: AsyncMutex<()>,
     busy: Mutex<Busy>,
     /// Counts the requests.
-    clock: AtomicU64,
-    tell: &'a dyn Fn(Event),
+    requests_begun: AtomicU64,
+    emit: &'a dyn Fn(Event),
 }
 
 impl<L> std::fmt::Debug for Run<'_, L> {
@@ -169,8 +171,8 @@ impl<L> std::fmt::Debug for Run<'_, L> {
     }
 }
 
-/// What a run works with.
-pub struct With<'a, L> {
+/// What a run works config.
+pub struct RunConfig<'a, L> {
     /// The record.
     pub ledger: &'a L,
     /// The way to LiveDesk.
@@ -182,40 +184,40 @@ pub struct With<'a, L> {
     /// The limits.
     pub pace: &'a Pace,
     /// Whether to wait for hours.
-    pub patience: Patience,
+    pub on_hold: OnHold,
     /// How to stop it.
     pub stop: Stop,
     /// Who wants to know what happens.
-    pub tell: &'a dyn Fn(Event),
+    pub emit: &'a dyn Fn(Event),
 }
 
-impl<L> std::fmt::Debug for With<'_, L> {
+impl<L> std::fmt::Debug for RunConfig<'_, L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("With").field("spec", &self.spec.name).finish_non_exhaustive()
+        f.debug_struct("RunConfig").field("spec", &self.spec.name).finish_non_exhaustive()
     }
 }
 
 impl<'a, L: Ledger> Run<'a, L> {
     /// Prepares a run.
-    pub fn new(with: With<'a, L>) -> Self {
+    pub fn new(config: RunConfig<'a, L>) -> Self {
         Self {
-            ledger: with.ledger,
-            client: with.client,
-            judge: with.judge,
-            spec: with.spec,
-            pace: with.pace,
-            folder: Folder::new(&with.spec.folder),
-            patience: with.patience,
-            stop: with.stop,
-            guard: Mutex::new(Guard::new(with.spec.send.stop_when)),
+            ledger: config.ledger,
+            client: config.client,
+            judge: config.judge,
+            spec: config.spec,
+            pace: config.pace,
+            folder: Folder::new(&config.spec.folder),
+            on_hold: config.on_hold,
+            stop: config.stop,
+            guard: Mutex::new(Guard::new(config.spec.send.stop_when)),
             denied: Mutex::new(Denied::default()),
-            knocking: AsyncMutex::default(),
-            health: Mutex::new(Health::new(with.spec.send.retry, with.spec.send.outage)),
+            probing: AsyncMutex::default(),
+            breaker: Mutex::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
             asking: AsyncMutex::default(),
             trial: AsyncMutex::default(),
-            busy: Mutex::new(Busy::new(with.spec.send.retry)),
-            clock: AtomicU64::default(),
-            tell: with.tell,
+            busy: Mutex::new(Busy::new(config.spec.send.retry)),
+            requests_begun: AtomicU64::default(),
+            emit: config.emit,
         }
     }
 

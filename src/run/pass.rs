@@ -6,8 +6,8 @@ use std::cell::Cell;
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 
-use super::deliver::Setback;
-use super::{End, Patience, Run, Selection};
+use super::deliver::AttemptError;
+use super::{End, OnHold, Run, Selection};
 use crate::ledger::{Lease, Ledger, LedgerError, Position};
 
 /// Deliveries that are fetched from the ledger together.
@@ -52,7 +52,7 @@ impl<'s> Pass<'s> {
         self.selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key))
     }
 
-    fn let_in(&self) {
+    fn admit(&self) {
         self.left.update(|left| left - 1);
     }
 
@@ -89,7 +89,7 @@ impl<L: Ledger> Run<'_, L> {
                 match self.held_until(&lease) {
                     Some(until) => pass.pass_over(until),
                     None => {
-                        pass.let_in();
+                        pass.admit();
                         return Ok(Some((lease, page)));
                     }
                 }
@@ -102,7 +102,7 @@ impl<L: Ledger> Run<'_, L> {
     fn held_until(&self, lease: &Lease) -> Option<Timestamp> {
         let zone = self.judge.templates.zone(&lease.row, &self.judge.list)?;
         match self.in_window(Some(&zone), Timestamp::now()) {
-            Err(Setback::Held(opens)) => Some(opens),
+            Err(AttemptError::Held(opens)) => Some(opens),
             _ => None,
         }
     }
@@ -124,9 +124,9 @@ impl<L: Ledger> Run<'_, L> {
     async fn wait_until_open(&self, opens: Timestamp) {
         while self.stop.asked().is_none() && Timestamp::now() < opens {
             if let Some(end) = self.spec.send.not_after.filter(|end| *end <= opens) {
-                let text = format!("`{WINDOW}` holds until {opens:.0}, and `send.not_after` is {end:.0}");
+                let text = format!("paused by {WINDOW} until {opens:.0}, and `send.not_after` is {end:.0}");
                 self.stop.because(End::Guard(text));
-            } else if self.patience == Patience::End {
+            } else if self.on_hold == OnHold::Stop {
                 self.hold_ends_run(WINDOW, opens);
             } else {
                 self.nap(WINDOW, opens).await;

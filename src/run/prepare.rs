@@ -1,13 +1,13 @@
 //! What a message needs before it can be claimed: its contact, its conversation, its files.
 
-use super::deliver::{Setback, is_welcome};
+use super::deliver::{AttemptError, is_welcome};
 use super::waiting::Step;
 use super::{Event, Run};
 use crate::attachment::Attachment;
 use crate::ledger::{Found, Lease, Ledger};
 use crate::livedesk::{Attribute, ContactReply, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
-use crate::retry::Moment;
+use crate::retry::RequestSeq;
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
 
 /// Pages of a contact search that are read at most: the search is by substring, and a short text may match thousands.
@@ -15,7 +15,11 @@ const MOST_PAGES: u32 = 40;
 
 impl<L: Ledger> Run<'_, L> {
     /// The conversation: known, kept from an earlier try, or made now.
-    pub(super) async fn conversation(&self, lease: &mut Lease, address: &Address) -> Result<ConversationId, Setback> {
+    pub(super) async fn conversation(
+        &self,
+        lease: &mut Lease,
+        address: &Address,
+    ) -> Result<ConversationId, AttemptError> {
         let (inbox_id, contact_id, source_id) = match (address, lease.conversation_id) {
             (Address::Conversation(id), _) => return Ok(*id),
             (_, Some(kept)) => return Ok(kept),
@@ -32,7 +36,7 @@ impl<L: Ledger> Run<'_, L> {
         if matches!(reply, Reply::Doubtful(_)) && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
-            (self.tell)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
+            (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
         }
         let id = self.result(reply, began).await?;
         self.ledger.note(lease, Found::Conversation(id)).await?;
@@ -40,7 +44,12 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// The contact: kept from an earlier try, made now, or found when it was there before.
-    async fn contact(&self, lease: &mut Lease, inbox_id: InboxId, contact: &Contact) -> Result<ContactId, Setback> {
+    async fn contact(
+        &self,
+        lease: &mut Lease,
+        inbox_id: InboxId,
+        contact: &Contact,
+    ) -> Result<ContactId, AttemptError> {
         if let Some(kept) = lease.contact_id {
             return Ok(kept);
         }
@@ -56,23 +65,23 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The one contact that has everything that is taken, and nothing else than what the row says. Anything else is a
     /// conflict for a person to solve: it would reach the wrong one.
-    async fn find(&self, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, Setback> {
+    async fn find(&self, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, AttemptError> {
         let mut owners: Vec<(Attribute, Owner)> = Vec::new();
         for attribute in taken.iter().copied() {
             let Some(value) = given(contact, attribute) else { continue };
             let found = self.owners(attribute, value).await?;
             if found.is_empty() {
                 let text = format!("{} is taken, but the search does not find by whom", attribute.name());
-                return Err(Setback::Refused(Failure::new("contact-not-found", text)));
+                return Err(AttemptError::Refused(Failure::new("contact-not-found", text)));
             }
             owners.extend(found.into_iter().map(|owner| (attribute, owner)));
         }
         let Some((_, owner)) = owners.first() else {
             let names: Vec<&str> = taken.iter().map(|attribute| attribute.name()).collect();
             let text = format!("LiveDesk says that {} is taken, which the row does not give", names.join(" and "));
-            return Err(Setback::Refused(Failure::new("contact-not-found", text)));
+            return Err(AttemptError::Refused(Failure::new("contact-not-found", text)));
         };
-        let conflict = |text| Err(Setback::Refused(Failure::new("contact-conflict", text)));
+        let conflict = |text| Err(AttemptError::Refused(Failure::new("contact-conflict", text)));
         if owners.iter().any(|(_, other)| other.id != owner.id) {
             let whose: Vec<String> = owners
                 .iter()
@@ -91,7 +100,7 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// All contacts that have exactly this.
-    async fn owners(&self, attribute: Attribute, value: &str) -> Result<Vec<Owner>, Setback> {
+    async fn owners(&self, attribute: Attribute, value: &str) -> Result<Vec<Owner>, AttemptError> {
         let mut owners: Vec<Owner> = Vec::new();
         for page in 1..=MOST_PAGES {
             let began = self.turn().await?;
@@ -108,27 +117,28 @@ impl<L: Ledger> Run<'_, L> {
         Ok(owners)
     }
 
-    pub(super) fn attachments(&self, delivery: &Delivery) -> Result<Vec<Attachment>, Setback> {
-        let read = |path| self.folder.read(path).map_err(|what| Setback::Refused(Failure::new("attachment", what)));
+    pub(super) fn attachments(&self, delivery: &Delivery) -> Result<Vec<Attachment>, AttemptError> {
+        let read =
+            |path| self.folder.read(path).map_err(|what| AttemptError::Refused(Failure::new("attachment", what)));
         delivery.message.attachments.iter().map(|path| read(path)).collect()
     }
 
     /// Waits for the turn of a request that is no message.
-    async fn turn(&self) -> Result<Moment, Setback> {
+    async fn turn(&self) -> Result<RequestSeq, AttemptError> {
         self.answering().await?;
         self.unless_stopped(self.pace.request()).await?;
         Ok(self.begin())
     }
 
     /// The result of a request that is no message, or what stands in its way.
-    async fn result<T>(&self, reply: Reply<T>, began: Moment) -> Result<T, Setback> {
+    async fn result<T>(&self, reply: Reply<T>, began: RequestSeq) -> Result<T, AttemptError> {
         self.learn(&reply, began, Step::Preparing);
-        self.let_in(is_welcome(&reply), began).await?;
+        self.on_authorized(is_welcome(&reply), began).await?;
         match reply {
             Reply::Done(result) => Ok(result),
-            Reply::Refused(failure) => Err(Setback::Refused(failure)),
-            Reply::NotTaken(hindrance) => Err(Setback::Hindered(hindrance, began)),
-            Reply::Doubtful(failure) => Err(Setback::Doubtful(failure)),
+            Reply::Refused(failure) => Err(AttemptError::Refused(failure)),
+            Reply::NotTaken(hindrance) => Err(AttemptError::Retry(hindrance, began)),
+            Reply::Doubtful(failure) => Err(AttemptError::Doubtful(failure)),
         }
     }
 }

@@ -17,7 +17,7 @@ use campaign::message::Templates;
 use campaign::pace::Pace;
 use campaign::plan::Judge;
 use campaign::recipients::Suppression;
-use campaign::run::{Patience, Run, Selection, Stop, With};
+use campaign::run::{OnHold, Run, RunConfig, Selection, Stop};
 use campaign::secret::Secret;
 use campaign::spec::{Source, Spec};
 use campaign::state::{ConversationId, Failure, Outcome};
@@ -111,15 +111,15 @@ async fn run_until(boundary: String, folder: &Path) {
     sqlite.begin_run().await.unwrap();
     let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, Vec::new(), None);
-    let run = Run::new(With {
+    let run = Run::new(RunConfig {
         ledger: &ledger,
         client: &client,
         judge: &judge,
         spec: &spec,
         pace: &pace,
-        patience: Patience::Wait,
+        on_hold: OnHold::Wait,
         stop: Stop::new(),
-        tell: &|_| (),
+        emit: &|_| (),
     });
     run.send(&Selection::default()).await.unwrap();
 }

@@ -101,7 +101,7 @@ fn nothing_leaves_before_its_time() {
     let desk = Desk::friendly();
     let start = Timestamp::now() + SignedDuration::from_millis(1_200);
     let project = Project::at(&desk).people(3).send(&format!("not_before: '{start}'"));
-    project.run(&[]).exits(0).says("waiting for send.not_before");
+    project.run(&[]).exits(0).says("paused by send.not_before");
     let first: Timestamp = desk.messages()[0]["at"].as_str().unwrap().parse().unwrap();
     assert!(first >= start, "{first} is before {start}");
 }

@@ -27,7 +27,7 @@ fn rode_it_out(desk: &Desk, project: &Project, most_unknown: usize) {
 fn a_gateway_without_a_backend_is_waited_for() {
     let desk = Desk::start("faults: [{ match: { from: 2s, until: 5s }, status: 502 }]");
     let project = under_load(&desk);
-    project.run(&[]).exits(4).says("nothing more leaves until it answers again").says("LiveDesk answers again");
+    project.run(&[]).exits(4).says("nothing more leaves until it answers again").says("LiveDesk is back");
     // At 60 a second one is in flight, seldom two; and one may be tried too early.
     rode_it_out(&desk, &project, 4);
 }

@@ -83,7 +83,7 @@ fn as_many_are_in_flight_as_told() {
 #[test]
 fn a_quota_holds_in_any_window() {
     let desk = Desk::friendly();
-    Project::at(&desk).people(13).send("quota: 5/s").run(&[]).exits(0).says("waiting for send.quota");
+    Project::at(&desk).people(13).send("quota: 5/s").run(&[]).exits(0).says("paused by send.quota");
     let times = desk.times(is_message);
     assert!(most_within(&times, SECOND * 99 / 100) <= 5, "{times:?}");
     assert!(times[4] - times[0] < SECOND / 2, "as fast as it goes until it is full: {times:?}");
@@ -94,9 +94,9 @@ fn a_quota_is_counted_over_all_runs() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(9).send("quota: 3/min").send("concurrency: 1");
     project.run(&["--limit", "2"]).exits(0);
-    project.run(&["--no-wait"]).exits(5).says("`send.quota` holds until").says("6 messages still pending");
+    project.run(&["--no-wait"]).exits(7).says("paused by send.quota until").says("6 messages still pending");
     assert_eq!(desk.messages().len(), 3);
-    project.run(&["--no-wait"]).exits(5);
+    project.run(&["--no-wait"]).exits(7);
     assert_eq!(desk.messages().len(), 3);
 }
 
@@ -104,7 +104,7 @@ fn a_quota_is_counted_over_all_runs() {
 fn a_start_in_the_future_is_not_waited_for_when_told_so() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3).send("not_before: '2099-01-01T00:00:00Z'");
-    project.run(&["--no-wait"]).exits(5).says("`send.not_before` holds until").says("3 messages still pending");
+    project.run(&["--no-wait"]).exits(7).says("paused by send.not_before until").says("3 messages still pending");
     assert_eq!(desk.journal().len(), 0);
 }
 

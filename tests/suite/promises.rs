@@ -29,7 +29,7 @@ fn a_canary_that_was_agreed_to_is_followed_by_everybody_else() {
 fn a_quota_is_filled_before_a_run_that_may_not_wait_ends() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(9).send("quota: 3/min");
-    project.run(&["--no-wait"]).exits(5);
+    project.run(&["--no-wait"]).exits(7);
     assert_eq!(desk.messages().len(), 3);
 }
 
@@ -83,7 +83,7 @@ fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
     let desk = Desk::start("faults: [{ on: message, times: 8, status: 429, headers: { Retry-After: 1 } }]");
     let project = Project::at(&desk).people(10).send("concurrency: 2");
     let began = Instant::now();
-    project.run(&[]).exits(0).says("the server, which asks for patience");
+    project.run(&[]).exits(0).says("rate limited by LiveDesk");
     assert_eq!(project.count("accepted"), 10);
     assert_eq!(desk.messages().len(), 18);
     // Two leave together, so at least four times everybody waited a second.
@@ -100,7 +100,7 @@ fn claims_do_not_wait_out_a_pause() {
     let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
     let project = Project::at(&desk).people(40);
     let run = project.start(&[]);
-    run.wait_for("the server, which asks for patience");
+    run.wait_for("rate limited by LiveDesk");
     let began = Instant::now();
     while project.campaign(&["status", "campaign.yaml"]).stdout.contains("claimed") {
         assert!(began.elapsed() < Duration::from_secs(30), "claims wait out the pause");

@@ -48,9 +48,9 @@ fn arrivals(desk: &Desk) -> Vec<Timestamp> {
 fn those_whose_window_is_closed_stay_pending_where_nobody_waits() {
     let desk = Desk::friendly();
     let project = in_zones(Project::at(&desk), &[WEST, EAST, WEST, EAST]).send(&opening_late());
-    project.run(&["--no-wait"]).exits(5).says("`send.window` holds until").says("2 messages still pending");
+    project.run(&["--no-wait"]).exits(7).says("paused by send.window until").says("2 messages still pending");
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted", "103: pending", "104: accepted"]);
-    project.run(&["--no-wait"]).exits(5);
+    project.run(&["--no-wait"]).exits(7);
     assert_eq!(desk.messages().len(), 2);
 }
 
@@ -59,7 +59,7 @@ fn those_who_are_held_keep_nobody_waiting_and_get_it_when_their_window_opens() {
     let desk = Desk::friendly();
     let opens = later(SignedDuration::from_secs(4));
     let project = in_zones(Project::at(&desk), &[WEST, WEST, WEST, EAST]).send("concurrency: 2");
-    project.send(&opening_at(opens)).run(&[]).exits(0).says("waiting for send.window until");
+    project.send(&opening_at(opens)).run(&[]).exits(0).says("paused by send.window until");
     assert_eq!(desk.addressed()[0], 104);
     let arrivals = arrivals(&desk);
     assert!(arrivals[0] < opens && arrivals[1..].iter().all(|at| *at >= opens), "{opens}: {arrivals:?}");
@@ -71,7 +71,7 @@ fn one_who_is_held_does_not_keep_an_interrupted_run() {
     let desk = Desk::friendly();
     let project = in_zones(Project::at(&desk), &[WEST, EAST]).send(&opening_late());
     let run = project.start(&[]);
-    run.wait_for("waiting for send.window until");
+    run.wait_for("paused by send.window until");
     run.interrupt();
     run.finish().exits(130);
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted"]);
@@ -83,7 +83,7 @@ fn nothing_leaves_after_the_window_has_closed() {
     let closes = later(SignedDuration::from_secs(4));
     // Whoever is to leave three seconds after the one before has claimed long before the window closes.
     let project = in_zones(Project::at(&desk), &[WEST; 9]).send("rate: 20/min").send(&closing_at(closes));
-    project.run(&["--no-wait"]).exits(5).says("`send.window` holds until");
+    project.run(&["--no-wait"]).exits(7).says("paused by send.window until");
     let arrivals = arrivals(&desk);
     let on_the_way = SignedDuration::from_millis(200);
     assert!(!arrivals.is_empty() && arrivals.iter().all(|at| *at < closes + on_the_way), "{closes}: {arrivals:?}");
@@ -98,7 +98,7 @@ fn nobody_waits_for_a_quota_beyond_the_end_of_their_window() {
     let closing = closing_at(later(SignedDuration::from_mins(10)));
     let project = in_zones(Project::at(&desk), &[WEST; 4]).send("quota: 2/h").send(&closing);
     let run = project.start(&[]);
-    run.wait_for("waiting for send.window until");
+    run.wait_for("paused by send.window until");
     run.interrupt();
     run.finish().exits(130);
     assert_eq!(desk.messages().len(), 2);
@@ -110,7 +110,7 @@ fn those_whom_a_quota_keeps_beyond_their_window_do_not_use_up_a_limit() {
     let closing = closing_at(later(SignedDuration::from_mins(10)));
     let project = in_zones(Project::at(&desk), &[WEST; 5]).send("quota: 2/h").send(&closing);
     let run = project.start(&["--limit", "3"]);
-    run.wait_for("waiting for send.window until");
+    run.wait_for("paused by send.window until");
     run.interrupt();
     run.finish().exits(130);
     assert_eq!(desk.messages().len(), 2);
@@ -148,7 +148,7 @@ fn one_zone_may_be_everybodys() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3);
     let project = project.send(&opening_late().replace("{{ tz }}", WEST));
-    project.run(&["--no-wait"]).exits(5).says("3 messages still pending");
+    project.run(&["--no-wait"]).exits(7).says("3 messages still pending");
     assert_eq!(desk.journal().len(), 0);
     let project = project.send(&opening_late().replace("{{ tz }}", EAST));
     project.run(&["--no-wait"]).exits(0);
@@ -161,7 +161,7 @@ fn a_window_is_closed_on_other_days() {
     let day = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).strftime("%a").to_string();
     let whole_days = |days: &str| format!("window: {{ from: 00:00, to: 24:00, timezone: UTC, days: {days} }}");
     let project = Project::at(&desk).people(2).send(&whole_days(&day(3)));
-    project.run(&["--no-wait"]).exits(5).says("`send.window` holds until");
+    project.run(&["--no-wait"]).exits(7).says("paused by send.window until");
     let project = project.send(&whole_days(&format!("'{}-{}'", day(-1), day(1))));
     project.run(&["--no-wait"]).exits(0);
     assert_eq!(desk.messages().len(), 2);
@@ -192,7 +192,7 @@ fn a_fallback_takes_those_whose_zone_is_missing_or_wrong() {
     let project = in_zones(Project::at(&desk), &[WEST, "", "Mars/Olympus", EAST]);
     let window = opening_late().replace("timezone:", &format!("fallback: {EAST}, timezone:"));
     let project = project.send(&window);
-    project.run(&["--no-wait"]).exits(5);
+    project.run(&["--no-wait"]).exits(7);
     assert_eq!(project.outcomes(), ["101: pending", "102: accepted", "103: accepted", "104: accepted"]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use campaign::livedesk::{Answer, Attribute, Exchange, Hindrance, Reply, Sent};
+use campaign::livedesk::{Answer, Attribute, Exchange, Reply, RetryReason, Sent};
 use campaign::state::Failure;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -49,11 +49,15 @@ fn check_failure(failure: &Failure) {
 fn check<T>(reply: Reply<T>) -> Option<T> {
     match reply {
         Reply::Done(result) => return Some(result),
-        Reply::Refused(failure) | Reply::Doubtful(failure) | Reply::NotTaken(Hindrance::Denied(failure)) => {
+        Reply::Refused(failure)
+        | Reply::Doubtful(failure)
+        | Reply::NotTaken(RetryReason::Denied(failure) | RetryReason::ConversationLimit(failure)) => {
             check_failure(&failure);
         }
-        Reply::NotTaken(Hindrance::Busy(wait)) => assert!(wait.is_none_or(|wait| wait <= LONGEST_WAIT), "{wait:?}"),
-        Reply::NotTaken(Hindrance::Unreachable(_)) => {}
+        Reply::NotTaken(RetryReason::RateLimited { retry_after: wait, .. }) => {
+            assert!(wait.is_none_or(|wait| wait <= LONGEST_WAIT), "{wait:?}");
+        }
+        Reply::NotTaken(RetryReason::Unreachable(_)) => {}
     }
     None
 }
@@ -71,7 +75,7 @@ fn holds(answer: &Answer) {
     }
     check(exchange().conversation());
     check(exchange().matches(Attribute::Email, "Ada@example.com"));
-    check(exchange().let_in());
+    check(exchange().authorization());
     check(exchange().contact());
 }
 
