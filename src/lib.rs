@@ -45,5 +45,6 @@ pub mod outlook;
 pub mod sandbox;
 
 // Outside: what people see.
+pub mod stream;
 pub mod progress;
 pub mod cli;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::run::Event;
 use crate::state::State;
+use crate::stream::{OnFull, Stream, Terminal};
 
 /// How often a plain line is written.
 const EVERY: Duration = Duration::from_secs(10);
@@ -18,6 +18,7 @@ const EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    output: Stream,
     moving: bool,
     private: fn(&str) -> Cow<'_, str>,
     begun: Cell<Instant>,
@@ -34,9 +35,9 @@ struct Counts {
 }
 
 impl Progress {
-    /// Shows nothing yet; `moving` when standard error is a terminal. `private` takes out what not everybody may read.
-    pub fn new(moving: bool, private: fn(&str) -> Cow<'_, str>) -> Self {
-        let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    /// Shows nothing yet; `moving` when `output` is a terminal. `private` takes out what not everybody may read.
+    pub fn new(output: Stream, moving: bool, private: fn(&str) -> Cow<'_, str>) -> Self {
+        let target = if moving { draw_target(&output) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} settled{msg}  {rate}/s  {eta} left");
         let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
@@ -47,6 +48,7 @@ impl Progress {
         let now = Instant::now();
         Self {
             bar,
+            output,
             moving,
             private,
             begun: Cell::new(now),
@@ -122,18 +124,21 @@ impl Progress {
         self.bar.set_message(trouble);
     }
 
-    /// A line above the bar, or simply a line.
+    /// A line above the bar, or simply a line. Dropped where nobody reads: no message waits for that.
     pub fn line(&self, text: &str) {
-        let text = (self.private)(text);
+        let line = format!("{}\n", (self.private)(text));
         if self.moving {
-            self.bar.suspend(|| say(&text));
+            self.bar.suspend(|| self.output.write(&line, OnFull::Drop));
         } else {
-            say(&text);
+            self.output.write(&line, OnFull::Drop);
         }
     }
 }
 
-/// A reader that has gone away is no reason to stop sending.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+/// Frames a second of a moving bar.
+const FRAMES: u8 = 20;
+
+/// The terminal at the end of a stream, for a moving bar.
+pub fn draw_target(output: &Stream) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new(output.clone())), FRAMES)
 }

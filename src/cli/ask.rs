@@ -1,7 +1,7 @@
 //! The question before the first send.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 
 use super::output::{Output, counted};
 use crate::spec::List;
@@ -27,20 +27,14 @@ fn terminal() -> Option<File> {
 }
 
 /// Asks for the number of recipients, so that nobody sends to a million by pressing Enter. `true` if it was given.
-pub(super) fn for_the_number(messages: u64) -> bool {
-    let mut error = io::stderr().lock();
-    let _ = write!(error, "Send {}? Type {messages} to go on: ", counted(messages, "message"));
-    let _ = error.flush();
+pub(super) fn for_the_number(messages: u64, output: &Output) -> bool {
+    output.prompt(&format!("Send {}? Type {messages} to go on: ", counted(messages, "message")));
     answer().replace([',', '_'], "") == messages.to_string()
 }
 
 /// Asks a yes-or-no question; anything but yes is no. Waits on a thread of its own, so that Ctrl-C is heard meanwhile.
-pub(super) async fn yes(question: String) -> bool {
-    let ask = move || {
-        let mut error = io::stderr().lock();
-        let _ = write!(error, "{question} [y/N] ");
-        let _ = error.flush();
-        matches!(answer().to_lowercase().as_str(), "y" | "yes")
-    };
+pub(super) async fn yes(question: &str, output: &Output) -> bool {
+    output.prompt(&format!("{question} [y/N] "));
+    let ask = || matches!(answer().to_lowercase().as_str(), "y" | "yes");
     tokio::task::spawn_blocking(ask).await.unwrap_or(false)
 }

@@ -59,7 +59,7 @@ impl Changes {
             }
             // The plan need not say again what was just read.
             self.differences.clear();
-            let yes = ask::yes("Go on with the new version?".to_owned()).await;
+            let yes = ask::yes("Go on with the new version?", output).await;
             return if yes { Ok(()) } else { Err(Fault::Declined) };
         }
         let what = format!("the message has changed since the last run, and {} are still pending", self.pending);

@@ -43,7 +43,7 @@ pub(super) fn left_out_in_words(survey: &Survey) -> String {
 }
 
 pub(super) fn missing(list: &str) -> Fault {
-    Fault::Environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
+    Fault::environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
 }
 
 pub(super) const fn manner(args: &ListArgs, again: Option<Again>, output: &Output) -> Manner {

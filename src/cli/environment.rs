@@ -25,7 +25,7 @@ pub(super) fn credentials(spec: &Spec) -> Result<Credentials, Fault> {
                 .filter(|(value, _)| value.is_none())
                 .map(|(_, name)| format!("`{name}`"))
                 .collect();
-            Err(Fault::Environment(format!(
+            Err(Fault::environment(format!(
                 "{} not set: put the project's API key pair into the environment or into {} (or try `--sandbox`, \
                  which needs none)",
                 if missing.len() == 1 {
@@ -41,7 +41,7 @@ pub(super) fn credentials(spec: &Spec) -> Result<Credentials, Fault> {
 
 fn variable(name: &str, folder: &Path) -> Result<Option<Secret<String>>, Fault> {
     if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
-        let text = value.into_string().map_err(|_| Fault::Environment(format!("`{name}` is not text")))?;
+        let text = value.into_string().map_err(|_| Fault::environment(format!("`{name}` is not text")))?;
         return Ok(Some(Secret::new(text)));
     }
     for path in [folder.join(".env"), Path::new(".env").to_owned()] {
@@ -52,7 +52,7 @@ fn variable(name: &str, folder: &Path) -> Result<Option<Secret<String>>, Fault> 
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Fault::Environment(format!("{}: {error}", path.display()))),
+            Err(error) => return Err(Fault::file(&path, error)),
         }
     }
     Ok(None)

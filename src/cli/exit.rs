@@ -1,10 +1,13 @@
 //! Exit codes, and the faults that end a command early.
 
+use std::error::Error;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::output::Output;
 use crate::ledger::LedgerError;
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, with_causes};
 
 /// What a finished process says of the campaign. The numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +44,22 @@ impl From<Exit> for ExitCode {
 pub(super) enum Fault {
     /// Something a person wrote is wrong.
     Problems(Problems),
-    /// Something around us is: in one sentence that says how to mend it.
-    Environment(String),
+    /// Something around us is.
+    Environment(EnvironmentError),
     /// Asked, a person said no.
     Declined,
     /// The ledger is.
     Ledger(LedgerError),
+}
+
+/// Something around us failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct EnvironmentError {
+    /// What could not be done, or how to mend it where that is known.
+    what: String,
+    /// Why.
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl From<LedgerError> for Fault {
@@ -68,6 +81,21 @@ impl From<Vec<Problem>> for Fault {
 }
 
 impl Fault {
+    /// Something around us is not as it should be: in one sentence that says how to mend it.
+    pub(super) fn environment(what: impl Into<String>) -> Self {
+        Self::Environment(EnvironmentError { what: what.into(), source: None })
+    }
+
+    /// Something around us failed, and why.
+    pub(super) fn caused(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Environment(EnvironmentError { what: what.into(), source: Some(source.into()) })
+    }
+
+    /// A file that cannot be used, and why.
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
+        Self::caused(path.display().to_string(), source)
+    }
+
     /// Tells the person and gives the exit code.
     pub(super) fn show(self, output: &Output) -> Exit {
         match self {
@@ -76,8 +104,8 @@ impl Fault {
                 output.say(&format!("{}; nothing was sent", super::output::counted(problems.count(), "problem")));
                 Exit::Wrong
             }
-            Self::Environment(what) => {
-                output.error(&what);
+            Self::Environment(error) => {
+                output.error(&with_causes(&error));
                 Exit::Environment
             }
             Self::Declined => {
@@ -85,7 +113,7 @@ impl Fault {
                 Exit::Interrupted
             }
             Self::Ledger(error) => {
-                output.error(&error.to_string());
+                output.error(&with_causes(&error));
                 if matches!(error, LedgerError::Held(_)) { Exit::Held } else { Exit::Environment }
             }
         }

@@ -11,19 +11,17 @@ const FILES: [(&str, &str); 2] =
     [("campaign.yaml", include_str!("init/campaign.yaml")), ("recipients.csv", include_str!("init/recipients.csv"))];
 
 pub(super) fn init(args: &InitArgs, output: &Output) -> Result<Exit, Fault> {
-    let fail =
-        |path: &std::path::Path, error: &std::io::Error| Fault::Environment(format!("{}: {error}", path.display()));
-    fs::create_dir_all(&args.folder).map_err(|error| fail(&args.folder, &error))?;
+    fs::create_dir_all(&args.folder).map_err(|error| Fault::file(&args.folder, error))?;
     // All or nothing, and never over somebody's work.
     if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {
         let path = args.folder.join(name);
-        return Err(Fault::Environment(format!("{} is there already; nothing was written", path.display())));
+        return Err(Fault::environment(format!("{} is there already; nothing was written", path.display())));
     }
     for (name, text) in FILES {
         let path = args.folder.join(name);
         let mut file =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| fail(&path, &error))?;
-        file.write_all(text.as_bytes()).map_err(|error| fail(&path, &error))?;
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| Fault::file(&path, error))?;
+        file.write_all(text.as_bytes()).map_err(|error| Fault::file(&path, error))?;
         output.say(&format!("wrote {}", path.display()));
     }
     let spec = args.folder.join("campaign.yaml");

@@ -18,17 +18,19 @@ mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+mod signals;
 mod status;
 mod summary;
 mod workspace;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 
 use clap::{CommandFactory, Parser};
 
 pub use exit::Exit;
 use exit::Fault;
-use flags::{Cli, Command};
+use flags::{Cli, Command, Format};
 use output::Output;
 
 /// Runs the command line of this process.
@@ -40,9 +42,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            // Also `--help` and `--version`; a closed pipe is no reason to complain.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Wrong } else { Exit::Done };
+            return explained(&error);
         }
     };
     let output = Output::detect(cli.command.format(), cli.show_pii, cli.command.shows_all());
@@ -62,7 +62,21 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
             Ok(Exit::Done)
         }
     };
-    result.unwrap_or_else(|fault| fault.show(&output))
+    let exit = result.unwrap_or_else(|fault| fault.show(&output));
+    output.finish(exit)
+}
+
+/// Prints what is wrong with the command line, or the help or the version that was asked for.
+fn explained(error: &clap::Error) -> Exit {
+    match error.print() {
+        _ if error.use_stderr() => Exit::Wrong,
+        Err(failure) if failure.kind() != ErrorKind::BrokenPipe => {
+            let output = Output::detect(Format::Human, false, false);
+            output.error(&format!("standard output cannot be written: {failure}"));
+            output.finish(Exit::Environment)
+        }
+        _ => Exit::Done,
+    }
 }
 
 /// One thread is enough: the ledger writes on its own, and a campaign waits for the server far more than it computes.
@@ -70,7 +84,7 @@ fn in_runtime(command: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Fault::Environment(format!("the system gives no event loop: {error}")))?;
+        .map_err(|error| Fault::caused("cannot start the async runtime", error))?;
     let result = runtime.block_on(command);
     // A question that nobody has answered must not hold the process.
     runtime.shutdown_background();

@@ -1,15 +1,23 @@
-//! Printing: results to standard output, everything else to standard error. A reader that goes away is no error.
+//! Printing: results to standard output, everything else to standard error.
+//!
+//! A reader that goes away is no error; a result that cannot be written is. While messages are sent nothing waits for a
+//! reader: what nobody reads is dropped.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::cell::Cell;
+use std::io::Write;
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::environment;
+use super::exit::Exit;
 use super::flags::Format;
 use crate::mask::masked;
 use crate::problem::{Keep, Kind, Look, Problems, Severity};
+use crate::progress::draw_target;
+use crate::stream::{OnFull, Stream};
 
 /// Kinds of problems that are drawn on a screen at most; the rest are counted.
 const KINDS: usize = 20;
@@ -17,9 +25,16 @@ const KINDS: usize = 20;
 /// Places of each kind that are drawn.
 const SITES: usize = 3;
 
+/// A finished run waits so long for the reader of its last words.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How this process may print.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Output {
+    results: Stream,
+    messages: Stream,
+    /// Whether to wait for whoever reads.
+    waits: Cell<bool>,
     format: Format,
     /// Whether standard error is a terminal, where progress may move.
     pub(super) moving: bool,
@@ -36,6 +51,9 @@ impl Output {
         let moving = terminal.is_term();
         let width = terminal.size_checked().map(|(_, columns)| usize::from(columns));
         Self {
+            results: Stream::stdout(),
+            messages: Stream::stderr(),
+            waits: Cell::new(true),
             format,
             moving,
             show_pii,
@@ -48,10 +66,35 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// From now on nothing waits for a reader.
+    pub(super) fn never_wait(&self) {
+        self.waits.set(false);
+    }
+
+    fn on_full(&self) -> OnFull {
+        if self.waits.get() { OnFull::Wait } else { OnFull::Drop }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        (!self.waits.get()).then_some(PATIENCE)
+    }
+
+    /// Where messages go, for those who print by themselves.
+    pub(super) fn messages(&self) -> Stream {
+        self.messages.clone()
+    }
+
+    /// Where results go, for one that is written piece by piece.
+    pub(super) fn results(&self) -> impl Write + Send + 'static {
+        self.messages.flush(self.patience());
+        self.results.clone()
+    }
+
     /// A result, for standard output.
-    #[expect(clippy::unused_self, reason = "whoever prints must have been handed the way to")]
     pub(super) fn result(&self, text: &str) {
-        let _ = writeln!(io::stdout().lock(), "{text}");
+        // Both may be the same terminal, where what was said first must be read first.
+        self.messages.flush(self.patience());
+        self.results.write(&format!("{text}\n"), self.on_full());
     }
 
     /// A result as one line of JSON.
@@ -63,7 +106,28 @@ impl Output {
 
     /// Something to know, for standard error.
     pub(super) fn say(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", self.private(text));
+        self.prompt(&format!("{text}\n"));
+    }
+
+    /// The same without the end of the line: the answer to a question stands behind it.
+    pub(super) fn prompt(&self, text: &str) {
+        self.results.flush(self.patience());
+        self.messages.write(&self.private(text), self.on_full());
+    }
+
+    /// Waits until everything is written, and says so if that was not possible: a result that nobody can have got is a
+    /// failure, whatever the command has found out. Call it last.
+    pub(super) fn finish(&self, exit: Exit) -> Exit {
+        self.results.flush(self.patience());
+        let exit = match self.results.failure() {
+            Some(why) => {
+                self.error(&format!("standard output cannot be written: {why}"));
+                if exit == Exit::Interrupted { exit } else { Exit::Environment }
+            }
+            None => exit,
+        };
+        self.messages.flush(self.patience());
+        exit
     }
 
     /// The same for those who print by themselves.
@@ -87,7 +151,7 @@ impl Output {
         let style = ProgressStyle::with_template("{bar:30} {percent}% checked  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         if self.moving && bar.length().is_some() {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.set_draw_target(draw_target(&self.messages));
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
         which: &which(asked, shown.len() as u64, campaign.to_send()),
     };
     let page = page(&about, &shown, &|path| about_file(path, folder))
-        .map_err(|error| Fault::Environment(format!("the preview cannot be made: {error}")))?;
+        .map_err(|error| Fault::caused("the preview cannot be made", error))?;
     write_whole(path, page.as_bytes())
 }
 

@@ -1,7 +1,7 @@
 //! Writing reports: whole or not at all, readable by their owner only.
 
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::flags::{Only, ReportArgs};
 use super::output::{Output, counted};
 use super::workspace;
 use crate::codes;
-use crate::ledger::Sqlite;
+use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem};
 use crate::report::{self, About, Kind};
@@ -25,13 +25,13 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let ledger = Sqlite::look(&path)?
-        .ok_or_else(|| Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
+        .ok_or_else(|| Fault::environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
     ledger.belongs_to(&spec.name).await?;
     let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
         args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
     if !piped.is_empty() {
-        to_standard_output(&ledger, &spec, only.clone()).await?;
+        to_standard_output(&ledger, &spec, only.clone(), output).await?;
     }
     let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new(files)? };
     files.spare(&workspace::inputs(&spec))?;
@@ -63,8 +63,8 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
     let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
     let people = ledger.failed_with(codes::OPTED_OUT).await?;
     let mut list = csv::Writer::from_writer(Vec::new());
-    let broken = |error: &dyn std::fmt::Display| Fault::Environment(format!("the list cannot be written: {error}"));
-    list.write_record(["key", "phone_number", "email"]).map_err(|error| broken(&error))?;
+    let broken = |error: csv::Error| Fault::caused("the list cannot be written", error);
+    list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
     for lease in &people {
         // A row that today's templates cannot render is still known by its key.
         let delivery = templates.render(&lease.row, "the ledger").ok();
@@ -74,9 +74,9 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
         });
         let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
         let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([lease.key.as_str(), phone, email]).map_err(|error| broken(&error))?;
+        list.write_record([lease.key.as_str(), phone, email]).map_err(broken)?;
     }
-    let bytes = list.into_inner().map_err(|error| broken(&error))?;
+    let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
     if path.as_os_str() == "-" {
         output.result(String::from_utf8_lossy(&bytes).trim_end());
         return Ok(Exit::Done);
@@ -138,7 +138,7 @@ impl Targets {
     /// Makes sure that the reports can be written, before anything is sent.
     pub(super) fn prepare(&self) -> Result<(), Fault> {
         for (path, _) in &self.0 {
-            temporary(path).map_err(|error| cannot_write(path, &error))?;
+            temporary(path).map_err(|error| cannot_write(path, error))?;
         }
         Ok(())
     }
@@ -152,24 +152,36 @@ impl Targets {
         output: &Output,
     ) -> Result<(), Fault> {
         for (path, kind) in &self.0 {
-            let file = temporary(path).map_err(|error| cannot_write(path, &error))?;
-            let writer = BufWriter::new(file);
-            let file = records(ledger, spec, only.to_vec(), *kind, writer).await?;
-            let file = file.into_inner().map_err(|error| cannot_write(path, error.error()))?;
-            file.as_file().sync_all().map_err(|error| cannot_write(path, &error))?;
-            file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+            let file = temporary(path).map_err(|error| cannot_write(path, error))?;
+            let file = match records(ledger, spec, only.to_vec(), *kind, BufWriter::new(file)).await {
+                Ok(file) => file.into_inner().map_err(|error| cannot_write(path, error.into_error()))?,
+                Err(ReportError::Write(error)) => return Err(cannot_write(path, error)),
+                Err(ReportError::Ledger(error)) => return Err(error.into()),
+            };
+            file.as_file().sync_all().map_err(|error| cannot_write(path, error))?;
+            file.persist(path).map_err(|error| cannot_write(path, error.error))?;
             output.say(&format!("report: {}", path.display()));
         }
         Ok(())
     }
 }
 
-async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>) -> Result<(), Fault> {
-    match records(ledger, spec, only, Kind::Csv, BufWriter::new(std::io::stdout())).await {
-        Ok(_) => Ok(()),
-        // The reader has seen enough: `campaign report ... | head`.
-        Err(Fault::Environment(what)) if what.contains("Broken pipe") => Ok(()),
-        Err(fault) => Err(fault),
+/// Why a report is not whole.
+#[derive(Debug, thiserror::Error)]
+enum ReportError {
+    /// What it is made from cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>, output: &Output) -> Result<(), Fault> {
+    match records(ledger, spec, only, Kind::Csv, BufWriter::new(output.results())).await {
+        // Whether it could be written is said of every result in the same way, at the end.
+        Ok(_) | Err(ReportError::Write(_)) => Ok(()),
+        Err(ReportError::Ledger(error)) => Err(error.into()),
     }
 }
 
@@ -180,19 +192,18 @@ async fn records<W: Write + Send + 'static>(
     only: Vec<State>,
     kind: Kind,
     output: W,
-) -> Result<W, Fault> {
+) -> Result<W, ReportError> {
     let about = About { name: spec.name.clone(), description: spec.description.clone(), written_at: Timestamp::now() };
     ledger
         .report(only, move |records| {
             let mut output = output;
             let mut writer = report::writer(kind, about, &mut output)?;
-            records.each(|record| writer.add(record))?;
+            records.each(|record| Ok::<_, ReportError>(writer.add(record)?))?;
             writer.finish()?;
             output.flush()?;
             Ok(output)
         })
         .await
-        .map_err(|error| Fault::Environment(format!("the report cannot be written: {error}")))
 }
 
 /// Whether a path leads to one of these files, by whatever name.
@@ -201,21 +212,21 @@ pub(super) fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
     real(path).is_some_and(|path| files.iter().any(|file| real(file).as_ref() == Some(&path)))
 }
 
-/// A file beside `path` that becomes it when it is whole.
 /// Writes a file whole or not at all, for its owner only.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let mut file = temporary(path).map_err(|error| cannot_write(path, &error))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, &error))?;
-    file.persist(path).map_err(|error| cannot_write(path, &error.error))?;
+    let mut file = temporary(path).map_err(|error| cannot_write(path, error))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, error))?;
+    file.persist(path).map_err(|error| cannot_write(path, error.error))?;
     Ok(())
 }
 
-fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
+/// A file beside `path` that becomes it when it is whole.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     NamedTempFile::with_prefix_in(".report-", folder)
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::Environment(format!("{}: {error}", path.display()))
+fn cannot_write(path: &Path, error: io::Error) -> Fault {
+    Fault::caused(format!("{}: cannot be written", path.display()), error)
 }

@@ -10,7 +10,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     if !path.exists() {
-        return Err(Fault::Environment(format!("there is no ledger at {}: nothing was run yet", path.display())));
+        return Err(Fault::environment(format!("there is no ledger at {}: nothing was run yet", path.display())));
     }
     let ledger = Sqlite::open(&path)?;
     ledger.belongs_to(&spec.name).await?;
@@ -24,7 +24,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     ));
     if !args.all && resolved < asked {
         let left = counted((asked - resolved) as u64, "key");
-        return Err(Fault::Environment(format!("{left} named no delivery whose outcome is unknown")));
+        return Err(Fault::environment(format!("{left} named no delivery whose outcome is unknown")));
     }
     Ok(Exit::Done)
 }

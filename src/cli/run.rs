@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::signal;
 
 use super::campaign::Campaign;
 use super::exit::{Exit, Fault};
@@ -14,6 +13,7 @@ use super::plan::claimed;
 use super::ready::Ready;
 use super::reports::Targets;
 use super::sandbox::Inside;
+use super::signals::Signals;
 use super::{ask, dry_run, environment, preview, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
@@ -53,15 +53,17 @@ impl Campaign {
     async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, Fault> {
         let messages = self.to_send();
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
-        let progress = Rc::new(Progress::new(output.moving, output.privacy()));
+        let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
         let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref())?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
         let asks = !args.yes && ask::is_possible(&self.spec.recipients.file, output);
-        if messages > 0 && asks && !args.sandbox && !ask::for_the_number(messages) {
+        if messages > 0 && asks && !args.sandbox && !ask::for_the_number(messages, output) {
             output.say("not confirmed; nothing was sent");
             return Ok(End::Interrupted);
         }
+        output.never_wait();
+        let signals = Signals::listen().map_err(|error| Fault::caused("cannot listen for signals", error))?;
         self.ledger.begin_run().await?;
         let pace = self.pace().await?;
         let began = Instant::now();
@@ -80,7 +82,7 @@ impl Campaign {
         });
         let end = tokio::select! {
             end = self.in_stages(&run, &progress, args, output) => end?,
-            () = interrupted_twice(&stop, &progress) => End::Interrupted,
+            () = interrupted_twice(signals, &stop, &progress) => End::Interrupted,
         };
         progress.end();
         if let Some(text) = summary::held_by_server(pace.paused_for(), began.elapsed(), &self.spec.send) {
@@ -116,7 +118,7 @@ impl Campaign {
         output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
         let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
         let asks = ask::is_possible(&self.spec.recipients.file, output);
-        if !(args.yes || asks && ask::yes(question).await) {
+        if !(args.yes || asks && ask::yes(&question, output).await) {
             return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
         }
         let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };
@@ -134,7 +136,7 @@ impl Campaign {
             None => (self.spec.livedesk.base_url.as_str(), environment::credentials(&self.spec)?),
         };
         Client::new(base_url, credentials, timeouts)
-            .map_err(|error| Fault::Environment(format!("no connection can be prepared: {error}")))
+            .map_err(|error| Fault::caused("the HTTP client cannot be set up", error))
     }
 
     /// The limits, with the quotas as full as earlier runs have left them.
@@ -150,7 +152,7 @@ impl Campaign {
     /// Reports, sums up, and says how to go on.
     async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, Fault> {
         self.ledger.settle_what_is_left().await?;
-        targets.write(&self.ledger, &self.spec, &[], output).await?;
+        let reported = targets.write(&self.ledger, &self.spec, &[], output).await;
         let totals = self.ledger.totals().await?;
         if output.is_json() {
             output.json(&summary::data(&self.spec.name, &totals));
@@ -176,6 +178,12 @@ impl Campaign {
                  LiveDesk, then `campaign resolve {} --key KEY --sent` or `--not-sent`",
                 self.spec.source.name
             ));
+        }
+        if let Err(fault) = reported {
+            fault.show(output);
+            let command = format!("campaign report {} -o FILE", self.spec.source.name);
+            output.say(&format!("the ledger is complete; write the report later: `{command}`"));
+            return Ok(Exit::Environment);
         }
         Ok(match end {
             End::Interrupted => {
@@ -205,24 +213,9 @@ impl Campaign {
 }
 
 /// The first signal asks the run to end in good order; the second ends it at once.
-async fn interrupted_twice(stop: &Stop, progress: &Progress) {
-    asked_to_stop().await;
+async fn interrupted_twice(mut signals: Signals, stop: &Stop, progress: &Progress) {
+    signals.next().await;
     progress.line("stopping: finishing what is in flight (again to leave at once)");
     stop.because(End::Interrupted);
-    asked_to_stop().await;
-}
-
-/// Ctrl-C, or where there is such a thing, SIGTERM.
-async fn asked_to_stop() {
-    #[cfg(unix)]
-    {
-        if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            tokio::select! {
-                _ = signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = signal::ctrl_c().await;
+    signals.next().await;
 }

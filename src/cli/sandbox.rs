@@ -17,11 +17,10 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
     let script = args.script.as_deref().map_or_else(|| Ok(Script::default()), read_script)?;
     let mut sandbox = Sandbox::new(script);
     if let Some(path) = &args.journal {
-        let file = own_file().open(path).map_err(|error| Fault::Environment(format!("{}: {error}", path.display())))?;
+        let file = own_file().open(path).map_err(|error| Fault::file(path, error))?;
         sandbox = sandbox.with_journal(Box::new(file));
     }
-    let cannot_listen =
-        |error: std::io::Error| Fault::Environment(format!("cannot listen on {}: {error}", args.listen));
+    let cannot_listen = |error: std::io::Error| Fault::caused(format!("cannot listen on {}", args.listen), error);
     let listener = TcpListener::bind(args.listen).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     // On standard output: a script that starts the sandbox on port 0 reads the address there.
@@ -33,7 +32,7 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
             let _ = tokio::signal::ctrl_c().await;
         })
         .await
-        .map_err(|error| Fault::Environment(format!("the sandbox failed: {error}")))?;
+        .map_err(|error| Fault::caused("the sandbox failed", error))?;
     Ok(Exit::Done)
 }
 
@@ -48,7 +47,7 @@ fn own_file() -> OpenOptions {
 
 fn read_script(path: &Path) -> Result<Script, Fault> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Fault::file(path, error))?;
     Script::parse(&text).map_err(|error| {
         let place = Place::line(name, error.line).at_column(error.column);
         Fault::from(vec![Problem::error("sandbox-script", place, error.what)])
@@ -66,7 +65,7 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn start() -> Result<Self, Fault> {
-        let fail = |error: std::io::Error| Fault::Environment(format!("the sandbox cannot be started: {error}"));
+        let fail = |error: std::io::Error| Fault::caused("the sandbox cannot be started", error);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let base_url = format!("http://{}", listener.local_addr().map_err(fail)?);

@@ -24,7 +24,7 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
 /// nothing is ever sent by it.
 pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), Fault> {
     let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
+    let bytes = fs::read(file).map_err(|error| Fault::file(file, error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count();
         let problem = Problem::error("spec-not-utf8", Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
@@ -102,7 +102,7 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
                     (Box::new(reading.wrap_read(file)), format)
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(name)),
-                Err(error) => return Err(Fault::Environment(format!("{name}: {error}"))),
+                Err(error) => return Err(Fault::caused(name, error)),
             }
         }
     };
@@ -143,7 +143,7 @@ pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge
     for path in &spec.recipients.suppress {
         let path = spec.folder.join(path);
         let name = shown(&path);
-        let file = File::open(&path).map_err(|error| Fault::Environment(format!("{name}: {error}")))?;
+        let file = File::open(&path).map_err(|error| Fault::caused(name.as_str(), error))?;
         suppression.add(&name, file, region.as_deref())?;
     }
     Ok(Judge { list, templates, suppression, region })

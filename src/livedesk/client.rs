@@ -13,6 +13,7 @@ use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
 use crate::ledger::Claim;
 use crate::message::{Contact, Message};
+use crate::problem::with_causes;
 use crate::secret::Secret;
 use crate::state::{ContactId, ConversationId, Failure, InboxId, MessageId};
 
@@ -192,17 +193,10 @@ fn form(fields: &Value, attachments: Vec<Attachment>) -> Result<Form, reqwest::E
     Ok(form)
 }
 
-/// An error with its causes on one line, and without the address: that may hold what was searched for.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        let text = text.split(" for url (").next().unwrap_or(&text).to_owned();
-        if !texts.iter().any(|known| known.contains(&text)) {
-            texts.push(text);
-        }
-        next = error.source();
-    }
-    one_line(&texts.join(": "))
+/// An error with its causes, and without the address: that may hold what was searched for.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = with_causes(error);
+    let Some((before, rest)) = text.split_once(" for url (") else { return one_line(&text) };
+    let after = rest.split_once(')').map_or("", |(_, after)| after);
+    one_line(&format!("{before}{after}"))
 }

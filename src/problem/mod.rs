@@ -4,6 +4,7 @@
 //! repeats a recipient's data: rows of a list are shown by line and column name only. `kinds` counts problems that are
 //! alike, of which a list of millions may have millions; `draw` is what people see of them.
 
+mod causes;
 mod draw;
 mod kinds;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use causes::with_causes;
 pub use draw::Look;
 pub use kinds::{Keep, Kind, Problems, Site};
 

@@ -27,7 +27,7 @@ pub(super) fn command() -> Command {
     command
 }
 
-fn signal(process: u32, name: &str) {
+pub(super) fn signal(process: u32, name: &str) {
     let done = Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(done.success(), "kill {name} {process}");
 }

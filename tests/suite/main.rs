@@ -16,6 +16,7 @@ mod jinja;
 mod killed;
 mod lists;
 mod outages;
+mod outputs;
 mod pacing;
 mod plans;
 mod preview;

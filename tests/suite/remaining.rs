@@ -252,9 +252,9 @@ impl Real {
             let mut all = Vec::new();
             records.each(|record| {
                 all.push((record.key.clone(), record.outcome));
-                Ok(())
+                Ok::<_, LedgerError>(())
             })?;
-            Ok(all)
+            Ok::<_, LedgerError>(all)
         };
         let mut all = self.runtime.block_on(self.ledger().report(Vec::new(), collect)).unwrap();
         all.sort();

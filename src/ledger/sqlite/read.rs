@@ -1,7 +1,6 @@
 //! Looking into the ledger: totals, records for the report, and the operator's word on what is in doubt.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -192,12 +191,12 @@ impl Sqlite {
     ///
     /// # Errors
     /// The ledger cannot be read, or what `write` says.
-    pub async fn report<T: Send + 'static>(
+    pub async fn report<T: Send + 'static, E: From<LedgerError> + Send + 'static>(
         &self,
         only: Vec<State>,
-        write: impl FnOnce(&Records<'_>) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        self.alone(move |connection| write(&Records { connection, only }).map_err(LedgerError::unreadable)).await
+        write: impl FnOnce(&Records<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.alone(move |connection| Ok(write(&Records { connection, only }))).await?
     }
 
     /// The operator's word on deliveries in doubt: `sent` makes them accepted, otherwise they are pending again. No
@@ -246,9 +245,9 @@ impl Records<'_> {
     ///
     /// # Errors
     /// The ledger cannot be read, or what `each` says.
-    pub fn each(&self, mut each: impl FnMut(&Record) -> io::Result<()>) -> io::Result<()> {
-        let mut read = || -> Result<(), LedgerError> {
-            let mut statement = self.connection.prepare(
+    pub fn each<E: From<LedgerError>>(&self, mut each: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
+        let failed = |error: rusqlite::Error| LedgerError::from(error);
+        let mut statement = self.connection.prepare(
                 "SELECT line, key, state, livedesk_status, error_code,
                         nullif(concat_ws('; ', error, (
                             SELECT group_concat(
@@ -261,17 +260,15 @@ impl Records<'_> {
                  UNION ALL
                  SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
                  ORDER BY 1, 13",
-            )?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let record = record(row)?;
-                if self.only.is_empty() || self.only.contains(&record.outcome) {
-                    each(&record).map_err(LedgerError::unreadable)?;
-                }
+            ).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let record = record(row)?;
+            if self.only.is_empty() || self.only.contains(&record.outcome) {
+                each(&record)?;
             }
-            Ok(())
-        };
-        read().map_err(io::Error::other)
+        }
+        Ok(())
     }
 }
 
