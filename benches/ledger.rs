@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campaign::ledger::{Entry, Ledger, Sqlite};
+use campaign::ledger::{Entry, Ledger, Sqlite, Vouched};
 use campaign::recipients::{Columns, Row};
 use campaign::spec::{Source, Spec};
 use campaign::state::{ConversationId, MessageId, Outcome};
@@ -57,14 +57,15 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
     let spec = Spec::parse(&source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];
     let columns = Arc::new(Columns::new(names.map(str::to_owned).to_vec()));
-    let ledger = Sqlite::open(path)?;
+    let ledger = Sqlite::open(path, Vouched::default())?;
     ledger.begin_enrolment(&spec, None).await?;
     let entry = |line: usize| {
         let cells = names.map(|_| json!("a cell of twelve")).into();
         Entry::Delivery { key: line.to_string(), row: Row::new(line as u64, columns.clone(), cells), message: None }
     };
     ledger.enroll((0..MOST * ROUNDS).map(entry).collect()).await?;
-    ledger.finish_enrolment(&spec).await?;
+    ledger.finish_enrolment().await?;
+    ledger.keep_enrolment(Some(&spec)).await?;
     ledger.begin_run().await?;
     Ok(ledger)
 }

@@ -75,7 +75,7 @@ fn compare() -> Result<()> {
         })
         .entrant("enroll into a rehearsal: what `check` does", || {
             per_second(|| {
-                let ledger = Sqlite::rehearsal(None)?;
+                let ledger = Sqlite::scratch()?;
                 let survey = runtime.block_on(enroll(
                     &ledger,
                     &judge,

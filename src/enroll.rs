@@ -12,7 +12,7 @@ use std::thread;
 use futures_util::future::join;
 
 use crate::attachment::Folder;
-use crate::ledger::{Again, Enrolled, Enrolment, Entry, LedgerError, Sqlite};
+use crate::ledger::{Enrolled, Enrolment, Entry, LedgerError, RetryFailed, Sqlite};
 use crate::message::Delivery;
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
@@ -44,7 +44,7 @@ pub struct Manner {
     /// What to do with rows that have problems.
     pub invalid: Invalid,
     /// Which failed deliveries to take up on the way.
-    pub again: Option<Again>,
+    pub again: Option<RetryFailed>,
     /// How many problems of each kind are kept.
     pub keep: Keep,
 }
@@ -85,7 +85,7 @@ pub struct Survey {
     pub enrolment: Option<Enrolment>,
 }
 
-/// Takes a list in.
+/// Takes a list in. Without problems it is kept once [`Sqlite::keep_enrolment`] says so.
 ///
 /// # Errors
 /// The ledger's; what is wrong with rows is in the survey.
@@ -117,7 +117,7 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         survey.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
     }
     if survey.problems.is_empty() {
-        survey.enrolment = Some(ledger.finish_enrolment(spec).await?);
+        survey.enrolment = Some(ledger.finish_enrolment().await?);
     } else {
         ledger.abandon_enrolment().await?;
     }

@@ -1,7 +1,10 @@
 //! A campaign with its list taken in: what `run` begins with, rehearsed or in earnest.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
+
+use url::Url;
 
 use super::changes::{self, Changes};
 use super::check::{known_before, manner, missing, named, survey};
@@ -10,10 +13,11 @@ use super::flags::RunArgs;
 use super::output::{Output, counted};
 use super::plan::Plan;
 use super::ready::Ready;
-use super::summary;
+use super::reports::Targets;
 use super::workspace::{self, List};
+use super::{evidence, summary};
 use crate::enroll::Survey;
-use crate::ledger::{Again, Sqlite, Totals};
+use crate::ledger::{RetryFailed, Sqlite, Totals, is_first_run};
 use crate::outlook::{Outlook, each_pending, outlook};
 use crate::plan::{Judge, Judgement};
 use crate::problem::Problems;
@@ -34,17 +38,20 @@ pub(super) struct Campaign {
     pub(super) outlook: Outlook,
     /// The lines of the plan.
     pub(super) plan: Vec<String>,
+    /// Whether the spec as it is now is the version that the ledger is to know: nobody has to accept a change first.
+    is_this_version: bool,
 }
 
 impl Campaign {
-    /// Opens the ledger and takes the list in. Shows the plan.
-    pub(super) async fn open(args: &RunArgs, ready: Ready, output: &Output) -> Result<Self, Fault> {
+    /// Opens the ledger and takes the list in, which [`Campaign::keep`] keeps. Shows the plan.
+    pub(super) async fn open(args: &RunArgs, ready: Ready, reports: &Targets, output: &Output) -> Result<Self, Fault> {
         let Ready { spec, list, judge } = ready;
         let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-        let known = path.exists() && !args.sandbox;
+        let first_run = args.sandbox || is_first_run(&path, args.vouched())?;
+        may_begin(args, &spec, &path, first_run, reports)?;
         let list = match list {
             Ok(list) => Some(list),
-            Err(name) if !known => return Err(missing(&name)),
+            Err(name) if first_run => return Err(missing(&name)),
             Err(name) => {
                 output.say(&format!("{name}: nothing there; continuing from the ledger"));
                 None
@@ -52,17 +59,10 @@ impl Campaign {
         };
         output.aside(&known_before(&spec, &judge));
         let ledger = match (args.dry_run, args.sandbox) {
-            (true, _) => Sqlite::rehearsal(Some(&path))?,
-            (_, true) => Sqlite::throw_away()?,
-            _ => Sqlite::open(&path)?,
+            (true, _) => Sqlite::scratch_copy(&path, args.vouched())?,
+            (_, true) => Sqlite::temporary()?,
+            _ => Sqlite::open(&path, args.vouched())?,
         };
-        ledger.belongs_to(&spec.name).await?;
-        if ledger.cut_off() > 0 {
-            let what = counted(ledger.cut_off() as u64, "message");
-            output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
-        }
-        let mut changes = changes::since_last(&spec, &ledger).await?;
-        changes.may_go_on(args, &spec.recipients.file, output).await?;
         let mut campaign = Self {
             ledger,
             judge,
@@ -71,17 +71,65 @@ impl Campaign {
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
             outlook: Outlook::default(),
             plan: Vec::new(),
+            is_this_version: false,
             spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
         };
-        let survey = campaign.take_in(list, args, output).await?;
-        campaign.look_ahead(args, output).await?;
-        campaign.show_plan(&survey, &changes, args, output).await?;
-        Ok(campaign)
+        if first_run && !args.sandbox {
+            campaign.plan.push(Plan::of_first_run(&path));
+            let local = Url::parse(&campaign.spec.livedesk.base_url).is_ok_and(|url| url.scheme() == "http");
+            // Against a desk on this machine nothing is at stake: other addresses are never plain `http`.
+            if let Some(warning) = evidence::may_vanish(&path).filter(|_| !local && !args.dry_run) {
+                output.say(&warning);
+            }
+        }
+        match campaign.prepare(list, args, reports, output).await {
+            Ok(()) => Ok(campaign),
+            Err(fault) => {
+                campaign.forget().await;
+                Err(fault)
+            }
+        }
     }
 
-    /// Takes the list in, or judges the ledger's own rows anew where it is gone.
-    async fn take_in(&mut self, list: Option<List>, args: &RunArgs, output: &Output) -> Result<Survey, Fault> {
-        let again = args.retry_failed.then(|| Again { only: self.selection.only.clone().map(Vec::from_iter) });
+    /// Everything up to the plan. Nothing of it is kept yet.
+    async fn prepare(
+        &mut self,
+        list: Option<List>,
+        args: &RunArgs,
+        reports: &Targets,
+        output: &Output,
+    ) -> Result<(), Fault> {
+        self.ledger.belongs_to(&self.spec.name).await?;
+        if self.ledger.interrupted() > 0 {
+            let what = counted(self.ledger.interrupted() as u64, "message");
+            output.say(&format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`"));
+        }
+        let mut changes = changes::since_last(&self.spec, &self.ledger).await?;
+        let (survey, retried) = self.take_in(list, args, output).await?;
+        if !args.sandbox && !args.first_run && !args.accept_older_ledger {
+            evidence::nobody_again(&self.ledger, reports).await?;
+        }
+        let others = self.totals.of(State::Pending).saturating_sub(retried);
+        self.is_this_version = changes.may_go_on(others, args, &self.spec.recipients.file, output).await?;
+        self.look_ahead(args, output).await?;
+        self.show_plan(&survey, &changes, args, output).await
+    }
+
+    /// Keeps the list as it was taken in. From here on the ledger is changed.
+    pub(super) async fn keep(&self) -> Result<(), Fault> {
+        Ok(self.ledger.keep_enrolment(self.is_this_version.then_some(&*self.spec)).await?)
+    }
+
+    /// The ledger is as it was before: a run that was declined leaves no trace.
+    pub(super) async fn forget(self) {
+        // Without a transaction there is nothing to take back, and what stands in the way was said already.
+        let _ = self.ledger.abandon_enrolment().await;
+        self.ledger.discard_if_new();
+    }
+
+    /// Takes the list in, or judges the ledger's own rows anew where it is gone. Gives how many failed ones are sent again.
+    async fn take_in(&mut self, list: Option<List>, args: &RunArgs, output: &Output) -> Result<(Survey, u64), Fault> {
+        let again = args.retry_failed.then(|| RetryFailed { only: self.selection.only.clone().map(Vec::from_iter) });
         let (survey, retried) = match list {
             Some(list) => {
                 let manner = manner(&args.list, again, output);
@@ -98,7 +146,7 @@ impl Campaign {
         if args.retry_failed {
             output.say(&summary::sent_again(retried, &self.totals));
         }
-        Ok(survey)
+        Ok((survey, retried))
     }
 
     /// Looks at those who are pending, where there is something to see: previews of a dry run, the hours of many zones.
@@ -128,6 +176,7 @@ impl Campaign {
         let title = self.spec.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
         output.say(&format!("{}{title}", self.spec.name));
         let mut lines = Plan::of_list(&self.judge, survey);
+        lines.append(&mut self.plan);
         lines.extend(changes.lines(self.totals.of(State::Pending)));
         lines.extend(Plan::of_settled(&self.totals));
         lines.push(plan.to(to));
@@ -140,13 +189,29 @@ impl Campaign {
     }
 }
 
+/// Whether there is the ledger that there should be.
+fn may_begin(args: &RunArgs, spec: &Spec, ledger: &Path, first_run: bool, reports: &Targets) -> Result<(), Fault> {
+    if args.sandbox {
+        return Ok(());
+    }
+    match (first_run, args.first_run) {
+        (true, false) => evidence::no_earlier_run(spec, ledger, args.ledger.is_none(), reports),
+        (false, true) => Err(Fault::environment(format!(
+            "there is a ledger at {}, so this is not the first run; leave `--first-run` out",
+            ledger.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn only(keys: &[String]) -> Option<HashSet<String>> {
     (!keys.is_empty()).then(|| keys.iter().cloned().collect())
 }
 
 /// The list is gone, so the ledger's own rows are judged anew: templates, `where` and suppression lists may have changed
 /// since they were enrolled. Gives how many of the failed are pending again.
-async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<Again>) -> Result<u64, Fault> {
+async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<RetryFailed>) -> Result<u64, Fault> {
+    ledger.begin_without_list().await?;
     let retried = match again {
         Some(again) => ledger.retry_failed(again).await?,
         None => 0,

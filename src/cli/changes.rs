@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::ask;
 use super::exit::Fault;
 use super::flags::RunArgs;
-use super::output::{Output, counted};
+use super::output::{Output, counted, grouped};
 use crate::ledger::{Frozen, Sqlite, Totals};
 use crate::problem::{Place, Problem};
 use crate::spec::{Difference, List, Source, Spec};
@@ -20,8 +20,8 @@ pub(super) struct Changes {
     differences: Vec<Difference>,
     /// Whether anything was sent before.
     begun: bool,
-    /// Who was pending then.
-    pending: u64,
+    /// Who would get the new version without having got one before.
+    others: u64,
 }
 
 /// Compares a spec with the one that the ledger knows.
@@ -37,32 +37,45 @@ pub(super) async fn since_last(spec: &Spec, ledger: &Sqlite) -> Result<Changes, 
     differences.extend(names.into_iter().filter(|name| vars.get(*name) != spec.vars.get(*name)).map(|name| {
         Difference { key: format!("vars.{name}"), was: vars.get(name).cloned(), now: spec.vars.get(name).cloned() }
     }));
-    Ok(Changes { differences, begun: totals.settled() > 0, pending: totals.of(State::Pending) })
+    Ok(Changes { differences, begun: totals.settled() > 0, others: totals.of(State::Pending) })
 }
 
 impl Changes {
     /// Whether some have got one text already and others would get another.
-    fn splits(&self) -> bool {
-        let says =
+    fn of_message(&self) -> bool {
+        let is_message =
             |difference: &Difference| ["message", "to", "vars"].iter().any(|part| difference.key.starts_with(part));
-        self.begun && self.pending > 0 && self.differences.iter().any(says)
+        self.begun && self.differences.iter().any(is_message)
     }
 
-    /// A changed message is never sent to the second half of a list unless somebody wants that.
-    pub(super) async fn may_go_on(&mut self, args: &RunArgs, list: &List, output: &Output) -> Result<(), Fault> {
-        if !self.splits() || args.accept_changes || args.dry_run {
-            return Ok(());
+    /// A changed message is never sent to the second half of a list unless somebody wants that: not to `others` who have
+    /// got none yet, whether they were on the list before or are new on it. (To those who failed it is sent on
+    /// `--retry-failed`, which is what that is for.) Gives whether the new version counts from now on. It does not while
+    /// there is nobody to decide about: who comes later would get it unasked.
+    pub(super) async fn may_go_on(
+        &mut self,
+        others: u64,
+        args: &RunArgs,
+        list: &List,
+        output: &Output,
+    ) -> Result<bool, Fault> {
+        self.others = others;
+        if !self.of_message() || args.accept_changes || args.dry_run {
+            return Ok(true);
+        }
+        if others == 0 {
+            return Ok(false);
         }
         if ask::is_possible(list, output) && !args.yes {
-            for line in self.lines(self.pending) {
+            for line in self.lines(others) {
                 output.say(&line);
             }
             // The plan need not say again what was just read.
             self.differences.clear();
             let yes = ask::yes("Go on with the new version?", output).await;
-            return if yes { Ok(()) } else { Err(Fault::Declined) };
+            return if yes { Ok(true) } else { Err(Fault::Declined) };
         }
-        let what = format!("the message has changed since the last run, and {} are still pending", self.pending);
+        let what = format!("the message has changed since the last run, and {} are still pending", grouped(others));
         let keys: Vec<&str> = self.differences.iter().map(|difference| difference.key.as_str()).collect();
         let problem = Problem::error("message-changed", Place::file(args.list.file.display().to_string()), what)
             .detail(keys.join(", "))
@@ -83,7 +96,11 @@ impl Changes {
             })
             .collect();
         if !lines.is_empty() && pending > 0 {
-            let needs = if self.splits() { "; where nobody is asked that needs `--accept-changes`" } else { "" };
+            let needs = if self.of_message() && self.others > 0 {
+                "; where nobody is asked that needs `--accept-changes`"
+            } else {
+                ""
+            };
             let pending = counted(pending, "message");
             lines.push(format!("           the new version is for {pending} still pending{needs}"));
         }

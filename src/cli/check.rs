@@ -8,7 +8,7 @@ use super::output::{Output, counted, grouped};
 use super::ready::Ready;
 use super::workspace::List;
 use crate::enroll::{Invalid, Manner, Survey, enroll};
-use crate::ledger::{Again, Sqlite};
+use crate::ledger::{RetryFailed, Sqlite};
 use crate::plan::Judge;
 use crate::problem::{Place, Problem, Problems};
 use crate::spec::Spec;
@@ -16,7 +16,7 @@ use crate::spec::Spec;
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Fault> {
     let (spec, list, judge) = Ready::read(&args.list, output).await?.with_list()?;
     output.problems(&known_before(&spec, &judge));
-    let ledger = Sqlite::rehearsal(None)?;
+    let ledger = Sqlite::scratch()?;
     let survey = survey(&ledger, &judge, list, manner(&args.list, None, output), output).await?;
     output.problems(&survey.warnings);
     let left_out: u64 = survey.left_out.values().sum();
@@ -46,7 +46,7 @@ pub(super) fn missing(list: &str) -> Fault {
     Fault::environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
 }
 
-pub(super) const fn manner(args: &ListArgs, again: Option<Again>, output: &Output) -> Manner {
+pub(super) const fn manner(args: &ListArgs, again: Option<RetryFailed>, output: &Output) -> Manner {
     Manner { invalid: if args.skip_invalid { Invalid::Skip } else { Invalid::Stop }, again, keep: output.keep }
 }
 

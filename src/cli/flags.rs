@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::ledger::Vouched;
 use crate::state::State;
 
 /// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
@@ -133,6 +134,12 @@ pub(super) struct RunArgs {
     /// Send a message that has changed since the last run to those who are still pending
     #[arg(long)]
     pub(super) accept_changes: bool,
+    /// Begin anew although a report or another trace says that this campaign was sent before
+    #[arg(long, conflicts_with = "sandbox")]
+    pub(super) first_run: bool,
+    /// Go on with a ledger that may be an older copy: whoever was sent to since it was made may be messaged again
+    #[arg(long, conflicts_with_all = ["sandbox", "first_run"])]
+    pub(super) accept_older_ledger: bool,
     /// Do not ask, neither before the first send nor after the canary
     #[arg(long)]
     pub(super) yes: bool,
@@ -151,6 +158,13 @@ pub(super) struct RunArgs {
     /// End the run (exit 7) instead of waiting for a quota, a window or a time
     #[arg(long)]
     pub(super) no_wait: bool,
+}
+
+impl RunArgs {
+    /// What the operator vouches for.
+    pub(super) const fn vouched(&self) -> Vouched {
+        Vouched { first_run: self.first_run, older: self.accept_older_ledger }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod dry_run;
 mod environment;
+mod evidence;
 mod exit;
 mod flags;
 mod init;

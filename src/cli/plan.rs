@@ -1,5 +1,7 @@
 //! What is about to happen, in words that a person can approve.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -40,8 +42,13 @@ impl Plan<'_> {
             let numbers = counted(rewritten.count, "number");
             lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
         }
-        lines.extend(survey.enrolment.as_ref().filter(|change| change.again).map(since));
+        lines.extend(survey.enrolment.as_ref().filter(|change| change.is_reenrolment).map(since));
         lines
+    }
+
+    /// Where the record of a first run will be. Whoever expects it to continue sees here that it does not.
+    pub(super) fn of_first_run(ledger: &Path) -> String {
+        format!("  ledger   {}: none there yet, so this is the first run", ledger.display())
     }
 
     /// What earlier runs have done.

@@ -53,8 +53,7 @@ impl Ready {
         match (judge, list) {
             (Some(judge), list) if problems.is_empty() => Ok(Self { spec, list, judge }),
             (Some(judge), Ok(list)) => {
-                let mut survey =
-                    enroll(&Sqlite::rehearsal(None)?, &judge, list.rows, manner(args, None, output)).await?;
+                let mut survey = enroll(&Sqlite::scratch()?, &judge, list.rows, manner(args, None, output)).await?;
                 // What rows have to say about the spec is said already.
                 survey.problems.forget_about(&spec.source.name);
                 Err(all(problems, survey.problems, output))

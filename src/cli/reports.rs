@@ -24,7 +24,7 @@ use crate::state::State;
 pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    let ledger = Sqlite::look(&path)?
+    let ledger = Sqlite::open_read_only(&path)?
         .ok_or_else(|| Fault::environment(format!("there is no ledger at {}: nothing was run yet", path.display())))?;
     ledger.belongs_to(&spec.name).await?;
     let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
@@ -121,6 +121,11 @@ impl Targets {
             path.with_extension(format!("sandbox.{ending}"))
         };
         Self(self.0.into_iter().map(|(path, kind)| (beside(path), kind)).collect())
+    }
+
+    /// Where the reports are, and what they are written in.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, Kind)> {
+        self.0.iter().map(|(path, kind)| (path.as_path(), *kind))
     }
 
     /// Makes sure that no report would replace one of these files.

@@ -4,15 +4,16 @@ use super::exit::{Exit, Fault};
 use super::flags::ResolveArgs;
 use super::output::{Output, counted};
 use super::workspace;
-use crate::ledger::Sqlite;
+use crate::ledger::{Sqlite, Vouched, is_first_run};
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    if !path.exists() {
+    let vouched = Vouched::default();
+    if is_first_run(&path, vouched)? {
         return Err(Fault::environment(format!("there is no ledger at {}: nothing was run yet", path.display())));
     }
-    let ledger = Sqlite::open(&path)?;
+    let ledger = Sqlite::open(&path, vouched)?;
     ledger.belongs_to(&spec.name).await?;
     let keys = (!args.all).then(|| args.key.clone());
     let asked = args.key.len();

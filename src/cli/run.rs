@@ -28,12 +28,17 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> 
     let ready = Ready::read(&args.list, output).await?;
     let targets = targets(args, &ready.spec)?;
     preview::spare_inputs(args, &ready.spec)?;
-    let campaign = Campaign::open(args, ready, output).await?;
+    let campaign = Campaign::open(args, ready, &targets, output).await?;
     if args.dry_run {
         dry_run::show(&campaign, args, output).await?;
         return Ok(Exit::Done);
     }
+    if !campaign.is_confirmed(args, output) {
+        campaign.forget().await;
+        return Err(Fault::Declined);
+    }
     targets.prepare()?;
+    campaign.keep().await?;
     let end = campaign.send(args, output).await?;
     campaign.close(&end, &targets, output).await
 }
@@ -49,19 +54,20 @@ fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
 }
 
 impl Campaign {
+    /// Whether somebody who can be asked wants it.
+    fn is_confirmed(&self, args: &RunArgs, output: &Output) -> bool {
+        let asks = !args.yes && !args.sandbox && ask::is_possible(&self.spec.recipients.file, output);
+        let messages = self.to_send();
+        messages == 0 || !asks || ask::for_the_number(messages, output)
+    }
+
     /// Sends, in one go or in two with a canary.
     async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, Fault> {
-        let messages = self.to_send();
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
         let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref())?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
-        let asks = !args.yes && ask::is_possible(&self.spec.recipients.file, output);
-        if messages > 0 && asks && !args.sandbox && !ask::for_the_number(messages, output) {
-            output.say("not confirmed; nothing was sent");
-            return Ok(End::Interrupted);
-        }
         output.never_wait();
         let signals = Signals::listen().map_err(|error| Fault::caused("cannot listen for signals", error))?;
         self.ledger.begin_run().await?;
@@ -82,6 +88,7 @@ impl Campaign {
         });
         let end = tokio::select! {
             end = self.in_stages(&run, &progress, args, output) => end?,
+            lost = self.ledger.lost() => return Err(lost.into()),
             () = interrupted_twice(signals, &stop, &progress) => End::Interrupted,
         };
         progress.end();
@@ -151,7 +158,7 @@ impl Campaign {
 
     /// Reports, sums up, and says how to go on.
     async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, Fault> {
-        self.ledger.settle_what_is_left().await?;
+        self.ledger.settle_interrupted().await?;
         let reported = targets.write(&self.ledger, &self.spec, &[], output).await;
         let totals = self.ledger.totals().await?;
         if output.is_json() {

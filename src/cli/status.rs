@@ -6,7 +6,8 @@ use super::exit::{Exit, Fault};
 use super::flags::StatusArgs;
 use super::output::Output;
 use super::plan::Plan;
-use super::{changes, summary, workspace};
+use super::reports::Targets;
+use super::{changes, evidence, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::outlook::outlook;
 use crate::run::Selection;
@@ -15,7 +16,8 @@ use crate::state::State;
 pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, Fault> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    let Some(ledger) = Sqlite::look(&path)? else {
+    let Some(ledger) = Sqlite::open_read_only(&path)? else {
+        evidence::no_earlier_run(&spec, &path, args.ledger.is_none(), &Targets::of_spec(&spec))?;
         if output.is_json() {
             output.json(&json!({ "campaign": spec.name, "begun": false }));
         } else {

@@ -149,13 +149,16 @@ pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge
     Ok(Judge { list, templates, suppression, region })
 }
 
+/// Where the ledger is of a spec in this folder, unless somebody says otherwise.
+pub(super) fn ledger_in(folder: &Path, spec: &Spec) -> PathBuf {
+    folder.join(".campaign").join(format!("{}.sqlite", spec.name))
+}
+
 /// Where the ledger is.
 pub(super) fn ledger(spec: &Spec, url: Option<&str>) -> Result<PathBuf, Fault> {
-    let Some(url) = url else {
-        return Ok(spec.folder.join(".campaign").join(format!("{}.sqlite", spec.name)));
-    };
+    let Some(url) = url else { return Ok(ledger_in(&spec.folder, spec)) };
     match url.split_once(':') {
-        Some(("sqlite", path)) => Ok(PathBuf::from(path.trim_start_matches("//"))),
+        Some(("sqlite", path)) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
         Some((scheme, _)) if url.contains("://") => {
             let problem = Problem::error(
                 "ledger-kind-unknown",

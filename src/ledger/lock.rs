@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,18 @@ pub struct Holder {
     since: jiff::Timestamp,
 }
 
+impl Holder {
+    /// Somebody who has not said who they are.
+    fn unnamed() -> Self {
+        Self { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.process == 0 {
+            return f.write_str("another process");
+        }
         write!(f, "process {} on {} since {:.0}", self.process, self.host, self.since)
     }
 }
@@ -32,27 +42,29 @@ impl fmt::Display for Holder {
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _beside: File,
+    /// The ledger itself, which has one lock by whatever path it is reached (a single file may be mounted elsewhere).
+    _ledger: Option<File>,
 }
 
 impl Lock {
-    /// Takes the lock beside `ledger`.
+    /// Where the lock of a ledger is.
+    pub fn path_of(ledger: &Path) -> PathBuf {
+        let mut name = ledger.as_os_str().to_owned();
+        name.push("-lock");
+        PathBuf::from(name)
+    }
+
+    /// Takes the lock beside `ledger`, which need not be there yet.
     ///
     /// # Errors
     /// [`LedgerError::Held`] with the holder, or what is wrong with the file.
     pub fn take(ledger: &Path) -> Result<Self, LedgerError> {
-        let path = ledger.with_extension("lock");
-        let fail = |error: std::io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
+        let path = Self::path_of(ledger);
+        let fail = |error: io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
         let mut file = private(&path).map_err(fail)?;
-        let begun = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                // Somebody who only looks whether it is held lets go at once.
-                Err(TryLockError::WouldBlock) if begun.elapsed() < A_LOOK => thread::sleep(A_LOOK / 10),
-                Err(TryLockError::WouldBlock) => return Err(LedgerError::Held(holder(&mut file))),
-                Err(TryLockError::Error(error)) => return Err(fail(error)),
-            }
+        if !acquire(&file).map_err(fail)? {
+            return Err(LedgerError::Held(holder(&mut file)));
         }
         let host = hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned());
         let holder = Holder { process: std::process::id(), host, since: jiff::Timestamp::now() };
@@ -60,13 +72,70 @@ impl Lock {
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         let text = serde_json::to_string(&holder).unwrap_or_default();
         file.write_all(text.as_bytes()).map_err(fail)?;
-        Ok(Self { _file: file })
+        Ok(Self { _beside: file, _ledger: None })
     }
 
-    /// Whether a run holds the lock beside `ledger`.
-    pub fn is_held(ledger: &Path) -> bool {
-        let file = File::open(ledger.with_extension("lock"));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    /// Takes the lock of the ledger itself as well, where the system has one that does not get into SQLite's way. It must be
+    /// taken before SQLite opens the file, and dropped after: closing any descriptor of a file drops SQLite's own locks.
+    ///
+    /// # Errors
+    /// [`LedgerError::Held`], or what is wrong with the file.
+    pub fn with_ledger(self, ledger: &Path) -> Result<Self, LedgerError> {
+        let mut ledger_lock = None;
+        let fail = |error: io::Error| LedgerError::File { path: ledger.to_owned(), why: error.to_string() };
+        if has_own_lock(ledger) {
+            let file = File::open(ledger).map_err(fail)?;
+            if !acquire(&file).map_err(fail)? {
+                return Err(LedgerError::Held(Holder::unnamed()));
+            }
+            ledger_lock = Some(file);
+        }
+        Ok(Self { _ledger: ledger_lock, ..self })
+    }
+
+    /// Whether a run holds the ledger.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn is_held(ledger: &Path) -> Result<bool, LedgerError> {
+        let is_locked = |path: &Path| match File::open(path) {
+            Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(LedgerError::File { path: path.to_owned(), why: error.to_string() }),
+        };
+        Ok(is_locked(&Self::path_of(ledger))? || has_own_lock(ledger) && is_locked(ledger)?)
+    }
+}
+
+/// Whether a ledger can be locked by `flock` without touching the locks that SQLite takes by `fcntl`. They are the same
+/// on network filesystems and on other systems than Linux.
+fn has_own_lock(ledger: &Path) -> bool {
+    // On other word widths the system names filesystems otherwise.
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    {
+        const SMB: i64 = 0xff53_4d42;
+        const SMB2: i64 = 0xfe53_4d42;
+        let kind = rustix::fs::statfs(ledger).map(|about| about.f_type);
+        kind.is_ok_and(|kind| ![rustix::fs::NFS_SUPER_MAGIC, SMB, SMB2].contains(&kind))
+    }
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+    {
+        let _ = ledger;
+        false
+    }
+}
+
+/// Takes the lock of a file; `false` if another process has it.
+fn acquire(file: &File) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            // Somebody who only looks whether it is held lets go at once.
+            Err(TryLockError::WouldBlock) if begun.elapsed() < A_LOOK => thread::sleep(A_LOOK / 10),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
@@ -83,6 +152,5 @@ fn private(path: &Path) -> std::io::Result<File> {
 fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str(&text).ok());
-    let unnamed = || Holder { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() };
-    read.unwrap_or_else(unnamed)
+    read.unwrap_or_else(Holder::unnamed)
 }

@@ -14,7 +14,7 @@ use crate::message::Delivery;
 use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome};
 pub use lock::{Holder, Lock};
-pub use sqlite::{Again, Enrolled, Enrolment, Frozen, Records, Sqlite, Totals};
+pub use sqlite::{Enrolled, Enrolment, Frozen, Records, RetryFailed, Sqlite, Totals, Vouched, is_first_run};
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,15 +38,62 @@ pub enum LedgerError {
         advice: &'static str,
     },
     /// There is a file, and nothing in it.
-    #[error(
-        "the ledger is empty; put a copy of it back. Without it nobody knows who has got it, and all would get it again. If \
-             nothing was ever sent, delete it"
-    )]
+    #[error("the ledger is empty; restore it from a backup: without it everyone would be messaged again")]
     Emptied,
+    /// There is no ledger, but there was one.
+    #[error(
+        "{path}: the ledger is missing, but {why}. Move it back or restore it from a backup, with all files of its folder: \
+         without it everyone would be messaged again", path = path.display()
+    )]
+    Missing {
+        /// Where it was.
+        path: PathBuf,
+        /// What says so.
+        why: String,
+    },
+    /// Parts of the file cannot be read, or contradict each other.
+    #[error(
+        "{}the ledger is damaged ({why}); restore it from a backup, with all files of its folder: without it everyone would \
+         be messaged again", place(path.as_deref())
+    )]
+    Damaged {
+        /// The file, where it is known.
+        path: Option<PathBuf>,
+        /// SQLite's word.
+        why: String,
+    },
     /// The log of a run that was killed cannot be read.
-    #[error("{path}: this log of a run that was killed is damaged, and with it the record of who was sent to; put a copy of \
-             it back, or a copy of the whole folder", path = .0.display())]
-    SpoiltLog(PathBuf),
+    #[error(
+        "{path}: this log of a run that was killed is damaged, and with it the record of who was sent to; restore the ledger \
+         from a backup, with all files of its folder", path = .0.display()
+    )]
+    DamagedLog(PathBuf),
+    /// It cannot be shown that the ledger knows everyone who was sent to.
+    #[error(
+        "{path}: {why}. Whoever it does not know of would be messaged again. Restore the newest copy, with all files of its \
+         folder; if there is none, `campaign run --accept-older-ledger` goes on with this one", path = path.display()
+    )]
+    NotCurrent {
+        /// The ledger.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The files were taken away while they were in use.
+    #[error(
+        "{path} was {what} while it was in use: nothing more is sent. Messages in flight whose outcome could not be \
+         recorded: {unrecorded}{}", rescue(rescued.as_deref()), path = path.display()
+    )]
+    Replaced {
+        /// The file that is not what it was.
+        path: PathBuf,
+        /// What happened to it.
+        what: &'static str,
+        /// Messages that may have left and whose outcome is not recorded.
+        unrecorded: usize,
+        /// Where a copy of what the ledger held was saved.
+        rescued: Option<PathBuf>,
+    },
     /// Written by a newer version of this program.
     #[error("the ledger has format {found}, this program knows up to {known}: use the newer program")]
     Newer {
@@ -76,10 +123,7 @@ impl From<rusqlite::Error> for LedgerError {
             Some(Code::DiskFull | Code::SystemIoFailure) => {
                 "; make room on the disk or mend it and run again: what is recorded stays, and nobody gets it twice"
             }
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
-                "; put a copy of it back and do not delete it: without it nobody knows who has got it, and all would get it \
-                 again"
-            }
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => return Self::damaged(&error.to_string()),
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
                 "; it and its folder must be writable for whoever runs the campaign"
             }
@@ -94,7 +138,18 @@ fn place(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
+fn rescue(copy: Option<&Path>) -> String {
+    copy.map_or_else(String::new, |copy| {
+        format!(". What the ledger held was saved as {0}; if it is gone, go on with `--ledger {0}`", copy.display())
+    })
+}
+
 impl LedgerError {
+    /// Parts of the file cannot be read, or contradict each other.
+    fn damaged(why: &str) -> Self {
+        Self::Damaged { path: None, why: why.to_owned() }
+    }
+
     /// Something in the file that cannot be understood.
     #[expect(clippy::needless_pass_by_value, reason = "errors are handed over whole by `map_err`")]
     fn unreadable(why: impl ToString) -> Self {
@@ -105,6 +160,7 @@ impl LedgerError {
     fn at(self, file: &Path) -> Self {
         match self {
             Self::Database { path: None, why, advice } => Self::Database { path: Some(file.to_owned()), why, advice },
+            Self::Damaged { path: None, why } => Self::Damaged { path: Some(file.to_owned()), why },
             Self::Emptied | Self::Newer { .. } => Self::File { path: file.to_owned(), why: self.to_string() },
             other => other,
         }
@@ -152,9 +208,9 @@ pub struct Lease {
     pub contact_id: Option<ContactId>,
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
-    made_for: Option<String>,
+    address_hash: Option<String>,
     /// The fingerprint of the message.
-    says: Option<String>,
+    message_hash: Option<String>,
     /// The message that LiveDesk has of it, and that failed at once: it can be asked to send that one again.
     pub failed_message: Option<MessageId>,
 }
@@ -162,18 +218,18 @@ pub struct Lease {
 impl Lease {
     /// From now on for this address and with this message. Ids that an earlier attempt has made for another one (the row
     /// or the spec has been corrected since) are forgotten: they would lead to the wrong person, or send the old text.
-    pub fn becomes(&mut self, delivery: &Delivery) {
+    pub fn retarget(&mut self, delivery: &Delivery) {
         let (address, message) = (delivery.address.fingerprint(), delivery.message.fingerprint());
-        let same_address = self.made_for.as_ref() == Some(&address);
+        let same_address = self.address_hash.as_ref() == Some(&address);
         if !same_address {
             self.contact_id = None;
             self.conversation_id = None;
         }
-        if !same_address || self.says.as_ref() != Some(&message) {
+        if !same_address || self.message_hash.as_ref() != Some(&message) {
             self.failed_message = None;
         }
-        self.made_for = Some(address);
-        self.says = Some(message);
+        self.address_hash = Some(address);
+        self.message_hash = Some(message);
     }
 
     /// Where it stands, for asking what comes behind it.

@@ -5,6 +5,7 @@
 mod csv;
 mod html;
 mod jsonl;
+mod read_back;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::schema;
 use crate::state::State;
 pub use html::{hash, number, visible};
+pub use read_back::each_messaged;
 
 /// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

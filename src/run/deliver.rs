@@ -55,7 +55,7 @@ impl<L: Ledger> Run<'_, L> {
                 return self.refuse(lease, Failure::new("not-renderable", what)).await;
             }
         };
-        lease.becomes(&delivery);
+        lease.retarget(&delivery);
         let mut tries = Tries::new(self.spec.send.retry);
         loop {
             lease.attempts += 1;

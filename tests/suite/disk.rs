@@ -187,7 +187,7 @@ fn rubbish_beside_a_ledger_is_not_passed_over_in_silence() {
     let (project, _) = begun(&desk);
     let log = project.path(".campaign/c.sqlite-wal");
     fs::write(&log, vec![0xA5; 10 * PAGE]).unwrap();
-    project.run(&[]).exits(1).says("c.sqlite-wal").says("put a copy of it back");
+    project.run(&[]).exits(1).says("c.sqlite-wal").says("restore the ledger from a backup");
     fs::remove_file(log).unwrap();
     goes_on_to_the_end(&desk, &project);
 }
@@ -255,6 +255,6 @@ fn all_that_a_run_leaves_beside_its_ledger_is_for_its_owner_only() {
         let file = file.unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", file.path().display());
     }
-    assert!(project.path(".campaign/c.lock").exists());
+    assert!(project.path(".campaign/c.sqlite-lock").exists());
     run.kill();
 }

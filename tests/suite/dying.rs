@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use campaign::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position, Sqlite};
+use campaign::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
 use campaign::pace::Pace;
@@ -107,7 +107,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let word = || Secret::new("word".to_owned());
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, Credentials { key: word(), secret: word() }, timeouts).unwrap();
-    let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite")).unwrap();
+    let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite"), Vouched::default()).unwrap();
     sqlite.begin_run().await.unwrap();
     let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, Vec::new(), None);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use campaign::ledger::{Claim, Entry, Found, Lease, Ledger, LedgerError, Sqlite};
+use campaign::ledger::{Claim, Entry, Found, Lease, Ledger, LedgerError, Sqlite, Vouched};
 use campaign::recipients::{Columns, Row};
 use campaign::spec::{Source, Spec};
 use campaign::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome, State};
@@ -162,7 +162,7 @@ impl Real {
     fn reopen(&mut self) {
         self.dead = std::mem::take(&mut self.in_flight);
         self.ledger = None;
-        self.ledger = Some(Sqlite::open(&self.folder.path().join("c.sqlite")).unwrap());
+        self.ledger = Some(Sqlite::open(&self.folder.path().join("c.sqlite"), Vouched::default()).unwrap());
     }
 
     fn read(&self, list: &[Listed], keep: bool) {
@@ -187,7 +187,8 @@ impl Real {
             ledger.begin_enrolment(&self.spec, None).await.unwrap();
             ledger.enroll(entries).await.unwrap();
             if keep {
-                ledger.finish_enrolment(&self.spec).await.unwrap();
+                ledger.finish_enrolment().await.unwrap();
+                ledger.keep_enrolment(Some(&self.spec)).await.unwrap();
                 ledger.begin_run().await.unwrap();
             } else {
                 ledger.abandon_enrolment().await.unwrap();

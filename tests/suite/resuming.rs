@@ -288,7 +288,7 @@ fn looking_on_disturbs_no_run() {
 fn a_ledger_that_is_none_is_left_alone() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(5).file(".campaign/c.sqlite", "not a database, but somebody's work");
-    project.run(&[]).exits(1).says("the ledger cannot be used");
+    project.run(&[]).exits(1).says("the ledger is damaged");
     assert_eq!(fs::read_to_string(project.path(".campaign/c.sqlite")).unwrap(), "not a database, but somebody's work");
     assert_eq!(desk.journal().len(), 0);
 }

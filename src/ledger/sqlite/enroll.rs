@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::Sqlite;
-use super::again::{self, Again};
+use super::retry_failed::{self, RetryFailed};
 use super::send::{stored, unstored};
 use crate::ledger::{Entry, Lease, LedgerError};
 use crate::recipients::{Columns, Row};
@@ -35,7 +35,7 @@ pub struct Enrolment {
     /// Failed ones that are pending again.
     pub retried: u64,
     /// Whether the list had been read before.
-    pub again: bool,
+    pub is_reenrolment: bool,
     /// Where the changes are, if so.
     pub first: Firsts,
 }
@@ -81,12 +81,12 @@ const IS_GONE: &str =
     "state = 'pending' AND enrolment < ?1 AND attempts = 0 AND id NOT IN (SELECT delivery FROM history)";
 
 impl Sqlite {
-    /// Begins to read the list. Nothing is kept until [`Sqlite::finish_enrolment`]. Failed deliveries that `again` is for
+    /// Begins to read the list. Nothing is kept until [`Sqlite::keep_enrolment`]. Failed deliveries that `again` is for
     /// are taken up on the way.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn begin_enrolment(&self, spec: &Spec, again: Option<Again>) -> Result<(), LedgerError> {
+    pub async fn begin_enrolment(&self, spec: &Spec, again: Option<RetryFailed>) -> Result<(), LedgerError> {
         let name = spec.name.clone();
         self.alone(move |connection| {
             trust(connection, true)?;
@@ -95,7 +95,7 @@ impl Sqlite {
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
             connection.execute("UPDATE campaign SET enrolment = enrolment + 1", [])?;
             connection.execute("DELETE FROM left_out", [])?;
-            again.map_or(Ok(()), |again| again::mark(connection, &again))
+            again.map_or(Ok(()), |again| retry_failed::mark(connection, &again))
         })
         .await
     }
@@ -133,7 +133,7 @@ impl Sqlite {
     /// The ledger cannot be written.
     pub async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
-            let transaction = connection.transaction()?;
+            let transaction = connection.savepoint()?;
             for (lease, reason) in people {
                 transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [lease.id])?;
                 leave_out(&transaction, lease.row.line, &lease.key, &reason)?;
@@ -143,31 +143,53 @@ impl Sqlite {
         .await
     }
 
-    /// Keeps what was read.
+    /// Begins to change deliveries without reading a list. Nothing is kept until [`Sqlite::keep_enrolment`].
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn finish_enrolment(&self, spec: &Spec) -> Result<Enrolment, LedgerError> {
-        let text = spec.source.text.clone();
-        let vars = serde_json::to_string(&spec.vars).unwrap_or_default();
+    pub async fn begin_without_list(&self) -> Result<(), LedgerError> {
+        self.alone(|connection| Ok(connection.execute_batch("BEGIN IMMEDIATE")?)).await
+    }
+
+    /// At the end of the list: gives what keeping it would change.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn finish_enrolment(&self) -> Result<Enrolment, LedgerError> {
         self.alone(move |connection| {
             let now = enrolment(connection)?;
             let read = Read::count(connection, now)?;
             let first = if now > 1 { Firsts::of(connection, now, &read)? } else { Firsts::default() };
             let gone = if read.earlier > 0 { forget(connection, now)? } else { 0 };
-            let retried = if read.again > 0 { again::take_up(connection, now)? } else { 0 };
-            connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
-            connection.execute_batch("COMMIT")?;
-            trust(connection, false)?;
+            let retried = if read.again > 0 { retry_failed::take_up(connection, now)? } else { 0 };
             Ok(Enrolment {
                 new: unstored(read.new),
                 known: unstored(read.known),
                 changed: unstored(read.changed),
                 gone: gone as u64,
                 retried: retried as u64,
-                again: now > 1,
+                is_reenrolment: now > 1,
                 first,
             })
+        })
+        .await
+    }
+
+    /// Keeps what was read, and with `spec` that this is the version that is sent.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn keep_enrolment(&self, spec: Option<&Spec>) -> Result<(), LedgerError> {
+        let frozen = spec.map(|spec| (spec.source.text.clone(), serde_json::to_string(&spec.vars).unwrap_or_default()));
+        self.alone(move |connection| {
+            if let Some((text, vars)) = frozen {
+                connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
+            }
+            connection.execute_batch("COMMIT")?;
+            // From the log into the file: a log that is damaged later must not take the list with it. A reader in the way
+            // is no harm.
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            trust(connection, false)
         })
         .await
     }

@@ -1,58 +1,207 @@
-//! The ledger as files: made whole or not at all, for its owner only, and refused when the system gives back less than
-//! was written. An empty ledger is as bad as none: everybody would get it again.
+//! The ledger as files: where it really is, made whole or not at all, for its owner only, and refused when the system gives
+//! back less than was written. An empty ledger is as bad as none: everyone would be messaged again.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempPath;
 
-use super::prepare;
+use super::counter::{self, Count, Counter, Found};
+use super::format::{self, Identity, prepare};
+use super::{Vouched, connect};
 use crate::ledger::LedgerError;
 
 /// Bytes of the header of a write-ahead log (sqlite.org/fileformat2.html, section 4.1).
 const LOG_HEADER: usize = 32;
 
-/// Makes an empty ledger where there is none. It appears under its name only when it is whole, so a file without tables is
-/// never one that was begun and not finished.
-pub(super) fn make(path: &Path) -> Result<(), LedgerError> {
-    let fail = |error: io::Error| LedgerError::File { path: path.to_owned(), why: error.to_string() };
-    let unfinished = with_ending(path, ".new");
-    for left in [unfinished.clone(), with_ending(&unfinished, "-wal"), with_ending(&unfinished, "-shm")] {
-        match fs::remove_file(left) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
-            _ => {}
+/// Where a ledger is, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    /// Without links, so that one ledger has one path.
+    pub(super) path: PathBuf,
+    /// Whether there is a ledger. `false` only when that is certain.
+    pub(super) exists: bool,
+}
+
+impl Location {
+    /// Looks where `path` leads to. Only "not found" is missing: every other error is one.
+    pub(super) fn find(path: &Path) -> Result<Self, LedgerError> {
+        let fail = io_error(path);
+        match fs::symlink_metadata(path) {
+            Ok(about) => {
+                let real = follow(path, &about)?;
+                let about = fs::metadata(&real).map_err(fail)?;
+                if !about.is_file() {
+                    return Err(LedgerError::File { path: real, why: "this is no file".to_owned() });
+                }
+                only_one_name(&real, &about)?;
+                Ok(Self { path: real, exists: true })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let name = path.file_name().ok_or_else(|| LedgerError::File {
+                    path: path.to_owned(),
+                    why: "this is no name of a file".to_owned(),
+                })?;
+                Ok(Self { path: real_folder(folder_of(path))?.join(name), exists: false })
+            }
+            Err(error) => Err(fail(error)),
         }
     }
-    private(&unfinished).map_err(fail)?;
-    let made = Connection::open(&unfinished)?;
-    prepare(made)?.close().map_err(|(_, error)| LedgerError::from(error))?;
-    fs::rename(&unfinished, path).map_err(fail)?;
-    // The name is not on disk before its folder is.
+
+    /// Whether this is certainly a first run: neither a ledger nor anything that one has left.
+    pub(super) fn is_first(&self, vouched: Vouched) -> Result<bool, LedgerError> {
+        if self.exists {
+            return Ok(false);
+        }
+        let missing = |why: String| LedgerError::Missing { path: self.path.clone(), why };
+        let log = with_suffix(&self.path, "-wal");
+        match fs::symlink_metadata(&log) {
+            Ok(about) if about.len() > 0 => return Err(missing(format!("its log {} is still there", log.display()))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&log)(error)),
+            _ => {}
+        }
+        let counter = counter::path_of(&self.path);
+        match counter::read(&self.path)? {
+            Found::Count(Count { claims: 1.., .. }) | Found::Damaged if vouched.first_run => Ok(true),
+            Found::Count(Count { claims, .. }) if claims > 0 => {
+                Err(missing(format!("{} says that it recorded {claims} send attempts", counter.display())))
+            }
+            Found::Damaged => Err(missing(format!("{} is still there, and damaged", counter.display()))),
+            _ => Ok(true),
+        }
+    }
+}
+
+/// Where a path that exists leads to.
+fn follow(path: &Path, about: &fs::Metadata) -> Result<PathBuf, LedgerError> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && about.is_symlink() => {
+            let target = fs::read_link(path).unwrap_or_default();
+            let why = format!("a link to {}, which is not there: is a disk not mounted?", target.display());
+            Err(LedgerError::File { path: path.to_owned(), why })
+        }
+        real => real.map_err(io_error(path)),
+    }
+}
+
+/// The real path of a folder that may still have to be made.
+fn real_folder(folder: &Path) -> Result<PathBuf, LedgerError> {
+    match fs::symlink_metadata(folder) {
+        Ok(about) => follow(folder, &about),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match (folder.parent(), folder.file_name()) {
+            (Some(_), Some(name)) => Ok(real_folder(folder_of(folder))?.join(name)),
+            _ => Err(io_error(folder)(error)),
+        },
+        Err(error) => Err(io_error(folder)(error)),
+    }
+}
+
+/// Two names are two locks and two logs for one ledger.
+fn only_one_name(path: &Path, about: &fs::Metadata) -> Result<(), LedgerError> {
     #[cfg(unix)]
-    if let Some(folder) = path.parent() {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
+    if std::os::unix::fs::MetadataExt::nlink(about) > 1 {
+        let why = "this ledger has several names (hard links), and its log and lock belong to one of them; keep the one that \
+                   it was used by and remove the others";
+        return Err(LedgerError::File { path: path.to_owned(), why: why.to_owned() });
+    }
+    let _ = (path, about);
+    Ok(())
+}
+
+/// Makes an empty ledger where there is none. It appears under its name only when it is whole, and never in the place of
+/// another file; what was not finished is thrown away.
+pub(super) fn make(path: &Path) -> Result<(), LedgerError> {
+    let fail = io_error(path);
+    // Nothing was claimed with it, or somebody vouches for that.
+    remove(&counter::path_of(path))?;
+    let unfinished = unfinished(path);
+    let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
+    private(&unfinished).map_err(&fail)?;
+    let connection = prepare(connect(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+    let id = format::identity(&connection)?.id;
+    connection.close().map_err(|(_, error)| LedgerError::from(error))?;
+    // The counter first: a ledger without one is never new.
+    Counter::create(path, &Count { ledger: id, claims: 0 })?;
+    leftover.persist_noclobber(path).map_err(|error| fail(error.error))?;
+    sync_folder(path).map_err(fail)
+}
+
+/// Removes what a run left that died while it made its ledger.
+pub(super) fn remove_unfinished(path: &Path) -> Result<(), LedgerError> {
+    let unfinished = unfinished(path);
+    for left in [with_suffix(&unfinished, "-wal"), with_suffix(&unfinished, "-shm"), unfinished] {
+        remove(&left)?;
     }
     Ok(())
 }
 
-/// Makes sure that SQLite will read the log that a killed run has left: one with a spoilt header it would pass over in
+fn unfinished(path: &Path) -> PathBuf {
+    with_suffix(path, ".new")
+}
+
+fn remove(path: &Path) -> Result<(), LedgerError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a ledger that was made by this process and never used.
+pub(super) fn discard(path: &Path) {
+    for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm"), counter::path_of(path)] {
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// Saves what an open ledger holds whose files were taken away: beside it, with a counter, so that a run can go on with it.
+pub(super) fn rescue(ledger: &Connection, path: &Path) -> Result<PathBuf, LedgerError> {
+    let copy = with_suffix(path, ".rescued");
+    let fail = io_error(&copy);
+    let unfinished = unfinished(&copy);
+    let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
+    private(&unfinished).map_err(&fail)?;
+    let mut target = connect(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    rusqlite::backup::Backup::new(ledger, &mut target)?.run_to_completion(10_000, Duration::ZERO, None)?;
+    let Identity { id, claims } = format::identity(&target)?;
+    target.close().map_err(|(_, error)| LedgerError::from(error))?;
+    Counter::create(&copy, &Count { ledger: id, claims })?;
+    leftover.persist_noclobber(&copy).map_err(|error| fail(error.error))?;
+    sync_folder(&copy).map_err(fail)?;
+    Ok(copy)
+}
+
+/// Gives a finished file its name, unless another file has it.
+pub(super) fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    TempPath::try_from_path(unfinished)?.persist_noclobber(path).map_err(|error| error.error)
+}
+
+/// Makes sure that a new name is on disk, which it is not before its folder is.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder_of(path)).and_then(|folder| folder.sync_all()) } else { Ok(()) }
+}
+
+/// Makes sure that SQLite will read the log that a killed run has left: one whose header is damaged it would pass over in
 /// silence, and with it the record of who was sent to.
 pub(super) fn check_log(path: &Path) -> Result<(), LedgerError> {
-    let log = with_ending(path, "-wal");
-    let fail = |error: io::Error| LedgerError::File { path: log.clone(), why: error.to_string() };
-    let mut file = match File::open(&log) {
-        Ok(file) => file,
+    let log = with_suffix(path, "-wal");
+    let fail = io_error(&log);
+    match fs::symlink_metadata(&log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(fail(error)),
-    };
-    let mut header = [0; LOG_HEADER];
-    let has_frames = file.metadata().map_err(fail)?.len() > LOG_HEADER as u64;
-    if has_frames {
-        file.read_exact(&mut header).map_err(fail)?;
+        Ok(about) if !about.is_file() => return Err(LedgerError::DamagedLog(log)),
+        Ok(_) => {}
     }
-    if has_frames && !is_valid(&header) { Err(LedgerError::SpoiltLog(log)) } else { Ok(()) }
+    let mut file = File::open(&log).map_err(&fail)?;
+    let mut header = [0; LOG_HEADER];
+    let has_frames = file.metadata().map_err(&fail)?.len() > LOG_HEADER as u64;
+    if has_frames {
+        file.read_exact(&mut header).map_err(&fail)?;
+    }
+    if has_frames && !is_valid(&header) { Err(LedgerError::DamagedLog(log)) } else { Ok(()) }
 }
 
 /// Whether a header carries its own checksum.
@@ -72,25 +221,36 @@ fn is_valid(header: &[u8; LOG_HEADER]) -> bool {
 }
 
 /// Makes a folder that only its owner can look into. One that exists is left as it is.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+pub(super) fn private_folder(path: &Path) -> Result<(), LedgerError> {
+    let folder = folder_of(path);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(folder).map_err(io_error(folder))
 }
 
 /// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
 fn private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
+    let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
     PathBuf::from(name)
+}
+
+/// The system's word about a file.
+pub(super) fn io_error(path: &Path) -> impl Fn(io::Error) -> LedgerError + use<> {
+    let path = path.to_owned();
+    move |error| LedgerError::File { path: path.clone(), why: error.to_string() }
 }

@@ -3,42 +3,43 @@
 //! `synchronous = FULL` with a write-ahead log: a commit survives a power cut. While one group is being flushed the
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 
-mod again;
+mod counter;
 mod enroll;
 mod file;
+mod format;
 mod read;
+mod retry_failed;
 mod send;
+mod watch;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::mpsc;
 use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch as channel};
 
 use super::{LedgerError, Lock};
-pub use again::Again;
+use counter::{Count, Counter, Found};
 pub use enroll::{Enrolled, Enrolment};
+use file::Location;
+use format::{FORMAT, Identity, WITH_IDENTITY, check_format, delivery_view, prepare, prepare_with, settle_interrupted};
 pub use read::{Frozen, Records, Totals};
+pub use retry_failed::RetryFailed;
+use watch::Watch;
+use writer::{Job, Safeguard, Writer};
 
-/// The format that this program writes. Older ones are migrated, newer ones refused.
-const FORMAT: i64 = 2;
-
-/// Changes in one commit at most: more would make the first of them wait for no gain.
-const LARGEST_GROUP: usize = 512;
-
-/// A change inside a group: does its work, or without a connection does nothing, and hands back whom to tell once the
-/// group is on disk.
-type Change = Box<dyn FnOnce(Option<&Connection>) -> Told + Send>;
-type Told = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
-
-enum Job {
-    /// Committed together with its neighbours.
-    Grouped(Change),
-    /// Has the connection for itself.
-    Alone(Box<dyn FnOnce(&mut Connection) + Send>),
+/// What an operator vouches for where the files cannot tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vouched {
+    /// Nothing was sent before, whatever an earlier ledger has left.
+    pub first_run: bool,
+    /// This ledger counts, although it may be an older copy.
+    pub older: bool,
 }
 
 /// A ledger in an SQLite file.
@@ -48,145 +49,197 @@ pub struct Sqlite {
     thread: Option<thread::JoinHandle<()>>,
     /// This run's number, once it has begun.
     run: AtomicI64,
+    /// Messages that may have left and whose outcome is not recorded.
+    in_flight: Arc<AtomicUsize>,
+    /// Why nothing can be recorded any more.
+    lost: channel::Receiver<Option<LedgerError>>,
     kept: Kept,
 }
 
 /// What must outlive the file's use: dropped after the writing thread has ended.
 #[derive(Debug, Default)]
 struct Kept {
-    _lock: Option<Lock>,
-    /// The folder of a throw-away ledger, which goes with it.
+    lock: Option<Lock>,
+    /// The folder of a temporary ledger, which goes with it.
     _folder: Option<TempDir>,
-    cut_off: usize,
+    /// Whether this process has made the file.
+    is_new: bool,
+    interrupted: usize,
     /// The file, where there is one: every error names it.
     path: Option<PathBuf>,
 }
 
+/// Whether there is certainly no ledger at `path`, nor anything that one has left there.
+///
+/// # Errors
+/// It cannot be told, or there was a ledger.
+pub fn is_first_run(path: &Path, vouched: Vouched) -> Result<bool, LedgerError> {
+    Location::find(path)?.is_first(vouched)
+}
+
+/// Where the lock of a ledger is.
+fn lock_of(ledger: &Path) -> PathBuf {
+    Lock::path_of(ledger)
+}
+
+/// A connection to a file. A path is a path: SQLite would take one that begins with `file:` for an address.
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
+    Ok(Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+}
+
 impl Sqlite {
-    /// Opens the ledger for a run, making it where there is none, and takes its lock.
+    /// Opens the ledger for a run, making it where there is certainly none, and takes its lock.
     ///
     /// # Errors
-    /// The lock is held, or the file cannot be used.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        Self::open_in(path, None)
+    /// The lock is held, the file cannot be used, or it cannot be shown that it knows everyone who was sent to.
+    pub fn open(path: &Path, vouched: Vouched) -> Result<Self, LedgerError> {
+        Self::open_in(path, None, vouched)
     }
 
-    fn open_in(path: &Path, folder: Option<TempDir>) -> Result<Self, LedgerError> {
-        let fail = |error: std::io::Error| LedgerError::File { path: path.to_owned(), why: error.to_string() };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            file::private_folder(folder).map_err(fail)?;
-        }
-        let lock = Lock::take(path)?;
+    fn open_in(path: &Path, folder: Option<TempDir>, vouched: Vouched) -> Result<Self, LedgerError> {
+        let path = Location::find(path)?.path;
+        file::private_folder(&path)?;
+        let lock = Lock::take(&path)?;
         let open = || -> Result<_, LedgerError> {
-            if !path.exists() {
-                file::make(path)?;
+            file::remove_unfinished(&path)?;
+            // Again, now that nobody else can make it.
+            let is_new = Location::find(&path)?.is_first(vouched)?;
+            if is_new {
+                file::make(&path)?;
             }
-            file::check_log(path)?;
-            let connection = existing(Connection::open(path)?)?;
-            let connection = prepare(connection)?;
-            let cut_off = settle_cut_off(&connection)?;
-            Ok((connection, cut_off))
+            let lock = lock.with_ledger(&path)?;
+            file::check_log(&path)?;
+            let connection = existing(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+            let (connection, counter) = with_counter(connection, &path, vouched)?;
+            let interrupted = settle_interrupted(&connection)?;
+            let safeguard = Safeguard { counter, watch: Watch::over(&path)?, path: path.clone() };
+            Ok((connection, safeguard, Kept { lock: Some(lock), _folder: None, is_new, interrupted, path: None }))
         };
-        let (connection, cut_off) = open().map_err(|error| error.at(path))?;
-        Self::start(connection, Kept { _lock: Some(lock), _folder: folder, cut_off, path: Some(path.to_owned()) })
+        let (connection, safeguard, kept) = open().map_err(|error| error.at(&path))?;
+        Self::start(connection, Some(safeguard), Kept { _folder: folder, path: Some(path), ..kept })
     }
 
     /// How many deliveries were in flight when an earlier run died: they are `unknown` since this one opened the ledger.
-    pub const fn cut_off(&self) -> usize {
-        self.kept.cut_off
+    pub const fn interrupted(&self) -> usize {
+        self.kept.interrupted
     }
 
     /// After a run that was left at once: what it had in flight is `unknown`. Gives how many those are.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn settle_what_is_left(&self) -> Result<usize, LedgerError> {
-        self.alone(|connection| settle_cut_off(connection)).await
+    pub async fn settle_interrupted(&self) -> Result<usize, LedgerError> {
+        self.alone(|connection| settle_interrupted(connection)).await
     }
 
-    /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there is none.
+    /// Ends, with the reason, when nothing can be recorded any more because the files were taken away.
+    pub async fn lost(&self) -> LedgerError {
+        let mut lost = self.lost.clone();
+        match lost.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or(LedgerError::Closed),
+            Err(_) => LedgerError::Closed,
+        }
+    }
+
+    /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is none.
     ///
     /// # Errors
-    /// The file cannot be used.
-    pub fn look(path: &Path) -> Result<Option<Self>, LedgerError> {
-        if !path.exists() {
+    /// The file cannot be used, or it cannot be shown that it knows everyone who was sent to.
+    pub fn open_read_only(path: &Path) -> Result<Option<Self>, LedgerError> {
+        let location = Location::find(path)?;
+        if location.is_first(Vouched::default())? {
             return Ok(None);
         }
-        // Not read-only, although nothing is written: a reader that may not write cannot tidy up behind itself.
+        let path = location.path;
         let open = || -> Result<_, LedgerError> {
-            let connection = Self::open_to_look(path)?;
-            seen(&connection, Lock::is_held(path))?;
+            let held = Lock::is_held(&path)?;
+            let connection = reader(&path, held, Vouched::default())?;
+            delivery_view(&connection, held)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
             Ok(connection)
         };
-        let connection = open().map_err(|error| error.at(path))?;
-        Self::start(connection, Kept { path: Some(path.to_owned()), ..Kept::default() }).map(Some)
+        let connection = open().map_err(|error| error.at(&path))?;
+        Self::start(connection, None, Kept { path: Some(path), ..Kept::default() }).map(Some)
     }
 
-    /// A connection to an existing ledger of this format, or of an older one brought up in memory.
-    fn open_to_look(path: &Path) -> Result<Connection, LedgerError> {
-        // A run that is under way is writing it.
-        if !Lock::is_held(path) {
-            file::check_log(path)?;
-        }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-        let connection = existing(connection)?;
-        if check_format(&connection)? == FORMAT {
-            return Ok(connection);
-        }
-        prepare(copy(&connection)?)
-    }
-
-    /// A ledger in memory (and in SQLite's own nameless temporary file when it grows), for rehearsals: it begins as a
-    /// copy of `existing`, so that a rehearsal says what a run would do.
+    /// An empty ledger in memory (and in SQLite's own nameless temporary file when it grows).
     ///
     /// # Errors
-    /// The existing ledger cannot be read.
-    pub fn rehearsal(existing: Option<&Path>) -> Result<Self, LedgerError> {
-        let connection = match existing.filter(|path| path.exists()) {
-            Some(path) => Self::open_to_look(path).and_then(|source| copy(&source)).map_err(|error| error.at(path))?,
-            None => Connection::open("")?,
-        };
-        Self::start(prepare(connection)?, Kept::default())
+    /// The system has no room for it.
+    pub fn scratch() -> Result<Self, LedgerError> {
+        Self::start(prepare(Connection::open("")?)?, None, Kept::default())
+    }
+
+    /// The same as a copy of the ledger at `path`, if there is one, so that a dry run says what a run would do.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_read_only`].
+    pub fn scratch_copy(path: &Path, vouched: Vouched) -> Result<Self, LedgerError> {
+        let location = Location::find(path)?;
+        if location.is_first(vouched)? {
+            return Self::scratch();
+        }
+        let path = location.path;
+        let open = || copy(&reader(&path, Lock::is_held(&path)?, vouched)?).and_then(prepare);
+        Self::start(open().map_err(|error| error.at(&path))?, None, Kept::default())
     }
 
     /// A ledger in a temporary folder that goes with it.
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub fn throw_away() -> Result<Self, LedgerError> {
+    pub fn temporary() -> Result<Self, LedgerError> {
         let fail = |error: std::io::Error| LedgerError::File {
             path: PathBuf::from("a temporary folder"),
             why: error.to_string(),
         };
         let folder = tempfile::tempdir().map_err(fail)?;
-        Self::open_in(&folder.path().join("sandbox.sqlite"), Some(folder))
+        Self::open_in(&folder.path().join("sandbox.sqlite"), Some(folder), Vouched::default())
     }
 
-    fn start(mut connection: Connection, kept: Kept) -> Result<Self, LedgerError> {
+    /// Closes a ledger that this process has made and not used, and removes it. Others are only closed.
+    pub fn discard_if_new(mut self) {
+        let made = self.kept.path.take().filter(|_| self.kept.is_new);
+        let lock = self.kept.lock.take();
+        drop(self);
+        if let Some(path) = made {
+            file::discard(&path);
+            let _ = std::fs::remove_file(lock_of(&path));
+            if let Some(folder) = path.parent() {
+                // Only if nothing else is in it.
+                let _ = std::fs::remove_dir(folder);
+            }
+        }
+        drop(lock);
+    }
+
+    fn start(connection: Connection, safeguard: Option<Safeguard>, kept: Kept) -> Result<Self, LedgerError> {
         let (jobs, queue) = mpsc::channel();
+        let (tell, lost) = channel::channel(None);
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let writer = Writer { connection, safeguard, in_flight: Arc::clone(&in_flight), lost: tell };
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || serve(&mut connection, &queue))
+            .spawn(move || writer.serve(&queue))
             .map_err(LedgerError::unreadable)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), run: AtomicI64::new(0), kept })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), run: AtomicI64::new(0), in_flight, lost, kept })
     }
 
     /// Makes a change that is committed with its neighbours; ends when it is on disk.
     async fn change<T: Send + 'static>(
         &self,
+        claims: bool,
         change: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (tell, told) = oneshot::channel();
-        let job = Job::Grouped(Box::new(move |connection| {
+        let job: writer::Change = Box::new(move |connection| {
             let result = connection.map_or(Err(LedgerError::Closed), change);
             Box::new(move |committed| {
                 // Nobody waits any more only when the run is being torn down.
                 let _ = tell.send(committed.and(result));
             })
-        }));
-        self.send(job)?;
+        });
+        self.send(Job::Grouped(job, claims))?;
         told.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
     }
 
@@ -225,50 +278,6 @@ impl Drop for Sqlite {
     }
 }
 
-/// The writing thread: takes what has gathered, commits it as one, tells everybody, and again.
-fn serve(connection: &mut Connection, queue: &mpsc::Receiver<Job>) {
-    let mut next = queue.recv().ok();
-    while let Some(job) = next.take() {
-        match job {
-            Job::Alone(work) => work(connection),
-            Job::Grouped(first) => next = group(connection, first, queue),
-        }
-        if next.is_none() {
-            next = queue.recv().ok();
-        }
-    }
-}
-
-/// Commits `first` and whatever else waits; gives back a job that does not belong to a group.
-fn group(connection: &Connection, first: Change, queue: &mpsc::Receiver<Job>) -> Option<Job> {
-    let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(LedgerError::from);
-    let mut told = vec![first(state.is_ok().then_some(connection))];
-    let mut left = None;
-    while told.len() < LARGEST_GROUP {
-        // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
-        if state.is_ok() && connection.is_autocommit() {
-            state = Err(LedgerError::unreadable("the transaction was taken back"));
-        }
-        match queue.try_recv() {
-            Ok(Job::Grouped(change)) => told.push(change(state.is_ok().then_some(connection))),
-            Ok(alone) => {
-                left = Some(alone);
-                break;
-            }
-            Err(_) => break,
-        }
-    }
-    let committed = state.and_then(|()| connection.execute_batch("COMMIT").map_err(LedgerError::from));
-    if committed.is_err() && !connection.is_autocommit() {
-        // Nothing of the group is on disk; whoever waits is told so.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    for tell in told {
-        tell(committed.clone());
-    }
-    left
-}
-
 /// A whole copy in memory.
 fn copy(source: &Connection) -> Result<Connection, LedgerError> {
     let mut connection = Connection::open("")?;
@@ -283,57 +292,87 @@ fn existing(connection: Connection) -> Result<Connection, LedgerError> {
     if check_format(&connection)? == 0 { Err(LedgerError::Emptied) } else { Ok(connection) }
 }
 
-/// Settings for durability, and the tables.
-fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;",
-    )?;
-    connection.set_prepared_statement_cache_capacity(64);
-    let change = match check_format(&connection)? {
-        0 => include_str!("schema.sql"),
-        1 => include_str!("from_1_to_2.sql"),
-        _ => "",
-    };
-    if !change.is_empty() {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+/// A connection to an existing ledger of this format, or of an older one brought up in memory.
+fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, LedgerError> {
+    // A run that is under way is writing it.
+    if !held {
+        file::check_log(path)?;
     }
-    seen(&connection, true)?;
+    // Before the ledger is read: the counter of a run that is under way never overtakes its ledger.
+    let counter = counter::read(path)?;
+    // Not read-only, although nothing is written: a reader that may not write cannot tidy up behind itself.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    let mut connection = existing(connection)?;
+    let found = check_format(&connection)?;
+    if found != FORMAT {
+        connection = prepare(copy(&connection)?)?;
+    }
+    if !vouched.older {
+        let identity = format::identity(&connection)?;
+        is_current(path, &counter, &identity, found < WITH_IDENTITY)?;
+    }
     Ok(connection)
 }
 
-/// The deliveries as they are to be seen. A pending one that the list has no more is left out: nothing is sent to it.
-/// `{dead}` is whether no run holds the ledger: what is claimed then was in flight when its run died.
-const SEEN: &str = "DROP VIEW IF EXISTS temp.seen; CREATE TEMP VIEW seen AS
-    SELECT id, key, line,
-        CASE WHEN state = 'claimed' AND {dead} THEN 'unknown'
-             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'skipped'
-             ELSE state END AS state,
-        attempts, contact_id, conversation_id, message_id, livedesk_status,
-        CASE WHEN state = 'claimed' AND {dead} THEN 'cut-off'
-             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'gone'
-             ELSE error_code END AS error_code,
-        CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
-             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'no longer on the list'
-             ELSE error END AS error,
-        first_attempt_at, settled_at
-    FROM delivery";
-
-fn seen(connection: &Connection, held: bool) -> Result<(), LedgerError> {
-    Ok(connection.execute_batch(&SEEN.replace("{dead}", if held { "0" } else { "1" }))?)
+/// The ledger of a run, of this format, with its counter. It is read through if anything was sent with it.
+fn with_counter(connection: Connection, path: &Path, vouched: Vouched) -> Result<(Connection, Counter), LedgerError> {
+    let found = counter::read(path)?;
+    let mut begun = false;
+    let connection = prepare_with(connection, |identity| {
+        // It comes from an older format. Its counter is made before it is kept, so that it is never without one.
+        begun = true;
+        if !vouched.older {
+            is_current(path, &found, identity, true)?;
+        }
+        replace_counter(path, identity)
+    })?;
+    let identity = format::identity(&connection)?;
+    if identity.claims > 0 || !matches!(found, Found::Count(Count { claims: 0, .. })) {
+        format::check_integrity(&connection)?;
+    }
+    if !begun {
+        match is_current(path, &found, &identity, false) {
+            Err(_) if vouched.older => {
+                let transaction = connection.unchecked_transaction()?;
+                replace_counter(path, &format::renew_identity(&transaction)?)?;
+                transaction.commit()?;
+            }
+            result => result?,
+        }
+    }
+    let identity = format::identity(&connection)?;
+    let counter = Counter::open(path, &identity.id)?;
+    Ok((connection, counter))
 }
 
-/// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
-fn settle_cut_off(connection: &Connection) -> Result<usize, LedgerError> {
-    Ok(connection.execute(
-        "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off',
-            error = 'the run ended before the answer came'
-         WHERE state = 'claimed'",
-        [send::now()],
-    )?)
+fn replace_counter(path: &Path, Identity { id, claims }: &Identity) -> Result<(), LedgerError> {
+    let counter = counter::path_of(path);
+    match std::fs::remove_file(&counter) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file::io_error(&counter)(error)),
+        _ => {}
+    }
+    Counter::create(path, &Count { ledger: id.clone(), claims: *claims }).map(drop)
 }
 
-fn check_format(connection: &Connection) -> Result<i64, LedgerError> {
-    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > FORMAT { Err(LedgerError::Newer { found, known: FORMAT }) } else { Ok(found) }
+/// Makes sure that a ledger knows as many claims as were made with it. One of an older format (`without_counter`) need not
+/// have a counter, and if it has one, not of its own name: bringing it up may have been interrupted.
+fn is_current(path: &Path, found: &Found, ledger: &Identity, without_counter: bool) -> Result<(), LedgerError> {
+    let counter = counter::path_of(path);
+    let counter = counter.display();
+    let why = match found {
+        Found::Nothing if without_counter => return Ok(()),
+        Found::Nothing => format!("its file {counter} is missing, so this may be an older copy"),
+        Found::Damaged => format!("its file {counter} is damaged, so this may be an older copy"),
+        Found::Count(count) if count.ledger != ledger.id && !without_counter => {
+            format!("{counter} belongs to another ledger, so this may be an older copy")
+        }
+        Found::Count(count) if count.claims > ledger.claims => format!(
+            "this ledger knows of {} send attempts, but {} were made (says {counter}): it is an older copy, or its log is \
+             damaged or missing",
+            ledger.claims, count.claims
+        ),
+        Found::Count(_) => return Ok(()),
+    };
+    Err(LedgerError::NotCurrent { path: path.to_owned(), why })
 }

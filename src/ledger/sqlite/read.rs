@@ -94,7 +94,7 @@ impl Sqlite {
     pub async fn totals(&self) -> Result<Totals, LedgerError> {
         self.alone(|connection| {
             let mut totals = Totals::default();
-            let mut statement = connection.prepare("SELECT state, count(*) FROM seen GROUP BY state")?;
+            let mut statement = connection.prepare("SELECT state, count(*) FROM delivery_view GROUP BY state")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let (state, count) = (state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
@@ -115,7 +115,7 @@ impl Sqlite {
             }
             let mut statement = connection.prepare(
                 "SELECT state, coalesce(error_code, ''), coalesce(iif(count(DISTINCT error) > 1, 'for example ', '') || min(error), ''), count(*)
-                 FROM seen
+                 FROM delivery_view
                  WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC, 2",
             )?;
             let mut rows = statement.query([])?;
@@ -138,7 +138,7 @@ impl Sqlite {
     /// The ledger cannot be read.
     pub async fn named(&self, keys: Vec<String>) -> Result<(u64, Vec<String>), LedgerError> {
         self.alone(move |connection| {
-            let mut statement = connection.prepare("SELECT state = 'pending' FROM seen WHERE key = ?1")?;
+            let mut statement = connection.prepare("SELECT state = 'pending' FROM delivery_view WHERE key = ?1")?;
             let (mut pending, mut strangers) = (0, Vec::new());
             for key in keys {
                 match statement.query_row([&key], |row| row.get(0)).optional()? {
@@ -148,6 +148,37 @@ impl Sqlite {
                 }
             }
             Ok((pending, strangers))
+        })
+        .await
+    }
+
+    /// How many deliveries were sent to, or may have been, whatever was decided about them since.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn messaged(&self) -> Result<u64, LedgerError> {
+        self.alone(|connection| {
+            let sql = "SELECT count(*) FROM delivery
+                       WHERE state IN ('accepted', 'unknown', 'claimed') OR id IN (SELECT delivery FROM history)";
+            Ok(unstored(connection.query_row(sql, [], |row| row.get(0))?))
+        })
+        .await
+    }
+
+    /// How many of `keys` are pending and were never decided about: as far as this ledger knows, nobody sent to them.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn untouched(&self, keys: Vec<String>) -> Result<u64, LedgerError> {
+        self.alone(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT state = 'pending' AND id NOT IN (SELECT delivery FROM history) FROM delivery_view WHERE key = ?1",
+            )?;
+            let mut count = 0;
+            for key in keys {
+                count += u64::from(statement.query_row([&key], |row| row.get(0)).optional()?.unwrap_or(false));
+            }
+            Ok(count)
         })
         .await
     }
@@ -254,9 +285,9 @@ impl Records<'_> {
                                 concat('earlier ', outcome, coalesce(', ' || error_code || ': ' || error, ''),
                                     ' (', word, strftime(' %Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), ': ' || note, ')'),
                                 '; ' ORDER BY at)
-                            FROM history WHERE delivery = seen.id)), ''),
+                            FROM history WHERE delivery = delivery_view.id)), ''),
                         attempts, contact_id, conversation_id, message_id, first_attempt_at, settled_at, id
-                 FROM seen
+                 FROM delivery_view
                  UNION ALL
                  SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid FROM left_out
                  ORDER BY 1, 13",

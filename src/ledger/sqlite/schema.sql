@@ -63,3 +63,11 @@ CREATE TABLE history (
     note       TEXT
 ) STRICT;
 CREATE INDEX history_of ON history (delivery);
+
+-- Which ledger this is, and how many claims it has recorded: compared with the counter that is kept beside the file.
+CREATE TABLE identity (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    id     TEXT NOT NULL,
+    claims INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO identity (one, id) VALUES (1, lower(hex(randomblob(16))));

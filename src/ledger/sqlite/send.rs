@@ -30,14 +30,36 @@ impl Sqlite {
 
     /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.
     async fn step(&self, key: &str, sql: &'static str, values: Vec<Box<dyn ToSql + Send>>) -> Result<(), LedgerError> {
+        self.step_of(key, sql, values, false).await
+    }
+
+    async fn step_of(
+        &self,
+        key: &str,
+        sql: &'static str,
+        values: Vec<Box<dyn ToSql + Send>>,
+        claims: bool,
+    ) -> Result<(), LedgerError> {
         let key = key.to_owned();
-        self.change(move |connection| {
+        self.change(claims, move |connection| {
             let changed = connection
                 .prepare_cached(sql)?
                 .execute(rusqlite::params_from_iter(values.iter().map(|value| value.as_ref() as &dyn ToSql)))?;
             if changed == 1 { Ok(()) } else { Err(LedgerError::Conflict(key)) }
         })
         .await
+    }
+
+    /// The same for one that ends a claim.
+    async fn end_claim(
+        &self,
+        key: &str,
+        sql: &'static str,
+        values: Vec<Box<dyn ToSql + Send>>,
+    ) -> Result<(), LedgerError> {
+        self.step(key, sql, values).await?;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn this_run(&self) -> i64 {
@@ -58,7 +80,7 @@ impl Ledger for Sqlite {
 
     async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
         const { assert!(State::Pending.may_become(State::Claimed)) };
-        self.step(
+        self.step_of(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
                 first_attempt_at = coalesce(first_attempt_at, ?4), contact_id = ?5, conversation_id = ?6, made_for = ?7,
@@ -71,11 +93,13 @@ impl Ledger for Sqlite {
                 now(),
                 lease.contact_id.map(|id| stored(id.0)),
                 stored(conversation_id.0),
-                lease.made_for.clone(),
-                lease.says.clone()
+                lease.address_hash.clone(),
+                lease.message_hash.clone()
             ],
+            true,
         )
         .await?;
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         lease.conversation_id = Some(conversation_id);
         Ok(Claim { lease, conversation_id })
     }
@@ -93,7 +117,7 @@ impl Ledger for Sqlite {
                 lease.id,
                 lease.contact_id.map(|id| stored(id.0)),
                 lease.conversation_id.map(|id| stored(id.0)),
-                lease.made_for.clone()
+                lease.address_hash.clone()
             ],
         )
         .await
@@ -102,7 +126,7 @@ impl Ledger for Sqlite {
     async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
         const { assert!(State::Claimed.may_become(State::Pending)) };
         let lease = claim.lease;
-        self.step(
+        self.end_claim(
             &lease.key,
             "UPDATE delivery SET state = 'pending', attempts = attempts - 1,
                 first_attempt_at = iif(attempts = 1, NULL, first_attempt_at)
@@ -116,7 +140,7 @@ impl Ledger for Sqlite {
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
         const { assert!(State::Claimed.may_become(State::Pending)) };
         let lease = claim.lease;
-        self.step(
+        self.end_claim(
             &lease.key,
             "UPDATE delivery SET state = 'pending' WHERE id = ?1 AND state = 'claimed' AND run = ?2",
             values![lease.id, self.this_run()],
@@ -135,7 +159,7 @@ impl Ledger for Sqlite {
                 (failure.message_id, failure.livedesk_status, Some(failure.code), Some(failure.text))
             }
         };
-        self.step(
+        self.end_claim(
             &claim.lease.key,
             "UPDATE delivery SET state = ?3, message_id = ?4, livedesk_status = ?5, error_code = ?6, error = ?7,
                 settled_at = ?8
@@ -218,8 +242,8 @@ fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> 
         attempts: row.get(5)?,
         contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
         conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
-        made_for: row.get(8)?,
-        says: row.get(9)?,
+        address_hash: row.get(8)?,
+        message_hash: row.get(9)?,
         failed_message: row.get::<_, Option<i64>>(10)?.map(|id| MessageId(unstored(id))),
     })
 }

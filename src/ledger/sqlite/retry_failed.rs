@@ -11,7 +11,7 @@ use crate::state::State;
 
 /// Which failed deliveries are to be sent again.
 #[derive(Debug, Clone, Default)]
-pub struct Again {
+pub struct RetryFailed {
     /// Only these keys; everybody if `None`.
     pub only: Option<Vec<String>>,
 }
@@ -27,9 +27,9 @@ impl Sqlite {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn retry_failed(&self, again: Again) -> Result<u64, LedgerError> {
+    pub async fn retry_failed(&self, again: RetryFailed) -> Result<u64, LedgerError> {
         self.alone(move |connection| {
-            let transaction = connection.transaction()?;
+            let transaction = connection.savepoint()?;
             mark(&transaction, &again)?;
             let enrolment = transaction.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?;
             let taken = take_up(&transaction, enrolment)?;
@@ -41,7 +41,7 @@ impl Sqlite {
 }
 
 /// Marks the failed deliveries that may be taken up.
-pub(super) fn mark(connection: &Connection, again: &Again) -> Result<(), LedgerError> {
+pub(super) fn mark(connection: &Connection, again: &RetryFailed) -> Result<(), LedgerError> {
     let only = again.only.as_ref().map(|keys| serde_json::to_string(keys).unwrap_or_default());
     let mut statement =
         connection.prepare("SELECT DISTINCT coalesce(error_code, '') FROM delivery WHERE state = 'failed'")?;

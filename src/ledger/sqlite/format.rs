@@ -1,0 +1,119 @@
+//! The format of the file: its tables, how older ones are brought up, and what tells one ledger from another.
+
+use rusqlite::{Connection, params};
+
+use super::send;
+use crate::ledger::LedgerError;
+
+/// The format that this program writes. Older ones are migrated, newer ones refused.
+pub(super) const FORMAT: i64 = 3;
+
+/// The first format that says which ledger it is, and has a counter beside it.
+pub(super) const WITH_IDENTITY: i64 = 3;
+
+/// What each older format lacks, from the first on.
+const MIGRATIONS: [&str; 2] = [include_str!("from_1_to_2.sql"), include_str!("from_2_to_3.sql")];
+
+/// Commits to the log until it is copied into the file: little in the log is little to lose with it.
+const PAGES_IN_LOG: u32 = 256;
+
+/// Which ledger it is, and how many claims it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) id: String,
+    pub(super) claims: i64,
+}
+
+/// Settings for durability, and the tables.
+pub(super) fn prepare(connection: Connection) -> Result<Connection, LedgerError> {
+    prepare_with(connection, |_| Ok(()))
+}
+
+/// The same; `before_commit` may prevent that a ledger without identity gets the one that it is handed.
+pub(super) fn prepare_with(
+    connection: Connection,
+    before_commit: impl FnOnce(&Identity) -> Result<(), LedgerError>,
+) -> Result<Connection, LedgerError> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;
+         PRAGMA wal_autocheckpoint = {PAGES_IN_LOG};"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let found = check_format(&connection)?;
+    let changes = match found {
+        0 => include_str!("schema.sql").to_owned(),
+        found => MIGRATIONS[usize::try_from(found - 1).unwrap_or_default().min(MIGRATIONS.len())..].concat(),
+    };
+    if !changes.is_empty() {
+        // Without a commit, dropping the transaction takes it back.
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(&format!("{changes} PRAGMA user_version = {FORMAT};"))?;
+        if found < WITH_IDENTITY {
+            before_commit(&identity(&transaction)?)?;
+        }
+        transaction.commit()?;
+    }
+    delivery_view(&connection, true)?;
+    Ok(connection)
+}
+
+pub(super) fn check_format(connection: &Connection) -> Result<i64, LedgerError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > FORMAT { Err(LedgerError::Newer { found, known: FORMAT }) } else { Ok(found) }
+}
+
+pub(super) fn identity(connection: &Connection) -> Result<Identity, LedgerError> {
+    Ok(connection.query_row("SELECT id, claims FROM identity", [], |row| {
+        Ok(Identity { id: row.get(0)?, claims: row.get(1)? })
+    })?)
+}
+
+/// Makes it another ledger than all copies of it, after somebody has said that it counts and they do not.
+pub(super) fn renew_identity(connection: &Connection) -> Result<Identity, LedgerError> {
+    connection.execute("UPDATE identity SET id = lower(hex(randomblob(16)))", [])?;
+    identity(connection)
+}
+
+/// Counts claims of the transaction under way; gives how many there are now.
+pub(super) fn count_claims(connection: &Connection, more: i64) -> Result<i64, LedgerError> {
+    let mut count = connection.prepare_cached("UPDATE identity SET claims = claims + ?1 RETURNING claims")?;
+    Ok(count.query_row([more], |row| row.get(0))?)
+}
+
+/// Reads the whole file. A damaged index would not find who has got it already.
+pub(super) fn check_integrity(connection: &Connection) -> Result<(), LedgerError> {
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(LedgerError::damaged(&found)) }
+}
+
+/// The deliveries as they are to be seen. A pending one that the list has no more is left out: nothing is sent to it.
+/// `{dead}` is whether no run holds the ledger: what is claimed then was in flight when its run died.
+const DELIVERY_VIEW: &str = "DROP VIEW IF EXISTS temp.delivery_view; CREATE TEMP VIEW delivery_view AS
+    SELECT id, key, line,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'unknown'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'skipped'
+             ELSE state END AS state,
+        attempts, contact_id, conversation_id, message_id, livedesk_status,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'cut-off'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'gone'
+             ELSE error_code END AS error_code,
+        CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
+             WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'no longer on the list'
+             ELSE error END AS error,
+        first_attempt_at, settled_at
+    FROM delivery";
+
+pub(super) fn delivery_view(connection: &Connection, held: bool) -> Result<(), LedgerError> {
+    Ok(connection.execute_batch(&DELIVERY_VIEW.replace("{dead}", if held { "0" } else { "1" }))?)
+}
+
+/// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
+pub(super) fn settle_interrupted(connection: &Connection) -> Result<usize, LedgerError> {
+    Ok(connection.execute(
+        "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off',
+            error = 'the run ended before the answer came'
+         WHERE state = 'claimed'",
+        params![send::now()],
+    )?)
+}

@@ -1,0 +1,7 @@
+-- Format 2 did not say which ledger it is, nor how many claims it had recorded.
+CREATE TABLE identity (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    id     TEXT NOT NULL,
+    claims INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO identity (one, id, claims) SELECT 1, lower(hex(randomblob(16))), coalesce(sum(attempts), 0) FROM delivery;

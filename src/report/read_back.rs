@@ -1,0 +1,143 @@
+//! Reads back from a report who was sent to: where the ledger is lost or older, the report may be the only one who knows.
+//!
+//! Only what this program writes is understood. Anything else at a report's path is no report, and says nothing.
+
+use std::io::{self, BufRead};
+
+use serde_json::Value;
+
+use super::Kind;
+use super::csv::COLUMNS;
+
+/// Calls `each` with the key of everyone who was sent to, or may have been: `accepted`, `unknown` and `claimed` ones.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn each_messaged(kind: Kind, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
+    let mut row = |key: &str, outcome: &str| {
+        if matches!(outcome, "accepted" | "unknown" | "claimed") {
+            each(key);
+        }
+    };
+    match kind {
+        Kind::Csv => csv(input, row),
+        Kind::Jsonl => json(input, |line| {
+            let text = |name: &str| line.get(name).and_then(Value::as_str);
+            if let (Some(key), Some(outcome)) = (text("key"), text("outcome")) {
+                row(key, outcome);
+            }
+        }),
+        // The page has one array of cells a line, in the order of the CSV report's columns.
+        Kind::Html => json(input, |line| {
+            let text = |at: usize| line.get(at).and_then(Value::as_str);
+            if let (Some(key), Some(outcome)) = (text(1), text(2)) {
+                row(key, outcome);
+            }
+        }),
+    }
+}
+
+fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
+    match reader.headers() {
+        Ok(header) if header.iter().eq(COLUMNS) => {}
+        Ok(_) => return Ok(()),
+        Err(error) => return only_io(error),
+    }
+    let mut record = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {
+                if let (Some(key), Some(outcome)) = (record.get(1), record.get(2)) {
+                    row(without_apostrophe(key), outcome);
+                }
+            }
+            Ok(false) => return Ok(()),
+            // A row that cannot be read says nothing; what follows does.
+            Err(error) => only_io(error)?,
+        }
+    }
+}
+
+/// The key as it is, without the apostrophe that keeps spreadsheets from running it.
+fn without_apostrophe(key: &str) -> &str {
+    key.strip_prefix('\'').filter(|key| key.starts_with(['=', '+', '-', '@', '\t', '\r'])).unwrap_or(key)
+}
+
+fn only_io(error: csv::Error) -> io::Result<()> {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn json(mut input: impl BufRead, mut each: impl FnMut(&Value)) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let text = line.trim_ascii();
+        let text = text.strip_suffix(b",").unwrap_or(text);
+        if let Some(b'{' | b'[') = text.first()
+            && let Ok(value) = serde_json::from_slice(text)
+        {
+            each(&value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{About, Record, writer};
+    use crate::state::State;
+
+    #[test]
+    fn every_kind_of_report_says_who_was_sent_to() {
+        let record = |key: &str, outcome| Record {
+            line: 2,
+            key: key.to_owned(),
+            outcome,
+            livedesk_status: None,
+            error_code: None,
+            error: None,
+            attempts: 1,
+            contact_id: None,
+            conversation_id: None,
+            message_id: None,
+            first_attempt_at: None,
+            settled_at: None,
+            duration_ms: None,
+        };
+        let records = [
+            record("=1+1", State::Accepted),
+            record("+4915123456789", State::Unknown),
+            record("</script>, \"b\"", State::Claimed),
+            record("nobody", State::Failed),
+            record("later", State::Pending),
+        ];
+        for kind in [Kind::Csv, Kind::Jsonl, Kind::Html] {
+            let about = About { name: "c".to_owned(), description: None, written_at: jiff::Timestamp::UNIX_EPOCH };
+            let mut bytes = Vec::new();
+            let mut writer = writer(kind, about, &mut bytes).unwrap();
+            for record in &records {
+                writer.add(record).unwrap();
+            }
+            writer.finish().unwrap();
+            let mut keys = Vec::new();
+            each_messaged(kind, bytes.as_slice(), |key| keys.push(key.to_owned())).unwrap();
+            assert_eq!(keys, ["=1+1", "+4915123456789", "</script>, \"b\""], "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn another_file_says_nothing() {
+        for (kind, text) in
+            [(Kind::Csv, "a,key,outcome\n1,x,accepted\n"), (Kind::Jsonl, "[1,2]\nx"), (Kind::Html, "<p>")]
+        {
+            each_messaged(kind, text.as_bytes(), |key| assert_eq!(key, "nobody")).unwrap();
+        }
+    }
+}
