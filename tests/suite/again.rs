@@ -149,7 +149,7 @@ fn messages_that_failed_count_against_quotas_after_they_are_taken_up_again() {
     let desk = Desk::start("faults: [{ on: message, times: 2, fail: { code: 131053, title: No } }]");
     let project = Project::at(&desk).people(3).send("quota: 3/h");
     project.run(&[]).exits(3);
-    project.run(&["--retry-failed", "--no-wait"]).exits(5);
+    project.run(&["--retry-failed", "--no-wait"]).exits(7);
     assert_eq!((desk.messages().len(), desk.requests("retry").len()), (3, 0));
 }
 

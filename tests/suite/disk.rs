@@ -224,9 +224,9 @@ fn after_the_clock_was_set_back_a_quota_is_never_exceeded() {
     let (project, _) = begun(&desk);
     clock_set_back(&project);
     let project = project.send("quota: 120/h");
-    project.run(&["--no-wait"]).exits(5).says("send.quota");
+    project.run(&["--no-wait"]).exits(7).says("send.quota");
     assert_eq!(desk.messages().len(), 120);
-    project.run(&["--no-wait"]).exits(5);
+    project.run(&["--no-wait"]).exits(7);
     assert_eq!(desk.messages().len(), 120);
     nothing_went_unrecorded(&desk, &project);
 }
