@@ -44,6 +44,8 @@ impl From<Exit> for ExitCode {
 pub(super) enum Fault {
     /// Something a person wrote is wrong.
     Problems(Problems),
+    /// Files that somebody has named cannot be used; shown where they are named.
+    Unusable(Problems),
     /// Something around us is.
     Environment(EnvironmentError),
     /// Asked, a person said no.
@@ -103,6 +105,10 @@ impl Fault {
                 output.problems(&problems);
                 output.say(&format!("{}; nothing was sent", super::output::counted(problems.count(), "problem")));
                 Exit::Wrong
+            }
+            Self::Unusable(problems) => {
+                output.problems(&problems);
+                Exit::Environment
             }
             Self::Environment(error) => {
                 output.error(&with_causes(&error));

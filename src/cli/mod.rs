@@ -4,6 +4,7 @@ mod ask;
 mod campaign;
 mod changes;
 mod check;
+mod dotenv;
 mod dry_run;
 mod environment;
 mod evidence;
@@ -22,6 +23,7 @@ mod schema;
 mod signals;
 mod status;
 mod summary;
+mod whole_file;
 mod workspace;
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Writing reports: whole or not at all, readable by their owner only.
+//! Where reports go, and writing them.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tempfile::NamedTempFile;
 
 use super::exit::{Exit, Fault};
 use super::flags::{Only, ReportArgs};
 use super::output::{Output, counted};
+use super::whole_file::{cannot_write, clear_leftovers, keep, temporary, write_whole};
 use super::workspace;
 use crate::codes;
 use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, with_causes};
 use crate::report::{self, About, Kind};
-use crate::spec::Spec;
+use crate::spec::{ReportFile, Spec};
 use crate::state::State;
 
 /// `campaign report`.
@@ -33,7 +33,7 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     if !piped.is_empty() {
         to_standard_output(&ledger, &spec, only.clone(), output).await?;
     }
-    let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new(files)? };
+    let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new("--output", files)? };
     files.spare(&workspace::inputs(&spec))?;
     files.prepare()?;
     files.write(&ledger, &spec, &only, output).await?;
@@ -88,64 +88,100 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
 
 /// The files that reports go to.
 #[derive(Debug)]
-pub(super) struct Targets(Vec<(PathBuf, Kind)>);
+pub(super) struct Targets(Vec<Target>);
+
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    kind: Kind,
+    /// Where it was named: the key of the spec, or the flag.
+    place: Place,
+}
 
 impl Targets {
-    /// Paths from the command line.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Result<Self, Fault> {
-        let problems: Vec<Problem> = paths
-            .iter()
-            .filter(|path| Kind::of(path).is_none())
-            .map(|path| {
-                let what = format!("`{}` is not a kind of report", path.display());
-                Problem::error("report-ending", Place::file("--report"), what)
-                    .hint("the ending is `.csv`, `.jsonl` or `.html`")
-            })
-            .collect();
-        if !problems.is_empty() {
-            return Err(problems.into());
+    /// Paths from a flag of the command line.
+    pub(super) fn new(flag: &str, paths: Vec<PathBuf>) -> Result<Self, Fault> {
+        let (mut targets, mut problems) = (Vec::new(), Vec::new());
+        for path in paths {
+            let place = Place::file(flag);
+            match Kind::of(&path) {
+                _ if has_control_characters(&path) => {
+                    let what =
+                        format!("the report's name {:?} has control characters in it", path.display().to_string());
+                    problems.push(Problem::error("report-name", place, what).hint("give the report another name"));
+                }
+                Some(kind) => targets.push(Target { path, kind, place }),
+                None => {
+                    let what = format!("`{}` is not a kind of report", path.display());
+                    let problem = Problem::error("report-ending", place, what);
+                    problems.push(problem.hint("the ending is `.csv`, `.jsonl` or `.html`"));
+                }
+            }
         }
-        Ok(Self(paths.into_iter().filter_map(|path| Kind::of(&path).map(|kind| (path, kind))).collect()))
+        if problems.is_empty() { Ok(Self(targets)) } else { Err(problems.into()) }
     }
 
     /// Where the spec says, relative to its folder.
     pub(super) fn of_spec(spec: &Spec) -> Self {
-        let paths = spec.report.iter().map(|path| spec.folder.join(path));
-        Self(paths.filter_map(|path| Kind::of(&path).map(|kind| (path, kind))).collect())
+        let target = |report: &ReportFile| {
+            let path = spec.folder.join(&report.path);
+            let place = report.mark.map_or_else(|| Place::file(&spec.source.name), |mark| spec.source.place(mark));
+            Kind::of(&path).map(|kind| Target { path, kind, place })
+        };
+        Self(spec.report.iter().filter_map(target).collect())
     }
 
     /// The same beside, for a run in the sandbox: it must not replace the report of a real one.
-    pub(super) fn for_sandbox(self) -> Self {
-        let beside = |path: PathBuf| {
+    pub(super) fn for_sandbox(mut self) -> Self {
+        for Target { path, .. } in &mut self.0 {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            path.with_extension(format!("sandbox.{ending}"))
-        };
-        Self(self.0.into_iter().map(|(path, kind)| (beside(path), kind)).collect())
+            *path = path.with_extension(format!("sandbox.{ending}"));
+        }
+        self
     }
 
     /// Where the reports are, and what they are written in.
     pub(super) fn files(&self) -> impl Iterator<Item = (&Path, Kind)> {
-        self.0.iter().map(|(path, kind)| (path.as_path(), *kind))
+        self.0.iter().map(|target| (target.path.as_path(), target.kind))
     }
 
     /// Makes sure that no report would replace one of these files.
     pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), Fault> {
-        let problems: Vec<Problem> = (self.0.iter().filter(|(path, _)| is_one_of(path, inputs)))
-            .map(|(path, _)| {
+        let replaces = self.0.iter().filter(|target| is_one_of(&target.path, inputs));
+        let problems: Vec<Problem> = replaces
+            .map(|Target { path, place, .. }| {
                 let what = format!("the report would replace {}, which the campaign reads", path.display());
-                Problem::error("report-replaces-input", Place::file("report"), what)
-                    .hint("give the report another name")
+                Problem::error("report-replaces-input", place.clone(), what).hint("give the report another name")
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
-    /// Makes sure that the reports can be written, before anything is sent.
+    /// Makes sure that nothing is in the place of a report that cannot be replaced.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.each(check_place)
+    }
+
+    /// Makes sure that the reports can be written, before anything is sent, and clears away what killed runs have left
+    /// of theirs.
     pub(super) fn prepare(&self) -> Result<(), Fault> {
-        for (path, _) in &self.0 {
-            temporary(path).map_err(|error| cannot_write(path, error))?;
-        }
-        Ok(())
+        self.each(|path| {
+            check_place(path)?;
+            clear_leftovers(path);
+            temporary(path).map(drop)
+        })
+    }
+
+    /// All those with which something fails, each where it is named.
+    fn each(&self, does: impl Fn(&Path) -> io::Result<()>) -> Result<(), Fault> {
+        let failed = self.0.iter().filter_map(|target| Some((target, does(&target.path).err()?)));
+        let problems: Vec<Problem> = failed
+            .map(|(Target { path, place, .. }, error)| {
+                let what = format!("{}: the report cannot be written: {}", path.display(), with_causes(&error));
+                Problem::error("report-not-writable", place.clone(), what)
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Fault::Unusable(problems.into())) }
     }
 
     /// Writes them all.
@@ -156,15 +192,14 @@ impl Targets {
         only: &[State],
         output: &Output,
     ) -> Result<(), Fault> {
-        for (path, kind) in &self.0 {
+        for Target { path, kind, .. } in &self.0 {
             let file = temporary(path).map_err(|error| cannot_write(path, error))?;
             let file = match records(ledger, spec, only.to_vec(), *kind, BufWriter::new(file)).await {
                 Ok(file) => file.into_inner().map_err(|error| cannot_write(path, error.into_error()))?,
                 Err(ReportError::Write(error)) => return Err(cannot_write(path, error)),
                 Err(ReportError::Ledger(error)) => return Err(error.into()),
             };
-            file.as_file().sync_all().map_err(|error| cannot_write(path, error))?;
-            file.persist(path).map_err(|error| cannot_write(path, error.error))?;
+            keep(file, path)?;
             output.say(&format!("report: {}", path.display()));
         }
         Ok(())
@@ -217,21 +252,16 @@ pub(super) fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
     real(path).is_some_and(|path| files.iter().any(|file| real(file).as_ref() == Some(&path)))
 }
 
-/// Writes a file whole or not at all, for its owner only.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let mut file = temporary(path).map_err(|error| cannot_write(path, error))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| cannot_write(path, error))?;
-    file.persist(path).map_err(|error| cannot_write(path, error.error))?;
-    Ok(())
+/// Whether a file may be put in the place of what is there.
+fn check_place(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() && !there.is_symlink() => Err(io::Error::other("it is no regular file")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
-/// A file beside `path` that becomes it when it is whole.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    NamedTempFile::with_prefix_in(".report-", folder)
-}
-
-fn cannot_write(path: &Path, error: io::Error) -> Fault {
-    Fault::caused(format!("{}: cannot be written", path.display()), error)
+fn has_control_characters(path: &Path) -> bool {
+    path.to_string_lossy().contains(char::is_control)
 }

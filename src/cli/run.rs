@@ -45,11 +45,12 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> 
 
 fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
     let targets = match (args.report.is_empty(), args.sandbox) {
-        (false, _) => Targets::new(args.report.clone())?,
+        (false, _) => Targets::new("--report", args.report.clone())?,
         (true, false) => Targets::of_spec(spec),
         (true, true) => Targets::of_spec(spec).for_sandbox(),
     };
     targets.spare(&workspace::inputs(spec))?;
+    targets.check()?;
     Ok(targets)
 }
 
@@ -66,7 +67,7 @@ impl Campaign {
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
         let watcher = Rc::clone(&progress);
-        let client = self.client(inside.as_ref())?;
+        let client = self.client(inside.as_ref(), output)?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
         output.never_wait();
         let signals = Signals::listen().map_err(|error| Fault::caused("cannot listen for signals", error))?;
@@ -132,7 +133,7 @@ impl Campaign {
         Ok(stage(&rest, messages - canary).await?)
     }
 
-    fn client(&self, inside: Option<&Inside>) -> Result<Client, Fault> {
+    fn client(&self, inside: Option<&Inside>, output: &Output) -> Result<Client, Fault> {
         let send = &self.spec.send;
         let timeouts = Timeouts { answer: send.timeout, connect: send.connect_timeout };
         let (base_url, credentials) = match inside {
@@ -140,7 +141,7 @@ impl Campaign {
                 let any = || Secret::new("sandbox".to_owned());
                 (inside.base_url.as_str(), Credentials { key: any(), secret: any() })
             }
-            None => (self.spec.livedesk.base_url.as_str(), environment::credentials(&self.spec)?),
+            None => (self.spec.livedesk.base_url.as_str(), environment::credentials(&self.spec, output)?),
         };
         Client::new(base_url, credentials, timeouts)
             .map_err(|error| Fault::caused("the HTTP client cannot be set up", error))

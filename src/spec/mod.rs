@@ -65,9 +65,18 @@ pub struct Spec {
     /// Speed, limits, guards.
     pub send: Send,
     /// Report files as written in the spec, relative to its folder.
-    pub report: Vec<PathBuf>,
+    pub report: Vec<ReportFile>,
     /// What its author should know before the first send.
     pub warnings: Vec<Problem>,
+}
+
+/// A report as the spec names it.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    /// Relative to the spec's folder.
+    pub path: PathBuf,
+    /// Where it is named, unless it is the default.
+    pub mark: Option<Mark>,
 }
 
 impl Spec {

@@ -13,7 +13,9 @@ use indexmap::IndexMap;
 use super::place::{At, Mark, Text};
 use super::raw::{self, Raw};
 use super::shape::Shape;
-use super::{Checks, DEFAULT_BASE_URL, List, Livedesk, MOST_PROBLEMS, Recipients, Source, Spec, Template, read, tree};
+use super::{
+    Checks, DEFAULT_BASE_URL, List, Livedesk, MOST_PROBLEMS, Recipients, ReportFile, Source, Spec, Template, read, tree,
+};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 
 /// Collects problems while values are taken over.
@@ -293,8 +295,10 @@ impl Checker<'_> {
         vars
     }
 
-    fn report(&mut self, raw: Option<raw::OneOrMany>, name: &str) -> Vec<PathBuf> {
-        let Some(raw::OneOrMany(paths)) = raw else { return vec![PathBuf::from(format!("reports/{name}.csv"))] };
+    fn report(&mut self, raw: Option<raw::OneOrMany>, name: &str) -> Vec<ReportFile> {
+        let Some(raw::OneOrMany(paths)) = raw else {
+            return vec![ReportFile { path: PathBuf::from(format!("reports/{name}.csv")), mark: None }];
+        };
         for path in &paths {
             let ending = Path::new(&path.value).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             if !matches!(ending, "csv" | "jsonl" | "html") {
@@ -306,6 +310,10 @@ impl Checker<'_> {
                 );
             }
         }
-        paths.into_iter().map(|path| PathBuf::from(path.value)).collect()
+        for path in paths.iter().filter(|path| path.value.contains(char::is_control)) {
+            let what = "the report's name has a control character in it, such as a line feed";
+            self.problem("report-name", path.mark, what, "write the name on one line, without escapes");
+        }
+        paths.into_iter().map(|path| ReportFile { path: path.value.into(), mark: Some(path.mark) }).collect()
     }
 }
