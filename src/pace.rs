@@ -34,7 +34,11 @@ const LEAD: Duration = Duration::from_millis(50);
 const GENTLE: f64 = 0.5;
 
 /// How long it takes from there back to the old pace.
-const CLIMB: Duration = Duration::from_secs(30);
+const RAMP: Duration = Duration::from_secs(30);
+
+/// A rare refusal among many answers slows everybody down to this share, and that grows back by so much in a second.
+const DIP: f64 = 0.85;
+const RECOVERY: f64 = 0.1;
 
 /// A pace that was seen to be slower than this was slow for another reason, such as the waits themselves: halving it
 /// again and again would bring everything to a stop. How long to wait for a server that refuses is said by the waits.
@@ -133,6 +137,12 @@ impl Pace {
         self.paused_until.send_replace(Some(until));
         self.messages.ramp_up(until);
         self.requests.ramp_up(until);
+    }
+
+    /// The server refused one of many: a little slower for a few seconds, and nobody waits.
+    pub fn yield_a_little(&self) {
+        self.messages.dip();
+        self.requests.dip();
     }
 
     /// For how long everybody had to wait for the server, in all; a wait that was cut short counts whole.
@@ -252,7 +262,7 @@ impl Gate {
             self.wait_for(limiter, clock, &mut turn).await;
         }
         let now = self.started.elapsed();
-        let mut slow_start = self.slow_start.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slow_start = self.slow_start();
         slow_start.passed(now);
         turn.not_before = turn.not_before.max(now + slow_start.distance(now));
         drop(slow_start);
@@ -273,10 +283,18 @@ impl Gate {
         }
     }
 
-    /// From `resume` on, begins below the pace of now and climbs back to it.
+    /// From `resume` on, begins below the pace of now and ramps up to it.
     fn ramp_up(&self, resume: Instant) {
-        let mut slow_start = self.slow_start.lock().unwrap_or_else(PoisonError::into_inner);
-        slow_start.ramp_up(resume.saturating_duration_since(self.started), self.interval);
+        self.slow_start().begin(resume.saturating_duration_since(self.started), self.interval);
+    }
+
+    /// Slows down a little, for a few seconds.
+    fn dip(&self) {
+        self.slow_start().dip(self.started.elapsed(), self.interval);
+    }
+
+    fn slow_start(&self) -> std::sync::MutexGuard<'_, SlowStart> {
+        self.slow_start.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever passed leaves only now: if that is late, the next one keeps the distance all the same.
@@ -315,6 +333,16 @@ struct RampUp {
     from: Duration,
     /// From one to the next at the old pace.
     interval: Duration,
+    /// The share of the old pace with which it begins, and by how much that grows in a second.
+    start: f64,
+    growth: f64,
+}
+
+impl RampUp {
+    /// The share of the old pace, 1 when the ramp is over.
+    fn share(&self, now: Duration) -> f64 {
+        (self.start + self.growth * now.saturating_sub(self.from).as_secs_f64()).min(1.0)
+    }
 }
 
 impl SlowStart {
@@ -325,8 +353,26 @@ impl SlowStart {
         }
     }
 
-    /// Begins to ramp at `from`. `interval` is that of the setting: nobody was faster.
-    fn ramp_up(&mut self, from: Duration, interval: Duration) {
+    /// Begins to ramp up at `from`. `interval` is that of the setting: nobody was faster.
+    fn begin(&mut self, from: Duration, interval: Duration) {
+        let interval = self.old_interval(interval);
+        self.ramp = Some(RampUp { from, interval, start: GENTLE, growth: (1.0 - GENTLE) / RAMP.as_secs_f64() });
+        // What passes from now on says more about the pace than what passed before the wait.
+        self.recent.clear();
+    }
+
+    /// Slows down a little at `now`, unless the pace is lower already because the server asked for that.
+    fn dip(&mut self, now: Duration, interval: Duration) {
+        let (interval, share) = match self.ramp {
+            Some(ramp) if ramp.growth < RECOVERY && ramp.share(now) < 1.0 => return,
+            Some(ramp) => (ramp.interval, ramp.share(now)),
+            None => (self.old_interval(interval), 1.0),
+        };
+        self.ramp = Some(RampUp { from: now, interval, start: share * DIP, growth: RECOVERY });
+    }
+
+    /// From one to the next as it was seen lately.
+    fn old_interval(&self, least: Duration) -> Duration {
         let steps = u32::try_from(self.recent.len().saturating_sub(1)).unwrap_or_default();
         let seen = self
             .recent
@@ -334,21 +380,18 @@ impl SlowStart {
             .zip(self.recent.front())
             .and_then(|(last, first)| last.saturating_sub(*first).checked_div(steps));
         let known = self.ramp.map(|ramp| ramp.interval);
-        let pace = seen.or(known).unwrap_or_default().min(SLOWEST_SEEN);
-        self.ramp = Some(RampUp { from, interval: pace.max(interval) });
-        // What passes from now on says more about the pace than what passed before the wait.
-        self.recent.clear();
+        seen.or(known).unwrap_or_default().min(SLOWEST_SEEN).max(least)
     }
 
-    /// How far the next one stays behind the one that passed now, if the ramp is not over.
+    /// How long after the one that passed now the next one may, if the ramp is not over.
     fn distance(&mut self, now: Duration) -> Duration {
         let Some(ramp) = self.ramp else { return Duration::ZERO };
-        let done = now.saturating_sub(ramp.from).div_duration_f64(CLIMB);
-        if done >= 1.0 {
+        let share = ramp.share(now);
+        if share >= 1.0 {
             self.ramp = None;
             return Duration::ZERO;
         }
-        ramp.interval.div_f64(GENTLE + (1.0 - GENTLE) * done)
+        ramp.interval.div_f64(share)
     }
 }
 

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::spec::Retry;
 
-/// Orders requests in time: which began before which.
+/// The number of a request in the order in which they began.
 pub type RequestSeq = u64;
 
 /// The tries of one delivery.
@@ -28,25 +28,26 @@ impl Tries {
     }
 }
 
-/// "Too many requests": one wait for everybody, which uses up nobody's tries.
+/// One wait for everybody, which uses up nobody's tries: for "too many requests".
 #[derive(Debug)]
-pub struct Busy {
+pub struct Backoff {
     retry: Retry,
     backoff: ExponentialBackoff,
-    /// Requests that began before are answered by the wait that everybody is in.
+    /// Requests that began at this one or before are answered by the wait that everybody is in.
     known: RequestSeq,
 }
 
-impl Busy {
-    /// A server that has not asked for patience.
+impl Backoff {
+    /// Nobody waits.
     pub fn new(retry: Retry) -> Self {
         Self { retry, backoff: growing(retry, usize::MAX), known: 0 }
     }
 
-    /// The request that began at `began` was answered so, and it is `now`. How long everybody waits: what the server
-    /// said, and no less than our own waits, which grow. `None` if that request had left before the last such wait.
-    pub fn answered(&mut self, began: RequestSeq, now: RequestSeq, told: Option<Duration>) -> Option<Duration> {
-        if began <= self.known {
+    /// The request that began at `began` was answered so, and `now` is the last that has begun. How long everybody waits:
+    /// what the server said, and no less than our own waits, which grow. `None` if that request had left before the last
+    /// such wait.
+    pub fn failed(&mut self, began: RequestSeq, now: RequestSeq, told: Option<Duration>) -> Option<Duration> {
+        if self.is_covered(began) {
             return None;
         }
         self.known = now;
@@ -56,10 +57,15 @@ impl Busy {
 
     /// The request that began at `began` was not answered so: if it left after the last wait, the server has had enough
     /// of a rest, and the next wait is short again.
-    pub fn over(&mut self, began: RequestSeq) {
-        if self.known > 0 && began > self.known {
+    pub fn succeeded(&mut self, began: RequestSeq) {
+        if self.known > 0 && !self.is_covered(began) {
             *self = Self::new(self.retry);
         }
+    }
+
+    /// Whether the request that began at `began` had left before the last shared wait.
+    pub const fn is_covered(&self, began: RequestSeq) -> bool {
+        began <= self.known
     }
 }
 
@@ -91,14 +97,14 @@ mod tests {
 
     #[test]
     fn a_burst_of_busy_answers_is_one_wait() {
-        let mut busy = Busy::new(RETRY);
-        assert_eq!(busy.answered(1, 9, Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
-        assert_eq!(busy.answered(8, 10, None), None, "it was in flight when the first was answered");
-        assert!(busy.answered(11, 12, None).unwrap() >= Duration::from_secs(1), "our own waits grow");
-        busy.over(10);
-        assert!(busy.answered(13, 14, None).unwrap() >= Duration::from_secs(2), "that answer was to an older request");
-        busy.over(15);
-        assert!(busy.answered(16, 17, None).unwrap() < Duration::from_secs(2));
-        assert!((20..120).all(|moment| busy.answered(moment * 2, moment * 2 + 1, None).is_some()), "without end");
+        let mut shared = Backoff::new(RETRY);
+        assert_eq!(shared.failed(1, 9, Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
+        assert_eq!(shared.failed(8, 10, None), None, "it was in flight when the first was answered");
+        assert!(shared.failed(11, 12, None).unwrap() >= Duration::from_secs(1), "our own waits grow");
+        shared.succeeded(10);
+        assert!(shared.failed(13, 14, None).unwrap() >= Duration::from_secs(2), "that answer was to an older request");
+        shared.succeeded(15);
+        assert!(shared.failed(16, 17, None).unwrap() < Duration::from_secs(2));
+        assert!((20..120).all(|seq| shared.failed(seq * 2, seq * 2 + 1, None).is_some()), "without end");
     }
 }

@@ -191,8 +191,15 @@ pub enum Entry {
 }
 
 /// The place of a delivery in the order of enrolment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position(i64);
+
+#[cfg(test)]
+impl Position {
+    pub(crate) const fn at(id: i64) -> Self {
+        Self(id)
+    }
+}
 
 /// A pending delivery in the hands of this run. Nothing is at stake yet: dropping it leaves it pending.
 #[derive(Debug)]

@@ -139,6 +139,12 @@ impl CircuitBreaker {
         }
         Ok(wait)
     }
+
+    /// For how long the outage has lasted, how long it may, and what the last failure was.
+    pub(super) fn outage(&self, now: Instant) -> Option<(Duration, Duration, &str)> {
+        let opened_at = self.opened_at.filter(|_| self.open)?;
+        Some((now - opened_at, self.max_outage, &self.why))
+    }
 }
 
 fn backoff(retry: Retry) -> ExponentialBackoff {

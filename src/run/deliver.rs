@@ -4,13 +4,14 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
-use super::pass::Pass;
-use super::waiting::Step;
+use super::evidence::{Endpoint, Request};
+use super::pass::{Admitted, Pass};
+use super::waiting::Again;
 use super::{End, Event, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
 use crate::message::Delivery;
-use crate::retry::{RequestSeq, Tries};
+use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
 
 /// Why a delivery is not settled by this try.
@@ -18,7 +19,7 @@ pub(super) enum AttemptError {
     /// Refused for good before any message.
     Refused(Failure),
     /// Certainly not taken.
-    Retry(RetryReason, RequestSeq),
+    Retry(Box<RetryReason>, Request),
     /// A contact or conversation may have been made; trying again does no harm.
     Doubtful(Failure),
     /// LiveDesk does not have the message that it was asked to send again.
@@ -47,7 +48,9 @@ enum After {
 
 impl<L: Ledger> Run<'_, L> {
     /// Takes one delivery as far as it goes. If its window closes meanwhile, it is left for a later pass.
-    pub(super) async fn deliver(&self, mut lease: Lease, pass: &Pass<'_>) -> Result<(), LedgerError> {
+    pub(super) async fn deliver(&self, admitted: Admitted<'_>, pass: &Pass<'_>) -> Result<(), LedgerError> {
+        let Admitted { mut lease, slot } = admitted;
+        let mut slot = Some(slot);
         let delivery = match self.judge.templates.render(&lease.row, &self.judge.list) {
             Ok(delivery) => delivery,
             Err(problems) => {
@@ -77,19 +80,27 @@ impl<L: Ledger> Run<'_, L> {
                 AttemptError::Forgotten => lease.failed_message = None,
                 AttemptError::Ledger(error) => return Err(error),
                 AttemptError::Refused(failure) => return self.refuse(lease, failure).await,
-                AttemptError::Retry(RetryReason::Denied(failure), began) => {
-                    return self.denied(began, lease, failure).await;
-                }
-                // Everybody waits already.
-                AttemptError::Retry(RetryReason::RateLimited { .. } | RetryReason::ConversationLimit(_), _) => {}
-                // A server that has answered before is waited for; one that never has is probably not there.
-                AttemptError::Retry(RetryReason::Unreachable(_), _) if self.breaker().has_answered() => {}
-                AttemptError::Retry(RetryReason::Unreachable(why), _) => match tries.after_failure() {
-                    Some(wait) => self.sleep(wait).await,
-                    None => {
-                        self.unreachable(&why);
-                        return Ok(());
+                AttemptError::Retry(reason, request) => match *reason {
+                    RetryReason::Denied(failure) => return self.denied(request, lease, failure).await,
+                    RetryReason::RateLimited { failure, retry_after } => {
+                        if self.back_of_queue(&lease, &failure, retry_after, &mut slot).await == Again::Never {
+                            return self.refuse(lease, failure).await;
+                        }
                     }
+                    RetryReason::ConversationLimit(failure) => {
+                        if self.back_of_queue(&lease, &failure, None, &mut slot).await == Again::Never {
+                            return self.refuse(lease, failure).await;
+                        }
+                    }
+                    // A server that has answered before is waited for; one that never has is probably not there.
+                    RetryReason::Unreachable(_) if self.breaker().has_answered() => {}
+                    RetryReason::Unreachable(why) => match tries.after_failure() {
+                        Some(wait) => self.sleep(wait).await,
+                        None => {
+                            self.unreachable(&why);
+                            return Ok(());
+                        }
+                    },
                 },
                 AttemptError::Doubtful(failure) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
@@ -121,21 +132,23 @@ impl<L: Ledger> Run<'_, L> {
             return Ok(After::NotYet(Box::new(lease), setback));
         }
         drop(place);
-        let (left_at, began) = (Timestamp::now(), self.begin());
         let failed_message = claim.lease().failed_message;
+        let endpoint = if failed_message.is_some() { Endpoint::RetryMessage } else { Endpoint::Message };
+        let (left_at, request) = (Timestamp::now(), self.begin(endpoint, Some(claim.lease().position())));
         let reply = match failed_message {
             Some(message_id) => self.client.send_again(&claim, message_id).await,
             None => self.client.send(&claim, &delivery.message, attachments).await,
         };
-        let (welcome, counts) = (is_welcome(&reply), self.learn(&reply, began, Step::Message));
+        let counts = self.learn(&reply, request);
+        self.on_authorized(&reply, request).await?;
         drop(trial);
         if !matches!(reply, Reply::NotTaken(_)) {
             ticket.spend(left_at);
         }
         let outcome = match reply {
-            Reply::NotTaken(hindrance) => {
+            Reply::NotTaken(reason) => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), AttemptError::Retry(hindrance, began)));
+                return Ok(After::NotYet(Box::new(lease), AttemptError::Retry(Box::new(reason), request)));
             }
             Reply::Done(sent) => {
                 Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
@@ -149,12 +162,13 @@ impl<L: Ledger> Run<'_, L> {
         };
         self.ledger.settle(claim, outcome.clone()).await?;
         self.observe(&outcome, counts);
-        self.on_authorized(welcome, began).await?;
+        self.rate_limits().forget(request.delivery);
         Ok(After::Settled)
     }
 
     /// Records a failure before any message.
     pub(super) async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        self.rate_limits().forget(Some(lease.position()));
         self.ledger.refuse(lease, failure.clone()).await?;
         self.observe(&Outcome::Failed(failure), true);
         Ok(())
@@ -172,9 +186,4 @@ impl<L: Ledger> Run<'_, L> {
             self.stop.because(End::Guard(why));
         }
     }
-}
-
-/// Whether an answer is one that only a good key pair gets.
-pub(super) const fn is_welcome<T>(reply: &Reply<T>) -> bool {
-    matches!(reply, Reply::Done(_) | Reply::Refused(_))
 }

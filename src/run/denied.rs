@@ -1,117 +1,158 @@
-//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike. A harmless
-//! request that touches no object may tell: let in, it was the object. Otherwise another recipient tells: let in, it was
-//! the object; denied as well, it is the credentials. Until it is told, those who were denied wait, pending.
+//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike, and a key that may
+//! read and not write is a real thing. So only what is *comparable* tells: the same kind of request for another recipient
+//! that succeeded, having begun after the denied one. Then it was the object, and that recipient failed. Until then those
+//! who were denied wait, pending: nobody fails for what all get.
 
 use std::sync::PoisonError;
 
-use super::deliver::is_welcome;
-use super::waiting::Step;
+use super::evidence::Request;
 use super::{End, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
-use crate::retry::RequestSeq;
 use crate::state::Failure;
+
+/// A delivery that was denied and waits, pending.
+#[derive(Debug)]
+struct Case {
+    request: Request,
+    lease: Lease,
+    failure: Failure,
+}
+
+/// What a harmless request was answered that belongs to no recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    Authorized,
+    Denied,
+    /// Something that says nothing about the credentials.
+    Unclear,
+}
 
 /// Deliveries that were denied and whose case is open.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
-    /// When the first of them was denied.
-    since: Option<RequestSeq>,
-    waiting: Vec<(Lease, Failure)>,
-    /// Whether the harmless request was denied since.
-    probe_denied: bool,
+    open: Vec<Case>,
+    /// What the probe was answered since the first of them was denied.
+    probe: Option<Probe>,
 }
 
 impl Denied {
-    /// A request that began at `began` was denied, it is `now`, and the delivery waits. `true` if it is another one's: it
-    /// began after an earlier denial.
-    fn deny(&mut self, began: RequestSeq, now: RequestSeq, lease: Lease, failure: Failure) -> bool {
-        let again = self.since.is_some_and(|since| began > since);
-        self.since.get_or_insert(now);
-        self.waiting.push((lease, failure));
-        again
-    }
-
-    /// A request that began at `began` was let in. If it began after the denial, the credentials are good, and those
-    /// who wait failed for reasons of their own.
-    fn on_authorized(&mut self, began: RequestSeq) -> Vec<(Lease, Failure)> {
-        if self.since.is_none_or(|since| began <= since) {
-            return Vec::new();
+    /// `request` succeeded: those who were denied the same before it began were denied for reasons of their own.
+    fn close(&mut self, request: Request) -> Vec<Case> {
+        let own = |case: &mut Case| {
+            let other = &case.request;
+            other.endpoint == request.endpoint && other.delivery != request.delivery && other.seq < request.seq
+        };
+        let closed = self.open.extract_if(.., own).collect();
+        if self.open.is_empty() {
+            self.probe = None;
         }
-        self.clear()
-    }
-
-    /// The credentials are good: whoever waits failed for reasons of their own.
-    fn clear(&mut self) -> Vec<(Lease, Failure)> {
-        self.since = None;
-        self.probe_denied = false;
-        std::mem::take(&mut self.waiting)
-    }
-
-    /// Why the first of those who wait was denied.
-    fn open_case(&self) -> Option<Failure> {
-        self.waiting.first().map(|(_, failure)| failure.clone())
+        closed
     }
 }
 
 impl<L: Ledger> Run<'_, L> {
-    /// The delivery stays pending until it is known whose fault it is.
-    pub(super) async fn denied(&self, began: RequestSeq, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
-        let again =
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).deny(began, self.last_seq(), lease, failure);
-        self.whose_fault(again).await
-    }
-
-    /// Probes, unless that was in vain before, and draws the conclusion. `last_word`: whether it is the credentials if the
-    /// probe does not say otherwise.
-    async fn whose_fault(&self, last_word: bool) -> Result<(), LedgerError> {
-        let _one_at_a_time = self.probing.lock().await;
-        let (open_case, in_vain) = {
-            let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-            (denied.open_case(), denied.probe_denied)
-        };
-        let Some(failure) = open_case.filter(|_| self.stop.asked().is_none()) else { return Ok(()) };
-        if !in_vain {
-            if self.unless_stopped(self.pace.request()).await.is_err() {
-                return Ok(());
-            }
-            let began = self.begin();
-            let reply = self.client.probe().await;
-            self.learn(&reply, began, Step::Preparing);
-            if is_welcome(&reply) {
-                let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                return self.refuse_all(cleared).await;
-            }
-            let in_vain = matches!(reply, Reply::NotTaken(RetryReason::Denied(_)));
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).probe_denied = in_vain;
+    /// The delivery waits, pending, until it is known whether it was denied for a reason of its own.
+    pub(super) async fn denied(&self, request: Request, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        if self.evidence().others_since(request, request.seq).served > 0 {
+            return self.refuse(lease, failure).await;
         }
-        if last_word {
-            self.stop.because(End::Environment(format!(
-                "LiveDesk refuses the credentials ({failure}): check `{}` and `{}`",
-                self.spec.livedesk.api_key, self.spec.livedesk.api_secret
-            )));
+        let cases = {
+            let mut denied = self.denied_cases();
+            denied.open.push(Case { request, lease, failure });
+            denied.open.len()
+        };
+        let probe = self.probe_authorization().await;
+        let refused_by_all = match probe {
+            None => false,
+            Some(Probe::Denied) => cases > 1,
+            Some(Probe::Authorized | Probe::Unclear) => cases >= self.spec.send.stop_when.same_error as usize,
+        };
+        if refused_by_all {
+            self.stop_for_credentials();
         }
         Ok(())
     }
 
-    /// After a welcome: those who were denied before failed for reasons of their own.
-    pub(super) async fn on_authorized(&self, welcome: bool, began: RequestSeq) -> Result<(), LedgerError> {
-        if !welcome {
+    /// A request succeeded: those who were denied the same before failed for reasons of their own.
+    pub(super) async fn on_authorized<T>(&self, reply: &Reply<T>, request: Request) -> Result<(), LedgerError> {
+        if !matches!(reply, Reply::Done(_)) {
             return Ok(());
         }
-        let cleared = self.denied.lock().unwrap_or_else(PoisonError::into_inner).on_authorized(began);
-        self.refuse_all(cleared).await
+        let closed = self.denied_cases().close(request);
+        self.refuse_all(closed).await
     }
 
-    async fn refuse_all(&self, cleared: Vec<(Lease, Failure)>) -> Result<(), LedgerError> {
-        for (lease, failure) in cleared {
-            self.refuse(lease, failure).await?;
+    /// At the end of a run: whoever was denied while others before were not failed for a reason of their own, if nobody
+    /// else was denied with them. Otherwise nobody can tell, and they stay pending.
+    pub(super) async fn settle_denied(&self) -> Result<(), LedgerError> {
+        let own = {
+            let mut denied = self.denied_cases();
+            let alone = matches!(&denied.open[..], [case] if self.evidence().has_served_others(case.request));
+            if alone { std::mem::take(&mut denied.open) } else { Vec::new() }
+        };
+        self.refuse_all(own).await?;
+        if !self.denied_cases().open.is_empty() && self.probe_authorization().await.is_some() {
+            self.stop_for_credentials();
         }
         Ok(())
     }
 
-    /// At the end of a run: denials that no other recipient has cleared up.
-    pub(super) async fn still_denied(&self) -> Result<(), LedgerError> {
-        self.whose_fault(true).await
+    async fn refuse_all(&self, cases: Vec<Case>) -> Result<(), LedgerError> {
+        for case in cases {
+            self.refuse(case.lease, case.failure).await?;
+        }
+        Ok(())
+    }
+
+    /// What a probe is answered, asked once for all open cases; `None` when the run is ending.
+    async fn probe_authorization(&self) -> Option<Probe> {
+        let _one_at_a_time = self.unless_stopped(self.probing.lock()).await.ok()?;
+        if let Some(probe) = self.denied_cases().probe {
+            return Some(probe);
+        }
+        let probe = match self.probe().await.ok()? {
+            Reply::Done(()) => Probe::Authorized,
+            Reply::NotTaken(RetryReason::Denied(_)) => Probe::Denied,
+            _ => Probe::Unclear,
+        };
+        self.denied_cases().probe = Some(probe);
+        Some(probe)
+    }
+
+    /// Ends the run, saying what is known of the credentials.
+    fn stop_for_credentials(&self) {
+        let denied = self.denied_cases();
+        let Some(case) = denied.open.first() else { return };
+        let (failure, verb, livedesk) = (&case.failure, case.request.endpoint.verb(), &self.spec.livedesk);
+        let keys = format!("`{}` and `{}`", livedesk.api_key, livedesk.api_secret);
+        let served = self.evidence().has_served_others(case.request);
+        let what = match denied.probe {
+            Some(Probe::Denied) if !served => format!("LiveDesk refuses the credentials ({failure}): check {keys}"),
+            _ if served || denied.open.len() == 1 => format!(
+                "LiveDesk refuses to {verb} ({failure}), and nobody was served since to compare with: either the key pair of \
+                 {keys} lacks that permission, or these recipients are out of its reach ({})",
+                self.named(&denied.open)
+            ),
+            Some(Probe::Authorized) => format!(
+                "LiveDesk accepts the credentials for reading but refuses to {verb} ({failure}): give the key pair of {keys} \
+                 that permission"
+            ),
+            _ => format!("LiveDesk refuses to {verb} ({failure}): check {keys} and what the key pair may do"),
+        };
+        drop(denied);
+        self.stop.because(End::Environment(what));
+    }
+
+    /// The first of those who were denied, by line and key.
+    fn named(&self, cases: &[Case]) -> String {
+        let named: Vec<String> = cases.iter().take(3).map(|case| self.place(&case.lease)).collect();
+        let more = cases.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", named.join(", "))
+    }
+
+    fn denied_cases(&self) -> std::sync::MutexGuard<'_, Denied> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

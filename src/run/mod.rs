@@ -5,32 +5,38 @@
 
 mod deliver;
 mod denied;
+mod evidence;
 mod guard;
 mod circuit_breaker;
 mod pass;
 mod prepare;
+mod rate_limits;
 mod waiting;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
 use crate::attachment::Folder;
 use crate::ledger::{Ledger, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::Judge;
-use crate::retry::Busy;
 use crate::spec::Spec;
 use crate::state::State;
 use circuit_breaker::CircuitBreaker;
 use denied::Denied;
+use evidence::Evidence;
 use guard::Guard;
 use pass::Pass;
+use rate_limits::RateLimits;
+
+/// Deliveries that wait at the back of the queue at most: one more keeps its place in flight.
+const MAX_REQUEUED: usize = 1_000;
 
 /// Something that happened, for whoever shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +76,7 @@ pub struct Stop(watch::Sender<Option<Asked>>);
 #[derive(Debug, Clone)]
 struct Asked {
     end: End,
-    haste: ShutdownMode,
+    mode: ShutdownMode,
 }
 
 /// What becomes of those who wait for their turn when a run is asked to end.
@@ -98,10 +104,10 @@ impl Stop {
         self.ask(end, ShutdownMode::FinishAdmitted);
     }
 
-    fn ask(&self, end: End, haste: ShutdownMode) {
+    fn ask(&self, end: End, mode: ShutdownMode) {
         self.0.send_modify(|current| match current {
-            Some(asked) => asked.haste = asked.haste.max(haste),
-            None => *current = Some(Asked { end, haste }),
+            Some(asked) => asked.mode = asked.mode.max(mode),
+            None => *current = Some(Asked { end, mode }),
         });
     }
 
@@ -109,11 +115,11 @@ impl Stop {
         self.0.borrow().as_ref().map(|asked| asked.end.clone())
     }
 
-    /// Ends when somebody asks to stop at once.
-    async fn wait(&self) {
-        let at_once = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.haste == ShutdownMode::AtOnce);
+    /// Ends when somebody asks to stop at least so quickly.
+    async fn wait_for(&self, mode: ShutdownMode) {
+        let quickly = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.mode >= mode);
         // The sender lives as long as `self`.
-        let _ = self.0.subscribe().wait_for(at_once).await;
+        let _ = self.0.subscribe().wait_for(quickly).await;
     }
 }
 
@@ -159,7 +165,13 @@ pub struct Run<'a, L> {
     asking: AsyncMutex<()>,
     /// Held by the one whose message shows what becomes of messages.
     trial: AsyncMutex<()>,
-    busy: Mutex<Busy>,
+    evidence: Mutex<Evidence>,
+    rate_limits: Mutex<RateLimits>,
+    /// Places in flight, handed out in the order in which they are asked for.
+    slots: Semaphore,
+    /// Places at the back of the queue: so many wait there at most, each in memory.
+    back_of_queue: Semaphore,
+    said_unreachable: AtomicBool,
     /// Counts the requests.
     requests_begun: AtomicU64,
     emit: &'a dyn Fn(Event),
@@ -215,7 +227,11 @@ impl<'a, L: Ledger> Run<'a, L> {
             breaker: Mutex::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
             asking: AsyncMutex::default(),
             trial: AsyncMutex::default(),
-            busy: Mutex::new(Busy::new(config.spec.send.retry)),
+            evidence: Mutex::default(),
+            rate_limits: Mutex::new(RateLimits::new(&config.spec.send)),
+            slots: Semaphore::new(config.spec.send.concurrency),
+            back_of_queue: Semaphore::new(MAX_REQUEUED),
+            said_unreachable: AtomicBool::new(false),
             requests_begun: AtomicU64::default(),
             emit: config.emit,
         }
@@ -226,13 +242,20 @@ impl<'a, L: Ledger> Run<'a, L> {
     /// # Errors
     /// The ledger's alone: without it nothing may be sent.
     pub async fn send(&self, selection: &Selection) -> Result<End, LedgerError> {
+        tokio::select! {
+            end = self.send_all(selection) => end,
+            never = self.stop_after_the_last_moment() => match never {},
+        }
+    }
+
+    async fn send_all(&self, selection: &Selection) -> Result<End, LedgerError> {
         let mut pass = Pass::new(selection);
         loop {
-            self.leases(&pass)
-                // The only concurrent line: so many deliveries are on their way at a time.
-                .try_for_each_concurrent(self.spec.send.concurrency, |lease| self.deliver(lease, &pass))
+            self.admitted(&pass)
+                // The only concurrent line. How many are in flight is said by the slots with which they come.
+                .try_for_each_concurrent(None, |admitted| self.deliver(admitted, &pass))
                 .await?;
-            self.still_denied().await?;
+            self.settle_denied().await?;
             match self.after(pass).await {
                 Some(next) => pass = next,
                 None => return Ok(self.stop.asked().unwrap_or(End::Done)),

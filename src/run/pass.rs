@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
+use tokio::sync::SemaphorePermit;
 
 use super::deliver::AttemptError;
 use super::{End, OnHold, Run, Selection};
@@ -14,6 +15,12 @@ use crate::ledger::{Lease, Ledger, LedgerError, Position};
 const PAGE: usize = 256;
 
 const WINDOW: &str = "send.window";
+
+/// A delivery that has been let in, and its place among those in flight.
+pub(super) struct Admitted<'r> {
+    pub(super) lease: Lease,
+    pub(super) slot: SemaphorePermit<'r>,
+}
 
 /// A reading under way.
 pub(super) struct Pass<'s> {
@@ -70,9 +77,14 @@ impl<'s> Pass<'s> {
 
 impl<L: Ledger> Run<'_, L> {
     /// Pending deliveries whose window is open, in the order of the list and from where the pass has come to, until there
-    /// are enough or no more, or somebody asks to stop.
-    pub(super) fn leases<'r>(&'r self, pass: &'r Pass<'_>) -> impl Stream<Item = Result<Lease, LedgerError>> + 'r {
+    /// are enough or no more, or somebody asks to stop. Each comes with a place among those in flight, for which it has
+    /// queued behind those that went to the back.
+    pub(super) fn admitted<'r>(
+        &'r self,
+        pass: &'r Pass<'_>,
+    ) -> impl Stream<Item = Result<Admitted<'r>, LedgerError>> + 'r {
         stream::try_unfold(Vec::new().into_iter(), move |mut page| async move {
+            let Ok(Ok(slot)) = self.unless_stopped(self.slots.acquire()).await else { return Ok(None) };
             while pass.left.get() > 0 && self.stop.asked().is_none() {
                 let Some(lease) = page.next() else {
                     page = self.ledger.lease(pass.after.get(), PAGE).await?.into_iter();
@@ -90,7 +102,7 @@ impl<L: Ledger> Run<'_, L> {
                     Some(until) => pass.pass_over(until),
                     None => {
                         pass.admit();
-                        return Ok(Some((lease, page)));
+                        return Ok(Some((Admitted { lease, slot }, page)));
                     }
                 }
             }

@@ -1,13 +1,12 @@
 //! What a message needs before it can be claimed: its contact, its conversation, its files.
 
-use super::deliver::{AttemptError, is_welcome};
-use super::waiting::Step;
+use super::deliver::AttemptError;
+use super::evidence::{Endpoint, Request};
 use super::{Event, Run};
 use crate::attachment::Attachment;
-use crate::ledger::{Found, Lease, Ledger};
+use crate::ledger::{Found, Lease, Ledger, Position};
 use crate::livedesk::{Attribute, ContactReply, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
-use crate::retry::RequestSeq;
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
 
 /// Pages of a contact search that are read at most: the search is by substring, and a short text may match thousands.
@@ -31,14 +30,14 @@ impl<L: Ledger> Run<'_, L> {
                 (*inbox_id, Some(self.contact(lease, *inbox_id, contact).await?), None)
             }
         };
-        let began = self.turn().await?;
+        let request = self.turn(Endpoint::Conversation, lease.position()).await?;
         let reply = self.client.create_conversation(inbox_id, contact_id, source_id).await;
         if matches!(reply, Reply::Doubtful(_)) && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
         }
-        let id = self.result(reply, began).await?;
+        let id = self.result(reply, request).await?;
         self.ledger.note(lease, Found::Conversation(id)).await?;
         Ok(id)
     }
@@ -53,11 +52,11 @@ impl<L: Ledger> Run<'_, L> {
         if let Some(kept) = lease.contact_id {
             return Ok(kept);
         }
-        let began = self.turn().await?;
+        let request = self.turn(Endpoint::Contact, lease.position()).await?;
         let reply = self.client.create_contact(inbox_id, contact).await;
-        let id = match self.result(reply, began).await? {
+        let id = match self.result(reply, request).await? {
             ContactReply::Made(id) => id,
-            ContactReply::Taken(attributes) => self.find(contact, &attributes).await?,
+            ContactReply::Taken(attributes) => self.find(lease.position(), contact, &attributes).await?,
         };
         self.ledger.note(lease, Found::Contact(id)).await?;
         Ok(id)
@@ -65,11 +64,11 @@ impl<L: Ledger> Run<'_, L> {
 
     /// The one contact that has everything that is taken, and nothing else than what the row says. Anything else is a
     /// conflict for a person to solve: it would reach the wrong one.
-    async fn find(&self, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, AttemptError> {
+    async fn find(&self, who: Position, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, AttemptError> {
         let mut owners: Vec<(Attribute, Owner)> = Vec::new();
         for attribute in taken.iter().copied() {
             let Some(value) = given(contact, attribute) else { continue };
-            let found = self.owners(attribute, value).await?;
+            let found = self.owners(who, attribute, value).await?;
             if found.is_empty() {
                 let text = format!("{} is taken, but the search does not find by whom", attribute.name());
                 return Err(AttemptError::Refused(Failure::new("contact-not-found", text)));
@@ -100,12 +99,12 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// All contacts that have exactly this.
-    async fn owners(&self, attribute: Attribute, value: &str) -> Result<Vec<Owner>, AttemptError> {
+    async fn owners(&self, who: Position, attribute: Attribute, value: &str) -> Result<Vec<Owner>, AttemptError> {
         let mut owners: Vec<Owner> = Vec::new();
         for page in 1..=MOST_PAGES {
-            let began = self.turn().await?;
+            let request = self.turn(Endpoint::Search, who).await?;
             let reply = self.client.find_contact(attribute, value, page).await;
-            let (found, more) = self.result(reply, began).await?;
+            let (found, more) = self.result(reply, request).await?;
             owners.extend(found);
             if !more {
                 break;
@@ -124,20 +123,20 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// Waits for the turn of a request that is no message.
-    async fn turn(&self) -> Result<RequestSeq, AttemptError> {
+    async fn turn(&self, endpoint: Endpoint, who: Position) -> Result<Request, AttemptError> {
         self.answering().await?;
         self.unless_stopped(self.pace.request()).await?;
-        Ok(self.begin())
+        Ok(self.begin(endpoint, Some(who)))
     }
 
     /// The result of a request that is no message, or what stands in its way.
-    async fn result<T>(&self, reply: Reply<T>, began: RequestSeq) -> Result<T, AttemptError> {
-        self.learn(&reply, began, Step::Preparing);
-        self.on_authorized(is_welcome(&reply), began).await?;
+    async fn result<T>(&self, reply: Reply<T>, request: Request) -> Result<T, AttemptError> {
+        self.learn(&reply, request);
+        self.on_authorized(&reply, request).await?;
         match reply {
             Reply::Done(result) => Ok(result),
             Reply::Refused(failure) => Err(AttemptError::Refused(failure)),
-            Reply::NotTaken(hindrance) => Err(AttemptError::Retry(hindrance, began)),
+            Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
             Reply::Doubtful(failure) => Err(AttemptError::Doubtful(failure)),
         }
     }

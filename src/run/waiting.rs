@@ -1,21 +1,26 @@
 //! Everything that a delivery waits for: hours and quotas, its turn, rate limits of the server, and the server itself.
 
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::MutexGuard as AsyncGuard;
+use tokio::sync::{MutexGuard as AsyncGuard, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::deliver::AttemptError;
-use super::{End, Event, OnHold, Run};
-use crate::ledger::Ledger;
+use super::evidence::{Answered, Endpoint, Evidence, Request};
+use super::rate_limits::{Limit, NextTry, RateLimits};
+use super::{End, Event, OnHold, Run, ShutdownMode};
+use crate::ledger::{Lease, Ledger, Position};
 use crate::livedesk::{Reply, RetryReason};
 use crate::pace::Ticket;
-use crate::retry::{Busy, RequestSeq};
+use crate::plan::in_words;
+use crate::retry::RequestSeq;
+use crate::state::Failure;
 use crate::window::Status;
 
 /// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
@@ -24,16 +29,15 @@ const NAP: Duration = Duration::from_secs(30);
 /// Shorter waits than this are nobody's business.
 const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
 
-/// What a request is for.
+/// Whether a delivery is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A contact or a conversation: trying again does no harm.
-    Preparing,
-    /// The message itself.
-    Message,
-    /// Nothing but to hear from the server.
-    Asking,
+pub(super) enum Again {
+    Now,
+    Never,
 }
+
+/// How often it is said that the server is still away.
+const STILL_AWAY: Duration = Duration::from_secs(30);
 
 impl<L: Ledger> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
@@ -108,9 +112,9 @@ impl<L: Ledger> Run<'_, L> {
         self.sleep(wait.min(NAP)).await;
     }
 
-    /// The moment at which a request begins.
-    pub(super) fn begin(&self) -> RequestSeq {
-        self.requests_begun.fetch_add(1, Ordering::Relaxed) + 1
+    /// A request begins.
+    pub(super) fn begin(&self, endpoint: Endpoint, delivery: Option<Position>) -> Request {
+        Request { seq: self.requests_begun.fetch_add(1, Ordering::Relaxed) + 1, endpoint, delivery }
     }
 
     pub(super) fn last_seq(&self) -> RequestSeq {
@@ -123,37 +127,43 @@ impl<L: Ledger> Run<'_, L> {
 
     /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about those
     /// who were in flight together is said and counted once.
-    pub(super) fn learn<T>(&self, reply: &Reply<T>, began: RequestSeq, step: Step) -> bool {
-        let now = self.last_seq();
-        let message = step == Step::Message;
+    pub(super) fn learn<T>(&self, reply: &Reply<T>, request: Request) -> bool {
+        let message = request.endpoint.is_message();
         let (why, message) = match reply {
             Reply::Done(_) | Reply::Refused(_) => {
-                self.busy().over(began);
-                self.clear(began, message);
+                self.evidence().record(request, Answered::Served);
+                self.rate_limits().served(request.seq);
+                self.answered(request.seq, message);
                 return true;
             }
             Reply::NotTaken(RetryReason::Denied(_)) => {
-                self.clear(began, false);
+                self.answered(request.seq, false);
                 return true;
             }
             Reply::NotTaken(RetryReason::RateLimited { retry_after, .. }) => {
-                self.wait_for_server(began, *retry_after);
-                self.clear(began, false);
+                self.rate_limited(request, *retry_after);
+                self.answered(request.seq, false);
                 return true;
             }
             Reply::NotTaken(RetryReason::ConversationLimit(_)) => {
-                self.wait_for_server(began, None);
-                self.clear(began, false);
+                self.rate_limits().conversation_limited(request, self.last_seq());
+                self.answered(request.seq, false);
                 return true;
             }
             // A server that has never been there is not away.
-            Reply::NotTaken(RetryReason::Unreachable(_)) if !self.breaker().has_answered() => return true,
+            Reply::NotTaken(RetryReason::Unreachable(why)) if !self.breaker().has_answered() => {
+                if !self.said_unreachable.swap(true, Ordering::Relaxed) {
+                    let text = format!("cannot reach {} ({why}); trying again", self.spec.livedesk.base_url);
+                    (self.emit)(Event::Noted(text));
+                }
+                return true;
+            }
             Reply::NotTaken(RetryReason::Unreachable(why)) => (why.clone(), false),
             Reply::Doubtful(failure) => (failure.to_string(), message),
         };
-        let news = self.breaker().record_failure(began, now, message, &why);
+        let news = self.breaker().record_failure(request.seq, self.last_seq(), message, &why);
         // Asking in vain is no news to a person.
-        if news && step != Step::Asking && self.breaker().has_answered() {
+        if news && request.endpoint != Endpoint::Probe {
             let text = format!("no clear answer from LiveDesk ({why}): nothing more leaves until it answers again");
             (self.emit)(Event::Noted(text));
         }
@@ -161,10 +171,10 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// The server has answered: doubt about it may be over.
-    fn clear(&self, began: RequestSeq, message: bool) {
+    fn answered(&self, seq: RequestSeq, message: bool) {
         let mut breaker = self.breaker();
         let was_closed = breaker.is_closed();
-        breaker.record_success(began, message);
+        breaker.record_success(seq, message);
         let over = !was_closed && breaker.is_closed();
         drop(breaker);
         if over {
@@ -172,12 +182,22 @@ impl<L: Ledger> Run<'_, L> {
         }
     }
 
-    /// Waits until the server answers. One asks it, with growing waits; the others wait for what that one learns.
+    /// Asks for something harmless that belongs to no recipient. Whoever asks to stop does not wait for the answer.
+    pub(super) async fn probe(&self) -> Result<Reply<()>, AttemptError> {
+        self.unless_stopped(self.pace.request()).await?;
+        let request = self.begin(Endpoint::Probe, None);
+        let reply = self.unless_stopped(self.client.probe()).await?;
+        self.learn(&reply, request);
+        Ok(reply)
+    }
+
+    /// Waits until the server answers. One probes it, with growing waits; the others wait for what that one learns.
     pub(super) async fn answering(&self) -> Result<(), AttemptError> {
         if !self.breaker().is_open() {
             return Ok(());
         }
-        let _asking = self.unless_stopped(self.asking.lock()).await?;
+        let _probing = self.unless_stopped(self.asking.lock()).await?;
+        let mut said_at = Instant::now();
         while self.breaker().is_open() {
             let wait = self.breaker().next_probe(Instant::now());
             match wait {
@@ -187,12 +207,25 @@ impl<L: Ledger> Run<'_, L> {
                     return Err(AttemptError::Stopped);
                 }
             }
-            self.unless_stopped(self.pace.request()).await?;
-            let began = self.begin();
-            let reply = self.client.probe().await;
-            self.learn(&reply, began, Step::Asking);
+            self.probe().await?;
+            if said_at.elapsed() >= STILL_AWAY {
+                said_at = Instant::now();
+                self.say_still_away();
+            }
         }
         Ok(())
+    }
+
+    fn say_still_away(&self) {
+        let breaker = self.breaker();
+        let Some((lasted, longest, why)) = breaker.outage(Instant::now()) else { return };
+        let text = format!(
+            "still no clear answer from LiveDesk after {} ({why}); waiting for up to {} (send.outage)",
+            in_words(lasted),
+            in_words(longest)
+        );
+        drop(breaker);
+        (self.emit)(Event::Noted(text));
     }
 
     /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the answer
@@ -210,20 +243,92 @@ impl<L: Ledger> Run<'_, L> {
         }
     }
 
-    /// "Too many requests": everybody waits, by one deadline.
-    fn wait_for_server(&self, began: RequestSeq, told: Option<Duration>) {
-        let wait = self.busy().answered(began, self.last_seq(), told);
-        if let Some(wait) = wait {
-            let until = Timestamp::now() + wait;
-            (self.emit)(Event::Held { why: "rate limited by LiveDesk".to_owned(), until });
-        }
-        if let Some(wait) = wait.or(told) {
-            self.pace.pause(wait);
+    /// "Too many requests": everybody waits, by one deadline, or the object alone.
+    fn rate_limited(&self, request: Request, retry_after: Option<Duration>) {
+        let limit = {
+            let mut evidence = self.evidence();
+            evidence.record(request, Answered::Limited);
+            self.rate_limits().rate_limited(&evidence, request, self.last_seq(), retry_after)
+        };
+        match limit {
+            Limit::Everybody(wait) => {
+                let until = Timestamp::now() + wait;
+                (self.emit)(Event::Held { why: "rate limited by LiveDesk".to_owned(), until });
+                self.pace.pause(wait);
+            }
+            Limit::Known(told) => {
+                if let Some(told) = told {
+                    self.pace.pause(told);
+                }
+            }
+            Limit::Rare => self.pace.yield_a_little(),
+            Limit::Own => {}
         }
     }
 
-    fn busy(&self) -> MutexGuard<'_, Busy> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A delivery that was refused for a limit goes to the back of the queue, if it may be tried again.
+    pub(super) async fn back_of_queue<'r>(
+        &'r self,
+        lease: &Lease,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        slot: &mut Option<SemaphorePermit<'r>>,
+    ) -> Again {
+        let next = self.rate_limits().next_try(lease.position(), retry_after);
+        let wait = match next {
+            NextTry::Never => {
+                let place = self.place(lease);
+                let text =
+                    format!("{place}: LiveDesk has limited this recipient, and no others, for too long ({failure})");
+                (self.emit)(Event::Noted(text));
+                return Again::Never;
+            }
+            NextTry::Shared(wait) => wait,
+            NextTry::Own(wait, nth) => {
+                self.say_limited(lease, failure, wait, nth);
+                wait
+            }
+        };
+        self.requeue(slot, wait).await;
+        Again::Now
+    }
+
+    /// Gives up the place in flight, waits, and queues for a new one behind the others. Where too many wait so already, the
+    /// place is kept.
+    async fn requeue<'r>(&'r self, slot: &mut Option<SemaphorePermit<'r>>, wait: Duration) {
+        let Ok(_place) = self.back_of_queue.try_acquire() else { return self.sleep(wait).await };
+        *slot = None;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.wait_for(ShutdownMode::FinishAdmitted) => {}
+        }
+        *slot = self.unless_stopped(self.slots.acquire()).await.ok().and_then(Result::ok);
+    }
+
+    /// Names a recipient with a limit of its own, once.
+    fn say_limited(&self, lease: &Lease, failure: &Failure, wait: Duration, nth: u32) {
+        if !self.rate_limits().names(lease.position()) {
+            return;
+        }
+        let (place, attempts, wait) = (self.place(lease), self.spec.send.retry.attempts, in_words(wait));
+        let text = format!(
+            "{place}: LiveDesk limits this recipient, and no others ({failure}); the others go on, try {nth} of {attempts} \
+             is in {wait}"
+        );
+        (self.emit)(Event::Noted(text));
+    }
+
+    /// Where a delivery comes from: list, line and key.
+    pub(super) fn place(&self, lease: &Lease) -> String {
+        format!("{}:{} (key {})", self.judge.list, lease.row.line, lease.key)
+    }
+
+    pub(super) fn evidence(&self) -> MutexGuard<'_, Evidence> {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn rate_limits(&self) -> MutexGuard<'_, RateLimits> {
+        self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn unreachable(&self, why: &str) {
@@ -235,7 +340,7 @@ impl<L: Ledger> Run<'_, L> {
     pub(super) async fn unless_stopped<T>(&self, something: impl Future<Output = T>) -> Result<T, AttemptError> {
         tokio::select! {
             biased;
-            () = self.stop.wait() => Err(AttemptError::Stopped),
+            () = self.stop.wait_for(ShutdownMode::AtOnce) => Err(AttemptError::Stopped),
             result = something => Ok(result),
         }
     }
@@ -244,7 +349,18 @@ impl<L: Ledger> Run<'_, L> {
     pub(super) async fn sleep(&self, wait: Duration) {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = self.stop.wait() => {}
+            () = self.stop.wait_for(ShutdownMode::AtOnce) => {}
         }
+    }
+
+    /// Ends every wait when `send.not_after` has come. Never ends by itself.
+    pub(super) async fn stop_after_the_last_moment(&self) -> Infallible {
+        while let Some(end) = self.spec.send.not_after.filter(|_| self.stop.asked().is_none()) {
+            let wait = end.duration_since(Timestamp::now());
+            if self.in_time(Timestamp::now()).is_ok() {
+                self.sleep(wait.max(SignedDuration::ZERO).unsigned_abs().min(NAP)).await;
+            }
+        }
+        std::future::pending().await
     }
 }

@@ -15,6 +15,7 @@ mod guards;
 mod jinja;
 mod killed;
 mod lists;
+mod one_of_many;
 mod outages;
 mod outputs;
 mod pacing;
