@@ -2,7 +2,7 @@
 //! ends, so a dead run never bars the next.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -62,6 +62,11 @@ impl Lock {
     pub fn take(ledger: &Path) -> Result<Self, LedgerError> {
         let path = Self::path_of(ledger);
         let fail = |error: io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
+        // By a link, two ledgers would share one lock, or one ledger have two.
+        if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
+            let why = "this is no plain file; remove it while no run is under way".to_owned();
+            return Err(LedgerError::File { path, why });
+        }
         let mut file = private(&path).map_err(fail)?;
         if !acquire(&file).map_err(fail)? {
             return Err(LedgerError::Held(holder(&mut file)));

@@ -119,6 +119,16 @@ pub enum LedgerError {
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
+        // What we wrote does not come back as it was.
+        let is_changed = matches!(
+            error,
+            rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+        );
+        if is_changed {
+            return Self::damaged(&error.to_string());
+        }
         let advice = match error.sqlite_error_code() {
             Some(Code::DiskFull | Code::SystemIoFailure) => {
                 "; make room on the disk or mend it and run again: what is recorded stays, and nobody gets it twice"

@@ -152,7 +152,7 @@ fn nothing_is_sent_until_it_is_mended(spoil: impl FnOnce(&Project)) -> Ran {
 
 #[test]
 fn with_a_damaged_ledger_nothing_is_sent() {
-    nothing_is_sent_until_it_is_mended(damage).says("malformed");
+    nothing_is_sent_until_it_is_mended(damage).says("the ledger is damaged");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn cut_to(project: &Project, length: u64) {
 
 #[test]
 fn with_a_ledger_that_was_cut_short_nothing_is_sent() {
-    nothing_is_sent_until_it_is_mended(|project| cut_to(project, 5 * PAGE as u64 + 100)).says("malformed");
+    nothing_is_sent_until_it_is_mended(|project| cut_to(project, 5 * PAGE as u64 + 100)).says("the ledger is damaged");
 }
 
 /// It had tables once: to begin anew would send to everybody again.

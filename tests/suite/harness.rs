@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
@@ -435,5 +435,27 @@ impl Ran {
     /// Standard output as one JSON value a line.
     pub(super) fn json(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Random numbers (splitmix64) whose seed a failure shows; the environment plays one again.
+pub(super) struct Random(u64);
+
+impl Random {
+    #[expect(clippy::disallowed_methods, reason = "a seed is given by the environment")]
+    #[expect(clippy::print_stdout, reason = "a failure shows its seed")]
+    pub(super) fn from_environment(variable: &str) -> Self {
+        let now = || u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
+        let seed = std::env::var(variable).map_or_else(|_| now(), |seed| seed.parse().unwrap());
+        println!("{variable}={seed}");
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
     }
 }

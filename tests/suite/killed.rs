@@ -4,41 +4,20 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 #![expect(clippy::print_stdout, reason = "a failure shows its seed")]
-#![expect(clippy::disallowed_methods, reason = "a seed is given by the environment")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::harness::{Desk, Project, Running};
+use crate::harness::{Desk, Project, Random, Running};
 
 const KILLS: usize = 70;
 const CONCURRENCY: u64 = 4;
 
 /// Every answer is a little late, so that a kill finds requests in flight.
 const LATE: &str = "faults: [{ delay: 4ms }]";
-
-/// Random numbers (splitmix64) whose seed a failure shows; `KILLED_SEED` plays one again.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let now = || u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
-        let seed = std::env::var("KILLED_SEED").map_or_else(|_| now(), |seed| seed.parse().unwrap());
-        println!("KILLED_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 fn campaign(desk: &Desk, to: &str, people: u64) -> Project {
     let row = |n: u64| format!("person-{n:04},{},person-{n:04}@example.com", 1000 + n);
@@ -91,7 +70,7 @@ fn messaged(desk: &Desk) -> BTreeMap<String, u64> {
 
 #[track_caller]
 fn nobody_twice_and_nobody_lost(to: &str, people: u64) {
-    let mut random = Random::new();
+    let mut random = Random::from_environment("KILLED_SEED");
     let desk = Desk::start(LATE);
     let project = campaign(&desk, to, people);
     let (mut kills, mut doubts) = (0, 0);

@@ -135,6 +135,37 @@ mod system_calls {
         claims_are_on_disk_before_messages_leave(1);
     }
 
+    /// A system call about the ledger fails: that is no first run.
+    #[test]
+    #[ignore = "needs strace: .ci/run installs it"]
+    fn a_ledger_that_cannot_be_looked_at_is_not_missing() {
+        use crate::harness::{Desk, Running};
+
+        let desk = Desk::friendly();
+        let mut refused = 0;
+        for error in ["EIO", "ESTALE", "EACCES", "ENOTCONN"] {
+            for calls in ["statx,lstat,stat,newfstatat", "openat", "readlink,readlinkat"] {
+                let project = Project::at(&desk).people(3);
+                project.run(&["--limit", "1"]).exits(0);
+                let before = desk.messages().len();
+                let ledger = project.path(".campaign/c.sqlite").canonicalize().unwrap();
+                let inject = format!("inject={calls}:error={error}");
+                let ledger = ledger.to_str().unwrap();
+                let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", ledger, "-P", "./.campaign/c.sqlite"];
+                let ran = Running::launch(project.run_under(&[&strace[..], &["-e", &inject]].concat())).finish();
+                assert!(matches!(ran.code, Some(0 | 1)), "{error} {calls}: {ran:?}");
+                let more = desk.messages().len() - before;
+                assert!(more <= 2, "{error} {calls}: somebody got it twice: {ran:?}");
+                assert!(ran.code == Some(0) || more == 0, "{error} {calls}: {ran:?}");
+                assert!(!ran.stderr.contains("first run"), "{error} {calls}: {ran:?}");
+                refused += usize::from(ran.code == Some(1));
+                project.run(&[]).exits(0);
+                assert_eq!(desk.messages().len(), before + 2);
+            }
+        }
+        assert!(refused >= 8, "looking and opening were to fail: {refused}");
+    }
+
     #[test]
     #[ignore = "needs strace: .ci/run installs it"]
     fn eight_at_a_time() {

@@ -1,6 +1,6 @@
 //! The format of the file: its tables, how older ones are brought up, and what tells one ledger from another.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::send;
 use crate::ledger::LedgerError;
@@ -64,9 +64,10 @@ pub(super) fn check_format(connection: &Connection) -> Result<i64, LedgerError> 
 }
 
 pub(super) fn identity(connection: &Connection) -> Result<Identity, LedgerError> {
-    Ok(connection.query_row("SELECT id, claims FROM identity", [], |row| {
-        Ok(Identity { id: row.get(0)?, claims: row.get(1)? })
-    })?)
+    let found = connection
+        .query_row("SELECT id, claims FROM identity", [], |row| Ok(Identity { id: row.get(0)?, claims: row.get(1)? }))
+        .optional()?;
+    found.ok_or_else(|| LedgerError::damaged("it does not say which one it is"))
 }
 
 /// Makes it another ledger than all copies of it, after somebody has said that it counts and they do not.

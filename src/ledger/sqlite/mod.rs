@@ -110,6 +110,9 @@ impl Sqlite {
             let lock = lock.with_ledger(&path)?;
             file::check_log(&path)?;
             let connection = existing(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+            if !is_new {
+                format::check_integrity(&connection)?;
+            }
             let (connection, counter) = with_counter(connection, &path, vouched)?;
             let interrupted = settle_interrupted(&connection)?;
             let safeguard = Safeguard { counter, watch: Watch::over(&path)?, path: path.clone() };
@@ -315,7 +318,7 @@ fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, Ledge
     Ok(connection)
 }
 
-/// The ledger of a run, of this format, with its counter. It is read through if anything was sent with it.
+/// The ledger of a run, of this format, with its counter.
 fn with_counter(connection: Connection, path: &Path, vouched: Vouched) -> Result<(Connection, Counter), LedgerError> {
     let found = counter::read(path)?;
     let mut begun = false;
@@ -328,9 +331,6 @@ fn with_counter(connection: Connection, path: &Path, vouched: Vouched) -> Result
         replace_counter(path, identity)
     })?;
     let identity = format::identity(&connection)?;
-    if identity.claims > 0 || !matches!(found, Found::Count(Count { claims: 0, .. })) {
-        format::check_integrity(&connection)?;
-    }
     if !begun {
         match is_current(path, &found, &identity, false) {
             Err(_) if vouched.older => {

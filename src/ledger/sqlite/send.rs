@@ -249,7 +249,7 @@ fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> 
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
-    serde_json::from_str(text).map_err(|error| LedgerError::unreadable(format!("a row cannot be read back: {error}")))
+    serde_json::from_str(text).map_err(|error| LedgerError::damaged(&format!("a row cannot be read back: {error}")))
 }
 
 /// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.

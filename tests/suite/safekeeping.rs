@@ -1,0 +1,441 @@
+//! What happens to a ledger's files between two runs, or under one: a ledger that is missing, older, damaged, shared or taken
+//! away is never taken for a new one. The judge is the desk's journal.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Desk, Project, Ran, Running};
+
+const LEDGER: &str = ".campaign/c.sqlite";
+const LOG: &str = ".campaign/c.sqlite-wal";
+const COUNTER: &str = ".campaign/c.sqlite-claims";
+const PEOPLE: usize = 120;
+
+/// Nobody was messaged twice.
+#[track_caller]
+fn nobody_twice(desk: &Desk) {
+    let addressed = desk.addressed();
+    assert_eq!(addressed.len(), addressed.iter().collect::<BTreeSet<_>>().len(), "somebody got it twice");
+}
+
+/// A campaign that was sent to `sent` people.
+fn begun(desk: &Desk, sent: usize) -> Project {
+    let project = Project::at(desk).people(PEOPLE as u64);
+    project.run(&["--limit", &sent.to_string()]).exits(0);
+    project
+}
+
+/// Nothing is sent, and the words say why.
+#[track_caller]
+fn is_refused(desk: &Desk, project: &Project, words: &str) {
+    let before = desk.messages().len();
+    let ran = project.run(&[]).exits(1).says(words);
+    assert_eq!(desk.messages().len(), before, "{}", ran.stderr);
+}
+
+/// A run that was killed when about so many messages had left. What it has recorded is in the log.
+fn killed(desk: &Desk, at: usize) -> Project {
+    let project = Project::at(desk).people(PEOPLE as u64).send("concurrency: 4");
+    let run = project.start(&[]);
+    desk.wait_for_messages(at);
+    run.kill();
+    project
+}
+
+const STUCK: &str = "faults: [{ on: message, match: { conversation_id: 160 }, times: 1, delay: 60s }]";
+
+// What is missing.
+
+#[test]
+fn a_link_to_a_disk_that_is_not_mounted_is_no_first_run() {
+    for link in [".campaign", LEDGER] {
+        let desk = Desk::friendly();
+        let project = Project::at(&desk).people(3);
+        if link == LEDGER {
+            fs::create_dir(project.path(".campaign")).unwrap();
+        }
+        symlink(project.path("disk/elsewhere"), project.path(link)).unwrap();
+        is_refused(&desk, &project, "is a disk not mounted?");
+        project.run(&["--dry-run"]).exits(1).says("is a disk not mounted?");
+        project.campaign(&["status", "campaign.yaml"]).exits(1);
+        project.campaign(&["report", "campaign.yaml"]).exits(1);
+        project.campaign(&["resolve", "campaign.yaml", "--all", "--sent"]).exits(1);
+        assert!(!project.path("disk").exists());
+    }
+}
+
+#[test]
+fn a_ledger_that_was_deleted_is_no_first_run() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 10);
+    fs::remove_file(project.path(LEDGER)).unwrap();
+    is_refused(&desk, &project, "c.sqlite-claims says that it recorded 10 send attempts");
+    project.run(&["--dry-run"]).exits(1).says("the ledger is missing");
+    project.campaign(&["status", "campaign.yaml"]).exits(1).says("the ledger is missing");
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_no_ledger() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id\nnone\n");
+    project.run(&[]).exits(2);
+    assert!(!project.path(".campaign").exists(), "{:?}", project.files());
+}
+
+// What moves.
+
+#[test]
+fn a_campaign_that_moves_without_its_ledger_is_stopped_by_its_report() {
+    for (report, setting) in
+        [("c.csv", ""), ("c.jsonl", "report: reports/c.jsonl"), ("c.html", "report: reports/c.html")]
+    {
+        let desk = Desk::friendly();
+        let mut project = Project::at(&desk).people(5);
+        if !setting.is_empty() {
+            project = project.setting(setting);
+        }
+        project.run(&[]).exits(0);
+        fs::remove_dir_all(project.path(".campaign")).unwrap();
+        let words = format!("reports/{report} says that 5 recipients were sent to");
+        is_refused(&desk, &project, &words);
+        project.run(&["--dry-run"]).exits(1).says(&words);
+        project.campaign(&["status", "campaign.yaml"]).exits(1).says("--first-run");
+        assert!(!project.path(".campaign").exists(), "nothing is made");
+        project.run(&["--first-run", "--limit", "1"]).exits(0);
+        assert_eq!(desk.messages().len(), 6);
+        project.run(&["--first-run"]).exits(1).says("not the first run");
+    }
+}
+
+#[test]
+fn a_rehearsal_leaves_no_trace() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5);
+    project.run(&["--sandbox"]).exits(0);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 5);
+}
+
+#[test]
+fn a_spec_that_is_a_link_is_no_other_campaign() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 5).file("other/list.csv", "conversation_id\n101\n102\n");
+    symlink("../campaign.yaml", project.path("other/campaign.yaml")).unwrap();
+    project.campaign(&["run", "other/campaign.yaml"]).exits(1).says("this spec is a link");
+    assert_eq!(desk.messages().len(), 5);
+}
+
+#[test]
+fn a_first_run_says_where_its_ledger_will_be() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2);
+    let first = "ledger   ./.campaign/c.sqlite: none there yet, so this is the first run";
+    project.run(&["--dry-run"]).exits(0).says(first);
+    project.run(&["--limit", "1"]).exits(0).says(first);
+    let ran = project.run(&[]).exits(0);
+    assert!(!ran.stderr.contains("first run"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_first_run_in_ci_is_warned_that_its_ledger_may_be_thrown_away() {
+    let project = Project::at_address("https://127.0.0.1:1").people(1).environment("CI", Some("true"));
+    project.run(&[]).exits(1).says("the next run would then message everyone again");
+}
+
+// What is older or damaged.
+
+#[test]
+fn an_older_copy_of_the_ledger_is_refused_until_somebody_accepts_it() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 20);
+    let older = fs::read(project.path(LEDGER)).unwrap();
+    project.run(&["--limit", "30"]).exits(0);
+    let newer = fs::read(project.path(LEDGER)).unwrap();
+    fs::write(project.path(LEDGER), older).unwrap();
+    is_refused(&desk, &project, "this ledger knows of 20 send attempts, but 50 were made");
+    project.run(&["--dry-run"]).exits(1).says("--accept-older-ledger");
+    project.campaign(&["status", "campaign.yaml"]).exits(1).says("but 50 were made");
+    // It would replace the report that knows better.
+    project.campaign(&["report", "campaign.yaml"]).exits(1);
+    assert_eq!(project.count("accepted"), 50);
+    project.run(&["--accept-older-ledger", "--limit", "5"]).exits(0);
+    assert_eq!(desk.messages().len(), 55);
+    // From now on that one counts, and the one that was left behind is another.
+    fs::write(project.path(LEDGER), newer).unwrap();
+    is_refused(&desk, &project, "belongs to another ledger");
+}
+
+#[test]
+fn an_older_copy_of_the_whole_folder_is_told_by_the_report() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 20);
+    let older: Vec<_> = [LEDGER, COUNTER].map(|name| (name, fs::read(project.path(name)).unwrap())).into();
+    project.run(&["--limit", "30"]).exits(0);
+    for (name, bytes) in older {
+        fs::write(project.path(name), bytes).unwrap();
+    }
+    is_refused(&desk, &project, "reports/c.csv says that 30 of those who would be sent to were sent to already");
+    project.run(&["--dry-run"]).exits(1).says("it is an older copy");
+    project.run(&["--accept-older-ledger", "--limit", "1"]).exits(0);
+}
+
+#[test]
+fn a_ledger_without_its_counter_is_refused() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 20);
+    fs::remove_file(project.path(COUNTER)).unwrap();
+    is_refused(&desk, &project, "c.sqlite-claims is missing");
+    fs::write(project.path(COUNTER), "claims 3\n").unwrap();
+    is_refused(&desk, &project, "c.sqlite-claims is damaged");
+    project.run(&["--accept-older-ledger"]).exits(0);
+    nobody_twice(&desk);
+    assert_eq!(project.count("accepted"), PEOPLE);
+}
+
+/// The log is spoilt after a kill: the next run is right, or refuses, and sends to nobody again.
+#[track_caller]
+fn when_the_log_is(spoil: impl Fn(&Path)) -> (Desk, Project, Ran) {
+    let desk = Desk::start(STUCK);
+    let project = killed(&desk, 40);
+    spoil(&project.path(LOG));
+    let ran = project.run(&[]);
+    nobody_twice(&desk);
+    (desk, project, ran)
+}
+
+#[test]
+fn a_log_that_is_gone_is_missed() {
+    let (desk, _, ran) = when_the_log_is(|log| fs::remove_file(log).unwrap());
+    ran.exits(1).says("send attempts, but");
+    assert!(desk.messages().len() < 60);
+    when_the_log_is(|log| fs::write(log, "").unwrap()).2.exits(1).says("send attempts, but");
+}
+
+#[test]
+fn a_log_that_was_cut_short_is_noticed() {
+    let cut = |log: &Path| {
+        let file = fs::File::options().write(true).open(log).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    when_the_log_is(cut).2.exits(1).says("send attempts, but");
+}
+
+#[test]
+fn one_flipped_bit_in_the_log_is_noticed() {
+    let flip = |log: &Path| {
+        let file = fs::File::options().read(true).write(true).open(log).unwrap();
+        let middle = file.metadata().unwrap().len() / 2;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, middle).unwrap();
+        file.write_all_at(&[byte[0] ^ 4], middle).unwrap();
+    };
+    when_the_log_is(flip).2.exits(1).says("send attempts, but");
+}
+
+/// The list itself is not in the log: with that gone, the ledger still knows who is on it.
+#[test]
+fn the_list_is_in_the_ledger_before_anything_is_sent() {
+    let (_, project, _) = when_the_log_is(|log| fs::remove_file(log).unwrap());
+    let ledger = rusqlite::Connection::open(project.path(LEDGER)).unwrap();
+    let known: i64 = ledger.query_row("SELECT count(*) FROM delivery", [], |row| row.get(0)).unwrap();
+    assert_eq!(usize::try_from(known), Ok(PEOPLE));
+}
+
+/// An index that does not find who has got it would have everyone in the list again.
+#[test]
+fn a_broken_index_is_found_before_anything_is_sent() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, PEOPLE);
+    let ledger = rusqlite::Connection::open(project.path(LEDGER)).unwrap();
+    ledger
+        .execute_batch(
+            "PRAGMA writable_schema = ON;
+             CREATE TABLE empty (key TEXT NOT NULL UNIQUE) STRICT;
+             UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_empty_1')
+                WHERE name = 'sqlite_autoindex_delivery_1';
+             DELETE FROM sqlite_schema WHERE tbl_name = 'empty';",
+        )
+        .unwrap();
+    drop(ledger);
+    is_refused(&desk, &project, "the ledger is damaged");
+}
+
+// What happens under a run.
+
+/// The files are changed while messages leave: the run ends by itself, and soon.
+#[track_caller]
+fn taken_away(change: impl Fn(&Project)) -> (Desk, Project, Ran) {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2_000).send("rate: 200/s");
+    let run = project.start(&[]);
+    desk.wait_for_messages(20);
+    change(&project);
+    let (changed, before) = (Instant::now(), desk.messages().len());
+    let ran = run.finish().exits(1).says("nothing more is sent").says("could not be recorded");
+    assert!(changed.elapsed() < Duration::from_secs(2), "{:?}", changed.elapsed());
+    assert!(desk.messages().len() < before + 200, "it went on sending");
+    (desk, project, ran)
+}
+
+#[test]
+fn a_ledger_that_is_deleted_under_a_run_ends_it_and_is_rescued() {
+    let (desk, project, _) = taken_away(|project| fs::remove_file(project.path(LEDGER)).unwrap());
+    let rescued = project.path(".campaign/c.sqlite.rescued");
+    assert!(rescued.exists());
+    is_refused(&desk, &project, "the ledger is missing");
+    let project = project.send("rate: unlimited");
+    let ran = project.run(&["--ledger", rescued.to_str().unwrap()]);
+    assert!(ran.code == Some(0) || ran.code == Some(4), "{ran:?}");
+    nobody_twice(&desk);
+}
+
+#[test]
+fn a_folder_that_is_moved_away_under_a_run_ends_it() {
+    let (desk, project, _) = taken_away(|project| {
+        fs::rename(project.path(".campaign"), project.path("moved")).unwrap();
+    });
+    fs::rename(project.path("moved"), project.path(".campaign")).unwrap();
+    let ran = project.send("rate: unlimited").run(&[]);
+    assert!(ran.code == Some(0) || ran.code == Some(4), "{ran:?}");
+    nobody_twice(&desk);
+}
+
+#[test]
+fn files_that_are_replaced_under_a_run_end_it() {
+    for name in [LEDGER, LOG, COUNTER, ".campaign/c.sqlite-lock"] {
+        let (desk, ..) = taken_away(|project| {
+            fs::copy(project.path(name), project.path("copy")).unwrap();
+            fs::rename(project.path("copy"), project.path(name)).unwrap();
+        });
+        nobody_twice(&desk);
+    }
+}
+
+#[test]
+fn a_run_that_waits_notices_as_well() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
+    let project = Project::at(&desk).people(5);
+    let run = project.start(&[]);
+    desk.wait_for_messages(1);
+    fs::remove_file(project.path(LEDGER)).unwrap();
+    run.finish().exits(1).says("deleted or moved");
+}
+
+// One ledger, one lock.
+
+#[test]
+fn by_whatever_path_a_ledger_has_one_lock() {
+    let desk = Desk::start(STUCK);
+    let project = Project::at(&desk).people(PEOPLE as u64).send("timeout: 59s");
+    let run = project.start(&[]);
+    desk.wait_for_messages(100);
+    symlink(".campaign", project.path("folder")).unwrap();
+    symlink(LEDGER, project.path("file.sqlite")).unwrap();
+    for ledger in ["folder/c.sqlite", "file.sqlite", "sqlite:./folder/../folder/c.sqlite"] {
+        project.run(&["--ledger", ledger]).exits(6).says("being run by process");
+        project.campaign(&["status", "campaign.yaml", "--ledger", ledger]).exits(0);
+    }
+    run.kill();
+    project.run(&["--ledger", "file.sqlite"]).exits(4);
+    nobody_twice(&desk);
+}
+
+#[test]
+fn a_ledger_with_two_names_is_refused() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 5);
+    fs::hard_link(project.path(LEDGER), project.path("other.sqlite")).unwrap();
+    is_refused(&desk, &project, "several names");
+    project.run(&["--ledger", "other.sqlite"]).exits(1).says("several names");
+    fs::remove_file(project.path("other.sqlite")).unwrap();
+    project.run(&[]).exits(0);
+    nobody_twice(&desk);
+}
+
+#[test]
+fn a_path_is_a_path() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(4);
+    for ledger in ["file:x.sqlite", "file:x.sqlite?mode=memory", "sqlite:y.sqlite", "sqlite://z.sqlite"] {
+        let project = Project::at(&desk).people(4);
+        let before = desk.messages().len();
+        project.run(&["--ledger", ledger, "--limit", "2"]).exits(0);
+        project.run(&["--ledger", ledger]).exits(0);
+        assert_eq!(desk.messages().len(), before + 4, "{ledger}");
+    }
+    let absolute = format!("sqlite:///{}", project.path("w.sqlite").display());
+    project.run(&["--ledger", &absolute]).exits(0);
+    assert!(project.path("w.sqlite").exists());
+}
+
+// A message that has changed.
+
+fn texts(desk: &Desk) -> Vec<String> {
+    desk.messages().iter().map(|entry| entry["body"]["content"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_changed_message_goes_to_nobody_new_unasked() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2).message("{ content: Hello }");
+    project.run(&[]).exits(0);
+    // Nobody is left to send to, so the change need not be decided about; nor is it by this.
+    let project = project.message("{ content: Goodbye }");
+    project.run(&[]).exits(0);
+    let project = project.people(3);
+    for flags in [&[][..], &["--yes"], &["--limit", "0"], &["--retry-failed"]] {
+        project.run(flags).exits(2).says("`--accept-changes` sends them the new version");
+    }
+    assert_eq!(texts(&desk), ["Hello", "Hello"]);
+    project.run(&["--dry-run"]).exits(0).says("needs `--accept-changes`");
+    project.run(&["--accept-changes"]).exits(0);
+    assert_eq!(texts(&desk), ["Hello", "Hello", "Goodbye"]);
+    // Accepted once, it is the message of this campaign.
+    project.people(4).run(&[]).exits(0);
+    assert_eq!(texts(&desk).len(), 4);
+}
+
+#[test]
+fn what_was_declined_is_asked_again_and_its_list_is_forgotten() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).message("{ content: Hello }");
+    project.run(&["--limit", "1"]).exits(0);
+    let before = project.campaign(&["status", "campaign.yaml"]).exits(0).stdout;
+    let project = project.people(9).message("{ content: Goodbye }");
+    project.run(&[]).exits(2);
+    let project = project.message("{ content: Hello }");
+    assert_eq!(project.campaign(&["status", "campaign.yaml"]).exits(0).stdout, before);
+    assert_eq!(desk.messages().len(), 1);
+}
+
+/// Somebody at a terminal (of `script`) who types another number than is asked for.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_first_run_that_was_declined_leaves_nothing() {
+    let Ok(path) = which("script") else { return };
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3);
+    let program = format!("{} run campaign.yaml", env!("CARGO_BIN_EXE_campaign"));
+    let mut words = std::process::Command::new("/bin/sh");
+    words.args(["-c", "(sleep 1; echo no; sleep 1) | \"$0\" -qec \"$1\" /dev/null", &path, &program]);
+    words
+        .current_dir(project.path(""))
+        .env("TERM", "xterm")
+        .env("LIVEDESK_API_KEY", "k")
+        .env("LIVEDESK_API_SECRET", "s");
+    let ran = Running::launch(words).finish();
+    assert!(ran.stdout.contains("nothing was sent"), "{ran:?}");
+    assert_eq!(desk.journal().len(), 0);
+    assert!(!project.path(".campaign").exists(), "{:?}", project.files());
+}
+
+fn which(program: &str) -> Result<String, ()> {
+    let paths = ["/usr/bin", "/bin"].map(|folder| format!("{folder}/{program}"));
+    paths.into_iter().find(|path| Path::new(path).exists()).ok_or(())
+}
