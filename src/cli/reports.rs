@@ -74,7 +74,8 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
         });
         let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
         let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([lease.key.as_str(), phone, email]).map_err(broken)?;
+        list.write_record([lease.key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
+            .map_err(broken)?;
     }
     let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
     if path.as_os_str() == "-" {

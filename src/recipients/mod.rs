@@ -6,6 +6,7 @@
 mod csv;
 pub mod damage;
 mod delimiter;
+pub mod email;
 mod encoding;
 mod flaw;
 mod guess;

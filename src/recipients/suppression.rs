@@ -169,9 +169,9 @@ fn spellings(text: &str, region: Option<&str>) -> impl Iterator<Item = String> {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let (mut given, mut with_plus) = (None, None);
     if digits >= 7 && !text.contains('@') {
-        given = phone::e164(text, region);
+        given = phone::e164(text, region).ok();
         if digits == text.len() {
-            with_plus = phone::e164(&format!("+{text}"), None);
+            with_plus = phone::e164(&format!("+{text}"), None).ok();
         }
     }
     let as_written = (given.is_none() && with_plus.is_none() && !text.is_empty()).then(|| text.to_lowercase());

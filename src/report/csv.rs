@@ -63,7 +63,7 @@ impl<W: Write> Writer for Csv<W> {
 
 /// A text that no spreadsheet evaluates: what begins like a formula gets an apostrophe in front, which spreadsheets
 /// hide. A phone number begins with `+` and is a number at worst, so it stays as it is.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let is_number = || text.len() > 1 && text[1..].bytes().all(|byte| byte.is_ascii_digit());
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number() {
         Cow::Owned(format!("'{text}"))

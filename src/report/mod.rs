@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::schema;
 use crate::state::State;
+pub(crate) use csv::harmless;
 pub use html::{hash, number, visible};
 pub use read_back::each_messaged;
 

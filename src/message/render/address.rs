@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::Renderer;
 use super::value::is_longer;
 use crate::message::{Address, Contact};
-use crate::recipients::normalise;
+use crate::recipients::{email, normalise};
 use crate::spec::{self, PhoneCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId};
 use crate::window::zone;
@@ -20,10 +20,30 @@ impl Renderer<'_> {
             To::Sender { inbox_id, contact_id, source_id } => Address::Sender {
                 inbox_id: InboxId(self.number(inbox_id)),
                 contact_id: contact_id.as_ref().map(|id| ContactId(self.number(id))),
-                source_id: source_id.as_ref().map(|id| self.id(id)),
+                source_id: source_id.as_ref().map(|id| self.source_id(id)),
             },
             To::Contact { inbox_id, contact } => {
                 Address::Contact { inbox_id: InboxId(self.number(inbox_id)), contact: self.contact(contact) }
+            }
+        }
+    }
+
+    /// An id of the channel. WhatsApp's are the digits of a phone number, so a number in another notation goes out as
+    /// its digits; any other id goes as it is.
+    fn source_id(&mut self, template: &Template) -> String {
+        let id = self.id(template);
+        if !is_a_spaced_number(&id) {
+            return id;
+        }
+        match normalise(&id, self.templates.spec.recipients.default_region.as_deref()) {
+            Ok(phone) => {
+                let digits = phone.e164.trim_start_matches('+').to_owned();
+                self.rewritten = Some((id, digits.clone()));
+                digits
+            }
+            Err(what) => {
+                self.problem("phone", template, what);
+                id
             }
         }
     }
@@ -38,9 +58,9 @@ impl Renderer<'_> {
             identifier: self.identifier(templates.identifier.as_ref()),
         };
         if let (Some(template), Some(email)) = (&templates.email, &contact.email)
-            && !looks_like_an_address(email)
+            && let Err(what) = email::check(email)
         {
-            self.problem("not-an-email", template, "not an e-mail address");
+            self.problem("not-an-email", template, what);
         }
         let findable = contact.email.is_some() || contact.phone_number.is_some() || contact.identifier.is_some();
         let fields = [&templates.identifier, &templates.phone_number, &templates.email];
@@ -121,9 +141,11 @@ impl Renderer<'_> {
     }
 }
 
-/// As LiveDesk's ancestor checks it: something, one `@`, something, and no white space.
-fn looks_like_an_address(email: &str) -> bool {
-    let mut parts = email.split('@');
-    let filled = |part: Option<&str>| part.is_some_and(|part| !part.is_empty());
-    filled(parts.next()) && filled(parts.next()) && parts.next().is_none() && !email.contains(char::is_whitespace)
+/// Digits with what people write between them, such as `(312) 555-1003`: no id is written so, but a phone number.
+fn is_a_spaced_number(id: &str) -> bool {
+    let digits = id.bytes().filter(u8::is_ascii_digit).count();
+    let spaces = id.contains(['+', ' ', '(', ')', '/']) || id.matches(['-', '.']).count() >= 2;
+    digits >= 7
+        && spaces
+        && id.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+-().\u{2010}\u{2011}/".contains(c))
 }
