@@ -1,9 +1,12 @@
 //! The files that a message carries: inside the spec's folder, links resolved, and of a size that LiveDesk takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use ring::digest::{SHA256, digest};
 
 use crate::message::is_hidden;
 
@@ -12,6 +15,9 @@ const LARGEST: u64 = 40 * 1024 * 1024;
 
 /// Paths that are remembered: enough for the few files that go to many, and a bound for one file each.
 const MOST_KNOWN: usize = 10_000;
+
+/// Files whose content is frozen: those that many messages share are among the first.
+const MOST_FROZEN: usize = 1_000;
 
 /// A file, read and ready to be sent.
 #[derive(Debug, Clone)]
@@ -24,18 +30,48 @@ pub struct Attachment {
     pub bytes: Vec<u8>,
 }
 
+/// The hashes of contents by path.
+pub type Contents = BTreeMap<String, String>;
+
+/// Why a file is not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not as it was when it was checked, and others may have got it as it was.
+    #[error("{0}: the file has changed since it was checked")]
+    Changed(String),
+    /// It cannot be sent.
+    #[error("{0}")]
+    Unusable(String),
+}
+
 /// The folder that attachments come from. What was found out about a path is kept: a campaign sends the same few files
 /// to many people.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     checked: Mutex<HashMap<PathBuf, Result<(), &'static str>>>,
+    frozen: Mutex<Contents>,
 }
 
 impl Folder {
     /// The spec's folder.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), checked: Mutex::default() }
+        Self::frozen(path, Contents::new())
+    }
+
+    /// The same, where files have to be as they were.
+    pub fn frozen(path: impl Into<PathBuf>, contents: Contents) -> Self {
+        Self { path: path.into(), checked: Mutex::default(), frozen: Mutex::new(contents) }
+    }
+
+    /// The contents of the first files that were checked.
+    pub fn into_contents(self) -> Contents {
+        self.frozen.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a file holds now; nothing where it cannot be sent.
+    pub fn content(&self, path: &str) -> Option<String> {
+        fs::read(self.resolve(Path::new(path)).ok()?).ok().map(|bytes| hash(&bytes))
     }
 
     /// Whether a file can be sent.
@@ -47,7 +83,7 @@ impl Folder {
         if let Some(known) = checked.get(path) {
             return *known;
         }
-        let result = self.resolve(path).map(drop);
+        let result = self.resolve(path).and_then(|real| self.freeze(path, &real));
         if checked.len() >= MOST_KNOWN {
             checked.clear();
         }
@@ -55,21 +91,35 @@ impl Folder {
         result
     }
 
+    fn freeze(&self, path: &Path, real: &Path) -> Result<(), &'static str> {
+        let mut frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        if frozen.len() < MOST_FROZEN {
+            let bytes = fs::read(real).map_err(|error| in_words(&error))?;
+            frozen.insert(path.display().to_string(), hash(&bytes));
+        }
+        Ok(())
+    }
+
     /// Reads a file. It is checked anew: it may have changed since.
     ///
     /// # Errors
     /// Why it cannot be sent.
-    pub fn read(&self, path: &Path) -> Result<Attachment, String> {
-        let real = self.resolve(path).map_err(|why| format!("{}: {why}", path.display()))?;
-        let bytes = fs::read(&real).map_err(|error| format!("{}: {error}", path.display()))?;
+    pub fn read(&self, path: &Path) -> Result<Attachment, ReadError> {
+        let shown = path.display().to_string();
+        let real = self.resolve(path).map_err(|why| ReadError::Unusable(format!("{shown}: {why}")))?;
+        let bytes = fs::read(&real).map_err(|error| ReadError::Unusable(format!("{shown}: {error}")))?;
+        let frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        if frozen.get(&shown).is_some_and(|checked| *checked != hash(&bytes)) {
+            return Err(ReadError::Changed(shown));
+        }
         Ok(Attachment { name: name(path), media_type: media_type(path), bytes })
     }
 
     /// The file itself, or why it cannot be sent: without its name, which may be a customer's.
     fn resolve(&self, path: &Path) -> Result<PathBuf, &'static str> {
         let folder = self.path.canonicalize().map_err(|_| "the spec's folder cannot be read")?;
-        let real = folder.join(path).canonicalize().map_err(|_| "there is no such file in the spec's folder")?;
-        let about = fs::metadata(&real).map_err(|_| "the file cannot be read")?;
+        let real = folder.join(path).canonicalize().map_err(|error| in_words(&error))?;
+        let about = fs::metadata(&real).map_err(|error| in_words(&error))?;
         let inside = real.strip_prefix(&folder).map_err(|_| "leads out of the spec's folder")?;
         if is_hidden(inside) {
             return Err("a hidden file, such as credentials or the ledger, is never sent");
@@ -81,6 +131,21 @@ impl Folder {
             _ => Ok(real),
         }
     }
+}
+
+/// The system's reason without its name.
+fn in_words(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file in the spec's folder",
+        ErrorKind::PermissionDenied => "the file cannot be read: permission denied",
+        ErrorKind::NotADirectory => "a file is in the place of one of the folders of its path",
+        _ => "the file cannot be read",
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digest = digest(&SHA256, bytes);
+    digest.as_ref()[..16].iter().fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The name under which a file is sent.

@@ -11,7 +11,7 @@ use std::thread;
 
 use futures_util::future::join;
 
-use crate::attachment::Folder;
+use crate::attachment::{Contents, Folder};
 use crate::ledger::{Enrolled, Enrolment, Entry, LedgerError, RetryFailed, Sqlite};
 use crate::message::Delivery;
 use crate::plan::{Judge, Judgement};
@@ -81,6 +81,8 @@ pub struct Survey {
     pub problems: Problems,
     /// What a person should know.
     pub warnings: Problems,
+    /// What the attachments hold.
+    pub attachments: Contents,
     /// What changed in the ledger; `None` if there were problems.
     pub enrolment: Option<Enrolment>,
 }
@@ -108,6 +110,7 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         next = following;
     }
     survey.warnings.extend(batches.rows.remarks());
+    survey.attachments = batches.pass.folder.into_contents();
     if survey.rows == 0 && survey.problems.is_empty() {
         let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);

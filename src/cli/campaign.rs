@@ -16,6 +16,7 @@ use super::ready::Ready;
 use super::reports::Targets;
 use super::workspace::{self, List};
 use super::{evidence, summary};
+use crate::attachment::Contents;
 use crate::enroll::Survey;
 use crate::ledger::{RetryFailed, Sqlite, Totals, is_first_run};
 use crate::outlook::{Outlook, each_pending, outlook};
@@ -36,6 +37,8 @@ pub(super) struct Campaign {
     pub(super) selection: Selection,
     /// What a look at the pending ones shows, as far as it was asked for.
     pub(super) outlook: Outlook,
+    /// What the attachments held when the list was taken in.
+    pub(super) attachments: Contents,
     /// The lines of the plan.
     pub(super) plan: Vec<String>,
     /// Whether the spec as it is now is the version that the ledger is to know: nobody has to accept a change first.
@@ -70,6 +73,7 @@ impl Campaign {
             pending: 0,
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
             outlook: Outlook::default(),
+            attachments: Contents::new(),
             plan: Vec::new(),
             is_this_version: false,
             spec: if args.sandbox { Arc::new(spec.at_any_time()) } else { spec },
@@ -109,6 +113,7 @@ impl Campaign {
         if !args.sandbox && !args.first_run && !args.accept_older_ledger {
             evidence::nobody_again(&self.ledger, reports).await?;
         }
+        self.attachments.clone_from(&survey.attachments);
         let others = self.totals.of(State::Pending).saturating_sub(retried);
         self.is_this_version = changes.may_go_on(others, args, &self.spec.recipients.file, output).await?;
         self.look_ahead(args, output).await?;
@@ -117,6 +122,9 @@ impl Campaign {
 
     /// Keeps the list as it was taken in. From here on the ledger is changed.
     pub(super) async fn keep(&self) -> Result<(), Fault> {
+        if self.is_this_version {
+            self.ledger.set_attachments(self.attachments.clone()).await?;
+        }
         Ok(self.ledger.keep_enrolment(self.is_this_version.then_some(&*self.spec)).await?)
     }
 
@@ -138,7 +146,11 @@ impl Campaign {
                 let retried = survey.enrolment.as_ref().map_or(0, |change| change.retried);
                 (survey, retried)
             }
-            None => (Survey::default(), without_list(&self.ledger, &self.judge, again).await?),
+            None => {
+                let attachments = changes::attachments_now(&self.spec, &self.ledger).await?;
+                let survey = Survey { attachments, ..Survey::default() };
+                (survey, without_list(&self.ledger, &self.judge, again).await?)
+            }
         };
         let named = named(&self.ledger, &args.list.only).await?;
         self.totals = self.ledger.totals().await?;

@@ -6,6 +6,7 @@ use super::ask;
 use super::exit::Fault;
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
+use crate::attachment::{Contents, Folder};
 use crate::ledger::{Frozen, Sqlite, Totals};
 use crate::problem::{Place, Problem};
 use crate::spec::{Difference, List, Source, Spec};
@@ -37,7 +38,26 @@ pub(super) async fn since_last(spec: &Spec, ledger: &Sqlite) -> Result<Changes, 
     differences.extend(names.into_iter().filter(|name| vars.get(*name) != spec.vars.get(*name)).map(|name| {
         Difference { key: format!("vars.{name}"), was: vars.get(name).cloned(), now: spec.vars.get(name).cloned() }
     }));
+    let (was, now) = (ledger.attachments().await?, attachments_now(spec, ledger).await?);
+    for (path, was) in was {
+        // One that is not there any more is a problem of the rows that need it.
+        if let Some(now) = now.get(&path).filter(|now| **now != was) {
+            let short = |hash: String| hash.get(..8).map(|hash| format!("content {hash}"));
+            differences.push(Difference {
+                key: format!("message.attachments, {path}"),
+                was: short(was),
+                now: short(now.clone()),
+            });
+        }
+    }
     Ok(Changes { differences, begun: totals.settled() > 0, others: totals.of(State::Pending) })
+}
+
+/// What the attachments that the ledger knows hold now.
+pub(super) async fn attachments_now(spec: &Spec, ledger: &Sqlite) -> Result<Contents, Fault> {
+    let folder = Folder::new(&spec.folder);
+    let now = |path: String| Some((folder.content(&path)?, path)).map(|(content, path)| (path, content));
+    Ok(ledger.attachments().await?.into_keys().filter_map(now).collect())
 }
 
 impl Changes {

@@ -79,6 +79,7 @@ impl Campaign {
         let emit = |event| progress.tell(&event);
         let run = Run::new(RunConfig {
             ledger: &self.ledger,
+            attachments: self.attachments.clone(),
             client: &client,
             judge: &self.judge,
             spec: &self.spec,

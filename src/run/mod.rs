@@ -21,7 +21,7 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
-use crate::attachment::Folder;
+use crate::attachment::{Contents, Folder};
 use crate::ledger::{Ledger, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
@@ -187,6 +187,8 @@ impl<L> std::fmt::Debug for Run<'_, L> {
 pub struct RunConfig<'a, L> {
     /// The record.
     pub ledger: &'a L,
+    /// What the attachments held when they were checked.
+    pub attachments: Contents,
     /// The way to LiveDesk.
     pub client: &'a Client,
     /// The templates.
@@ -218,7 +220,7 @@ impl<'a, L: Ledger> Run<'a, L> {
             judge: config.judge,
             spec: config.spec,
             pace: config.pace,
-            folder: Folder::new(&config.spec.folder),
+            folder: Folder::frozen(&config.spec.folder, config.attachments),
             on_hold: config.on_hold,
             stop: config.stop,
             guard: Mutex::new(Guard::new(config.spec.send.stop_when)),

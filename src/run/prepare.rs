@@ -2,8 +2,8 @@
 
 use super::deliver::AttemptError;
 use super::evidence::{Endpoint, Request};
-use super::{Event, Run};
-use crate::attachment::Attachment;
+use super::{End, Event, Run};
+use crate::attachment::{Attachment, ReadError};
 use crate::ledger::{Found, Lease, Ledger, Position};
 use crate::livedesk::{Attribute, ContactReply, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
@@ -117,9 +117,15 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     pub(super) fn attachments(&self, delivery: &Delivery) -> Result<Vec<Attachment>, AttemptError> {
-        let read =
-            |path| self.folder.read(path).map_err(|what| AttemptError::Refused(Failure::new("attachment", what)));
-        delivery.message.attachments.iter().map(|path| read(path)).collect()
+        let failed = |error: ReadError| match error {
+            // Whoever has it already has another version.
+            ReadError::Changed(_) => {
+                self.stop.because(End::Guard(error.to_string()));
+                AttemptError::Stopped
+            }
+            ReadError::Unusable(what) => AttemptError::Refused(Failure::new("attachment", what)),
+        };
+        delivery.message.attachments.iter().map(|path| self.folder.read(path).map_err(failed)).collect()
     }
 
     /// Waits for the turn of a request that is no message.

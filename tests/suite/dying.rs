@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use campaign::attachment::Contents;
 use campaign::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
@@ -112,6 +113,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, Vec::new(), None);
     let run = Run::new(RunConfig {
+        attachments: Contents::new(),
         ledger: &ledger,
         client: &client,
         judge: &judge,

@@ -295,3 +295,32 @@ fn a_file_of_keys_that_is_none_or_that_others_may_change_is_refused() {
         project.run(&[]).exits(1).says(".env: ");
     }
 }
+
+/// Some would have one version and some the other.
+#[test]
+fn an_attachment_that_changes_during_a_run_ends_it() {
+    let desk = slow_desk();
+    let project = Project::at(&desk).people(9).send("concurrency: 1").file("price.pdf", "old");
+    let project = project.message("{ content: Hi, attachments: [price.pdf] }");
+    let run = project.start(&[]);
+    desk.wait_for_messages(5);
+    fs::write(project.path("price.pdf"), "new").unwrap();
+    run.finish().exits(5).says("price.pdf: the file has changed since it was checked");
+    assert_eq!((project.count("accepted"), project.count("pending")), (5, 4));
+}
+
+#[test]
+fn an_attachment_that_changes_between_two_runs_is_a_changed_message() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5).file("price.pdf", "old");
+    let project = project.message("{ content: Hi, attachments: [price.pdf] }");
+    project.run(&["--limit", "2"]).exits(0);
+    project.run(&["--limit", "1"]).exits(0);
+    fs::write(project.path("price.pdf"), "new").unwrap();
+    project.run(&[]).exits(2).says("message.attachments, price.pdf").says("--accept-changes");
+    assert_eq!(desk.messages().len(), 3);
+    project.run(&["--accept-changes", "--limit", "1"]).exits(0);
+    fs::remove_file(project.path("list.csv")).unwrap();
+    project.run(&[]).exits(0);
+    assert_eq!(project.count("accepted"), 5);
+}

@@ -5,3 +5,9 @@ CREATE TABLE identity (
     claims INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO identity (one, id, claims) SELECT 1, lower(hex(randomblob(16))), coalesce(sum(attempts), 0) FROM delivery;
+
+-- The contents of attachments in the version that is sent: a file that changes is a message that changes.
+CREATE TABLE attachment (
+    path TEXT PRIMARY KEY,                  -- as the message names it
+    hash TEXT NOT NULL
+) STRICT;

@@ -3,6 +3,7 @@
 //! `synchronous = FULL` with a write-ahead log: a commit survives a power cut. While one group is being flushed the
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 
+mod attachments;
 mod counter;
 mod enroll;
 mod file;
