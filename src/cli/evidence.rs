@@ -47,6 +47,14 @@ pub(super) fn no_earlier_run(spec: &Spec, ledger: &Path, by_default: bool, repor
     )))
 }
 
+/// Why a command that needs a ledger has none: nothing was run yet, or it is missing.
+pub(super) fn not_begun(spec: &Spec, ledger: &Path, by_default: bool) -> Fault {
+    match no_earlier_run(spec, ledger, by_default, &Targets::of_spec(spec)) {
+        Err(fault) => fault,
+        Ok(()) => Fault::environment(format!("there is no ledger at {}: nothing was run yet", ledger.display())),
+    }
+}
+
 /// Makes sure that nobody would be messaged who was messaged already by the word of a report. The list is taken in, and
 /// not yet kept.
 pub(super) async fn nobody_again(ledger: &Sqlite, reports: &Targets) -> Result<(), Fault> {

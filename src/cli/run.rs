@@ -37,7 +37,10 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> 
         campaign.forget().await;
         return Err(Fault::Declined);
     }
-    targets.prepare()?;
+    if let Err(fault) = targets.prepare() {
+        campaign.forget().await;
+        return Err(fault);
+    }
     campaign.keep().await?;
     let end = campaign.send(args, output).await?;
     campaign.close(&end, &targets, output).await

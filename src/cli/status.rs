@@ -26,6 +26,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
         return Ok(Exit::Done);
     };
     ledger.belongs_to(&spec.name).await?;
+    evidence::nobody_again(&ledger, &Targets::of_spec(&spec)).await?;
     let totals = ledger.totals().await?;
     if output.is_json() {
         output.json(&summary::data(&spec.name, &totals));

@@ -71,6 +71,10 @@ impl Lock {
         if !acquire(&file).map_err(fail)? {
             return Err(LedgerError::Held(holder(&mut file)));
         }
+        if !is_at(&file, &path) {
+            // Whoever held it has removed it meanwhile: a lock that nobody else would find is none.
+            return Self::take(ledger);
+        }
         let host = hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned());
         let holder = Holder { process: std::process::id(), host, since: jiff::Timestamp::now() };
         file.set_len(0).map_err(fail)?;
@@ -127,6 +131,21 @@ fn has_own_lock(ledger: &Path) -> bool {
     {
         let _ = ledger;
         false
+    }
+}
+
+/// Whether an open file is the one at a path.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |about: fs::Metadata| (about.dev(), about.ino());
+        file.metadata().map(identity).ok() == fs::symlink_metadata(path).map(identity).ok()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        true
     }
 }
 

@@ -106,6 +106,7 @@ fn a_campaign_that_moves_without_its_ledger_is_stopped_by_its_report() {
         is_refused(&desk, &project, &words);
         project.run(&["--dry-run"]).exits(1).says(&words);
         project.campaign(&["status", "campaign.yaml"]).exits(1).says("--first-run");
+        project.campaign(&["report", "campaign.yaml"]).exits(1).says("--first-run");
         assert!(!project.path(".campaign").exists(), "nothing is made");
         project.run(&["--first-run", "--limit", "1"]).exits(0);
         assert_eq!(desk.messages().len(), 6);
@@ -181,6 +182,9 @@ fn an_older_copy_of_the_whole_folder_is_told_by_the_report() {
         fs::write(project.path(name), bytes).unwrap();
     }
     is_refused(&desk, &project, "reports/c.csv says that 30 of those who would be sent to were sent to already");
+    project.campaign(&["status", "campaign.yaml"]).exits(1).says("it is an older copy");
+    project.campaign(&["report", "campaign.yaml"]).exits(1).says("it is an older copy");
+    assert_eq!(project.count("accepted"), 50, "the report that knows better is still there");
     project.run(&["--dry-run"]).exits(1).says("it is an older copy");
     project.run(&["--accept-older-ledger", "--limit", "1"]).exits(0);
 }
