@@ -80,6 +80,13 @@ const DAY: u64 = 24 * HOUR;
 /// The code of a recipient who has stopped marketing from this business: they must not be messaged again.
 pub const OPTED_OUT: &str = "131050";
 
+/// A contact that the server gives belongs to somebody else than the row says.
+pub const CONTACT_CONFLICT: &str = "contact-conflict";
+/// A conversation that the server gives belongs to somebody else than the row says.
+pub const CONVERSATION_CONFLICT: &str = "conversation-conflict";
+/// The answer to a message is about another one, or contradicts itself.
+pub const MISMATCH: &str = "answer-mismatch";
+
 const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
     fault: Fault::Account,
@@ -141,7 +148,7 @@ pub fn meaning(code: &str) -> Option<Meaning> {
 pub fn scope(code: &str) -> Scope {
     match meaning(code) {
         Some(meaning) => meaning.scope,
-        None if is_whatsapps(code) => Scope::Recipient,
+        None if is_whatsapps(code) || [CONTACT_CONFLICT, CONVERSATION_CONFLICT].contains(&code) => Scope::Recipient,
         None => Scope::Run,
     }
 }

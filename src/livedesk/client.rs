@@ -1,5 +1,6 @@
 //! One request at a time over real HTTP, and what the transport knows of it afterwards.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,20 +9,36 @@ use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
-use super::answer::{Answer, Attribute, ContactReply, Exchange, Owner, Reply, Sent, one_line};
+use super::answer::{
+    Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Owner, Reply, Sent,
+    one_line,
+};
 use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
 use crate::ledger::Claim;
 use crate::message::{Contact, Message};
 use crate::problem::with_causes;
-use crate::secret::Secret;
-use crate::state::{ContactId, ConversationId, Failure, InboxId, MessageId};
+use crate::secret::{Redactor, Secret};
+use crate::state::{Failure, InboxId, MessageId};
 
 /// As much of a body as is read: an answer that matters is far smaller.
-const LARGEST_BODY: usize = 1024 * 1024;
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// Idle connections are given up before the server does, so that a request rarely meets a closing one.
+/// How long a connection may have been idle that a request which may be repeated goes out on.
 const IDLE: Duration = Duration::from_secs(15);
+
+/// The same for a message. The server closes an idle connection when it likes; a message that meets the closing is lost
+/// without having arrived, and `unknown`. Servers wait for a second or more, and the news travels for some 100 ms.
+const IDLE_FOR_MESSAGE: Duration = Duration::from_millis(500);
+
+/// A server that keeps connections for no longer than this, in seconds, says so too short before it closes them.
+const SHORT_KEEP_ALIVE: u64 = 1;
+
+/// The header of that.
+const KEEP_ALIVE: &str = "keep-alive";
+
+/// The code of a connection that broke before the answer was whole.
+const CONNECTION_LOST: &str = "connection-lost";
 
 /// The key pair of a project.
 #[derive(Debug, Clone)]
@@ -41,9 +58,63 @@ pub struct Timeouts {
     pub connect: Duration,
 }
 
-/// A connection pool to one LiveDesk project.
+/// Connections to one LiveDesk project.
+///
+/// hyper looks at how long a connection has been idle when it takes it out of its pool, so each pool has its own limit.
+struct Connections {
+    /// For what may be repeated.
+    patient: reqwest::Client,
+    /// For messages: never on a connection that may be closing.
+    prompt: reqwest::Client,
+    /// A new connection for each request.
+    single: reqwest::Client,
+    /// Whether connections may not be reused any more: the server closes them at once, closed one under a message, or gave
+    /// an answer to another request over one.
+    single_only: AtomicBool,
+}
+
+impl Connections {
+    fn new(timeouts: Timeouts) -> Result<Self, reqwest::Error> {
+        let client = |idle, most| {
+            reqwest::Client::builder()
+                // No request is ever repeated behind our back: not by redirect, not by retry, not by a proxy.
+                .redirect(Policy::none())
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .timeout(timeouts.answer)
+                .connect_timeout(timeouts.connect)
+                .pool_idle_timeout(idle)
+                .pool_max_idle_per_host(most)
+                .tcp_nodelay(true)
+                .user_agent(concat!("campaign/", env!("CARGO_PKG_VERSION")))
+                .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]))
+                .build()
+        };
+        Ok(Self {
+            patient: client(IDLE, usize::MAX)?,
+            prompt: client(IDLE_FOR_MESSAGE, usize::MAX)?,
+            single: client(IDLE, 0)?,
+            single_only: AtomicBool::default(),
+        })
+    }
+
+    fn to_ask(&self, is_message: bool) -> &reqwest::Client {
+        match (self.single_only.load(Ordering::Relaxed), is_message) {
+            (true, _) => &self.single,
+            (false, true) => &self.prompt,
+            (false, false) => &self.patient,
+        }
+    }
+
+    fn never_reuse(&self) {
+        self.single_only.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A way to one LiveDesk project.
 pub struct Client {
-    http: reqwest::Client,
+    connections: Connections,
+    redactor: Redactor,
     base_url: String,
     credentials: Credentials,
     watcher: Option<Watcher>,
@@ -66,20 +137,9 @@ impl Client {
     pub fn new(base_url: &str, credentials: Credentials, timeouts: Timeouts) -> Result<Self, String> {
         // An error only says that somebody installed a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            // No request is ever repeated behind our back: not by redirect, not by retry, not by a proxy.
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .timeout(timeouts.answer)
-            .connect_timeout(timeouts.connect)
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true)
-            .user_agent(concat!("campaign/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]))
-            .build()
-            .map_err(|error| chain(&error))?;
-        Ok(Self { http, base_url: base_url.to_owned(), credentials, watcher: None })
+        let connections = Connections::new(timeouts).map_err(|error| chain(&error))?;
+        let redactor = Redactor::of_basic_auth(&credentials.key, &credentials.secret);
+        Ok(Self { connections, redactor, base_url: base_url.to_owned(), credentials, watcher: None })
     }
 
     /// The same, telling of each request.
@@ -90,7 +150,7 @@ impl Client {
 
     /// Makes a contact.
     pub async fn create_contact(&self, inbox_id: InboxId, contact: &Contact) -> Reply<ContactReply> {
-        self.exchange(request::create_contact(inbox_id, contact), Vec::new()).await.contact()
+        self.checked(self.exchange(request::create_contact(inbox_id, contact), Vec::new()).await.contact(contact))
     }
 
     /// One page of the contacts who have exactly this, and whether a further page is worth asking for.
@@ -104,27 +164,41 @@ impl Client {
     }
 
     /// Makes a conversation.
-    pub async fn create_conversation(
-        &self,
-        inbox_id: InboxId,
-        contact_id: Option<ContactId>,
-        source_id: Option<&str>,
-    ) -> Reply<ConversationId> {
-        let request = request::create_conversation(inbox_id, contact_id.map(Id::Known), source_id);
-        self.exchange(request, Vec::new()).await.conversation()
+    pub async fn create_conversation(&self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
+        let request = request::create_conversation(asked.inbox_id, asked.contact_id.map(Id::Known), asked.source_id);
+        self.checked(self.exchange(request, Vec::new()).await.conversation(asked))
     }
 
     /// Sends a message. The claim is the proof that the intent is on disk, and says into which conversation.
     pub async fn send(&self, claim: &Claim, message: &Message, attachments: Vec<Attachment>) -> Reply<Sent> {
-        let request = request::create_message(Id::Known(claim.conversation_id()), message);
-        self.exchange(request, attachments).await.message()
+        let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: None };
+        let request = request::create_message(Id::Known(asked.conversation_id), message);
+        self.message(request, attachments, asked).await
     }
 
     /// Asks for a message that failed at once to be sent again, as it is. LiveDesk may send it again only in that case: one
     /// that failed later, on the way, would be called sent and not be sent.
     pub async fn send_again(&self, claim: &Claim, message_id: MessageId) -> Reply<Sent> {
-        let request = request::retry_message(claim.conversation_id(), message_id);
-        self.exchange(request, Vec::new()).await.message()
+        let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: Some(message_id) };
+        let request = request::retry_message(asked.conversation_id, message_id);
+        self.message(request, Vec::new(), asked).await
+    }
+
+    async fn message(&self, request: Request, attachments: Vec<Attachment>, asked: MessageRequest) -> Reply<Sent> {
+        let exchange = self.exchange(request, attachments).await;
+        if matches!(&exchange, Exchange::Lost(failure) if failure.code == CONNECTION_LOST) {
+            self.connections.never_reuse();
+        }
+        self.checked(exchange.message(asked))
+    }
+
+    /// The reply. If it is about something else, an answer has come over a connection that was not for the request on it,
+    /// and another one may follow: no connection is used twice any more.
+    fn checked<T>(&self, reply: Reply<T>) -> Reply<T> {
+        if reply.is_about_something_else() {
+            self.connections.never_reuse();
+        }
+        reply
     }
 
     async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
@@ -139,18 +213,19 @@ impl Client {
         match self.ask(request, attachments).await {
             Ok(answer) => Exchange::Answered(answer),
             // Refused, no such host, no TLS: nothing of the request has left.
-            Err(error) if error.is_connect() || error.is_builder() => Exchange::NotSent(chain(&error)),
+            Err(error) if error.is_connect() || error.is_builder() => Exchange::NotSent(self.chain(&error)),
             Err(error) if error.is_timeout() => Exchange::Lost(Failure::new("timeout", "no answer in time")),
             Err(error) => {
-                let text = format!("the connection broke before the answer was whole ({})", chain(&error));
-                Exchange::Lost(Failure::new("connection-lost", text))
+                let text = format!("the connection broke before the answer was whole ({})", self.chain(&error));
+                Exchange::Lost(Failure::new(CONNECTION_LOST, text))
             }
         }
     }
 
     async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, reqwest::Error> {
         let url = format!("{}{}", self.base_url, request.path);
-        let builder = if request.method == "GET" { self.http.get(url) } else { self.http.post(url) };
+        let http = self.connections.to_ask(request.is_message());
+        let builder = if request.method == "GET" { http.get(url) } else { http.post(url) };
         let builder = builder
             .basic_auth(self.credentials.key.expose(), Some(self.credentials.secret.expose()))
             .query(&request.query);
@@ -163,6 +238,9 @@ impl Client {
         let header =
             |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
+        if response.headers().get(KEEP_ALIVE).is_some_and(is_short) {
+            self.connections.never_reuse();
+        }
         let mut body = Vec::new();
         while body.len() < LARGEST_BODY {
             match response.chunk().await {
@@ -175,8 +253,19 @@ impl Client {
         }
         body.truncate(LARGEST_BODY);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status, retry_after, date, came: Timestamp::now(), body })
+        Ok(Answer { status, retry_after, date, came: Timestamp::now(), body, redactor: self.redactor.clone() })
     }
+
+    fn chain(&self, error: &reqwest::Error) -> String {
+        self.redactor.redact(&chain(error)).into_owned()
+    }
+}
+
+/// Whether a `Keep-Alive` header says that the connection will be closed soon.
+fn is_short(keep_alive: &HeaderValue) -> bool {
+    let parameters = keep_alive.to_str().unwrap_or_default().split(',');
+    let mut timeouts = parameters.filter_map(|parameter| parameter.trim().strip_prefix("timeout="));
+    timeouts.any(|seconds| seconds.trim_matches('"').parse().is_ok_and(|seconds: u64| seconds <= SHORT_KEEP_ALIVE))
 }
 
 /// A multipart form: the files under `attachments[]`, texts as they are, everything else as JSON.

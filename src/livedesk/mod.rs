@@ -7,5 +7,8 @@ mod answer;
 mod client;
 pub mod request;
 
-pub use answer::{Answer, Attribute, ContactReply, Exchange, Owner, Reply, RetryReason, Sent};
+pub use answer::{
+    Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Owner, Reply,
+    RetryReason, Sent,
+};
 pub use client::{Client, Credentials, Timeouts, Watcher};

@@ -29,6 +29,13 @@ pub struct Request {
     pub attachments: Vec<PathBuf>,
 }
 
+impl Request {
+    /// Whether somebody would get it twice if it were made twice.
+    pub fn is_message(&self) -> bool {
+        self.path.contains("/messages")
+    }
+}
+
 impl std::fmt::Display for Request {
     /// Method, path and query: what a log may say of it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,7 +5,7 @@ use super::evidence::{Endpoint, Request};
 use super::{End, Event, Run};
 use crate::attachment::{Attachment, ReadError};
 use crate::ledger::{Found, Lease, Ledger, Position};
-use crate::livedesk::{Attribute, ContactReply, Owner, Reply};
+use crate::livedesk::{Attribute, ContactReply, ConversationRequest, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
 
@@ -19,25 +19,27 @@ impl<L: Ledger> Run<'_, L> {
         lease: &mut Lease,
         address: &Address,
     ) -> Result<ConversationId, AttemptError> {
-        let (inbox_id, contact_id, source_id) = match (address, lease.conversation_id) {
+        let asked = match (address, lease.conversation_id) {
             (Address::Conversation(id), _) => return Ok(*id),
             (_, Some(kept)) => return Ok(kept),
             (Address::Sender { inbox_id, contact_id, source_id }, None) => {
                 lease.contact_id = *contact_id;
-                (*inbox_id, *contact_id, source_id.as_deref())
+                let (inbox_id, source_id) = (*inbox_id, source_id.as_deref());
+                ConversationRequest { inbox_id, contact_id: *contact_id, source_id, contact: None }
             }
             (Address::Contact { inbox_id, contact }, None) => {
-                (*inbox_id, Some(self.contact(lease, *inbox_id, contact).await?), None)
+                let contact_id = Some(self.contact(lease, *inbox_id, contact).await?);
+                ConversationRequest { inbox_id: *inbox_id, contact_id, source_id: None, contact: Some(contact) }
             }
         };
         let request = self.turn(Endpoint::Conversation, lease.position()).await?;
-        let reply = self.client.create_conversation(inbox_id, contact_id, source_id).await;
+        let reply = self.client.create_conversation(asked).await;
         if matches!(reply, Reply::Doubtful(_)) && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
         }
-        let id = self.result(reply, request).await?;
+        let id = self.result(reply, request).await?.id;
         self.ledger.note(lease, Found::Conversation(id)).await?;
         Ok(id)
     }
@@ -55,7 +57,7 @@ impl<L: Ledger> Run<'_, L> {
         let request = self.turn(Endpoint::Contact, lease.position()).await?;
         let reply = self.client.create_contact(inbox_id, contact).await;
         let id = match self.result(reply, request).await? {
-            ContactReply::Made(id) => id,
+            ContactReply::Made(owner) => owner.id,
             ContactReply::Taken(attributes) => self.find(lease.position(), contact, &attributes).await?,
         };
         self.ledger.note(lease, Found::Contact(id)).await?;
@@ -67,7 +69,7 @@ impl<L: Ledger> Run<'_, L> {
     async fn find(&self, who: Position, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, AttemptError> {
         let mut owners: Vec<(Attribute, Owner)> = Vec::new();
         for attribute in taken.iter().copied() {
-            let Some(value) = given(contact, attribute) else { continue };
+            let Some(value) = attribute.of(contact) else { continue };
             let found = self.owners(who, attribute, value).await?;
             if found.is_empty() {
                 let text = format!("{} is taken, but the search does not find by whom", attribute.name());
@@ -88,10 +90,7 @@ impl<L: Ledger> Run<'_, L> {
                 .collect();
             return conflict(format!("several contacts have what this row has: {}", whose.join(", ")));
         }
-        let differs = |attribute: &Attribute| {
-            given(contact, *attribute).is_some_and(|value| owner.contradicts(*attribute, value))
-        };
-        if let Some(attribute) = Attribute::ALL.into_iter().find(differs) {
+        if let Some(attribute) = owner.contradiction(contact) {
             let (had, other) = (owners[0].0.name(), attribute.name());
             return conflict(format!("contact {} has this {had}, but another {other}", owner.id));
         }
@@ -104,7 +103,11 @@ impl<L: Ledger> Run<'_, L> {
         for page in 1..=MOST_PAGES {
             let request = self.turn(Endpoint::Search, who).await?;
             let reply = self.client.find_contact(attribute, value, page).await;
-            let (found, more) = self.result(reply, request).await?;
+            let (found, more) = match self.result(reply, request).await {
+                // Some servers answer 404 to a page beyond the last one: whoever was found before is found.
+                Err(AttemptError::Refused(_)) if !owners.is_empty() => break,
+                result => result?,
+            };
             owners.extend(found);
             if !more {
                 break;
@@ -145,14 +148,5 @@ impl<L: Ledger> Run<'_, L> {
             Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
             Reply::Doubtful(failure) => Err(AttemptError::Doubtful(failure)),
         }
-    }
-}
-
-/// What the row gives for an attribute.
-fn given(contact: &Contact, attribute: Attribute) -> Option<&str> {
-    match attribute {
-        Attribute::Email => contact.email.as_deref(),
-        Attribute::PhoneNumber => contact.phone_number.as_deref(),
-        Attribute::Identifier => contact.identifier.as_deref(),
     }
 }

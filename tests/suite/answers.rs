@@ -207,12 +207,18 @@ fn one_object_that_is_forbidden_fails_alone() {
 
 #[test]
 fn a_server_that_is_down_for_a_while_and_says_so_is_waited_for() {
-    let desk = Desk::start("faults: [{ on: message, times: 1, status: 503, headers: { Retry-After: 1 } }]");
-    let project = Project::at(&desk).people(3).send("concurrency: 1");
+    let desk = Desk::start("faults: [{ on: conversation, times: 1, status: 503, headers: { Retry-After: 1 } }]");
+    let project = Project::at(&desk).to(SENDER).people(3).send("concurrency: 1");
     project.run(&[]).exits(0);
     let times = desk.times(|_| true);
     assert!(times[1] - times[0] >= 1_000_000, "{times:?}");
-    assert_eq!(desk.messages().len(), 4);
+    assert_eq!((desk.requests("conversation").len(), desk.messages().len()), (4, 3));
+}
+
+#[test]
+fn a_503_to_a_message_leaves_doubt_also_where_it_says_when_to_come_back() {
+    let desk = fault_for_102("status: 503, headers: { Retry-After: 1 }, accept: true");
+    is_in_doubt(&desk, &three(&desk), "http-503");
 }
 
 #[test]

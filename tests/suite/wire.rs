@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use campaign::livedesk::{Answer, ContactReply, Exchange, Reply};
-use campaign::state::{ContactId, ConversationId, MessageId};
+use campaign::livedesk::{Answer, ContactReply, ConversationRequest, Exchange, MessageRequest, Reply};
+use campaign::message::Contact;
+use campaign::state::{ContactId, ConversationId, InboxId, MessageId};
 use serde_json::Value;
 
 use super::harness::{Desk, command};
@@ -96,15 +97,32 @@ fn reply(name: &str) -> Exchange {
     Exchange::Answered(Answer { status: 200, body, ..Answer::default() })
 }
 
+fn message_to(conversation: u64) -> MessageRequest {
+    MessageRequest { conversation_id: ConversationId(conversation), message_id: None }
+}
+
 #[test]
 fn the_client_understands_the_documented_replies() {
     for (name, id) in [("text_sent", 3030), ("attachment_sent", 3031), ("template_sent", 123)] {
-        let Reply::Done(sent) = reply(name).message() else { panic!("{name}") };
+        let Reply::Done(sent) = reply(name).message(message_to(141)) else { panic!("{name}") };
         assert_eq!((sent.message_id, sent.livedesk_status.as_str()), (MessageId(id), "sent"), "{name}");
     }
-    let Reply::Refused(failure) = reply("template_failed").message() else { panic!("template_failed") };
+    let Reply::Refused(failure) = reply("template_failed").message(message_to(141)) else { panic!("template_failed") };
     assert_eq!(failure.code, "131047");
     assert_eq!(failure.text, "131047: Re-engagement message is not allowed");
-    assert_eq!(reply("contact_created").contact(), Reply::Done(ContactReply::Made(ContactId(2_219_259))));
-    assert_eq!(reply("conversation_created").conversation(), Reply::Done(ConversationId(40)));
+    let Reply::Done(ContactReply::Made(owner)) = reply("contact_created").contact(&Contact::default()) else {
+        panic!()
+    };
+    assert_eq!(owner.id, ContactId(2_219_259));
+    let asked = |contact| ConversationRequest {
+        inbox_id: InboxId(407),
+        contact_id: Some(ContactId(contact)),
+        source_id: None,
+        contact: None,
+    };
+    let Reply::Done(made) = reply("conversation_created").conversation(asked(2_219_256)) else { panic!() };
+    assert_eq!(made.id, ConversationId(40));
+    assert!(made.obstacles(false).is_empty());
+    assert!(matches!(reply("conversation_created").conversation(asked(1)), Reply::Refused(_)), "it is somebody else's");
+    assert!(matches!(reply("text_sent").message(message_to(142)), Reply::Doubtful(_)), "it is another conversation's");
 }

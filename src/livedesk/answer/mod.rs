@@ -1,0 +1,496 @@
+//! What an answer means. Pure: the same bytes always mean the same.
+//!
+//! The rule for messages: only what is certain counts. A message was *not taken* only if no connection came about or the
+//! application said so in a way that leaves no doubt; whatever else is unclear is `unknown`, and never sent again by itself.
+//! [`classification`] has the table of all answers. Then:
+//!
+//! - **Lenient where it is safe** ([`body`]): ids, states and errors are read whatever else is in the answer.
+//! - **Strict where it matters**: an answer that names another conversation, contact or inbox than was asked for is the
+//!   answer to another request, or the id leads to somebody else. Before a message that is a conflict; after it, `unknown`.
+//!   What an answer does not name is no contradiction: LiveDesk's documented replies leave out much.
+//! - **No secrets of ours**: every text of the server that is kept passes [`Answer::text`].
+
+mod body;
+mod classification;
+mod contact;
+mod conversation;
+mod message;
+mod retry_after;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::codes;
+use crate::message::Contact;
+use crate::secret::Redactor;
+use crate::state::Failure;
+use body::Body;
+use classification::{Class, Repeat, classify, envelope_code};
+pub use contact::{Attribute, ContactReply, Owner};
+pub use conversation::{Conversation, ConversationRequest};
+pub use message::{MessageRequest, Sent};
+use message::{Posted, external_error};
+
+/// Contacts on a page of a search; a shorter page is the last one.
+const PAGE: usize = 15;
+/// As much of a server's text as is kept.
+const LONGEST_TEXT: usize = 300;
+
+/// The code of a success that cannot be read.
+const UNREADABLE: &str = "unreadable-answer";
+/// The codes of answers that are about something else than was asked for.
+const CONFLICTS: [&str; 3] = [codes::CONTACT_CONFLICT, codes::CONVERSATION_CONFLICT, codes::MISMATCH];
+
+/// What came of a request, as far as the transport knows.
+#[derive(Debug, Clone)]
+pub enum Exchange {
+    /// A whole answer came.
+    Answered(Answer),
+    /// No connection came about: the request did not leave.
+    NotSent(String),
+    /// The request left, or may have; no whole answer came.
+    Lost(Failure),
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The `Date` header: the server's own clock, by which its `Retry-After` dates are meant.
+    pub date: Option<String>,
+    /// When it came, by our clock: for a `Retry-After` date without a `Date` beside it.
+    pub came: Timestamp,
+    /// The body; what is not UTF-8 in it is replaced.
+    pub body: String,
+    /// Takes our secrets out of the server's texts.
+    pub redactor: Redactor,
+}
+
+/// What an answer means for the step that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply<T> {
+    /// It was done.
+    Done(T),
+    /// It was refused for good.
+    Refused(Failure),
+    /// It was certainly not done, for a reason that is not this recipient's.
+    NotTaken(RetryReason),
+    /// It may or may not have been done.
+    Doubtful(Failure),
+}
+
+/// Why a request was certainly not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryReason {
+    /// No connection.
+    Unreachable(String),
+    /// The server asks to wait, perhaps for so long: everybody, or whoever asks for this object.
+    RateLimited {
+        /// The answer.
+        failure: Failure,
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// This conversation has had too many messages; other conversations have not.
+    ConversationLimit(Failure),
+    /// 401 or 403: the credentials, or this object; another recipient tells which.
+    Denied(Failure),
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(answer) => answer.status.fmt(f),
+            Self::NotSent(why) => write!(f, "not sent ({why})"),
+            Self::Lost(failure) => failure.code.fmt(f),
+        }
+    }
+}
+
+impl Exchange {
+    /// As the answer to making this contact.
+    pub fn contact(self, asked: &Contact) -> Reply<ContactReply> {
+        if let Self::Answered(answer) = &self
+            && answer.status == 422
+            && let Some(attributes) = contact::taken(Body::read(&answer.body).json())
+        {
+            return Reply::Done(ContactReply::Taken(attributes));
+        }
+        let (answer, body) = match self.success(Repeat::Harmless) {
+            Ok(success) => success,
+            Err(reply) => return reply.retyped(),
+        };
+        let places = [&body["payload"]["contact"], &body["payload"], &body["contact"], &body];
+        let Some(owner) = places.into_iter().find_map(Owner::read) else {
+            return Reply::Doubtful(answer.unreadable("the contact's id"));
+        };
+        match owner.contradiction(asked) {
+            None => Reply::Done(ContactReply::Made(owner)),
+            Some(attribute) => {
+                let text =
+                    format!("LiveDesk answers with contact {}, whose {} is not the row's", owner.id, attribute.name());
+                Reply::Refused(Failure::new(codes::CONTACT_CONFLICT, text))
+            }
+        }
+    }
+
+    /// As the answer to a search: the contacts who have exactly this, and whether a page more is worth asking for.
+    pub fn matches(self, attribute: Attribute, value: &str) -> Reply<(Vec<Owner>, bool)> {
+        let (answer, body) = match self.success(Repeat::Harmless) {
+            Ok(success) => success,
+            Err(reply) => return reply.retyped(),
+        };
+        let Some(contacts) = body["payload"].as_array() else {
+            return Reply::Doubtful(answer.unreadable("the list of contacts"));
+        };
+        let owners = contacts.iter().filter_map(Owner::read).filter(|owner| owner.has(attribute, value)).collect();
+        Reply::Done((owners, contacts.len() >= PAGE))
+    }
+
+    /// As the answer to a request of which only matters whether it was authorized.
+    pub fn authorization(self) -> Reply<()> {
+        match self.success(Repeat::Harmless) {
+            Ok(_) => Reply::Done(()),
+            Err(reply) => reply,
+        }
+    }
+
+    /// As the answer to making this conversation.
+    pub fn conversation(self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
+        let (answer, body) = match self.success(Repeat::Harmless) {
+            Ok(success) => success,
+            Err(reply) => return reply.retyped(),
+        };
+        let Some(conversation) = Conversation::read(&body) else {
+            return Reply::Doubtful(answer.unreadable("the conversation's id"));
+        };
+        match conversation.contradiction(asked) {
+            None => Reply::Done(conversation),
+            Some(text) => Reply::Refused(Failure::new(codes::CONVERSATION_CONFLICT, text)),
+        }
+    }
+
+    /// As the answer to sending this message.
+    pub fn message(self, asked: MessageRequest) -> Reply<Sent> {
+        let (answer, body) = match self.success(Repeat::Harmful) {
+            Ok(success) => success,
+            Err(reply) => return reply.retyped(),
+        };
+        let posted = Posted::read(&body);
+        if let Some(text) = posted.contradiction(asked) {
+            return Reply::Doubtful(Failure::new(codes::MISMATCH, text));
+        }
+        let message_id = posted.message_id;
+        let livedesk_status = posted.status.map(|status| answer.text(&status));
+        match (message_id, livedesk_status) {
+            (message_id, Some(status)) if status == "failed" => {
+                let text = external_error(&body["content_attributes"]).or_else(|| words(&body));
+                let text = text.map_or_else(|| "no reason given".to_owned(), |text| answer.text(&text));
+                let code = codes::code_in(&text).map_or_else(|| "failed".to_owned(), |code| code.to_string());
+                Reply::Refused(Failure { code, text, message_id, livedesk_status: Some(status) })
+            }
+            (Some(message_id), Some(livedesk_status)) => match words(&body) {
+                None => Reply::Done(Sent { message_id, livedesk_status }),
+                Some(words) => {
+                    let text = format!("the answer says `{livedesk_status}` and an error: {}", answer.text(&words));
+                    let failure = Failure::new(codes::MISMATCH, text);
+                    Reply::Doubtful(Failure {
+                        message_id: Some(message_id),
+                        livedesk_status: Some(livedesk_status),
+                        ..failure
+                    })
+                }
+            },
+            (message_id, livedesk_status) => {
+                let why = answer.unreadable("the message's id and status");
+                Reply::Doubtful(Failure { message_id, livedesk_status, ..why })
+            }
+        }
+    }
+
+    /// A success and its result; otherwise what it means whatever was asked for.
+    fn success(self, repeat: Repeat) -> Result<(Answer, Value), Reply<()>> {
+        let answer = match self {
+            Self::Answered(answer) => answer,
+            Self::NotSent(why) => return Err(Reply::NotTaken(RetryReason::Unreachable(why))),
+            Self::Lost(failure) => return Err(Reply::Doubtful(failure)),
+        };
+        let body = Body::read(&answer.body);
+        match classify(answer.status, &body, answer.retry_after.is_some(), repeat) {
+            Class::Success => Ok((answer, result(body))),
+            Class::RateLimited => {
+                let (failure, retry_after) = (answer.failure(&body), answer.wait());
+                Err(Reply::NotTaken(RetryReason::RateLimited { failure, retry_after }))
+            }
+            Class::ConversationLimit => Err(Reply::NotTaken(RetryReason::ConversationLimit(answer.failure(&body)))),
+            Class::Denied => Err(Reply::NotTaken(RetryReason::Denied(answer.failure(&body)))),
+            Class::Refused => Err(Reply::Refused(answer.failure(&body))),
+            Class::Unknown => Err(Reply::Doubtful(answer.failure(&body))),
+        }
+    }
+}
+
+/// What an answer brings, without its envelope.
+fn result(body: Body) -> Value {
+    match body {
+        Body::Json(Value::Object(mut map)) if is_envelope_with_data(&map) => map.remove("data").unwrap_or_default(),
+        Body::Json(value) => value,
+        _ => Value::Null,
+    }
+}
+
+fn is_envelope_with_data(map: &serde_json::Map<String, Value>) -> bool {
+    map.get("code").is_some_and(|code| !code.is_null()) && map.get("data").is_some_and(Value::is_object)
+}
+
+impl<T> Reply<T> {
+    /// The same reply to another question; only replies without a result have this to offer.
+    fn retyped<U>(self) -> Reply<U> {
+        match self {
+            Self::Done(_) => Reply::Doubtful(Failure::new(UNREADABLE, "the answer says success but no result")),
+            Self::Refused(failure) => Reply::Refused(failure),
+            Self::NotTaken(reason) => Reply::NotTaken(reason),
+            Self::Doubtful(failure) => Reply::Doubtful(failure),
+        }
+    }
+
+    /// Whether the answer is about something else than was asked for: it may belong to another request, and what comes
+    /// over the same connection as well.
+    pub(super) fn is_about_something_else(&self) -> bool {
+        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if CONFLICTS.contains(&failure.code.as_str()))
+    }
+}
+
+impl Answer {
+    /// One clean line of the server's words, without our secrets: the only way in which they are kept.
+    fn text(&self, words: &str) -> String {
+        one_line(&self.redactor.redact(words))
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        retry_after::wait(self.retry_after.as_deref()?, self.date.as_deref(), self.came.into())
+    }
+
+    /// A success without what it should bring.
+    fn unreadable(&self, what: &str) -> Failure {
+        let words =
+            words(Body::read(&self.body).json()).map_or_else(String::new, |words| format!(" ({})", self.text(&words)));
+        Failure::new(UNREADABLE, format!("the answer says success but not {what}{words}"))
+    }
+
+    /// The server's own words, in whichever of its shapes they come.
+    fn failure(&self, body: &Body) -> Failure {
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        let reason = reason.unwrap_or("an unknown status");
+        let code = match envelope_code(body.json()) {
+            Some(code) if self.status < 300 => self.text(&format!("livedesk-{code}")),
+            _ => format!("http-{}", self.status),
+        };
+        let text = match (words(body.json()), body) {
+            (Some(words), _) => self.text(&words),
+            _ if (300..400).contains(&self.status) => {
+                format!("{reason}: a redirect, which is never followed; check `livedesk.base_url`")
+            }
+            (None, Body::Empty) => format!("{reason}, without a body"),
+            (None, Body::Html) => format!("{reason}, as an HTML page"),
+            (None, Body::Json(_) | Body::Text) => self.text(&self.body),
+        };
+        Failure::new(code, text)
+    }
+}
+
+/// What a body says of an error, in whichever of its shapes: a text, an object that has one, or a list of either.
+fn words(body: &Value) -> Option<String> {
+    let said = |value: &Value| -> Option<String> {
+        let inner = match value {
+            Value::Array(list) => list.first()?,
+            other => other,
+        };
+        let text = match inner {
+            Value::Object(error) => ["message", "error", "title"].iter().find_map(|name| error.get(*name)?.as_str()),
+            other => other.as_str(),
+        };
+        match (text, inner) {
+            (Some(text), _) => Some(text.to_owned()).filter(|text| !text.trim().is_empty()),
+            // `{"email": ["is taken"]}`, or a shape that nobody knows.
+            (None, Value::Object(error)) if !error.is_empty() => Some(inner.to_string()),
+            _ => None,
+        }
+    };
+    [&body["error"], &body["message"], &body["errors"]].into_iter().find_map(said)
+}
+
+/// An id, which may come as a number or as a text of digits.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A state as LiveDesk's enumerations have it.
+fn status_word(text: &str) -> String {
+    one_line(text).to_lowercase()
+}
+
+/// Characters that change the direction of what stands around them: they would make a text read as another.
+const fn turns_the_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One clean line: no control characters, which could drive a terminal, and no more than is worth reading.
+pub(super) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control() || turns_the_text(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut line: String = words.join(" ").chars().take(LONGEST_TEXT).collect();
+    if words.iter().map(|word| word.chars().count() + 1).sum::<usize>() > LONGEST_TEXT + 1 {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+
+    const CONVERSATION: ConversationRequest<'_> =
+        ConversationRequest { inbox_id: InboxId(1), contact_id: None, source_id: None, contact: None };
+
+    const ASKED: MessageRequest = MessageRequest { conversation_id: ConversationId(40), message_id: None };
+
+    fn message(status: u16, body: &str) -> Reply<Sent> {
+        answer(status, body).message(ASKED)
+    }
+
+    fn answer(status: u16, body: &str) -> Exchange {
+        Exchange::Answered(Answer { status, body: body.to_owned(), ..Answer::default() })
+    }
+
+    #[test]
+    fn a_message_is_taken_only_when_the_answer_says_so() {
+        let taken = message(200, r#"{"id": 3030, "status": "sent", "content_attributes": {}}"#);
+        assert_eq!(taken, Reply::Done(Sent { message_id: MessageId(3030), livedesk_status: "sent".to_owned() }));
+        let as_text = message(200, r#"{"id": "3030", "status": "delivered", "new_field": null}"#);
+        assert!(matches!(as_text, Reply::Done(_)));
+        for body in ["", "not json", "{}", "[]", "null", r#"{"status": "sent"}"#, r#"{"id": 1}"#, "<html>"] {
+            assert!(matches!(message(200, body), Reply::Doubtful(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_failed_message_carries_the_code_of_either_form() {
+        for (text, code) in [
+            ("131047: Re-engagement message is not allowed", "131047"),
+            ("(#132000) Number of parameters does not match", "132000"),
+            ("Template not found or invalid template name", "failed"),
+        ] {
+            let body =
+                format!(r#"{{"id": 123, "status": "failed", "content_attributes": {{"external_error": "{text}"}}}}"#);
+            let Reply::Refused(failure) = message(200, &body) else { panic!("{text}") };
+            assert_eq!((failure.code.as_str(), failure.text.as_str()), (code, text));
+            assert_eq!(failure.message_id, Some(MessageId(123)));
+        }
+    }
+
+    #[test]
+    fn doubt_is_never_taken_for_a_refusal() {
+        for status in [302, 307, 500, 502, 503, 504] {
+            assert!(matches!(message(status, ""), Reply::Doubtful(_)), "{status}");
+        }
+        assert!(matches!(Exchange::Lost(Failure::default()).message(ASKED), Reply::Doubtful(_)));
+        assert!(matches!(
+            Exchange::NotSent(String::new()).message(ASKED),
+            Reply::NotTaken(RetryReason::Unreachable(_))
+        ));
+        for status in [400, 404, 409, 413, 422] {
+            assert!(matches!(message(status, "{}"), Reply::Refused(_)), "{status}");
+        }
+        for status in [401, 403] {
+            assert!(matches!(message(status, "{}"), Reply::NotTaken(RetryReason::Denied(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_something_else_is_never_taken_for_ours() {
+        let other = message(200, r#"{"id": 7, "status": "sent", "conversation_id": 41}"#);
+        assert!(matches!(&other, Reply::Doubtful(failure) if failure.code == codes::MISMATCH), "{other:?}");
+        assert!(other.is_about_something_else());
+        assert!(matches!(message(200, r#"{"id": 7, "status": "sent", "conversation_id": "40"}"#), Reply::Done(_)));
+        let again = answer(200, r#"{"id": 7, "status": "sent"}"#)
+            .message(MessageRequest { message_id: Some(MessageId(8)), ..ASKED });
+        assert!(matches!(again, Reply::Doubtful(_)), "{again:?}");
+        let both = message(200, r#"{"id": 7, "status": "sent", "error": "no"}"#);
+        assert!(matches!(both, Reply::Doubtful(_)), "{both:?}");
+        let asked = ConversationRequest { contact_id: Some(ContactId(5)), ..CONVERSATION };
+        for body in [
+            r#"{"id": 9, "inbox_id": 2}"#,
+            r#"{"id": 9, "meta": {"sender": {"id": 6}}}"#,
+            r#"{"id": 9, "account_info": {"contact_id": 6}}"#,
+        ] {
+            let reply = answer(200, body).conversation(asked);
+            assert!(
+                matches!(&reply, Reply::Refused(failure) if failure.code == codes::CONVERSATION_CONFLICT),
+                "{body}"
+            );
+        }
+        assert!(matches!(answer(200, r#"{"id": 9}"#).conversation(asked), Reply::Done(_)));
+    }
+
+    #[test]
+    fn our_secrets_are_not_kept_with_the_servers_words() {
+        let secret = |text: &str| crate::secret::Secret::new(text.to_owned());
+        let redactor = Redactor::of_basic_auth(&secret("test-key-1"), &secret("test-secret-1"));
+        let body = r#"{"error": "bad header Basic dGVzdC1rZXktMTp0ZXN0LXNlY3JldC0x for test-key-1"}"#.to_owned();
+        let exchange = Exchange::Answered(Answer { status: 422, body, redactor, ..Answer::default() });
+        let Reply::Refused(failure) = exchange.message(ASKED) else { panic!() };
+        assert_eq!(failure.text, "bad header Basic *** for ***");
+    }
+
+    #[test]
+    fn every_shape_of_error_gives_its_words() {
+        for (body, text) in [
+            (r#"{"error":"Resource could not be found"}"#, "Resource could not be found"),
+            (r#"{"message":"Invalid email","attributes":["email"]}"#, "Invalid email"),
+            (r#"{"errors":["You need to sign in"]}"#, "You need to sign in"),
+            (r#"{"code":3002,"message":"bad request"}"#, "bad request"),
+            ("Forbidden\n", "Forbidden"),
+            ("<html><body>Oops</body></html>", "Unprocessable Entity, as an HTML page"),
+            ("", "Unprocessable Entity, without a body"),
+            ("\u{1b}[31mred\u{7}\n\n alert", "[31mred alert"),
+        ] {
+            let Reply::Refused(failure) = answer(422, body).conversation(CONVERSATION) else { panic!("{body}") };
+            assert_eq!(failure.text, text);
+        }
+        assert_eq!(one_line(&"x".repeat(1_000)).chars().count(), LONGEST_TEXT + 1);
+    }
+
+    #[test]
+    fn a_taken_contact_names_the_attributes() {
+        let body = r#"{"message":"Email has already been taken, Phone number has already been taken","attributes":["email","phone_number"]}"#;
+        let taken = ContactReply::Taken(vec![Attribute::Email, Attribute::PhoneNumber]);
+        assert_eq!(answer(422, body).contact(&Contact::default()), Reply::Done(taken));
+        let made = answer(200, r#"{"payload":{"contact":{"id":2219259},"contact_inbox":{"source_id":null}}}"#)
+            .contact(&Contact::default());
+        assert!(matches!(made, Reply::Done(ContactReply::Made(owner)) if owner.id == ContactId(2_219_259)));
+    }
+
+    #[test]
+    fn only_exact_matches_of_a_search_count() {
+        let body = r#"{"meta":{"count":3,"current_page":"1"},"payload":[
+            {"id":1,"email":"ada@example.com"},{"id":2,"email":"Ada@Example.com.au"},{"id":"3","email":"ADA@example.com"}]}"#;
+        let Reply::Done((found, false)) = answer(200, body).matches(Attribute::Email, "ada@example.com") else {
+            panic!()
+        };
+        assert_eq!(found.iter().map(|owner| owner.id).collect::<Vec<_>>(), [ContactId(1), ContactId(3)]);
+        let found = answer(200, r#"{"payload":[{"id":1,"phone_number":"+491512345678"}]}"#)
+            .matches(Attribute::PhoneNumber, "+49151234567");
+        assert_eq!(found, Reply::Done((vec![], false)));
+    }
+}
