@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::encoding::{Utf8, unreadable};
 use super::header::{Header, MOST_COLUMNS, too_many_columns};
 use super::quotes::{LONGEST_RECORD, Quotes};
+use super::tally::Tally;
 use super::{Reading, Row, Rows, Unreadable, Written, delimiter, empty, is_invisible};
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
@@ -212,22 +213,6 @@ impl<R: Read + Send> Reading for Records<R> {
         let text = self.table.reader.get_ref().input();
         let about_rows = [blank_rows(file, &self.blank), rows_in_a_field(file, &self.swallowed)];
         about_rows.into_iter().flatten().chain(text.remarks(file)).collect()
-    }
-}
-
-/// How often something was seen, and where first.
-#[derive(Default)]
-struct Tally {
-    count: u64,
-    first_line: u64,
-}
-
-impl Tally {
-    const fn see(&mut self, line: u64) {
-        if self.count == 0 {
-            self.first_line = line;
-        }
-        self.count += 1;
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) const MOST_COLUMNS: usize = 16_384;
 /// A header that can be used.
 #[derive(Debug)]
 pub(super) struct Header {
+    /// The list's name.
+    pub(super) file: String,
     /// The columns that have a name.
     pub(super) columns: Arc<Columns>,
     /// Where each of them is in the list.
@@ -52,7 +54,7 @@ impl Header {
         let notes = trimmed_note(&trimmed).into_iter().chain(nameless_note(&names)).collect();
         let width = names.len();
         let (positions, names) = names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()).unzip();
-        Ok(Self { columns: Arc::new(Columns::new(names)), positions, width, notes, warnings })
+        Ok(Self { file: file.to_owned(), columns: Arc::new(Columns::new(names)), positions, width, notes, warnings })
     }
 
     /// How many fields a row must have: columns without a name at the end may be missing.

@@ -1,7 +1,7 @@
 //! Bytes to rows: whatever a list is written in, each row knows its line.
 //!
-//! This room reads from any `Read`; it opens no file, and knows neither templates nor what a row is used for. A list is
-//! streamed (a workbook excepted: its format is a ZIP archive), so that memory does not grow with it.
+//! This room reads from any `Read`, and knows neither templates nor what a row is used for. A list is streamed, so that
+//! memory does not grow with it; of a workbook only the texts of its cells are kept.
 
 mod csv;
 pub mod damage;
@@ -17,6 +17,7 @@ mod mojibake;
 mod phone;
 mod quotes;
 mod suppression;
+mod tally;
 mod xlsx;
 
 use std::io::Read;

@@ -119,11 +119,9 @@ fn every_list_that_was_tried_before_is_read_or_refused() {
 }
 
 #[test]
-fn a_sheet_with_a_stray_cell_at_its_far_end_is_refused() {
+fn a_sheet_with_a_stray_cell_at_its_far_end_costs_nothing() {
     let bytes = std::fs::read("tests/seeds/list/one_far_cell.xlsx").unwrap();
-    let written = Written { name: "list", format: Format::Xlsx, delimiter: None, encoding: None };
-    let problems = in_time("the far cell", || read(Cursor::new(bytes), &written)).unwrap_err();
-    assert!(problems[0].what.contains("cells"), "{problems:?}");
+    in_time("the far cell", || holds(&bytes, Format::Xlsx, None, None));
 }
 
 #[test]

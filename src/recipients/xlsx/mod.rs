@@ -1,0 +1,240 @@
+//! Excel workbooks: the first sheet that is to be seen, its first row naming the columns.
+//!
+//! A workbook is a ZIP archive of XML. `package` unpacks its parts and `xml` reads them as streams with bounds;
+//! `workbook` knows sheets, texts (`strings`) and how numbers are shown (`number_format`); `rows` reads row after row,
+//! `cell` what each cell holds. Only the texts are kept in memory.
+
+mod broken;
+mod cell;
+mod number_format;
+mod package;
+mod rows;
+mod strings;
+mod workbook;
+mod xml;
+
+use std::io::Read;
+
+use memchr::memmem;
+
+use self::broken::Broken;
+use self::cell::Cell;
+use self::package::{Package, Part, Spool, spool};
+use self::rows::{SheetRow, SheetRows};
+use self::workbook::Workbook;
+use super::header::Header;
+use super::tally::Tally;
+use super::{Flaw, Reading, Row, Rows, Unreadable, Written, empty};
+use crate::problem::{Place, Problem};
+
+/// Bytes of a file by which it is known what it is.
+const BEGINNING: u64 = 64 * 1024;
+
+/// An old or locked workbook says further back which of the two it is.
+const OLD_WORKBOOK: u64 = 16 * 1024 * 1024;
+
+/// With these bytes an old or locked workbook begins.
+const OLD: &[u8] = b"\xd0\xcf\x11\xe0";
+
+pub(super) fn read(input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
+    let broken = |broken: Broken| vec![broken.problem(written.name)];
+    let mut sheet = Sheet::open(input, written.name)?;
+    let first = loop {
+        match sheet.next().map_err(broken)? {
+            None => return Err(empty(written.name)),
+            Some(row) if row.cells.iter().all(Cell::is_blank) => {}
+            Some(row) => break row,
+        }
+    };
+    if first.hidden {
+        sheet.hidden.see(first.line);
+    }
+    // A table may begin at any column.
+    let begin = first.cells.iter().position(|cell| !cell.is_blank()).unwrap_or_default();
+    let names: Vec<String> = first.cells.into_iter().skip(begin).map(Cell::into_text).collect();
+    let mut header = Header::of(&names, written.name, first.line)?;
+    header.positions.iter_mut().for_each(|at| *at += begin);
+    header.width += begin;
+    let hidden = hidden_columns(&header, &sheet.rows.hidden_columns);
+    let notes = sheet.note.take().into_iter().chain(std::mem::take(&mut header.notes)).chain(hidden).collect();
+    let warnings = std::mem::take(&mut header.warnings);
+    let columns = Some(header.columns.clone());
+    let rows = Records { sheet, header, beyond: Tally::default(), broken: false };
+    Ok(Rows { columns, notes, warnings, rows: Box::new(rows) })
+}
+
+/// Gives each cell of the sheet with its line.
+pub(super) fn cells(input: impl Read, name: &str, mut each: impl FnMut(u64, &str)) -> Result<(), Vec<Problem>> {
+    let mut sheet = Sheet::open(input, name)?;
+    while let Some(SheetRow { line, cells, .. }) = sheet.next().map_err(|broken| vec![broken.problem(name)])? {
+        for (at, cell) in cells.into_iter().enumerate() {
+            match cell {
+                Cell::Empty => {}
+                Cell::Flawed(kind, _) => {
+                    let flaw = Flaw { column: at, kind };
+                    return Err(vec![flaw.problem(Place::line(name, line), &(at + 1).to_string())]);
+                }
+                cell => each(line, &cell.into_text()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sheet that is read.
+struct Sheet {
+    rows: SheetRows<Part<Spool>>,
+    workbook: Workbook,
+    /// Which sheet it is, where there are several.
+    note: Option<String>,
+    hidden: Tally,
+}
+
+impl Sheet {
+    fn open(mut input: impl Read, name: &str) -> Result<Self, Vec<Problem>> {
+        let mut beginning = Vec::new();
+        let cannot_read = |error| vec![Broken::Io(error).problem(name)];
+        input.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(cannot_read)?;
+        if beginning.starts_with(OLD) {
+            input.by_ref().take(OLD_WORKBOOK).read_to_end(&mut beginning).map_err(cannot_read)?;
+        }
+        no_workbook(&beginning, name).map_or(Ok(()), |problem| Err(vec![problem]))?;
+        let sheet = Self::of(&beginning, input).map_err(|broken| vec![broken.problem(name)])?;
+        sheet.ok_or_else(|| empty(name))
+    }
+
+    fn of(beginning: &[u8], input: impl Read) -> Result<Option<Self>, Broken> {
+        let mut package = Package::open(spool(beginning, input)?)?;
+        let workbook = Workbook::read(&mut package)?;
+        let visible = workbook.sheets.iter().find(|sheet| !sheet.hidden);
+        let Some(first) = visible.or(workbook.sheets.first()).cloned() else { return Ok(None) };
+        let note = (workbook.sheets.len() > 1).then(|| format!("sheet `{}` of {}", first.name, workbook.sheets.len()));
+        let Some(part) = package.into_part(&first.part)? else { return Ok(None) };
+        let rows = SheetRows::open(part)?;
+        Ok(Some(Self { rows, workbook, note, hidden: Tally::default() }))
+    }
+
+    fn next(&mut self) -> Result<Option<SheetRow>, Broken> {
+        let row = self.rows.next(&self.workbook)?;
+        if row.is_none() {
+            self.rows.part().verify()?;
+        }
+        Ok(row)
+    }
+}
+
+/// The rows below the header.
+struct Records {
+    sheet: Sheet,
+    header: Header,
+    /// Rows with something to the right of the last column that has a name.
+    beyond: Tally,
+    broken: bool,
+}
+
+impl Iterator for Records {
+    type Item = Result<Row, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.broken {
+                return None;
+            }
+            match self.sheet.next() {
+                Ok(None) => {
+                    self.broken = true;
+                    return None;
+                }
+                Ok(Some(row)) => {
+                    let holds_something = |from, to| row.cells.iter().take(to).skip(from).any(|cell| !cell.is_blank());
+                    if holds_something(self.header.required(), usize::MAX) {
+                        self.beyond.see(row.line);
+                    }
+                    if holds_something(0, self.header.required()) {
+                        return Some(Ok(self.row(row)));
+                    }
+                }
+                Err(broken) => {
+                    self.broken = true;
+                    return Some(Err(Unreadable::List(broken.problem(&self.header.file))));
+                }
+            }
+        }
+    }
+}
+
+impl Records {
+    fn row(&mut self, SheetRow { line, hidden, mut cells }: SheetRow) -> Row {
+        if hidden {
+            self.sheet.hidden.see(line);
+        }
+        let mut flaws = Vec::new();
+        let values = self.header.positions.iter().enumerate().map(|(column, at)| {
+            let cell = cells.get_mut(*at).map_or(Cell::Empty, |cell| std::mem::replace(cell, Cell::Empty));
+            let (value, flaw) = cell.into_value();
+            flaws.extend(flaw.map(|kind| Flaw { column, kind }));
+            value
+        });
+        let values = values.collect();
+        Row { flaws, ..Row::new(line, self.header.columns.clone(), values) }
+    }
+}
+
+impl Reading for Records {
+    fn remarks(&self) -> Vec<Problem> {
+        let file = &self.header.file;
+        [hidden_rows(file, &self.sheet.hidden), beyond_the_header(file, &self.beyond)].into_iter().flatten().collect()
+    }
+}
+
+/// Whoever is filtered out in a spreadsheet is in the file all the same.
+fn hidden_rows(file: &str, seen: &Tally) -> Option<Problem> {
+    let what = match seen.count {
+        0 => return None,
+        1 => "1 row is hidden in the sheet and is read all the same".to_owned(),
+        count => format!("{count} rows are hidden in the sheet and are read all the same, this one first"),
+    };
+    let hint = "if a filter hides those who must get nothing, delete these rows, or use `recipients.where`";
+    Some(Problem::warning("hidden-rows", Place::line(file, seen.first_line), what).hint(hint))
+}
+
+fn beyond_the_header(file: &str, seen: &Tally) -> Option<Problem> {
+    let what = match seen.count {
+        0 => return None,
+        1 => "1 row has cells to the right of the last named column, which are not read".to_owned(),
+        count => format!("{count} rows, this one first, have cells to the right of the last named column: not read"),
+    };
+    let problem = Problem::warning("cells-beyond-the-header", Place::line(file, seen.first_line), what);
+    Some(problem.hint("give the column a name if they matter"))
+}
+
+fn hidden_columns(header: &Header, hidden: &[(usize, usize)]) -> Option<String> {
+    let is_hidden = |at: usize| hidden.iter().any(|(first, last)| (*first..=*last).contains(&at));
+    let columns = header.columns.names().iter().zip(&header.positions);
+    let names: Vec<&str> = columns.filter(|(_, at)| is_hidden(**at)).map(|(name, _)| name.as_str()).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("column `{one}` is hidden in the sheet and is read all the same")),
+        [one, ..] => {
+            Some(format!("{} columns are hidden in the sheet, `{one}` first, and are read all the same", names.len()))
+        }
+    }
+}
+
+/// Files that are no workbook, whatever their names say.
+fn no_workbook(bytes: &[u8], name: &str) -> Option<Problem> {
+    const LOCKED: &[u8] = b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0";
+    let (what, hint) = if bytes.is_empty() {
+        ("the list is empty", "its first line names the columns")
+    } else if bytes.starts_with(b"PK") {
+        return None;
+    } else if !bytes.starts_with(OLD) {
+        ("this is no workbook", "set `recipients.format: csv` if it is text with another ending, or save it as .xlsx")
+    } else if memmem::find(bytes, LOCKED).is_some() {
+        ("the workbook is locked with a password", "save it without one")
+    } else {
+        ("this is an old workbook (.xls)", "save it as .xlsx")
+    };
+    let code = if bytes.is_empty() { "list-empty" } else { "not-a-workbook" };
+    Some(Problem::error(code, Place::file(name), what).hint(hint))
+}
