@@ -31,10 +31,7 @@ impl Plan<'_> {
         let mut lines = vec![format!("  list     {}: {}{left_out}", judge.list, counted(survey.rows, "row"))];
         // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
         let lists = judge.suppression.lists();
-        lines.extend(lists.map(|(name, count)| {
-            let entries = if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) };
-            format!("  suppress {name}: {entries}")
-        }));
+        lines.extend(lists.map(|(name, entries)| format!("  suppress {name}: {entries}")));
         let rewritten = &survey.rewritten;
         if rewritten.count > 0 {
             let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();

@@ -26,10 +26,10 @@ pub(super) fn cells(
     let (mut table, _) = Table::open(input, written)?;
     while table.advance().map_err(|problem| vec![problem])? {
         let line = table.line();
-        table.record.iter().for_each(|cell| each(line, cell));
         // A line of one field may be one whose delimiter was not found: nobody on it may be missed.
-        if let (1, Some(cell)) = (table.record.len(), table.record.get(0)) {
-            cell.split(DELIMITERS).filter(|part| *part != cell).for_each(|part| each(line, part));
+        match (table.record.len(), table.record.get(0)) {
+            (1, Some(cell)) => cell.split(DELIMITERS).for_each(|part| each(line, part)),
+            _ => table.record.iter().for_each(|cell| each(line, cell)),
         }
     }
     Ok(())

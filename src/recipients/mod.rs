@@ -8,6 +8,7 @@ pub mod damage;
 mod delimiter;
 pub mod email;
 mod encoding;
+mod entry;
 mod flaw;
 mod guess;
 mod header;

@@ -1,11 +1,14 @@
 //! People who must never be messaged, however they are spelled.
 
+use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{Unreadable, Written, csv, damage, is_invisible, jsonl, phone, xlsx};
+use super::entry::{self, Column, Kind, forms};
+use super::{Unreadable, Written, csv, damage, is_invisible, jsonl, xlsx};
 use crate::problem::{Place, Problem};
 use crate::spec::Format;
 
@@ -20,9 +23,37 @@ const SHORTEST_NUMBER: u32 = 8;
 #[derive(Debug, Default)]
 pub struct Suppression {
     files: Vec<String>,
-    /// How many cells of each file were read.
-    counts: Vec<u64>,
+    /// What was recognised in each file.
+    counts: Vec<Recognised>,
     entries: Vec<Entry>,
+}
+
+/// How many entries were recognised as what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recognised {
+    /// Phone numbers.
+    pub phones: u64,
+    /// E-mail addresses.
+    pub emails: u64,
+    /// Anything else, compared with keys and identifiers as it is.
+    pub keys: u64,
+}
+
+impl fmt::Display for Recognised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.phones, "phone number", "phone numbers"),
+            (self.emails, "e-mail address", "e-mail addresses"),
+            (self.keys, "key", "keys"),
+        ];
+        let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+        let words: Vec<String> = counts
+            .map(|(count, one, many)| {
+                format!("{} {}", indicatif::HumanCount(count), if count == 1 { one } else { many })
+            })
+            .collect();
+        if words.is_empty() { write!(f, "0 entries: nobody is on it") } else { write!(f, "{}", words.join(", ")) }
+    }
 }
 
 /// A spelling, and where it stands.
@@ -47,21 +78,27 @@ impl Suppression {
     ) -> Result<(), Vec<Problem>> {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
-        let entries = &mut self.entries;
-        let mut lost = Vec::new();
-        let mut count = 0;
-        let add = |line: u64, text: &str| {
-            count += u64::from(!text.trim_matches(is_invisible).is_empty());
-            lost.extend(nobody_any_more(text).map(|what| unrecognisable(name, line, what)));
-            let line = u32::try_from(line).unwrap_or(u32::MAX);
-            entries.extend(spellings(text, region).map(|spelling| Entry { hash: hash(&spelling), file, line }));
+        let mut reading =
+            Reading { name, file, region, columns: None, header: Vec::new(), recognised: Recognised::default() };
+        let (entries, mut lost) = (&mut self.entries, Vec::new());
+        let mut cells: Vec<String> = Vec::new();
+        let mut current = 0;
+        let mut add = |line: u64, text: &str| {
+            if line != current {
+                reading.line(current, &cells, entries, &mut lost);
+                cells.clear();
+                current = line;
+            }
+            cells.push(text.to_owned());
         };
-        each_cell(name, input, add)
-            .map_err(|problems| problems.into_iter().map(without_settings).collect::<Vec<_>>())?;
+        let ended = each_cell(name, input, &mut add);
+        ended.map_err(|problems| problems.into_iter().map(without_settings).collect::<Vec<_>>())?;
+        reading.line(current, &cells, entries, &mut lost);
+        let recognised = reading.recognised;
         if !lost.is_empty() {
             return Err(lost);
         }
-        self.counts.push(count);
+        self.counts.push(recognised);
         // The first place of each is told.
         self.entries.sort_unstable();
         self.entries.dedup_by_key(|entry| entry.hash);
@@ -69,8 +106,8 @@ impl Suppression {
         Ok(())
     }
 
-    /// The lists by name, and how many cells each has.
-    pub fn lists(&self) -> impl Iterator<Item = (&str, u64)> {
+    /// The lists by name, and what was recognised in each.
+    pub fn lists(&self) -> impl Iterator<Item = (&str, Recognised)> {
         self.files.iter().map(String::as_str).zip(self.counts.iter().copied())
     }
 
@@ -90,10 +127,10 @@ impl Suppression {
         if self.is_empty() {
             return None;
         }
-        let names = names.into_iter().flat_map(|text| spellings(text, region));
+        let names = names.into_iter().flat_map(|text| forms(text, region));
         // A cell that is neither could be anything, such as an order number that happens to be somebody's key.
         let personal = |text: &String| text.starts_with('+') || text.contains('@');
-        let cells = cells.into_iter().flat_map(|text| spellings(text, region)).filter(personal);
+        let cells = cells.into_iter().flat_map(|text| forms(text, region)).filter(personal);
         let listed = names.chain(cells).find_map(|spelling| self.entry(&spelling))?;
         Some(format!("{}:{}", self.files.get(listed.file as usize)?, listed.line))
     }
@@ -105,10 +142,72 @@ impl Suppression {
     }
 }
 
+/// Problems that are kept: of a list of millions none may be understood.
+const MOST_PROBLEMS: usize = 1000;
+
+/// A file while it is read.
+struct Reading<'a> {
+    name: &'a str,
+    file: u32,
+    region: Option<&'a str>,
+    /// What the columns are; `None` before the first line.
+    columns: Option<Vec<Column>>,
+    header: Vec<Arc<str>>,
+    recognised: Recognised,
+}
+
+impl Reading<'_> {
+    fn line(&mut self, line: u64, cells: &[String], entries: &mut Vec<Entry>, lost: &mut Vec<Problem>) {
+        if cells.iter().all(|cell| cell.trim_matches(is_invisible).is_empty()) {
+            return;
+        }
+        if self.columns.is_none() {
+            let header = Column::header(cells);
+            let is_header = header.is_some();
+            self.columns = Some(header.unwrap_or_default());
+            if is_header {
+                self.header = cells.iter().map(|cell| Arc::from(cell.trim_matches(is_invisible))).collect();
+                return;
+            }
+        }
+        for (at, text) in cells.iter().enumerate() {
+            let column = self.columns.as_ref().and_then(|columns| columns.get(at)).copied().unwrap_or(Column::Unnamed);
+            let mut problem = |code: &'static str, what: &str, hint: &str| {
+                if lost.len() < MOST_PROBLEMS {
+                    let place = Place::line(self.name, line).in_field(self.header.get(at).cloned());
+                    lost.push(Problem::error(code, place, what).hint(hint));
+                }
+            };
+            if let Some(what) = nobody_any_more(text) {
+                problem("rounded-number", what, REFILL);
+                continue;
+            }
+            match entry::read(text, column, self.region) {
+                Ok(None) => {}
+                Ok(Some((kind, forms))) => {
+                    let count = match kind {
+                        Kind::Phone => &mut self.recognised.phones,
+                        Kind::Email => &mut self.recognised.emails,
+                        Kind::Key => &mut self.recognised.keys,
+                    };
+                    *count += 1;
+                    let line = u32::try_from(line).unwrap_or(u32::MAX);
+                    entries.extend(forms.iter().map(|form| Entry { hash: hash(form), file: self.file, line }));
+                }
+                Err(why) => problem(
+                    "suppression-entry",
+                    &format!("this entry is not understood, so it would suppress nobody: {why}"),
+                    REWRITE,
+                ),
+            }
+        }
+    }
+}
+
 fn each_cell(
     name: &str,
     input: impl Read + Send + 'static,
-    mut each: impl FnMut(u64, &str),
+    each: &mut impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
     let written = |format| Written { name, format, delimiter: None, encoding: None };
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
@@ -117,8 +216,13 @@ fn each_cell(
         "jsonl" | "ndjson" => {
             for row in jsonl::read(input, &written(Format::Jsonl))? {
                 let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
-                for cell in row.cells.iter() {
+                let names = Column::header(row.columns.names());
+                for (at, cell) in row.cells.iter().enumerate() {
+                    let is_other = names.as_ref().is_some_and(|names| names[at] == Column::Other);
                     match cell {
+                        // A date or a reason beside a key that says who it is.
+                        Value::String(text) if is_other && !text.contains('@') && !text.starts_with('+') => {}
+                        Value::Number(_) if is_other => {}
                         Value::String(text) => each(row.line, text),
                         Value::Number(number) => each(row.line, &number.to_string()),
                         _ => {}
@@ -142,10 +246,9 @@ fn nobody_any_more(text: &str) -> Option<&'static str> {
     is_filler.then_some("`###`, which a spreadsheet shows for what is too wide: nobody can be recognised by it")
 }
 
-fn unrecognisable(file: &str, line: u64, what: &str) -> Problem {
-    let hint = "format the column as text, fill it again, and export again; or delete it if it names nobody";
-    Problem::error("rounded-number", Place::line(file, line), what).hint(hint)
-}
+const REFILL: &str = "format the column as text, fill it again, and export again; or delete it if it names nobody";
+const REWRITE: &str =
+    "write the number (`+` and country code) or the address alone; head the column `key` if these are keys";
 
 /// The settings of `recipients` are about the list itself, not about suppression lists.
 fn without_settings(problem: Problem) -> Problem {
@@ -162,30 +265,13 @@ fn hash(spelling: &str) -> [u8; 16] {
     hash
 }
 
-/// The spellings by which a text is compared: its international forms if it can be a phone number, or else small letters
-/// without outer white space. WhatsApp's own ids are phone numbers without the plus.
-fn spellings(text: &str, region: Option<&str>) -> impl Iterator<Item = String> {
-    let text = text.trim_matches(is_invisible);
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    let (mut given, mut with_plus) = (None, None);
-    if digits >= 7 && !text.contains('@') {
-        given = phone::e164(text, region).ok();
-        if digits == text.len() {
-            with_plus = phone::e164(&format!("+{text}"), None).ok();
-        }
-    }
-    let as_written = (given.is_none() && with_plus.is_none() && !text.is_empty()).then(|| text.to_lowercase());
-    let with_plus = with_plus.filter(|number| Some(number) != given.as_ref());
-    [given, with_plus, as_written].into_iter().flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::Suppression;
 
     #[test]
     fn a_person_is_found_however_spelled() {
-        let list = "phone;mail\n0171 3920055;\n;Ada@Example.com\nC-17;\n";
+        let list = "phone;mail;key\n0171 3920055;;\n;Ada@Example.com;\n;;C-17\n";
         let mut suppression = Suppression::default();
         suppression.add("stop.csv", list.as_bytes(), Some("DE")).unwrap();
         for (spelling, place) in [

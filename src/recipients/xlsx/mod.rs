@@ -69,7 +69,8 @@ pub(super) fn cells(input: impl Read, name: &str, mut each: impl FnMut(u64, &str
     while let Some(SheetRow { line, cells, .. }) = sheet.next().map_err(|broken| vec![broken.problem(name)])? {
         for (at, cell) in cells.into_iter().enumerate() {
             match cell {
-                Cell::Empty => {}
+                // A cell is known by its column, so the empty ones count.
+                Cell::Empty => each(line, ""),
                 Cell::Flawed(kind, _) => {
                     let flaw = Flaw { column: at, kind };
                     return Err(vec![flaw.problem(Place::line(name, line), &(at + 1).to_string())]);
