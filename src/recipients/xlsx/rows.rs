@@ -13,6 +13,9 @@ use crate::recipients::header::MOST_COLUMNS;
 /// Rows that a sheet of Excel has.
 pub(super) const MOST_ROWS: u64 = 1_048_576;
 
+/// Cells that a sheet may have, empty ones included: nothing but their number says how long they take to read.
+const MOST_CELLS: u64 = 50_000_000;
+
 /// A row of a sheet.
 #[derive(Debug)]
 pub(super) struct SheetRow {
@@ -30,6 +33,7 @@ pub(super) struct SheetRows<R> {
     /// The number of the row that was read last.
     line: u64,
     rows: u64,
+    cells: u64,
     /// Columns that are hidden, as ranges of positions.
     pub(super) hidden_columns: Vec<(usize, usize)>,
 }
@@ -41,7 +45,7 @@ impl<R: BufRead> SheetRows<R> {
         loop {
             match xml.next()? {
                 Node::Start(start) => match start.local_name().as_ref() {
-                    "sheetData" => return Ok(Self { xml, line: 0, rows: 0, hidden_columns }),
+                    "sheetData" => return Ok(Self { xml, line: 0, rows: 0, cells: 0, hidden_columns }),
                     "col" if is_set(&start, "hidden") => hidden_columns.extend(columns(&start)),
                     _ => {}
                 },
@@ -86,6 +90,10 @@ impl<R: BufRead> SheetRows<R> {
                 Node::Start(start) if start.local_name().as_ref() == "c" => {
                     let at = attribute(&start, "r").and_then(|name| position(&name)).unwrap_or(next);
                     next = at + 1;
+                    self.cells += 1;
+                    if self.cells > MOST_CELLS {
+                        return Err(Broken::TooMany("more than 50 million cells"));
+                    }
                     if next > MOST_COLUMNS {
                         return Err(Broken::TooMany("more columns than a sheet of Excel can have"));
                     }
