@@ -254,7 +254,7 @@ def suppression():
     stop("of_a_workbook_named_csv", "stop.csv", workbook([[["phone"], [4915123456789]]]))
     stop("of_text_named_workbook", "stop.xlsx", "+4915123456789\n")
     stop("of_json_lines", "stop.jsonl", '{"phone": "+4915123456789"}\n{"id": 102}\n')
-    stop("of_undetected_fields", "stop.csv", "phone\n+4915123456789;left\n102;moved\n")
+    stop("of_undetected_fields", "stop.csv", "who\n+4915123456789;left\n102;moved\n")
     stop("of_rounded_numbers", "stop.csv", "phone,turnover\n4.91512E+12,1.2E+05\n########,\n")
     stop("of_nobody", "stop.csv", "")
 
