@@ -5,14 +5,17 @@
 
 use std::borrow::Cow;
 
-use minijinja::value::Value;
+use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, tests};
+
+use super::booleans;
 
 /// Puts the corrected filters, tests and methods in the place of the engine's own.
 pub(super) fn correct(environment: &mut Environment<'_>) {
     // The engine changes letter by letter, and so misses the other sigma at the end of a Greek name.
     environment.add_filter("title", |text: Cow<'_, str>| titled(&text, |c| c.is_whitespace() || "-({[<".contains(c)));
     environment.add_filter("pluralize", pluralize);
+    environment.add_filter("bool", boolean);
     // A null cell is as if it were not there, and asking for it is the way to provide for that.
     environment.add_test("none", |value: Value| value.is_none() || value.is_undefined());
     environment.add_test("odd", |value: Value| number(value).map(tests::is_odd));
@@ -21,6 +24,22 @@ pub(super) fn correct(environment: &mut Environment<'_>) {
         Ok::<_, Error>(tests::is_divisibleby(&number(value)?, &number(by)?))
     });
     environment.set_unknown_method_callback(method);
+}
+
+/// Marks the error of a text that says neither yes nor no.
+pub(super) const NEITHER: &str = "neither yes nor no";
+
+/// The engine takes every text but the empty one for true, also `no`.
+fn boolean(value: &Value) -> Result<bool, Error> {
+    let neither = || Error::new(ErrorKind::InvalidOperation, NEITHER);
+    if value.is_undefined() || value.is_none() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    match value.as_str() {
+        Some(text) => booleans::read(text).ok_or_else(neither),
+        None if value.is_number() || value.kind() == ValueKind::Bool => Ok(value.is_true()),
+        None => Err(neither()),
+    }
 }
 
 /// Python's methods, which Jinja has: `name.upper()`.

@@ -5,14 +5,17 @@
 //! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
 //! knows rows and templates, not how a request is made.
 
+mod booleans;
 mod cells;
 mod corrections;
 mod every;
+mod known;
 mod names;
 mod plain;
 mod render;
 mod slips;
 mod template;
+mod truth;
 
 use std::path::{Component, Path, PathBuf};
 

@@ -196,9 +196,10 @@ pub(super) fn has_test(environment: &Environment<'_>, name: &str) -> bool {
 }
 
 /// The filters that a message may need, for suggestions.
-pub(super) const FILTERS: [&str; 37] = [
+pub(super) const FILTERS: [&str; 38] = [
     "abs",
     "batch",
+    "bool",
     "capitalize",
     "dateformat",
     "datetimeformat",

@@ -7,19 +7,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use minijinja::value::{Object, Serde, Value};
+use minijinja::value::{Enumerator, Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::corrections;
 use super::every::templates;
-use super::names::{
-    FILTERS, Name, Of, TESTS, backward_slices, conditions, has_filter, has_test, names, uses_whole_row,
-};
+use super::known::{Known, as_expression, column_with_blanks};
+use super::names::{Name, Of, backward_slices, conditions, uses_whole_row};
 use super::plain::Plain;
-use super::slips::{Slip, slips};
-use crate::problem::{Place, Problem, Severity, did_you_mean};
+use super::truth::{Decision, decisions};
+use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
-use crate::spec::{LiquidCheck, Spec, Template};
+use crate::spec::{Spec, Template};
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
 const FUEL: u64 = 100_000;
@@ -42,6 +41,8 @@ pub struct Templates {
     plain: HashMap<String, Plain>,
     /// Where each template's value comes from, by its key.
     sources: HashMap<String, Origin>,
+    /// The conditions that a text may decide, by the template's key.
+    decisions: HashMap<String, Vec<Decision>>,
     /// The columns that messages and their addresses are made from.
     pub(super) columns: Vec<Arc<str>>,
     /// The columns that `recipients.where` is made from.
@@ -86,10 +87,11 @@ impl Templates {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
         let mut sources = HashMap::default();
+        let mut deciding = HashMap::default();
         let (mut condition, mut delivery) = (Uses::default(), Uses::default());
         for template in templates(&spec) {
             if let Err(error) = environment.add_template_owned(template.key.clone(), source(&spec, template)) {
-                problems.push(broken(&spec, template, &error));
+                problems.push(broken(&spec, template, &error, columns));
             }
         }
         let branches = branches(&spec, &mut environment);
@@ -99,6 +101,11 @@ impl Templates {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
             problems.extend(backward_steps(&spec, template));
+            let decisions = decisions_in(&spec, template);
+            problems.extend(known.texts_as_conditions(template, &decisions));
+            if !decisions.is_empty() {
+                deciding.insert(template.key.clone(), decisions);
+            }
             let columns_of = columns_of(&names, &environment);
             let is_condition = is_condition(&spec, template);
             let used = if is_condition { &mut condition } else { &mut delivery };
@@ -113,7 +120,18 @@ impl Templates {
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         if problems.is_empty() {
             let columns = delivery.columns.iter().cloned().collect();
-            Ok(Self { spec, environment, plain, sources, columns, condition, delivery, warnings, branches })
+            Ok(Self {
+                spec,
+                environment,
+                plain,
+                sources,
+                decisions: deciding,
+                columns,
+                condition,
+                delivery,
+                warnings,
+                branches,
+            })
         } else {
             Err(problems)
         }
@@ -170,22 +188,63 @@ impl Templates {
     ///
     /// # Errors
     /// Why it gives none, naming the expression of the template and never its value.
-    pub(super) fn text(&self, template: &Template, context: &Context<'_>) -> Result<String, String> {
+    pub(super) fn text(&self, template: &Template, context: &Context<'_>) -> Result<String, NoText> {
         if let Some(text) = self.plain.get(&template.key).and_then(|plain| plain.text(context.row)) {
             return Ok(text);
+        }
+        let decisions = self.decisions.get(&template.key).map(Vec::as_slice).unwrap_or_default();
+        if let Some(decision) = decisions.iter().find(|decision| decision.is_misled_by_row(context.row)) {
+            let expression = template.text.get(decision.range.clone()).unwrap_or_default();
+            return Err(NoText { code: TEXT_FOR_TRUTH, what: misled(expression, decision.is_written) });
         }
         let compiled = self.environment.get_template(&template.key);
         let mut text = Bounded::default();
         let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
         let finished = rendered.and_then(|_| text.finished());
-        finished.map_err(|error| explain(&error, &source(&self.spec, template), context.row))
+        finished.map_err(|error| NoText {
+            code: "template-failed",
+            what: explain(&error, &source(&self.spec, template), context.row),
+        })
     }
 
     /// Whether the row satisfies `recipients.where`.
-    pub(super) fn wanted(&self, row: &Row) -> Result<bool, String> {
+    pub(super) fn wanted(&self, row: &Row) -> Result<bool, NoText> {
         let Some(condition) = &self.spec.recipients.condition else { return Ok(true) };
         self.text(condition, &Context::new(row)).map(|text| !text.is_empty())
     }
+}
+
+/// Why a template gives no text for a row: the problem's code, and what is wrong.
+#[derive(Debug)]
+pub(super) struct NoText {
+    pub(super) code: &'static str,
+    pub(super) what: String,
+}
+
+/// The code of a text that is used as a truth value.
+pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
+
+/// How to ask a text what was meant.
+pub(super) const TRUTH_HINT: &str = "`column|bool` reads words such as yes and no, `column == \"yes\"` compares, `column != \"\"` asks whether it is filled";
+
+pub(super) fn misled(expression: &str, is_written: bool) -> String {
+    if is_written {
+        format!("the condition `{expression}` is true, and the text says no")
+    } else {
+        format!("`{expression}` is a text, used as a truth value: every text but the empty one is true, also `no`")
+    }
+}
+
+/// The conditions of a template that a text may decide.
+fn decisions_in(spec: &Spec, template: &Template) -> Vec<Decision> {
+    let mut found = decisions(&source(spec, template));
+    if is_condition(spec, template) {
+        for decision in &mut found {
+            decision.range =
+                decision.range.start.saturating_sub(TEST.len())..decision.range.end.saturating_sub(TEST.len());
+        }
+    }
+    found
 }
 
 /// A text that is being rendered. A loop over long cells ends here: fuel bounds steps, not what they write.
@@ -247,6 +306,10 @@ impl Object for RowVariables {
 struct Cells(Row);
 
 impl Object for Cells {
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.columns.names().iter().map(|name| Value::from(name.as_str())).collect())
+    }
+
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
@@ -304,7 +367,7 @@ fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
     spec.vars.keys().filter_map(clash).collect()
 }
 
-fn is_condition(spec: &Spec, template: &Template) -> bool {
+pub(super) fn is_condition(spec: &Spec, template: &Template) -> bool {
     spec.recipients.condition.as_ref().is_some_and(|condition| condition.key == template.key)
 }
 
@@ -340,7 +403,7 @@ fn source(spec: &Spec, template: &Template) -> String {
     if is_condition(spec, template) { format!("{TEST}{text}) %}}yes{{% endif %}}") } else { text.clone() }
 }
 
-fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
+fn broken(spec: &Spec, template: &Template, error: &Error, columns: Option<&Columns>) -> Problem {
     let shift = if is_condition(spec, template) { TEST.len() } else { 0 };
     let range = error.range().unwrap_or(0..0);
     let at = range.start.saturating_sub(shift).min(template.text.len());
@@ -356,6 +419,8 @@ fn broken(spec: &Spec, template: &Template, error: &Error) -> Problem {
     } else {
         "templates are written in Jinja: `{{ column }}`"
     };
+    let hint = column_with_blanks(columns, &template.text, at)
+        .map_or_else(|| hint.to_owned(), |column| format!("write `{}`", as_expression(column)));
     Problem::error("template-syntax", place, format!("`{}`: {detail}", template.key)).hint(hint)
 }
 
@@ -377,134 +442,13 @@ fn explain(error: &Error, source: &str, row: &Row) -> String {
             format!("`{expression}` is null")
         }
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
+        ErrorKind::InvalidOperation if error.detail() == Some(corrections::NEITHER) => {
+            "a text that `|bool` is given is neither a word for yes nor one for no".to_owned()
+        }
         ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
         ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
         kind => format!("{kind} in `{expression}`"),
     }
-}
-
-/// What the names of templates may stand for.
-struct Known<'a> {
-    spec: &'a Spec,
-    environment: &'a Environment<'static>,
-    columns: Option<&'a Columns>,
-    list: &'a str,
-}
-
-impl Known<'_> {
-    /// The names of a template, without those that it sets itself.
-    fn names(&self, template: &Template) -> Vec<Name> {
-        let Ok(compiled) = self.environment.get_template(&template.key) else { return Vec::new() };
-        let free = compiled.undeclared_variables(false);
-        let mut names = names(&template.text, is_condition(self.spec, template));
-        names.retain(|name| !matches!(name.of, Of::Variable { .. }) || free.contains(&name.text));
-        names
-    }
-
-    /// Names that nothing has: neither the list, nor the spec, nor the engine. Each is told once a template, where it
-    /// first stands.
-    fn problems(&self, template: &Template, names: &[Name]) -> Vec<Problem> {
-        let globals: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
-        let mut told = BTreeSet::new();
-        let mut problems = Vec::new();
-        for name in names {
-            let unknown = match name.of {
-                Of::Variable { .. } => !self.is_column(&name.text) && !globals.contains(name.text.as_str()),
-                Of::Cell => !self.is_column(&name.text),
-                Of::Filter => !has_filter(self.environment, &name.text),
-                Of::Test => !has_test(self.environment, &name.text),
-            };
-            if unknown && told.insert(name.text.as_str()) {
-                let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
-                problems.push(self.unknown(template, name, is_guarded));
-            } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
-                problems.push(self.text_for_number(template, name));
-            } else if self.is_constant_with_braces(&name.text) && told.insert(name.text.as_str()) {
-                problems.push(self.constant_for_template(template, name));
-            }
-        }
-        problems
-    }
-
-    /// Whether the name is that of a column, whose cells are texts in every list but JSON Lines.
-    fn is_text(&self, name: &Name) -> bool {
-        matches!(name.of, Of::Variable { .. } | Of::Cell) && self.columns.is_some() && self.is_column(&name.text)
-    }
-
-    /// The engine finds every text greater than any number and equal to none, and twice "19.50" is "19.5019.50".
-    fn text_for_number(&self, template: &Template, name: &Name) -> Problem {
-        let place = self.spec.place_in(template, &name.range);
-        let text = &name.text;
-        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
-            .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
-    }
-
-    fn is_constant_with_braces(&self, name: &str) -> bool {
-        let is_refused = self.spec.checks.liquid == LiquidCheck::Refuse;
-        is_refused && self.spec.vars.get(name).is_some_and(|text| text.contains("{{") || text.contains("{%"))
-    }
-
-    fn constant_for_template(&self, template: &Template, name: &Name) -> Problem {
-        let place = self.spec.place_in(template, &name.range);
-        let what = format!("the constant `{}` is a text: the braces in it would go out as they stand", name.text);
-        Problem::error("template-in-constant", place, what).hint("write here what stands there")
-    }
-
-    /// Names and numbers that were meant to be filled in, and are none for the engine.
-    fn slips(&self, template: &Template) -> Vec<Problem> {
-        let is_known = |name: &str| {
-            self.spec.vars.contains_key(name) || self.columns.is_some_and(|columns| columns.position(name).is_some())
-        };
-        let place = |slip: &Slip| self.spec.place_in(template, &slip.range);
-        slips(&template.text, is_known).iter().map(|slip| slip.problem(&place(slip), &template.text)).collect()
-    }
-
-    /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.
-    fn is_column(&self, name: &str) -> bool {
-        self.columns.is_none_or(|columns| columns.position(name).is_some())
-    }
-
-    fn unknown(&self, template: &Template, name: &Name, is_guarded: bool) -> Problem {
-        let place = self.spec.place_in(template, &name.range);
-        let text = &name.text;
-        match name.of {
-            Of::Filter => Problem::error("unknown-filter", place, format!("unknown filter \"{text}\""))
-                .hint(suggestion(text, &FILTERS, "the filters of Jinja are known here, such as")),
-            Of::Test => Problem::error("unknown-test", place, format!("unknown test \"{text}\"")).hint(suggestion(
-                text,
-                &TESTS,
-                "the tests of Jinja are known here, such as",
-            )),
-            Of::Variable { .. } if is_guarded => {
-                let what = format!("{} has no column \"{text}\", for which this template provides", self.list);
-                Problem::warning("missing-column", place, what).hint(self.columns_hint(text))
-            }
-            Of::Variable { .. } | Of::Cell => {
-                Problem::error("unknown-column", place, format!("unknown column \"{text}\""))
-                    .hint(self.columns_hint(text))
-            }
-        }
-    }
-
-    fn columns_hint(&self, name: &str) -> String {
-        let names: Vec<&str> = self.columns.iter().flat_map(|columns| columns.names()).map(String::as_str).collect();
-        let has = match names.as_slice() {
-            [one] if one.contains([',', ';', '\t', '|']) => {
-                format!("{} has one column, `{one}`: take the quotes off that stand round whole lines", self.list)
-            }
-            _ => format!("{} has {}", self.list, names.join(", ")),
-        };
-        let constants = self.spec.vars.keys().map(String::as_str);
-        did_you_mean(name, names.iter().copied().chain(constants))
-            .map_or_else(|| has.clone(), |near| format!("did you mean `{near}`? {has}"))
-    }
-}
-
-const GUARDED: Of = Of::Variable { guarded: true };
-
-fn suggestion(name: &str, known: &[&str], among: &str) -> String {
-    did_you_mean(name, known.iter().copied())
-        .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
 }
 
 fn columns_of<'a>(names: &'a [Name], environment: &Environment<'_>) -> Vec<&'a str> {

@@ -121,8 +121,8 @@ impl Renderer<'_> {
         };
         let name = match self.templates.text(template, &self.context) {
             Err(_) if window.fallback.is_some() => String::new(),
-            Err(what) => {
-                self.problem("template-failed", template, what);
+            Err(error) => {
+                self.problem(error.code, template, error.what);
                 return None;
             }
             Ok(name) => name,

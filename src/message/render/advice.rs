@@ -1,8 +1,11 @@
 //! How to mend what is wrong with a row, where the code of the problem is enough to say so.
 
+use crate::message::template::{TEXT_FOR_TRUTH, TRUTH_HINT};
+
 /// How to mend what is wrong with a row.
 pub(super) fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
+        TEXT_FOR_TRUTH => TRUTH_HINT,
         "empty" | "nobody-named" => {
             "fill the cell, or leave such rows out: with `recipients.where`, or with `--skip-invalid`"
         }

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::Number;
 
 use self::value::{Goes, Rule, is_longer};
-use super::template::Context;
+use super::template::{Context, NoText};
 use super::{
     Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
     Templates, Variables,
@@ -30,12 +30,12 @@ impl Templates {
     /// # Errors
     /// Why that cannot be said.
     pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
-        self.wanted(row).map_err(|what| {
-            Box::new(Problem::error(
-                "template-failed",
-                Place::line(list, row.line),
-                format!("`recipients.where`: {what}"),
-            ))
+        self.wanted(row).map_err(|NoText { code, what }| {
+            let problem = Problem::error(code, Place::line(list, row.line), format!("`recipients.where`: {what}"));
+            Box::new(match advice::hint(code) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            })
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::Renderer;
 use super::advice::hint;
+use crate::message::template::NoText;
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::damage::{looks_like_a_date, looks_rounded};
 use crate::recipients::is_invisible;
@@ -56,7 +57,7 @@ impl Renderer<'_> {
     pub(super) fn text(&mut self, template: &Template) -> Option<String> {
         self.templates
             .text(template, &self.context)
-            .map_err(|what| self.problem("template-failed", template, what))
+            .map_err(|NoText { code, what }| self.problem(code, template, what))
             .ok()
     }
 

@@ -1,0 +1,190 @@
+//! Texts that are used as truth values: `{% if vip %}` is true for every text but the empty one, also for `no`.
+//!
+//! The syntax tree tells which columns and constants decide a condition. A value that is changed or copied on the way
+//! (`|trim`, `{% set %}`, a loop) still counts as the column's; what a comparison, a test, `|bool` or `|length` gives does
+//! not. Whether a cell is a text is known beforehand for CSV, and row by row for all other lists.
+//!
+//! One idiom stays: a condition that only asks whether there is something to write, and writes it. `{% if note %}{{ note
+//! }}{% endif %}` and `{{ note if note }}` are refused only where the cell holds a word for no; `{{ name or 'friend' }}` and
+//! `|default('friend', true)` write the text that they ask for, so they are never wrong.
+
+mod analysis;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use minijinja::machinery::parse;
+use minijinja::syntax::SyntaxConfig;
+
+use self::analysis::Analysis;
+use super::booleans::is_no;
+use super::template::WHOLE_ROW;
+use crate::recipients::Row;
+
+/// Where a value comes from: a column or a constant, or something in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Source {
+    /// The column or the constant; [`WHOLE_ROW`] if it may be any column.
+    pub(super) name: String,
+    /// The key of the object in the cell, for lists that hold such.
+    pub(super) key: Option<String>,
+}
+
+/// A condition that a text may decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    /// What decides.
+    pub(super) source: Source,
+    /// The bytes of the condition, or of the part of it, in the template.
+    pub(super) range: Range<usize>,
+    /// Whether what depends on it writes the same value.
+    pub(super) is_written: bool,
+}
+
+impl Decision {
+    /// Whether a text is wrong in this place.
+    pub(super) fn is_misled_by(&self, text: &str) -> bool {
+        if self.is_written { is_no(text) } else { !text.is_empty() }
+    }
+
+    /// Whether the row holds a text that is wrong in this place.
+    pub(super) fn is_misled_by_row(&self, row: &Row) -> bool {
+        if self.source.name == WHOLE_ROW {
+            return row.cells.iter().any(|cell| self.is_misled_by_cell(cell));
+        }
+        row.get(&self.source.name).is_some_and(|cell| self.is_misled_by_cell(cell))
+    }
+
+    fn is_misled_by_cell(&self, cell: &serde_json::Value) -> bool {
+        match &self.source.key {
+            None => self.texts_mislead(cell),
+            Some(key) => self.keys_mislead(cell, key),
+        }
+    }
+
+    fn texts_mislead(&self, value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => self.is_misled_by(text),
+            serde_json::Value::Array(items) => {
+                items.iter().any(|item| item.as_str().is_some_and(|text| self.is_written && self.is_misled_by(text)))
+            }
+            _ => false,
+        }
+    }
+
+    fn keys_mislead(&self, value: &serde_json::Value, key: &str) -> bool {
+        match value {
+            serde_json::Value::Array(items) => items.iter().any(|item| self.keys_mislead(item, key)),
+            serde_json::Value::Object(map) => {
+                map.get(key).is_some_and(|value| self.texts_mislead(value))
+                    || map.values().any(|value| !value.is_string() && self.keys_mislead(value, key))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The conditions of a template that a column or a constant may decide, each once.
+pub(super) fn decisions(source: &str) -> Vec<Decision> {
+    let Ok(template) = parse(source, "", SyntaxConfig::default()) else { return Vec::new() };
+    let mut analysis = Analysis::default();
+    // What a loop or a macro is given further down is known only after a first look.
+    for _ in 0..2 {
+        analysis.scopes = vec![BTreeMap::new()];
+        analysis.decisions.clear();
+        analysis.statement(&template);
+    }
+    let mut decisions = analysis.decisions;
+    decisions.dedup();
+    decisions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(source: &str) -> Vec<(&str, String, bool)> {
+        let found = decisions(source).into_iter();
+        found.map(|found| (source.get(found.range).unwrap_or("?"), found.source.name, found.is_written)).collect()
+    }
+
+    #[test]
+    fn a_text_that_decides_is_found_in_every_form() {
+        for source in [
+            "{% if vip %}a{% endif %}",
+            "{% if x == 'a' %}{% elif vip %}a{% endif %}",
+            "{% if (vip) %}a{% endif %}",
+            "{% if not vip %}a{% endif %}",
+            "{% if vip and x == 'a' %}a{% endif %}",
+            "{% if x == 'a' or vip %}a{% endif %}",
+            "{% if vip|trim|lower %}a{% endif %}",
+            "{% if vip.strip() %}a{% endif %}",
+            "{% if row['vip'] %}a{% endif %}",
+            "{% if row.vip %}a{% endif %}",
+            "{% if row.get('vip') %}a{% endif %}",
+            "{{ 'a' if vip else 'b' }}",
+            "{{ 'a' if vip }}",
+            "{{ vip and 'a' }}",
+            "{{ not vip }}",
+            "{% if vip is true %}a{% endif %}",
+            "{% if vip == true %}a{% endif %}",
+            "{% if false != vip %}a{% endif %}",
+            "{% set flag = vip %}{% if flag %}a{% endif %}",
+            "{% set flag %}{{ vip }}{% endset %}{% if flag %}a{% endif %}",
+            "{% set flag = 'a' %}{% if x == 'a' %}{% set flag = vip %}{% endif %}{% if flag %}a{% endif %}",
+            "{% with flag = vip %}{% if flag %}a{% endif %}{% endwith %}",
+            "{% for x in [1] if vip %}a{% endfor %}",
+            "{% for flag in [vip] %}{% if flag %}a{% endif %}{% endfor %}",
+            "{% set ns = namespace(on=1) %}{% for x in [1, 2] %}{% if ns.on %}a{% endif %}{% set ns.on = vip %}{% endfor %}",
+            "{% macro m(flag) %}{% if flag %}a{% endif %}{% endmacro %}{{ m(vip) }}",
+            "{% macro m(flag) %}{% if flag %}a{% endif %}{% endmacro %}{{ m(flag=vip) }}",
+            "{% macro m() %}{{ vip }}{% endmacro %}{% if m() %}a{% endif %}",
+            "{{ [vip]|reject|list|length }}",
+            "{{ ([a]|join) if vip }}",
+            "{{ {'x': 'a' if vip}.x }}",
+        ] {
+            let found = found(source);
+            assert!(found.iter().any(|(_, name, is_written)| name == "vip" && !is_written), "{source}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_written_where_there_is_one_is_told_from_the_others() {
+        for source in [
+            "{% if note %}{{ note }}{% endif %}",
+            "{% if not note %}-{% else %}{{ note|upper }}{% endif %}",
+            "{{ 'Hi ' ~ note if note }}",
+            "{{ note and ', ' ~ note }}",
+            "{{ [note, 'b']|select|join(', ') }}",
+        ] {
+            let found = found(source);
+            assert!(!found.is_empty() && found.iter().all(|(_, _, is_written)| *is_written), "{source}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_any_more_may_decide() {
+        for source in [
+            "{{ vip }}",
+            "{% if vip == 'yes' %}a{% endif %}",
+            "{% if 'a' in vip %}a{% endif %}",
+            "{% if vip is defined %}a{% endif %}",
+            "{% if vip|bool %}a{% endif %}",
+            "{% if vip|length %}a{% endif %}",
+            "{% if vip|int %}a{% endif %}",
+            "{% if vip.startswith('a') %}a{% endif %}",
+            "{% set vip = vip|bool %}{% if vip %}a{% endif %}",
+            "{{ vip or 'b' }}",
+            "{{ vip|default('b', true) }}",
+            "{% for x in [1] %}{% if loop.last %}a{% endif %}{% endfor %}",
+            "{% if row %}a{% endif %}",
+        ] {
+            assert_eq!(found(source), [], "{source}");
+        }
+    }
+
+    #[test]
+    fn the_condition_is_marked_and_not_more() {
+        assert_eq!(found("{% if a == 'b' and row['Is VIP'] %}a{% endif %}")[0].0, "row['Is VIP']");
+    }
+}
