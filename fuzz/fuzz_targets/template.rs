@@ -1,0 +1,30 @@
+//! A template is compiled and rendered for a row, or refused; and what is rendered is bounded.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use campaign::message::Templates;
+use campaign::recipients::{Columns, Row};
+use campaign::spec::{Source, Spec};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+/// A message's text is far smaller.
+const LARGEST: usize = 1024 * 1024;
+
+fuzz_target!(|template: &str| {
+    let text = format!(
+        "name: c\nrecipients: l.csv\nto: {{ conversation_id: \"101\" }}\nmessage: {{ content: {} }}\n",
+        Value::from(template)
+    );
+    let source = Source { name: "campaign.yaml".to_owned(), text };
+    let Ok(spec) = Spec::parse(&source, PathBuf::new(), &[]) else { return };
+    let columns = Arc::new(Columns::new(vec!["name".to_owned(), "First Name".to_owned(), "total".to_owned()]));
+    let cells: Arc<[Value]> = [Value::from("Ada"), Value::from(""), Value::from("19.90")].into();
+    let row = Row { line: 2, columns: Arc::clone(&columns), cells };
+    let Ok(templates) = Templates::compile(Arc::new(spec), Some(&columns), "l.csv") else { return };
+    if let Ok(delivery) = templates.render(&row, "l.csv") {
+        assert!(delivery.message.content.is_none_or(|content| content.len() <= LARGEST));
+    }
+});
