@@ -13,6 +13,7 @@ mod disk;
 mod dying;
 mod fuzz;
 mod guards;
+mod histories;
 mod jinja;
 mod killed;
 mod lists;
