@@ -150,11 +150,11 @@ impl History {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Run { limit: None } => ended(self.project.run(&[])),
-            Step::Run { limit: Some(limit) } => ended(self.project.run(&["--limit", &limit.to_string()])),
+            Step::Run { limit: None } => ended(&self.project.run(&[])),
+            Step::Run { limit: Some(limit) } => ended(&self.project.run(&["--limit", &limit.to_string()])),
             Step::RetryFailed => {
                 self.allow_once_more("failed");
-                ended(self.project.run(&["--retry-failed"]));
+                ended(&self.project.run(&["--retry-failed"]));
             }
             Step::Kill(more) => {
                 let mut run = self.project.start(&[]);
@@ -170,7 +170,7 @@ impl History {
                 let ran = run.finish();
                 // A signal before the handler is in place ends the process, which is as good.
                 if ran.code.is_some() {
-                    ended(ran);
+                    ended(&ran);
                 }
             }
             Step::Resolve { sent } => self.resolve(*sent),
@@ -234,7 +234,7 @@ impl History {
 }
 
 #[track_caller]
-fn ended(ran: Ran) {
+fn ended(ran: &Ran) {
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(matches!(ran.code, Some(0 | 1 | 3 | 4 | 5 | 7 | 130)), "{ran:?}");
 }
