@@ -35,6 +35,7 @@ pub mod report;
 pub mod preview;
 
 // The edges: each talks to one thing outside.
+pub mod clock;
 pub mod ledger;
 pub mod attachment;
 pub mod livedesk;

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, FakeRelativeClock};
+use governor::clock::{Clock as _, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::Clock;
 use crate::spec::{Rate, Send, Speed};
 
 /// By so much every gate is slower than told: on the way to the server, messages drift by some milliseconds, and the
@@ -50,6 +51,17 @@ const WATCHED: usize = 32;
 /// How soon to look again for a place that somebody keeps.
 const SOON: Duration = Duration::from_millis(100);
 
+/// When messages and requests of earlier runs left.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// For each quota of the spec, those that it still counts, oldest first.
+    pub quotas: Vec<Vec<Timestamp>>,
+    /// The last message.
+    pub last_message: Option<Timestamp>,
+    /// The last request of any kind.
+    pub last_request: Option<Timestamp>,
+}
+
 /// The limits of a run.
 #[derive(Debug)]
 pub struct Pace {
@@ -57,21 +69,29 @@ pub struct Pace {
     requests: Gate,
     quotas: Mutex<Vec<Quota>>,
     paused_until: watch::Sender<Option<Instant>>,
+    clock: Clock,
     /// How long everybody had to wait for the server in all.
     paused_for: Mutex<Duration>,
     claim_slots: Semaphore,
 }
 
 impl Pace {
-    /// The limits of a spec. `claimed` are the times of earlier messages for each of its quotas; `since_last` is the time
-    /// since the last one of them all, from which the next one keeps its distance.
-    pub fn new(send: &Send, claimed: Vec<Vec<Timestamp>>, since_last: Option<Duration>) -> Self {
-        let quotas = send.quota.iter().zip(claimed).map(|(rate, recent)| Quota::new(*rate, recent)).collect();
+    /// The limits of a spec, as earlier runs have left them.
+    pub fn new(send: &Send, earlier: Earlier) -> Self {
+        let clock = Clock::new();
+        let now = clock.now();
+        // What left in the future left before the clock was set back.
+        let past = |at: Timestamp| at.min(now);
+        let recent = |times: Vec<Timestamp>| times.into_iter().map(past).collect();
+        let quotas =
+            send.quota.iter().zip(earlier.quotas).map(|(rate, times)| Quota::new(*rate, recent(times))).collect();
+        let since = |at: Option<Timestamp>| at.map(|at| now.duration_since(past(at)).unsigned_abs());
         Self {
-            messages: Gate::new(send.rate, send.burst).after(since_last),
-            requests: Gate::new(send.requests, send.burst),
+            messages: Gate::new(send.rate, send.burst).after(since(earlier.last_message)),
+            requests: Gate::new(send.requests, send.burst).after(since(earlier.last_request)),
             quotas: Mutex::new(quotas),
             paused_until: watch::Sender::new(None),
+            clock,
             paused_for: Mutex::default(),
             claim_slots: Semaphore::new(claim_slots(send)),
         }
@@ -80,11 +100,12 @@ impl Pace {
     /// Takes a place in every quota, or says when there will be one.
     ///
     /// # Errors
-    /// The time at which the fullest quota has room again.
-    pub fn take_quota(&self, now: Timestamp) -> Result<Ticket<'_>, Timestamp> {
+    /// How long until the fullest quota has room again.
+    pub fn take_quota(&self) -> Result<Ticket<'_>, Duration> {
+        let now = self.clock.now();
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = quotas.iter_mut().filter_map(|quota| quota.full_until(now)).max() {
-            return Err(until);
+            return Err(until.duration_since(now).unsigned_abs());
         }
         for quota in quotas.iter_mut() {
             quota.kept += 1;
@@ -143,6 +164,11 @@ impl Pace {
     pub fn yield_a_little(&self) {
         self.messages.dip();
         self.requests.dip();
+    }
+
+    /// The time, by a clock that nobody can set.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// For how long everybody had to wait for the server, in all; a wait that was cut short counts whole.
@@ -219,6 +245,7 @@ struct Gate {
     limiter: Option<(Limiter, FakeRelativeClock)>,
     /// From one to the next.
     interval: Duration,
+    burst: NonZeroU32,
     started: Instant,
     turn: AsyncMutex<Turn>,
     slow_start: Mutex<SlowStart>,
@@ -243,13 +270,25 @@ impl Gate {
             let clock = FakeRelativeClock::default();
             (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)
         });
-        Self { limiter, interval, started: Instant::now(), turn: AsyncMutex::default(), slow_start: Mutex::default() }
+        Self {
+            limiter,
+            interval,
+            burst,
+            started: Instant::now(),
+            turn: AsyncMutex::default(),
+            slow_start: Mutex::default(),
+        }
     }
 
-    /// The same gate, through which somebody passed so long ago.
+    /// The same gate, through which somebody passed so long ago. Nobody knows how much of the burst had been used by then:
+    /// all of it, so that it is earned anew from that time on.
     fn after(self, since_last: Option<Duration>) -> Self {
-        let not_before = since_last.map_or(Duration::ZERO, |since| self.interval.saturating_sub(since));
-        Self { turn: AsyncMutex::new(Turn { shown: Duration::ZERO, not_before }), ..self }
+        if let (Some(since), Some((limiter, clock))) = (since_last, &self.limiter) {
+            while limiter.check().is_ok() {}
+            // Longer ago makes no difference: the burst is whole by then.
+            clock.advance(since.min(self.interval * self.burst.get()));
+        }
+        self
     }
 
     /// Waits for the turn and for the limit. Nobody else passes while the turn is held.
@@ -491,7 +530,7 @@ mod tests {
             not_before: None,
             not_after: None,
         };
-        let pace = Pace::new(&send, Vec::new(), None);
+        let pace = Pace::new(&send, Earlier::default());
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
         let start = Instant::now();

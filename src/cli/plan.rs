@@ -89,7 +89,7 @@ impl Plan<'_> {
 pub(super) async fn claimed(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, Fault> {
     let mut claimed = Vec::new();
     for quota in &spec.send.quota {
-        claimed.push(ledger.claimed_within(quota.per, quota.count.get()).await?);
+        claimed.push(ledger.departures_within(quota.per, quota.count.get()).await?);
     }
     Ok(claimed)
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::campaign::Campaign;
 use super::exit::{Exit, Fault};
@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::{ask, dry_run, environment, preview, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
-use crate::pace::Pace;
+use crate::pace::{Earlier, Pace};
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Run, RunConfig, Selection, Stop};
 use crate::secret::Secret;
@@ -74,8 +74,8 @@ impl Campaign {
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
         output.never_wait();
         let signals = Signals::listen().map_err(|error| Fault::caused("cannot listen for signals", error))?;
-        self.ledger.begin_run().await?;
-        let pace = self.pace().await?;
+        let last_request = self.ledger.begin_run().await?;
+        let pace = self.pace(last_request).await?;
         let began = Instant::now();
         let on_hold = if args.no_wait { OnHold::Stop } else { OnHold::Wait };
         let stop = Stop::new();
@@ -97,6 +97,7 @@ impl Campaign {
             () = interrupted_twice(signals, &stop, &progress) => End::Interrupted,
         };
         progress.end();
+        self.ledger.end_run(pace.now()).await?;
         if let Some(text) = summary::held_by_server(pace.paused_for(), began.elapsed(), &self.spec.send) {
             output.say(&text);
         }
@@ -152,13 +153,10 @@ impl Campaign {
     }
 
     /// The limits, with the quotas as full as earlier runs have left them.
-    async fn pace(&self) -> Result<Pace, Fault> {
-        let claimed = claimed(&self.spec, &self.ledger).await?;
-        let since_last = self.ledger.last_claim().await?;
-        // A claim of the future (the clock was set back) counts as one of now.
-        let since_last =
-            since_last.map(|last| Timestamp::now().duration_since(last).max(SignedDuration::ZERO).unsigned_abs());
-        Ok(Pace::new(&self.spec.send, claimed, since_last))
+    async fn pace(&self, last_request: Option<Timestamp>) -> Result<Pace, Fault> {
+        let quotas = claimed(&self.spec, &self.ledger).await?;
+        let last_message = self.ledger.last_departure().await?;
+        Ok(Pace::new(&self.spec.send, Earlier { quotas, last_message, last_request }))
     }
 
     /// Reports, sums up, and says how to go on.

@@ -10,6 +10,8 @@ mod sqlite;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::message::Delivery;
 use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome};
@@ -265,9 +267,15 @@ impl Lease {
 pub struct Claim {
     lease: Lease,
     conversation_id: ConversationId,
+    left_at: Option<Timestamp>,
 }
 
 impl Claim {
+    /// The message leaves now: limits count from then on.
+    pub const fn leaves(&mut self, at: Timestamp) {
+        self.left_at = Some(at);
+    }
+
     /// The delivery that is claimed.
     pub const fn lease(&self) -> &Lease {
         &self.lease

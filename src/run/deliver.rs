@@ -126,7 +126,7 @@ impl<L: Ledger> Run<'_, L> {
             Err(AttemptError::Ledger(error)) => return Err(error),
             Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
-        let claim = self.ledger.claim(lease, conversation_id).await?;
+        let mut claim = self.ledger.claim(lease, conversation_id).await?;
         if let Err(setback) = self.await_send_slot(delivery.zone.as_ref(), trial.is_some()).await {
             let lease = self.ledger.withdraw(claim).await?;
             return Ok(After::NotYet(Box::new(lease), setback));
@@ -134,7 +134,8 @@ impl<L: Ledger> Run<'_, L> {
         drop(place);
         let failed_message = claim.lease().failed_message;
         let endpoint = if failed_message.is_some() { Endpoint::RetryMessage } else { Endpoint::Message };
-        let (left_at, request) = (Timestamp::now(), self.begin(endpoint, Some(claim.lease().position())));
+        let (left_at, request) = (self.pace.now(), self.begin(endpoint, Some(claim.lease().position())));
+        claim.leaves(left_at);
         let reply = match failed_message {
             Some(message_id) => self.client.send_again(&claim, message_id).await,
             None => self.client.send(&claim, &delivery.message, attachments).await,

@@ -83,9 +83,9 @@ impl<L: Ledger> Run<'_, L> {
                 Some(start) => ("send.not_before", start),
                 None => {
                     self.in_window(zone, now)?;
-                    match self.pace.take_quota(now) {
+                    match self.pace.take_quota() {
                         Ok(ticket) => return Ok(ticket),
-                        Err(until) => ("send.quota", until),
+                        Err(wait) => ("send.quota", now + wait),
                     }
                 }
             };

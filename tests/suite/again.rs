@@ -176,6 +176,8 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     ledger
         .execute_batch(
             "DROP TABLE identity; DROP TABLE attachment; DROP TABLE history; ALTER TABLE delivery DROP COLUMN sent_as; ALTER TABLE delivery DROP COLUMN again;
+             ALTER TABLE delivery DROP COLUMN left_at; ALTER TABLE campaign DROP COLUMN clock;
+             ALTER TABLE campaign DROP COLUMN last_request_at;
              CREATE TABLE resolution (delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
                 at INTEGER NOT NULL, verdict TEXT NOT NULL, note TEXT) STRICT;
              INSERT INTO resolution SELECT id, 1795000000000, 'sent', 'seen there' FROM delivery WHERE key = '101';

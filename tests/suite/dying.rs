@@ -15,7 +15,7 @@ use campaign::attachment::Contents;
 use campaign::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
-use campaign::pace::Pace;
+use campaign::pace::{Earlier, Pace};
 use campaign::plan::Judge;
 use campaign::recipients::Suppression;
 use campaign::run::{OnHold, Run, RunConfig, Selection, Stop};
@@ -111,7 +111,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite"), Vouched::default()).unwrap();
     sqlite.begin_run().await.unwrap();
     let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
-    let pace = Pace::new(&spec.send, Vec::new(), None);
+    let pace = Pace::new(&spec.send, Earlier::default());
     let run = Run::new(RunConfig {
         attachments: Contents::new(),
         ledger: &ledger,

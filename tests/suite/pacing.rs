@@ -1,10 +1,12 @@
 //! Never faster than told, as the desk saw it: the times are those of its journal.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::harness::{Desk, Project};
+use crate::harness::{Desk, Project, Ran};
 
 const SECOND: u64 = 1_000_000;
 /// By so much the way to the desk may differ from message to message.
@@ -119,4 +121,82 @@ fn conversations_are_made_under_the_limit_of_requests_and_not_of_messages() {
     assert_eq!(kinds, BTreeMap::from([("conversation".to_owned(), 20), ("message".to_owned(), 20)]));
     let times = desk.times(is_message);
     assert!(times[19] - times[0] >= SECOND * 90 / 100, "{times:?}");
+}
+
+/// The times at which messages arrived, over as many runs of `--limit 1`.
+fn one_by_one(desk: &Desk, project: &Project, runs: usize) -> Vec<u64> {
+    for _ in 0..runs {
+        project.run(&["--limit", "1"]).exits(0);
+    }
+    desk.times(is_message)
+}
+
+#[test]
+fn the_pace_holds_across_runs() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(9).send("rate: 60/min");
+    let times = one_by_one(&desk, &project, 4);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND - 2 * ON_THE_WAY), "{times:?}");
+}
+
+#[test]
+fn a_burst_does_not_begin_anew_with_each_run() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(30).send("rate: 5/s").send("burst: 5");
+    for _ in 0..3 {
+        project.run(&["--limit", "6"]).exits(0);
+    }
+    let times = desk.times(is_message);
+    assert_eq!(times.len(), 18);
+    // A burst, and what is due in the second.
+    assert!(most_within(&times, SECOND) <= 5 + 5, "{times:?}");
+    assert!(times[17] - times[0] >= 12 * SECOND / 5, "{times:?}");
+}
+
+/// Sets the clock of the campaign's ledger: as if all times that it knows had been so many seconds earlier.
+fn earlier_by(project: &Project, seconds: i64) {
+    let ledger = rusqlite::Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    let mark: String = ledger.query_row("SELECT clock FROM campaign", [], |row| row.get(0)).unwrap();
+    let mut mark: Value = serde_json::from_str(&mark).unwrap();
+    let wall: jiff::Timestamp = mark["wall"].as_str().unwrap().parse().unwrap();
+    mark["wall"] = (wall - jiff::SignedDuration::from_secs(seconds)).to_string().into();
+    ledger.execute("UPDATE campaign SET clock = ?1", [mark.to_string()]).unwrap();
+    let by = seconds * 1_000;
+    ledger.execute("UPDATE delivery SET left_at = left_at - ?1, claimed_at = claimed_at - ?1", [by]).unwrap();
+}
+
+/// The quota of a minute holds, and for no longer than a minute.
+#[track_caller]
+fn is_held_for_a_minute(ran: &Ran) {
+    let until = ran.stderr.split("paused by send.quota until ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let until: jiff::Timestamp = until.unwrap().parse().unwrap();
+    let wait = until.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((30..=61).contains(&wait), "{wait} s: {}", ran.stderr);
+}
+
+#[test]
+fn a_clock_that_is_set_neither_empties_a_quota_nor_closes_it_for_ever() {
+    for set_forward in [3 * 86_400, -3 * 86_400] {
+        let desk = Desk::friendly();
+        let project = Project::at(&desk).people(9).send("quota: 3/min").send("concurrency: 1");
+        project.run(&["--limit", "3"]).exits(0);
+        earlier_by(&project, set_forward);
+        for _ in 0..2 {
+            is_held_for_a_minute(&project.run(&["--no-wait"]).exits(7));
+        }
+        assert_eq!(desk.messages().len(), 3);
+    }
+}
+
+#[test]
+fn a_departure_in_the_future_counts_as_one_of_now() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(9).send("quota: 3/min").send("concurrency: 1");
+    project.run(&["--limit", "3"]).exits(0);
+    // As if the machine had been started anew in between: nobody knows how much time has passed.
+    let ledger = rusqlite::Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    ledger.execute_batch("UPDATE campaign SET clock = NULL; UPDATE delivery SET left_at = left_at + 86400000").unwrap();
+    drop(ledger);
+    is_held_for_a_minute(&project.run(&["--no-wait"]).exits(7));
+    assert_eq!(desk.messages().len(), 3);
 }

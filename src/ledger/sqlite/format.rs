@@ -112,7 +112,7 @@ pub(super) fn delivery_view(connection: &Connection, held: bool) -> Result<(), L
 /// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
 pub(super) fn settle_interrupted(connection: &Connection) -> Result<usize, LedgerError> {
     Ok(connection.execute(
-        "UPDATE delivery SET state = 'unknown', settled_at = ?1, error_code = 'cut-off',
+        "UPDATE delivery SET state = 'unknown', settled_at = ?1, left_at = ?1, error_code = 'cut-off',
             error = 'the run ended before the answer came'
          WHERE state = 'claimed'",
         params![send::now()],

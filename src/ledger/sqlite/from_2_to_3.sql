@@ -1,4 +1,4 @@
--- Format 2 did not say which ledger it is, nor how many claims it had recorded.
+-- Format 2 did not say which ledger it is, how many claims it had recorded, nor when messages left.
 CREATE TABLE identity (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     id     TEXT NOT NULL,
@@ -11,3 +11,8 @@ CREATE TABLE attachment (
     path TEXT PRIMARY KEY,                  -- as the message names it
     hash TEXT NOT NULL
 ) STRICT;
+
+-- When messages and requests left, and what the clock showed: limits hold across runs.
+ALTER TABLE delivery ADD COLUMN left_at INTEGER;
+ALTER TABLE campaign ADD COLUMN last_request_at INTEGER;
+ALTER TABLE campaign ADD COLUMN clock TEXT;

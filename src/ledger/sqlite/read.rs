@@ -183,29 +183,32 @@ impl Sqlite {
         .await
     }
 
-    /// When the last message was claimed.
+    /// When the last message left.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn last_claim(&self) -> Result<Option<Timestamp>, LedgerError> {
+    pub async fn last_departure(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.alone(|connection| {
-            let at: Option<i64> = connection.query_row("SELECT max(claimed_at) FROM delivery", [], |row| row.get(0))?;
+            let at: Option<i64> =
+                connection
+                    .query_row("SELECT max(coalesce(left_at, claimed_at)) FROM delivery", [], |row| row.get(0))?;
             Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
         })
         .await
     }
 
-    /// When messages were claimed in the last `window`, oldest first, at most `most` of the newest.
+    /// When messages left in the last `window`, oldest first, at most `most` of the newest.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn claimed_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+    pub async fn departures_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
         let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         self.alone(move |connection| {
             let mut statement = connection.prepare(
-                "SELECT claimed_at FROM delivery WHERE claimed_at > ?1 AND state <> 'pending'
+                "SELECT coalesce(left_at, claimed_at) AS at FROM delivery
+                 WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'
                  UNION ALL SELECT claimed_at FROM history WHERE claimed_at > ?1
-                 ORDER BY claimed_at DESC LIMIT ?2",
+                 ORDER BY at DESC LIMIT ?2",
             )?;
             let mut times = statement
                 .query_map(params![since, most], |row| row.get::<_, i64>(0))?
@@ -247,7 +250,7 @@ impl Sqlite {
             let transaction = connection.transaction()?;
             transaction.execute(
                 "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word, note)
-                 SELECT id, ?1, state, error_code, error, message_id, iif(?5, NULL, claimed_at), ?2, ?3 FROM delivery
+                 SELECT id, ?1, state, error_code, error, message_id, iif(?5, NULL, coalesce(left_at, claimed_at)), ?2, ?3 FROM delivery
                  WHERE state = 'unknown' AND (?4 IS NULL OR key IN (SELECT value FROM json_each(?4)))",
                 params![now(), word, note, keys, sent],
             )?;

@@ -68,7 +68,7 @@ pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<usize, 
     const { assert!(State::Failed.may_become(State::Pending)) };
     connection.execute(
         "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word)
-         SELECT id, ?1, state, error_code, error, message_id, claimed_at, 'sent again' FROM delivery
+         SELECT id, ?1, state, error_code, error, message_id, coalesce(left_at, claimed_at), 'sent again' FROM delivery
          WHERE again = 1 AND enrolment = ?2",
         params![now(), enrolment],
     )?;

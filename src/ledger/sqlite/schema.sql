@@ -5,7 +5,9 @@ CREATE TABLE campaign (
     spec       TEXT NOT NULL,               -- the spec's text as it was when last enrolled
     vars       TEXT NOT NULL,               -- the constants in force, as a JSON object
     enrolment  INTEGER NOT NULL DEFAULT 0,  -- counts the readings of the list
-    run        INTEGER NOT NULL DEFAULT 0   -- counts the runs: the fence of claims
+    run        INTEGER NOT NULL DEFAULT 0,  -- counts the runs: the fence of claims
+    last_request_at INTEGER,                -- when the last request left of a run that ended in good order
+    clock      TEXT                         -- what the clock showed when the last run began, to find out if it was set since
 ) STRICT;
 
 -- Each set of column names once; the cells of a row stand in the same order.
@@ -39,6 +41,7 @@ CREATE TABLE delivery (
     error            TEXT,
     first_attempt_at INTEGER,               -- milliseconds since 1970, UTC, as all times
     claimed_at       INTEGER,
+    left_at          INTEGER,               -- when the message last left, by a clock that is not set during a run
     settled_at       INTEGER
 ) STRICT;
 

@@ -8,24 +8,49 @@ use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 use serde_json::Value;
 
 use super::Sqlite;
+use crate::clock::ClockMark;
 use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
 
 impl Sqlite {
-    /// Begins a run: its number is the fence of its claims.
+    /// Begins a run: its number is the fence of its claims. If the clock was set since the last one began, times of
+    /// departure are set with it, so that limits count what has really passed. Gives when the last request left.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn begin_run(&self) -> Result<(), LedgerError> {
-        let run = self
+    pub async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let (run, last_request) = self
             .alone(|connection| {
-                connection.execute("UPDATE campaign SET run = run + 1", [])?;
-                Ok(connection.query_row("SELECT run FROM campaign", [], |row| row.get(0))?)
+                let transaction = connection.transaction()?;
+                follow_clock(&transaction)?;
+                let (run, last_request): (i64, Option<i64>) =
+                    transaction.query_row("SELECT run, last_request_at FROM campaign", [], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                // A run that was killed does not say when its last request left: not after now.
+                let last_request = if run == 0 { None } else { Some(last_request.unwrap_or_else(now)) };
+                let clock = ClockMark::now().and_then(|mark| serde_json::to_string(&mark).ok());
+                transaction
+                    .execute("UPDATE campaign SET run = run + 1, last_request_at = NULL, clock = ?1", params![clock])?;
+                transaction.commit()?;
+                Ok((run + 1, last_request))
             })
             .await?;
         self.run.store(run, Ordering::Relaxed);
-        Ok(())
+        Ok(last_request.and_then(|at| Timestamp::from_millisecond(at).ok()))
+    }
+
+    /// The run ends in good order; its last request left then.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn end_run(&self, last_request: Timestamp) -> Result<(), LedgerError> {
+        self.alone(move |connection| {
+            connection.execute("UPDATE campaign SET last_request_at = ?1", [last_request.as_millisecond()])?;
+            Ok(())
+        })
+        .await
     }
 
     /// One statement on one delivery; if it finds none in the state that it starts from, somebody else was there.
@@ -101,7 +126,7 @@ impl Ledger for Sqlite {
         .await?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         lease.conversation_id = Some(conversation_id);
-        Ok(Claim { lease, conversation_id })
+        Ok(Claim { lease, conversation_id, left_at: None })
     }
 
     async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
@@ -139,11 +164,12 @@ impl Ledger for Sqlite {
 
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
         const { assert!(State::Claimed.may_become(State::Pending)) };
-        let lease = claim.lease;
+        let (lease, left_at) = (claim.lease, claim.left_at.map(Timestamp::as_millisecond));
         self.end_claim(
             &lease.key,
-            "UPDATE delivery SET state = 'pending' WHERE id = ?1 AND state = 'claimed' AND run = ?2",
-            values![lease.id, self.this_run()],
+            "UPDATE delivery SET state = 'pending', left_at = coalesce(?3, left_at)
+             WHERE id = ?1 AND state = 'claimed' AND run = ?2",
+            values![lease.id, self.this_run(), left_at],
         )
         .await?;
         Ok(lease)
@@ -162,7 +188,7 @@ impl Ledger for Sqlite {
         self.end_claim(
             &claim.lease.key,
             "UPDATE delivery SET state = ?3, message_id = ?4, livedesk_status = ?5, error_code = ?6, error = ?7,
-                settled_at = ?8
+                settled_at = ?8, left_at = coalesce(?9, left_at)
              WHERE id = ?1 AND state = 'claimed' AND run = ?2",
             values![
                 claim.lease.id,
@@ -172,7 +198,8 @@ impl Ledger for Sqlite {
                 status,
                 code,
                 text,
-                now()
+                now(),
+                claim.left_at.map(Timestamp::as_millisecond)
             ],
         )
         .await
@@ -199,6 +226,23 @@ impl Sqlite {
     pub async fn failed_with(&self, code: &'static str) -> Result<Vec<Lease>, LedgerError> {
         self.alone(move |connection| leases(connection, "d.state = 'failed' AND d.error_code = ?1", &[&code])).await
     }
+}
+
+/// Sets times of departure by as much as the clock was set since the last run began.
+fn follow_clock(connection: &Connection) -> Result<(), LedgerError> {
+    let earlier: Option<String> = connection.query_row("SELECT clock FROM campaign", [], |row| row.get(0))?;
+    let earlier: Option<ClockMark> = earlier.and_then(|text| serde_json::from_str(&text).ok());
+    let set = ClockMark::now().zip(earlier).map(|(now, earlier)| now.set_forward_since(&earlier));
+    let Some(set) = set.filter(|set| !set.is_zero()).and_then(|set| i64::try_from(set.as_millis()).ok()) else {
+        return Ok(());
+    };
+    connection.execute(
+        "UPDATE delivery SET left_at = coalesce(left_at, claimed_at) + ?1 WHERE claimed_at IS NOT NULL",
+        [set],
+    )?;
+    connection.execute("UPDATE history SET claimed_at = claimed_at + ?1", [set])?;
+    connection.execute("UPDATE campaign SET last_request_at = last_request_at + ?1", [set])?;
+    Ok(())
 }
 
 /// Pending deliveries of the list as last read, behind the id `after`.
