@@ -13,6 +13,7 @@ use super::answer::{
     Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Owner, Reply, Sent,
     one_line,
 };
+use super::deadline::{Deadline, ExchangeError};
 use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
 use crate::ledger::Claim;
@@ -52,9 +53,9 @@ pub struct Credentials {
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// From the request to the end of the answer.
+    /// From when the request may have left to the end of the answer.
     pub answer: Duration,
-    /// Until a connection stands.
+    /// Until there is a connection.
     pub connect: Duration,
 }
 
@@ -74,15 +75,14 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(timeouts: Timeouts) -> Result<Self, reqwest::Error> {
+    fn new(connect_timeout: Duration) -> Result<Self, reqwest::Error> {
         let client = |idle, most| {
             reqwest::Client::builder()
                 // No request is ever repeated behind our back: not by redirect, not by retry, not by a proxy.
                 .redirect(Policy::none())
                 .retry(reqwest::retry::never())
                 .no_proxy()
-                .timeout(timeouts.answer)
-                .connect_timeout(timeouts.connect)
+                .connect_timeout(connect_timeout)
                 .pool_idle_timeout(idle)
                 .pool_max_idle_per_host(most)
                 .tcp_nodelay(true)
@@ -117,6 +117,7 @@ pub struct Client {
     redactor: Redactor,
     base_url: String,
     credentials: Credentials,
+    answer_timeout: Duration,
     watcher: Option<Watcher>,
 }
 
@@ -137,9 +138,10 @@ impl Client {
     pub fn new(base_url: &str, credentials: Credentials, timeouts: Timeouts) -> Result<Self, String> {
         // An error only says that somebody installed a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let connections = Connections::new(timeouts).map_err(|error| chain(&error))?;
+        let connections = Connections::new(timeouts.connect).map_err(|error| chain(&error))?;
         let redactor = Redactor::of_basic_auth(&credentials.key, &credentials.secret);
-        Ok(Self { connections, redactor, base_url: base_url.to_owned(), credentials, watcher: None })
+        let (base_url, answer_timeout) = (base_url.to_owned(), timeouts.answer);
+        Ok(Self { connections, redactor, base_url, credentials, answer_timeout, watcher: None })
     }
 
     /// The same, telling of each request.
@@ -212,17 +214,19 @@ impl Client {
     async fn exchange_unseen(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
         match self.ask(request, attachments).await {
             Ok(answer) => Exchange::Answered(answer),
-            // Refused, no such host, no TLS: nothing of the request has left.
-            Err(error) if error.is_connect() || error.is_builder() => Exchange::NotSent(self.chain(&error)),
-            Err(error) if error.is_timeout() => Exchange::Lost(Failure::new("timeout", "no answer in time")),
-            Err(error) => {
+            Err(ExchangeError::TimedOut) => Exchange::Lost(Failure::new("timeout", "no answer in time")),
+            // Refused, no such host, no TLS, no connection in time: nothing of the request has left.
+            Err(ExchangeError::Transport(error)) if error.is_connect() || error.is_builder() => {
+                Exchange::NotSent(self.chain(&error))
+            }
+            Err(ExchangeError::Transport(error)) => {
                 let text = format!("the connection broke before the answer was whole ({})", self.chain(&error));
                 Exchange::Lost(Failure::new(CONNECTION_LOST, text))
             }
         }
     }
 
-    async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, reqwest::Error> {
+    async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, ExchangeError> {
         let url = format!("{}{}", self.base_url, request.path);
         let http = self.connections.to_ask(request.is_message());
         let builder = if request.method == "GET" { http.get(url) } else { http.post(url) };
@@ -234,7 +238,9 @@ impl Client {
             Some(body) => builder.json(&body),
             None => builder,
         };
-        let mut response = builder.send().await?;
+        let mut request = builder.build()?;
+        let mut deadline = Deadline::watch(&mut request, self.answer_timeout);
+        let mut response = deadline.before(http.execute(request)).await?;
         let header =
             |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
@@ -243,7 +249,7 @@ impl Client {
         }
         let mut body = Vec::new();
         while body.len() < LARGEST_BODY {
-            match response.chunk().await {
+            match deadline.before(response.chunk()).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
                 // A refusal is certain by its status, whatever became of its text.

@@ -1,10 +1,11 @@
-//! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), and what the answer means (`answer`,
-//! pure).
+//! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), how long that may take (`deadline`), and
+//! what the answer means (`answer`, pure).
 //!
 //! This room decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.
 
 mod answer;
 mod client;
+mod deadline;
 pub mod request;
 
 pub use answer::{

@@ -444,7 +444,7 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) concurrency: Option<At<u32>>,
-    /// How long an answer may take. Default `30s`.
+    /// How long an answer may take, from when the request leaves. Default `30s`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) timeout: Option<At<String>>,

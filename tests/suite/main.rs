@@ -34,6 +34,7 @@ mod safekeeping;
 mod samples;
 mod sandbox;
 mod specs;
+mod timeouts;
 mod trace;
 mod windows;
 mod wire;
