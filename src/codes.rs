@@ -82,10 +82,15 @@ pub const OPTED_OUT: &str = "131050";
 
 /// A contact that the server gives belongs to somebody else than the row says.
 pub const CONTACT_CONFLICT: &str = "contact-conflict";
+/// The server says that somebody has the row's attributes, and does not find them.
+pub const CONTACT_NOT_FOUND: &str = "contact-not-found";
 /// A conversation that the server gives belongs to somebody else than the row says.
 pub const CONVERSATION_CONFLICT: &str = "conversation-conflict";
 /// The answer to a message is about another one, or contradicts itself.
 pub const MISMATCH: &str = "answer-mismatch";
+
+/// Failures of our own naming that lie with one recipient and say nothing about the others.
+const RECIPIENTS_OWN: &[&str] = &[CONTACT_CONFLICT, CONTACT_NOT_FOUND, CONVERSATION_CONFLICT];
 
 const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
@@ -148,7 +153,7 @@ pub fn meaning(code: &str) -> Option<Meaning> {
 pub fn scope(code: &str) -> Scope {
     match meaning(code) {
         Some(meaning) => meaning.scope,
-        None if is_whatsapps(code) || [CONTACT_CONFLICT, CONVERSATION_CONFLICT].contains(&code) => Scope::Recipient,
+        None if is_whatsapps(code) || RECIPIENTS_OWN.contains(&code) => Scope::Recipient,
         None => Scope::Run,
     }
 }
@@ -161,6 +166,11 @@ pub fn remedy(code: &str) -> Remedy {
         None if is_whatsapps(code) => Remedy::Never,
         None => Remedy::Mended,
     }
+}
+
+/// Whether the server does not have what an id names, or not any more.
+pub fn is_not_found(code: &str) -> bool {
+    ["http-404", "http-410", "livedesk-404"].contains(&code)
 }
 
 fn is_whatsapps(code: &str) -> bool {
@@ -210,6 +220,13 @@ mod tests {
         assert_eq!(scope("131042"), Scope::Run);
         assert_eq!(scope("999999"), Scope::Recipient);
         assert_eq!(scope("http-404"), Scope::Run);
+    }
+
+    #[test]
+    fn one_recipients_contact_says_nothing_about_the_others() {
+        for code in RECIPIENTS_OWN {
+            assert_eq!((scope(code), remedy(code)), (Scope::Recipient, Remedy::Mended), "{code}");
+        }
     }
 
     #[test]

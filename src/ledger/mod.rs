@@ -227,6 +227,10 @@ pub struct Lease {
     pub contact_id: Option<ContactId>,
     /// The conversation, if one was made by an earlier attempt.
     pub conversation_id: Option<ConversationId>,
+    /// Whether the contact's id comes from an earlier attempt, and may be dead by now.
+    contact_is_kept: bool,
+    /// The same for the conversation's.
+    conversation_is_kept: bool,
     address_hash: Option<String>,
     /// The fingerprint of the message.
     message_hash: Option<String>,
@@ -241,14 +245,42 @@ impl Lease {
         let (address, message) = (delivery.address.fingerprint(), delivery.message.fingerprint());
         let same_address = self.address_hash.as_ref() == Some(&address);
         if !same_address {
-            self.contact_id = None;
-            self.conversation_id = None;
+            self.forget(Gone::Contact);
         }
         if !same_address || self.message_hash.as_ref() != Some(&message) {
             self.failed_message = None;
         }
         self.address_hash = Some(address);
         self.message_hash = Some(message);
+    }
+
+    /// Whether the contact was found or made by an earlier attempt, so that LiveDesk may have lost it since.
+    pub const fn has_kept_contact(&self) -> bool {
+        self.contact_is_kept && self.contact_id.is_some()
+    }
+
+    /// The same for the conversation.
+    pub const fn has_kept_conversation(&self) -> bool {
+        self.conversation_is_kept && self.conversation_id.is_some()
+    }
+
+    /// What was found or made just now is not kept from an earlier attempt.
+    const fn learn(&mut self, found: Found) {
+        match found {
+            Found::Contact(id) => (self.contact_id, self.contact_is_kept) = (Some(id), false),
+            Found::Conversation(id) => (self.conversation_id, self.conversation_is_kept) = (Some(id), false),
+        }
+    }
+
+    /// Forgets an id, and those that depend on it.
+    const fn forget(&mut self, gone: Gone) {
+        self.failed_message = None;
+        if matches!(gone, Gone::Contact | Gone::Conversation) {
+            (self.conversation_id, self.conversation_is_kept) = (None, false);
+        }
+        if matches!(gone, Gone::Contact) {
+            (self.contact_id, self.contact_is_kept) = (None, false);
+        }
     }
 
     /// Where it stands, for asking what comes behind it.
@@ -296,6 +328,18 @@ pub enum Found {
     Conversation(ConversationId),
 }
 
+/// What LiveDesk does not know any more, though an earlier attempt found or made it. A conversation goes with its contact,
+/// and a message with its conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// The contact: deleted, or merged into another one.
+    Contact,
+    /// The conversation.
+    Conversation,
+    /// The message that failed.
+    Message,
+}
+
 /// What the sending pipeline needs of a ledger. Each future ends when its own change is on disk.
 pub trait Ledger {
     /// Pending deliveries in the order in which they were enrolled, at most `limit`, behind the one at `after`.
@@ -306,6 +350,9 @@ pub trait Ledger {
 
     /// Keeps an id that was found on the way.
     fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Forgets an id that leads nowhere any more, so that no later attempt asks for it either.
+    fn forget(&self, lease: &mut Lease, gone: Gone) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// Takes the intent back: the request was never made, so it was no attempt.
     fn withdraw(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>>;

@@ -8,9 +8,10 @@ use super::evidence::{Endpoint, Request};
 use super::pass::{Admitted, Pass};
 use super::waiting::Again;
 use super::{End, Event, Run};
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::codes;
+use crate::ledger::{Gone, Lease, Ledger, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
-use crate::message::Delivery;
+use crate::message::{Address, Delivery};
 use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
 
@@ -22,8 +23,8 @@ pub(super) enum AttemptError {
     Retry(Box<RetryReason>, Request),
     /// A contact or conversation may have been made; trying again does no harm.
     Doubtful(Failure),
-    /// LiveDesk does not have the message that it was asked to send again.
-    Forgotten,
+    /// LiveDesk does not have what an earlier attempt found or made; it is made anew.
+    Gone(Gone),
     /// Everybody must wait, and a claim should not wait with them.
     Paused,
     /// The recipient's window is closed, and opens then.
@@ -77,7 +78,8 @@ impl<L: Ledger> Run<'_, L> {
                 }
                 // Nothing was asked of the server, so this was no attempt.
                 AttemptError::Paused => lease.attempts -= 1,
-                AttemptError::Forgotten => lease.failed_message = None,
+                // What is made anew is not kept from an earlier attempt, so this happens once for each id.
+                AttemptError::Gone(gone) => self.ledger.forget(&mut lease, gone).await?,
                 AttemptError::Ledger(error) => return Err(error),
                 AttemptError::Refused(failure) => return self.refuse(lease, failure).await,
                 AttemptError::Retry(reason, request) => match *reason {
@@ -154,11 +156,13 @@ impl<L: Ledger> Run<'_, L> {
             Reply::Done(sent) => {
                 Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
             }
-            Reply::Refused(failure) if failed_message.is_some() && failure.code == "http-404" => {
-                let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), AttemptError::Forgotten));
-            }
-            Reply::Refused(failure) => Outcome::Failed(failure),
+            Reply::Refused(failure) => match gone(&failure, claim.lease(), &delivery.address) {
+                None => Outcome::Failed(failure),
+                Some(gone) => {
+                    let lease = self.ledger.release(claim).await?;
+                    return Ok(After::NotYet(Box::new(lease), AttemptError::Gone(gone)));
+                }
+            },
             Reply::Doubtful(failure) => Outcome::Unknown(failure),
         };
         self.ledger.settle(claim, outcome.clone()).await?;
@@ -186,5 +190,17 @@ impl<L: Ledger> Run<'_, L> {
         if let Some(why) = stop {
             self.stop.because(End::Guard(why));
         }
+    }
+}
+
+/// What a refused message shows to be gone. A conversation that the row names is the row's own: it fails.
+fn gone(failure: &Failure, lease: &Lease, address: &Address) -> Option<Gone> {
+    if !codes::is_not_found(&failure.code) {
+        return None;
+    }
+    let is_the_rows = matches!(address, Address::Conversation(_));
+    match lease.failed_message {
+        Some(_) => Some(Gone::Message),
+        None => (lease.has_kept_conversation() && !is_the_rows).then_some(Gone::Conversation),
     }
 }

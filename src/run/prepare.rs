@@ -4,7 +4,8 @@ use super::deliver::AttemptError;
 use super::evidence::{Endpoint, Request};
 use super::{End, Event, Run};
 use crate::attachment::{Attachment, ReadError};
-use crate::ledger::{Found, Lease, Ledger, Position};
+use crate::codes;
+use crate::ledger::{Found, Gone, Lease, Ledger, Position};
 use crate::livedesk::{Attribute, ContactReply, ConversationRequest, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
@@ -19,6 +20,8 @@ impl<L: Ledger> Run<'_, L> {
         lease: &mut Lease,
         address: &Address,
     ) -> Result<ConversationId, AttemptError> {
+        // The contact that a row names is the row's own.
+        let contact_is_kept = lease.has_kept_contact() && matches!(address, Address::Contact { .. });
         let asked = match (address, lease.conversation_id) {
             (Address::Conversation(id), _) => return Ok(*id),
             (_, Some(kept)) => return Ok(kept),
@@ -39,7 +42,12 @@ impl<L: Ledger> Run<'_, L> {
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
         }
-        let id = self.result(reply, request).await?.id;
+        let id = match self.result(reply, request).await {
+            Err(AttemptError::Refused(failure)) if codes::is_not_found(&failure.code) && contact_is_kept => {
+                return Err(AttemptError::Gone(Gone::Contact));
+            }
+            result => result?.id,
+        };
         self.ledger.note(lease, Found::Conversation(id)).await?;
         Ok(id)
     }
@@ -73,16 +81,16 @@ impl<L: Ledger> Run<'_, L> {
             let found = self.owners(who, attribute, value).await?;
             if found.is_empty() {
                 let text = format!("{} is taken, but the search does not find by whom", attribute.name());
-                return Err(AttemptError::Refused(Failure::new("contact-not-found", text)));
+                return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text)));
             }
             owners.extend(found.into_iter().map(|owner| (attribute, owner)));
         }
         let Some((_, owner)) = owners.first() else {
             let names: Vec<&str> = taken.iter().map(|attribute| attribute.name()).collect();
             let text = format!("LiveDesk says that {} is taken, which the row does not give", names.join(" and "));
-            return Err(AttemptError::Refused(Failure::new("contact-not-found", text)));
+            return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text)));
         };
-        let conflict = |text| Err(AttemptError::Refused(Failure::new("contact-conflict", text)));
+        let conflict = |text| Err(AttemptError::Refused(Failure::new(codes::CONTACT_CONFLICT, text)));
         if owners.iter().any(|(_, other)| other.id != owner.id) {
             let whose: Vec<String> = owners
                 .iter()

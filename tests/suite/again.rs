@@ -49,6 +49,68 @@ fn a_message_that_livedesk_has_forgotten_is_sent_anew() {
     assert_eq!((desk.messages().len(), desk.requests("retry").len()), (2, 1));
 }
 
+/// What was asked of a desk, by kind.
+fn asked(desk: &Desk) -> Vec<String> {
+    desk.journal().iter().filter_map(|entry| entry["kind"].as_str().map(str::to_owned)).collect()
+}
+
+const BY_PHONE: &str = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}' } }";
+
+/// One recipient who is found or made by their phone number.
+fn by_phone(desk: &Desk) -> Project {
+    Project::at(desk).to(BY_PHONE).message("{ content: Hi }").list("phone\n+4915112345678\n")
+}
+
+#[test]
+fn what_livedesk_has_lost_since_the_last_attempt_is_made_anew_and_remembered() {
+    let desk = Desk::start("faults: [{ on: message, fail: { code: 131053, title: No } }]");
+    let project = by_phone(&desk);
+    project.run(&[]).exits(3);
+    assert_eq!(asked(&desk), ["contact", "conversation", "message"]);
+    // A desk that has never heard of the contact, the conversation and the message.
+    let empty = Desk::start("strict: true\nfaults: [{ on: message, match: { nth: 2 }, status: 422 }]");
+    let project = project.address(&empty);
+    project.run(&["--retry-failed"]).exits(3);
+    let anew = ["retry", "message", "conversation", "contact", "conversation", "message"];
+    assert_eq!(asked(&empty), anew);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(asked(&empty)[anew.len()..], ["message"], "the new ids are kept, the dead ones forgotten");
+}
+
+#[test]
+fn an_id_that_is_gone_again_fails_and_an_id_of_this_attempt_is_not_made_twice() {
+    let desk = Desk::start("faults: [{ on: message, status: 404 }]");
+    let project = by_phone(&desk);
+    project.run(&[]).exits(3);
+    assert_eq!(asked(&desk), ["contact", "conversation", "message"], "one refusal is no reason to do it all again");
+    project.run(&["--retry-failed"]).exits(3);
+    assert_eq!(asked(&desk)[3..], ["message", "conversation", "message"]);
+}
+
+#[test]
+fn a_contact_that_was_merged_is_looked_for_again() {
+    let desk = Desk::start("faults: [{ on: conversation, times: 2, status: 404 }]");
+    let project = by_phone(&desk);
+    project.run(&[]).exits(3);
+    assert_eq!(asked(&desk), ["contact", "conversation"]);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(asked(&desk)[2..], ["conversation", "contact", "search", "conversation", "message"]);
+}
+
+#[test]
+fn an_id_that_the_row_gives_is_the_rows_own() {
+    let desk = Desk::start("strict: true");
+    for (to, kind) in
+        [("{ conversation_id: '{{ id }}' }", "message"), ("{ inbox_id: 79, contact_id: '{{ id }}' }", "conversation")]
+    {
+        let before = desk.arrived();
+        let project = Project::at(&desk).to(to).message("{ content: Hi }").list("id\n101\n");
+        project.run(&[]).exits(3);
+        project.run(&["--retry-failed"]).exits(3);
+        assert_eq!(asked(&desk)[before..], [kind, kind], "{to}");
+    }
+}
+
 #[test]
 fn doubt_about_sending_again_is_doubt() {
     let desk = Desk::start(

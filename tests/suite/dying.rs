@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use campaign::attachment::Contents;
-use campaign::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
+use campaign::ledger::{Claim, Found, Gone, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
 use campaign::pace::{Earlier, Pace};
@@ -62,6 +62,10 @@ impl Ledger for Dying {
 
     async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
         self.ledger.note(lease, found).await
+    }
+
+    async fn forget(&self, lease: &mut Lease, gone: Gone) -> Result<(), LedgerError> {
+        self.ledger.forget(lease, gone).await
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {

@@ -186,6 +186,12 @@ impl Project {
         .written()
     }
 
+    /// The same at another desk.
+    pub(super) fn address(mut self, desk: &Desk) -> Self {
+        self.base_url.clone_from(&desk.base_url);
+        self.written()
+    }
+
     pub(super) fn to(mut self, to: &str) -> Self {
         to.clone_into(&mut self.to);
         self.written()

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use campaign::ledger::{Claim, Entry, Found, Lease, Ledger, LedgerError, Sqlite, Vouched};
+use campaign::ledger::{Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Sqlite, Vouched};
 use campaign::recipients::{Columns, Row};
 use campaign::spec::{Source, Spec};
 use campaign::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome, State};
@@ -37,6 +37,8 @@ enum Step {
     ClaimTwice(usize),
     /// What was found on the way to one that is pending.
     Note(usize),
+    /// What was found before leads nowhere any more.
+    Forget(usize),
     /// The way to one that is pending is barred.
     Refuse(usize),
     /// One in flight was certainly not taken.
@@ -219,6 +221,14 @@ impl Real {
         self.runtime.block_on(self.ledger().note(&mut lease, Found::Contact(ContactId(5)))).unwrap();
     }
 
+    fn forget(&self, mut lease: Lease) {
+        let position = lease.position();
+        self.runtime.block_on(self.ledger().forget(&mut lease, Gone::Contact)).unwrap();
+        let kept = self.leases().into_iter().find(|kept| kept.position() == position).unwrap();
+        let ids = (kept.contact_id, kept.conversation_id, kept.failed_message);
+        assert_eq!(ids, (None, None, None), "what was forgotten is asked for again");
+    }
+
     fn refuse(&self, mut lease: Lease) {
         lease.attempts += 1;
         self.runtime.block_on(self.ledger().refuse(lease, Failure::new("http-404", "no"))).unwrap();
@@ -319,11 +329,8 @@ impl Both {
                     assert!(matches!(self.real.claim(other), Err(LedgerError::Conflict(_))), "claimed twice");
                 }
             }
-            Step::Note(nth) => {
-                if let Some(lease) = self.take(*nth) {
-                    self.real.note(lease);
-                }
-            }
+            Step::Note(nth) => self.take(*nth).into_iter().for_each(|lease| self.real.note(lease)),
+            Step::Forget(nth) => self.take(*nth).into_iter().for_each(|lease| self.real.forget(lease)),
             Step::Refuse(nth) => {
                 if let Some(lease) = self.take(*nth) {
                     self.model.become_(&lease.key, State::Failed);
@@ -401,6 +408,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0_usize..6).prop_map(Step::Claim),
         1 => (0_usize..6).prop_map(Step::ClaimTwice),
         1 => (0_usize..6).prop_map(Step::Note),
+        1 => (0_usize..6).prop_map(Step::Forget),
         1 => (0_usize..6).prop_map(Step::Refuse),
         2 => (0_usize..6).prop_map(Step::Release),
         4 => (0_usize..6, settled).prop_map(|(nth, state)| Step::Settle(nth, state)),

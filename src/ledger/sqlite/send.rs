@@ -9,9 +9,14 @@ use serde_json::Value;
 
 use super::Sqlite;
 use crate::clock::ClockMark;
-use crate::ledger::{Claim, Found, Lease, Ledger, LedgerError, Position};
+use crate::ledger::{Claim, Found, Gone, Lease, Ledger, LedgerError, Position};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
+
+/// Boxes the values of a statement, which travel to the writing thread.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Send>),*] };
+}
 
 impl Sqlite {
     /// Begins a run: its number is the fence of its claims. If the clock was set since the last one began, times of
@@ -87,14 +92,26 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Records the ids that a delivery has now.
+    async fn keep_ids(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.step(
+            &lease.key,
+            "UPDATE delivery SET contact_id = ?2, conversation_id = ?3, message_id = ?4, made_for = ?5
+             WHERE id = ?1 AND state = 'pending'",
+            values![
+                lease.id,
+                lease.contact_id.map(|id| stored(id.0)),
+                lease.conversation_id.map(|id| stored(id.0)),
+                lease.failed_message.map(|id| stored(id.0)),
+                lease.address_hash.clone()
+            ],
+        )
+        .await
+    }
+
     fn this_run(&self) -> i64 {
         self.run.load(Ordering::Relaxed)
     }
-}
-
-/// Boxes the values of a statement, which travel to the writing thread.
-macro_rules! values {
-    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Send>),*] };
 }
 
 impl Ledger for Sqlite {
@@ -130,22 +147,13 @@ impl Ledger for Sqlite {
     }
 
     async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
-        match found {
-            Found::Contact(id) => lease.contact_id = Some(id),
-            Found::Conversation(id) => lease.conversation_id = Some(id),
-        }
-        self.step(
-            &lease.key,
-            "UPDATE delivery SET contact_id = ?2, conversation_id = ?3, made_for = ?4
-             WHERE id = ?1 AND state = 'pending'",
-            values![
-                lease.id,
-                lease.contact_id.map(|id| stored(id.0)),
-                lease.conversation_id.map(|id| stored(id.0)),
-                lease.address_hash.clone()
-            ],
-        )
-        .await
+        lease.learn(found);
+        self.keep_ids(lease).await
+    }
+
+    async fn forget(&self, lease: &mut Lease, gone: Gone) -> Result<(), LedgerError> {
+        lease.forget(gone);
+        self.keep_ids(lease).await
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
@@ -279,13 +287,17 @@ fn leases(connection: &Connection, condition: &str, values: &[&dyn ToSql]) -> Re
 
 fn lease(row: &SqlRow<'_>, columns: Arc<Columns>) -> Result<Lease, LedgerError> {
     let cells: Vec<Value> = json(&row.get::<_, String>(4)?)?;
+    let contact_id = row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id)));
+    let conversation_id = row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id)));
     Ok(Lease {
         id: row.get(0)?,
         key: row.get(1)?,
         row: Row::new(unstored(row.get(2)?), columns, cells.into()),
         attempts: row.get(5)?,
-        contact_id: row.get::<_, Option<i64>>(6)?.map(|id| ContactId(unstored(id))),
-        conversation_id: row.get::<_, Option<i64>>(7)?.map(|id| ConversationId(unstored(id))),
+        contact_is_kept: contact_id.is_some(),
+        conversation_is_kept: conversation_id.is_some(),
+        contact_id,
+        conversation_id,
         address_hash: row.get(8)?,
         message_hash: row.get(9)?,
         failed_message: row.get::<_, Option<i64>>(10)?.map(|id| MessageId(unstored(id))),
