@@ -84,13 +84,15 @@ pub const OPTED_OUT: &str = "131050";
 pub const CONTACT_CONFLICT: &str = "contact-conflict";
 /// The server says that somebody has the row's attributes, and does not find them.
 pub const CONTACT_NOT_FOUND: &str = "contact-not-found";
+/// A message would not reach the recipient, and `checks.unreachable` refuses to send it.
+pub const UNREACHABLE: &str = "unreachable";
 /// A conversation that the server gives belongs to somebody else than the row says.
 pub const CONVERSATION_CONFLICT: &str = "conversation-conflict";
 /// The answer to a message is about another one, or contradicts itself.
 pub const MISMATCH: &str = "answer-mismatch";
 
 /// Failures of our own naming that lie with one recipient and say nothing about the others.
-const RECIPIENTS_OWN: &[&str] = &[CONTACT_CONFLICT, CONTACT_NOT_FOUND, CONVERSATION_CONFLICT];
+const RECIPIENTS_OWN: &[&str] = &[CONTACT_CONFLICT, CONTACT_NOT_FOUND, CONVERSATION_CONFLICT, UNREACHABLE];
 
 const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
@@ -166,6 +168,11 @@ pub fn remedy(code: &str) -> Remedy {
         None if is_whatsapps(code) => Remedy::Never,
         None => Remedy::Mended,
     }
+}
+
+/// Whether an answer was about something else than was asked for.
+pub fn is_conflict(code: &str) -> bool {
+    [CONTACT_CONFLICT, CONVERSATION_CONFLICT, MISMATCH].contains(&code)
 }
 
 /// Whether the server does not have what an id names, or not any more.

@@ -16,6 +16,7 @@ use super::answer::{
 use super::deadline::{Deadline, ExchangeError};
 use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
+use crate::codes;
 use crate::ledger::Claim;
 use crate::message::{Contact, Message};
 use crate::problem::with_causes;
@@ -99,11 +100,15 @@ impl Connections {
     }
 
     fn to_ask(&self, is_message: bool) -> &reqwest::Client {
-        match (self.single_only.load(Ordering::Relaxed), is_message) {
+        match (self.are_single_only(), is_message) {
             (true, _) => &self.single,
             (false, true) => &self.prompt,
             (false, false) => &self.patient,
         }
+    }
+
+    fn are_single_only(&self) -> bool {
+        self.single_only.load(Ordering::Relaxed)
     }
 
     fn never_reuse(&self) {
@@ -152,7 +157,8 @@ impl Client {
 
     /// Makes a contact.
     pub async fn create_contact(&self, inbox_id: InboxId, contact: &Contact) -> Reply<ContactReply> {
-        self.checked(self.exchange(request::create_contact(inbox_id, contact), Vec::new()).await.contact(contact))
+        let request = request::create_contact(inbox_id, contact);
+        self.repeatable(request, |exchange| exchange.contact(contact)).await
     }
 
     /// One page of the contacts who have exactly this, and whether a further page is worth asking for.
@@ -168,7 +174,7 @@ impl Client {
     /// Makes a conversation.
     pub async fn create_conversation(&self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
         let request = request::create_conversation(asked.inbox_id, asked.contact_id.map(Id::Known), asked.source_id);
-        self.checked(self.exchange(request, Vec::new()).await.conversation(asked))
+        self.repeatable(request, |exchange| exchange.conversation(asked)).await
     }
 
     /// Sends a message. The claim is the proof that the intent is on disk, and says into which conversation.
@@ -184,6 +190,16 @@ impl Client {
         let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: Some(message_id) };
         let request = request::retry_message(asked.conversation_id, message_id);
         self.message(request, Vec::new(), asked).await
+    }
+
+    /// A request that may be made again. An answer about something else may belong to another request while connections are
+    /// reused, so that is doubt; it is a conflict when it comes over a connection of its own.
+    async fn repeatable<T>(&self, request: Request, read: impl FnOnce(Exchange) -> Reply<T>) -> Reply<T> {
+        let is_single = self.connections.are_single_only();
+        match self.checked(read(self.exchange(request, Vec::new()).await)) {
+            Reply::Refused(failure) if codes::is_conflict(&failure.code) && !is_single => Reply::Doubtful(failure),
+            reply => reply,
+        }
     }
 
     async fn message(&self, request: Request, attachments: Vec<Attachment>, asked: MessageRequest) -> Reply<Sent> {

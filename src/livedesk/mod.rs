@@ -9,7 +9,7 @@ mod deadline;
 pub mod request;
 
 pub use answer::{
-    Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Owner, Reply,
-    RetryReason, Sent,
+    Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Obstacle, Owner,
+    Reply, RetryReason, Sent,
 };
 pub use client::{Client, Credentials, Timeouts, Watcher};

@@ -116,7 +116,7 @@ impl<L: Ledger> Run<'_, L> {
     async fn attempt(&self, mut lease: Lease, delivery: &Delivery) -> Result<After, LedgerError> {
         let ready = async {
             let ticket = self.admit(delivery.zone.as_ref()).await?;
-            let conversation_id = self.conversation(&mut lease, &delivery.address).await?;
+            let conversation_id = self.conversation(&mut lease, delivery).await?;
             let place = self.unless_stopped(self.pace.claim_slot()).await?;
             let attachments = self.attachments(delivery)?;
             let trial = self.acquire_trial().await?;

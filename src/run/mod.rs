@@ -11,6 +11,7 @@ mod circuit_breaker;
 mod pass;
 mod prepare;
 mod rate_limits;
+mod reachability;
 mod waiting;
 
 use std::collections::HashSet;
@@ -34,6 +35,7 @@ use evidence::Evidence;
 use guard::Guard;
 use pass::Pass;
 use rate_limits::RateLimits;
+use reachability::Warnings;
 
 /// Deliveries that wait at the back of the queue at most: one more keeps its place in flight.
 const MAX_REQUEUED: usize = 1_000;
@@ -172,6 +174,7 @@ pub struct Run<'a, L> {
     /// Places at the back of the queue: so many wait there at most, each in memory.
     back_of_queue: Semaphore,
     said_unreachable: AtomicBool,
+    reachability_warnings: Mutex<Warnings>,
     /// Counts the requests.
     requests_begun: AtomicU64,
     emit: &'a dyn Fn(Event),
@@ -234,6 +237,7 @@ impl<'a, L: Ledger> Run<'a, L> {
             slots: Semaphore::new(config.spec.send.concurrency),
             back_of_queue: Semaphore::new(MAX_REQUEUED),
             said_unreachable: AtomicBool::new(false),
+            reachability_warnings: Mutex::default(),
             requests_begun: AtomicU64::default(),
             emit: config.emit,
         }
@@ -244,10 +248,12 @@ impl<'a, L: Ledger> Run<'a, L> {
     /// # Errors
     /// The ledger's alone: without it nothing may be sent.
     pub async fn send(&self, selection: &Selection) -> Result<End, LedgerError> {
-        tokio::select! {
+        let end = tokio::select! {
             end = self.send_all(selection) => end,
             never = self.stop_after_the_last_moment() => match never {},
-        }
+        };
+        self.sum_up_reachability();
+        end
     }
 
     async fn send_all(&self, selection: &Selection) -> Result<End, LedgerError> {

@@ -6,7 +6,7 @@ use super::{End, Event, Run};
 use crate::attachment::{Attachment, ReadError};
 use crate::codes;
 use crate::ledger::{Found, Gone, Lease, Ledger, Position};
-use crate::livedesk::{Attribute, ContactReply, ConversationRequest, Owner, Reply};
+use crate::livedesk::{Attribute, ContactReply, ConversationRequest, Obstacle, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
 
@@ -18,8 +18,10 @@ impl<L: Ledger> Run<'_, L> {
     pub(super) async fn conversation(
         &self,
         lease: &mut Lease,
-        address: &Address,
+        delivery: &Delivery,
     ) -> Result<ConversationId, AttemptError> {
+        let address = &delivery.address;
+        let mut known_obstacles = Vec::new();
         // The contact that a row names is the row's own.
         let contact_is_kept = lease.has_kept_contact() && matches!(address, Address::Contact { .. });
         let asked = match (address, lease.conversation_id) {
@@ -31,50 +33,60 @@ impl<L: Ledger> Run<'_, L> {
                 ConversationRequest { inbox_id, contact_id: *contact_id, source_id, contact: None }
             }
             (Address::Contact { inbox_id, contact }, None) => {
-                let contact_id = Some(self.contact(lease, *inbox_id, contact).await?);
-                ConversationRequest { inbox_id: *inbox_id, contact_id, source_id: None, contact: Some(contact) }
+                let (contact_id, obstacles) = self.contact(lease, *inbox_id, contact).await?;
+                known_obstacles = obstacles;
+                let (contact_id, contact) = (Some(contact_id), Some(contact));
+                ConversationRequest { inbox_id: *inbox_id, contact_id, source_id: None, contact }
             }
         };
         let request = self.turn(Endpoint::Conversation, lease.position()).await?;
         let reply = self.client.create_conversation(asked).await;
-        if matches!(reply, Reply::Doubtful(_)) && lease.attempts == 1 {
+        let may_be_made = matches!(&reply, Reply::Doubtful(failure) if !codes::is_conflict(&failure.code));
+        if may_be_made && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
         }
-        let id = match self.result(reply, request).await {
+        let conversation = match self.result(reply, request).await {
             Err(AttemptError::Refused(failure)) if codes::is_not_found(&failure.code) && contact_is_kept => {
                 return Err(AttemptError::Gone(Gone::Contact));
             }
-            result => result?.id,
+            result => result?,
         };
-        self.ledger.note(lease, Found::Conversation(id)).await?;
-        Ok(id)
+        let mut obstacles = conversation.obstacles(delivery.message.template_params.is_some());
+        obstacles.retain(|obstacle| !known_obstacles.contains(obstacle));
+        // Before it is kept: nothing is asked about a conversation that is kept, so a later attempt would not know.
+        self.check_reachable(lease, &obstacles)?;
+        self.ledger.note(lease, Found::Conversation(conversation.id)).await?;
+        Ok(conversation.id)
     }
 
-    /// The contact: kept from an earlier try, made now, or found when it was there before.
+    /// The contact: kept from an earlier try, made now, or found when it was there before; and the obstacles that its answer
+    /// has shown, which are checked here.
     async fn contact(
         &self,
         lease: &mut Lease,
         inbox_id: InboxId,
         contact: &Contact,
-    ) -> Result<ContactId, AttemptError> {
+    ) -> Result<(ContactId, Vec<Obstacle>), AttemptError> {
         if let Some(kept) = lease.contact_id {
-            return Ok(kept);
+            return Ok((kept, Vec::new()));
         }
         let request = self.turn(Endpoint::Contact, lease.position()).await?;
         let reply = self.client.create_contact(inbox_id, contact).await;
-        let id = match self.result(reply, request).await? {
-            ContactReply::Made(owner) => owner.id,
+        let owner = match self.result(reply, request).await? {
+            ContactReply::Made(owner) => owner,
             ContactReply::Taken(attributes) => self.find(lease.position(), contact, &attributes).await?,
         };
-        self.ledger.note(lease, Found::Contact(id)).await?;
-        Ok(id)
+        let obstacles = owner.obstacles();
+        self.check_reachable(lease, &obstacles)?;
+        self.ledger.note(lease, Found::Contact(owner.id)).await?;
+        Ok((owner.id, obstacles))
     }
 
     /// The one contact that has everything that is taken, and nothing else than what the row says. Anything else is a
     /// conflict for a person to solve: it would reach the wrong one.
-    async fn find(&self, who: Position, contact: &Contact, taken: &[Attribute]) -> Result<ContactId, AttemptError> {
+    async fn find(&self, who: Position, contact: &Contact, taken: &[Attribute]) -> Result<Owner, AttemptError> {
         let mut owners: Vec<(Attribute, Owner)> = Vec::new();
         for attribute in taken.iter().copied() {
             let Some(value) = attribute.of(contact) else { continue };
@@ -102,7 +114,7 @@ impl<L: Ledger> Run<'_, L> {
             let (had, other) = (owners[0].0.name(), attribute.name());
             return conflict(format!("contact {} has this {had}, but another {other}", owner.id));
         }
-        Ok(owner.id)
+        Ok(owner.clone())
     }
 
     /// All contacts that have exactly this.

@@ -15,6 +15,7 @@ use super::deliver::AttemptError;
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode};
+use crate::codes;
 use crate::ledger::{Lease, Ledger, Position};
 use crate::livedesk::{Reply, RetryReason};
 use crate::pace::Ticket;
@@ -159,6 +160,11 @@ impl<L: Ledger> Run<'_, L> {
                 return true;
             }
             Reply::NotTaken(RetryReason::Unreachable(why)) => (why.clone(), false),
+            // The server does answer; it is asked again for what this answer was not about.
+            Reply::Doubtful(failure) if !message && codes::is_conflict(&failure.code) => {
+                self.answered(request.seq, false);
+                return true;
+            }
             Reply::Doubtful(failure) => (failure.to_string(), message),
         };
         let news = self.breaker().record_failure(request.seq, self.last_seq(), message, &why);

@@ -29,7 +29,9 @@ use crate::window::Window;
 pub use amounts::{Rate, Speed};
 pub use compare::Difference;
 pub use place::{Mark, Source};
-pub use raw::{ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageType, PhoneCheck, StrippedCheck};
+pub use raw::{
+    ButtonType, Duplicates, Format, HeaderType, LiquidCheck, MessageType, PhoneCheck, StrippedCheck, UnreachableCheck,
+};
 
 /// Where LiveDesk's API is when a spec does not say.
 pub const DEFAULT_BASE_URL: &str = "https://livedesk-api.engagelab.com";
@@ -296,6 +298,7 @@ pub struct Checks {
     pub phones: PhoneCheck,
     pub liquid: LiquidCheck,
     pub stripped: StrippedCheck,
+    pub unreachable: UnreachableCheck,
 }
 
 /// Speed, limits, guards.

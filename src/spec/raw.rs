@@ -384,6 +384,13 @@ pub(super) struct Checks {
     /// problem (`refuse`), or passed over (`allow`).
     #[serde(default)]
     pub(super) stripped: StrippedCheck,
+    /// Recipients whom a message may not reach: blocked contacts, muted or closed conversations, and conversations in which
+    /// the channel takes only templates now (`can_reply: false`). Named in a warning (`warn`, default), failed before any
+    /// message leaves (`refuse`), or passed over (`allow`). Known from the answers to making contact and conversation; of a
+    /// `conversation_id` LiveDesk is asked nothing.
+    #[serde(default)]
+    #[schemars(with = "UnreachableCheck")]
+    pub(super) unreachable: Option<At<UnreachableCheck>>,
 }
 
 /// What a doubtful phone number is.
@@ -416,6 +423,19 @@ pub enum StrippedCheck {
     #[default]
     Warn,
     /// A problem.
+    Refuse,
+    /// As wanted.
+    Allow,
+}
+
+/// What a recipient is whom a message may not reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnreachableCheck {
+    /// A warning.
+    #[default]
+    Warn,
+    /// A failure: no message leaves.
     Refuse,
     /// As wanted.
     Allow,

@@ -112,6 +112,17 @@ fn an_id_that_the_row_gives_is_the_rows_own() {
 }
 
 #[test]
+fn who_cannot_be_reached_is_looked_at_again_before_anything_is_sent() {
+    let desk = Desk::start("faults: [{ on: conversation, times: 2, body: { id: 40, muted: true } }]");
+    let project = by_phone(&desk).setting("checks: { unreachable: refuse }");
+    project.run(&[]).exits(3);
+    project.run(&["--retry-failed"]).exits(3);
+    assert_eq!(asked(&desk), ["contact", "conversation", "conversation"]);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(asked(&desk)[3..], ["conversation", "message"]);
+}
+
+#[test]
 fn doubt_about_sending_again_is_doubt() {
     let desk = Desk::start(
         "faults:

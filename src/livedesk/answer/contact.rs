@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::conversation::Obstacle;
 use super::number;
 use crate::message::Contact;
 use crate::state::ContactId;
@@ -54,8 +55,7 @@ impl Attribute {
 pub struct Owner {
     /// Its id.
     pub id: ContactId,
-    /// Whether LiveDesk says that it is blocked.
-    pub blocked: bool,
+    pub(super) blocked: bool,
     own: [Option<String>; 3],
 }
 
@@ -67,6 +67,11 @@ impl Owner {
             _ => None,
         });
         Some(Self { id: ContactId(number(&contact["id"])?), blocked: contact["blocked"] == true, own })
+    }
+
+    /// Why a message to it may not reach anybody.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        if self.blocked { vec![Obstacle::Blocked] } else { Vec::new() }
     }
 
     /// Whether it has exactly this.

@@ -1,5 +1,7 @@
 //! Conversations in answers: whose they are, and whether a message in them reaches anybody.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::contact::Owner;
@@ -18,6 +20,33 @@ pub struct Conversation {
     status: Option<String>,
     muted: bool,
     can_reply: Option<bool>,
+}
+
+/// Why a message may not reach anybody, or may not be wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    /// The contact is blocked.
+    Blocked,
+    /// The conversation is muted.
+    Muted,
+    /// The conversation is not open; LiveDesk's word for it.
+    Inactive(&'static str),
+    /// The channel takes only templates in it now.
+    OnlyTemplates,
+}
+
+/// States of conversations in which nobody is at work.
+const INACTIVE: [&str; 3] = ["resolved", "closed", "snoozed"];
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked => f.write_str("the contact is blocked"),
+            Self::Muted => f.write_str("the conversation is muted"),
+            Self::Inactive(status) => write!(f, "the conversation is {status}"),
+            Self::OnlyTemplates => f.write_str("the channel takes only templates now (`can_reply: false`)"),
+        }
+    }
 }
 
 /// What was asked for.
@@ -66,19 +95,16 @@ impl Conversation {
 
     /// Why a message in it may not reach anybody or not be wanted. A template opens WhatsApp's 24 hours by itself, so
     /// `can_reply` says nothing about it.
-    pub fn obstacles(&self, is_template: bool) -> Vec<String> {
-        let closed = self.status.as_deref().filter(|status| ["resolved", "closed", "snoozed"].contains(status));
-        let mut found = Vec::new();
-        if self.sender.as_ref().is_some_and(|sender| sender.blocked) {
-            found.push("the contact is blocked".to_owned());
-        }
-        if self.muted {
-            found.push("the conversation is muted".to_owned());
-        }
-        found.extend(closed.map(|status| format!("the conversation is {status}")));
-        if self.can_reply == Some(false) && !is_template {
-            found.push("the channel takes only templates in it now (`can_reply: false`)".to_owned());
-        }
-        found
+    pub fn obstacles(&self, is_template: bool) -> Vec<Obstacle> {
+        let is_blocked = self.sender.as_ref().is_some_and(|sender| sender.blocked);
+        let inactive = INACTIVE.into_iter().find(|status| self.status.as_deref() == Some(status));
+        let no_reply = self.can_reply == Some(false) && !is_template;
+        let found = [
+            is_blocked.then_some(Obstacle::Blocked),
+            self.muted.then_some(Obstacle::Muted),
+            inactive.map(Obstacle::Inactive),
+            no_reply.then_some(Obstacle::OnlyTemplates),
+        ];
+        found.into_iter().flatten().collect()
     }
 }

@@ -31,7 +31,7 @@ use crate::state::Failure;
 use body::Body;
 use classification::{Class, Repeat, classify, envelope_code};
 pub use contact::{Attribute, ContactReply, Owner};
-pub use conversation::{Conversation, ConversationRequest};
+pub use conversation::{Conversation, ConversationRequest, Obstacle};
 pub use message::{MessageRequest, Sent};
 use message::{Posted, external_error};
 
@@ -42,8 +42,6 @@ const LONGEST_TEXT: usize = 300;
 
 /// The code of a success that cannot be read.
 const UNREADABLE: &str = "unreadable-answer";
-/// The codes of answers that are about something else than was asked for.
-const CONFLICTS: [&str; 3] = [codes::CONTACT_CONFLICT, codes::CONVERSATION_CONFLICT, codes::MISMATCH];
 
 /// What came of a request, as far as the transport knows.
 #[derive(Debug, Clone)]
@@ -264,7 +262,7 @@ impl<T> Reply<T> {
     /// Whether the answer is about something else than was asked for: it may belong to another request, and what comes
     /// over the same connection as well.
     pub(super) fn is_about_something_else(&self) -> bool {
-        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if CONFLICTS.contains(&failure.code.as_str()))
+        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if codes::is_conflict(&failure.code))
     }
 }
 

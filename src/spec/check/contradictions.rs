@@ -8,7 +8,7 @@ use super::Checker;
 use super::whatsapp::is_constant;
 use crate::spec::amounts::{Rate, Speed, duration};
 use crate::spec::place::{At, Text};
-use crate::spec::raw::{self, Format, Raw, RecipientsMap};
+use crate::spec::raw::{self, Format, Raw, RecipientsMap, UnreachableCheck};
 
 impl Checker<'_> {
     pub(super) fn contradictions(&mut self, raw: &Raw) {
@@ -17,6 +17,7 @@ impl Checker<'_> {
             self.suppression(map);
         }
         self.one_address(raw);
+        self.unreachable(raw);
         self.report_files(raw);
         self.speeds(&raw.send);
         self.times(&raw.send);
@@ -88,6 +89,17 @@ impl Checker<'_> {
                 format!("`{name}` is the same for every row, so one message is sent and all other rows are duplicates"),
                 "write the column's name in braces: \"{{ column }}\"",
             );
+        }
+    }
+
+    /// A refusal that would never come: of a conversation that the row names LiveDesk is asked nothing.
+    fn unreachable(&mut self, raw: &Raw) {
+        let Some(check) = &raw.checks.unreachable else { return };
+        if check.value == UnreachableCheck::Refuse && raw.to.value.conversation_id.is_some() {
+            let what =
+                "nobody is refused: of conversations that the list names it is not known whether they reach anybody";
+            let hint = "remove it, or address by `inbox_id`: then the answer to making the conversation says it";
+            self.problem("contradiction", check.mark, what, hint);
         }
     }
 

@@ -92,7 +92,12 @@ impl Checker<'_> {
             vars_at,
             to: to?,
             message: message?,
-            checks: Checks { phones: raw.checks.phones, liquid: raw.checks.liquid, stripped: raw.checks.stripped },
+            checks: Checks {
+                phones: raw.checks.phones,
+                liquid: raw.checks.liquid,
+                stripped: raw.checks.stripped,
+                unreachable: raw.checks.unreachable.map(|check| check.value).unwrap_or_default(),
+            },
             send: send?,
             report,
             warnings: Vec::new(),
