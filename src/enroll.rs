@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use futures_util::future::join;
 
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Enrolled, Enrolment, Entry, LedgerError, RetryFailed, Sqlite};
-use crate::message::Delivery;
+use crate::message::{Delivery, STACK};
 use crate::plan::{Judge, Judgement};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, Rows, Unreadable};
@@ -175,15 +176,24 @@ impl Batches<'_> {
         let mut shares = Vec::with_capacity(self.judges);
         while !rows.is_empty() {
             let behind = rows.split_off(share.min(rows.len()));
-            shares.push(rows);
+            shares.push(Mutex::new(rows));
             rows = behind;
         }
         let pass = &self.pass;
+        let judge = |share: &Mutex<Vec<Read>>| {
+            let rows = std::mem::take(&mut *share.lock().unwrap_or_else(PoisonError::into_inner));
+            rows.into_iter().map(|row| pass.judge(row)).collect::<Vec<_>>()
+        };
         thread::scope(|scope| {
-            let judge = |rows: Vec<Read>| rows.into_iter().map(|row| pass.judge(row)).collect::<Vec<_>>();
-            let judges: Vec<_> = shares.into_iter().map(|rows| scope.spawn(move || judge(rows))).collect();
+            let start = |share| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || judge(share));
+            let judges: Vec<_> = shares.iter().map(start).collect();
             self.read = self.rows.by_ref().take(BATCH).collect();
-            judges.into_iter().flat_map(|judge| judge.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            let results = judges.into_iter().zip(&shares).flat_map(|(thread, share)| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give: then this one does it.
+                Err(_) => judge(share),
+            });
+            results.collect()
         })
     }
 }

@@ -23,11 +23,14 @@ mod schema;
 mod signals;
 mod status;
 mod summary;
+mod watchdog;
 mod whole_file;
 mod workspace;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
+use std::thread;
 
 use clap::{CommandFactory, Parser};
 
@@ -36,9 +39,15 @@ use exit::Fault;
 use flags::{Cli, Command, Format};
 use output::Output;
 
-/// Runs the command line of this process.
+use crate::message::STACK;
+
+/// Runs the command line of this process, on a thread with stack enough for templates.
 pub fn main() -> Exit {
-    run_from(std::env::args_os())
+    let run = || run_from(std::env::args_os());
+    match thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(run) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(error) => Fault::caused("cannot start a thread", error).show(&Output::detect(Format::Human, false, false)),
+    }
 }
 
 fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
@@ -48,7 +57,9 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
             return explained(&error);
         }
     };
-    let output = Output::detect(cli.command.format(), cli.show_pii, cli.command.shows_all());
+    let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());
+    let output = Output::detect(format, show_pii, shows_all);
+    watchdog::start(move || Output::detect(format, show_pii, shows_all));
     let result = match cli.command {
         Command::Run(args) => in_runtime(run::run(&args, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),

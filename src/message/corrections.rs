@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, tests};
 
-use super::booleans;
+use super::{amounts, booleans};
 
 /// Puts the corrected filters, tests and methods in the place of the engine's own.
 pub(super) fn correct(environment: &mut Environment<'_>) {
@@ -46,6 +46,11 @@ fn boolean(value: &Value) -> Result<bool, Error> {
 fn method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
     match (value.as_str(), method, arguments) {
         (Some(text), "title", []) => Ok(Value::from(titled(text, |c| !c.is_lowercase() && !c.is_uppercase()))),
+        (Some(_), "format", values) => {
+            let all: Vec<Value> = std::iter::once(value.clone()).chain(values.iter().cloned()).collect();
+            amounts::check_format(&all)?;
+            minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
+        }
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
     }
 }

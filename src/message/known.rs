@@ -13,6 +13,9 @@ use crate::problem::{Problem, did_you_mean};
 use crate::recipients::Columns;
 use crate::spec::{Format, LiquidCheck, Spec, Template};
 
+/// Names of one template that are told of at once: each problem shows the whole line of the spec.
+const MOST_PROBLEMS: usize = 50;
+
 /// What the names of templates may stand for.
 pub(super) struct Known<'a> {
     pub(super) spec: &'a Spec,
@@ -38,6 +41,9 @@ impl Known<'_> {
         let mut told = BTreeSet::new();
         let mut problems = Vec::new();
         for name in names {
+            if problems.len() >= MOST_PROBLEMS {
+                break;
+            }
             let unknown = match name.of {
                 Of::Variable { .. } => !self.is_column(&name.text) && !globals.contains(name.text.as_str()),
                 Of::Cell => !self.is_column(&name.text),

@@ -4,10 +4,20 @@
 //! `render` applies them to a row, `cells` says what looks damaged in it. The types here are LiveDesk's own
 //! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
 //! knows rows and templates, not how a request is made.
+//!
+//! # Bounds
+//!
+//! Whoever can write a spec can write a template that asks for more than a machine has. `complexity` bounds what is parsed,
+//! `template` the steps that a value takes and the bytes that it has, `amounts` what one step asks for outright. What
+//! remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells an observer which
+//! template is at work, and the observer ends the process before memory or patience do.
 
+mod amounts;
 mod booleans;
 mod cells;
+mod complexity;
 mod corrections;
+mod evaluation;
 mod every;
 mod known;
 mod names;
@@ -26,7 +36,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::problem::Problem;
 use crate::spec::{ButtonType, HeaderType, MessageType};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+pub use evaluation::{Evaluation, running};
 pub use template::Templates;
+
+/// Bytes of stack that a thread needs which compiles or applies templates: each level of a syntax tree, and of a list in a
+/// list, takes some when it is walked, printed or dropped. Only what is used is ever taken from the machine.
+pub const STACK: usize = 256 << 20;
 
 /// Everything that one row leads to.
 #[derive(Debug, Clone)]

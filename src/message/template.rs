@@ -1,5 +1,6 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +11,10 @@ use foldhash::HashMap;
 use minijinja::value::{Enumerator, Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::amounts;
+use super::complexity;
 use super::corrections;
+use super::evaluation::Running;
 use super::every::templates;
 use super::known::{Known, as_expression, column_with_blanks};
 use super::names::{Name, Of, backward_slices, conditions, uses_whole_row};
@@ -20,11 +24,18 @@ use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
 use crate::spec::{Spec, Template};
 
-/// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop.
-const FUEL: u64 = 100_000;
+/// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop. A step
+/// puts a list into another one at most, so this also bounds how deep values nest, for which there must be stack.
+const FUEL: u64 = 25_000;
+
+/// Calls of macros inside each other, times four: none needs as many, and each takes stack.
+const CALLS: usize = 200;
 
 /// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
 const LONGEST_TEXT: usize = 1 << 20;
+
+/// Letters of an expression that a problem shows.
+const LONGEST_EXPRESSION: usize = 200;
 
 /// Marks the error of a null deep inside a cell.
 const NULL: &str = "null";
@@ -89,15 +100,21 @@ impl Templates {
         let mut sources = HashMap::default();
         let mut deciding = HashMap::default();
         let (mut condition, mut delivery) = (Uses::default(), Uses::default());
-        for template in templates(&spec) {
+        let (readable, too_complex) = by_complexity(&spec);
+        problems.extend(too_complex);
+        // One evaluation for all: what the engine works out beforehand is kept with the template.
+        let compiling = Running::begin(&spec, None, None);
+        for template in &readable {
+            compiling.turn_to(template.mark);
             if let Err(error) = environment.add_template_owned(template.key.clone(), source(&spec, template)) {
                 problems.push(broken(&spec, template, &error, columns));
             }
         }
-        let branches = branches(&spec, &mut environment);
-        let plain = plain(&spec);
+        let branches = branches(&spec, &readable, &mut environment);
+        drop(compiling);
+        let plain = plain(&spec, &readable);
         let known = Known { spec: &spec, environment: &environment, columns, list };
-        for template in templates(&spec) {
+        for template in readable.iter().copied() {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));
             problems.extend(backward_steps(&spec, template));
@@ -172,6 +189,7 @@ impl Templates {
     pub fn way(&self, row: &Row) -> String {
         let context = Context::new(row);
         let takes = |name: &String| {
+            let _running = Running::begin(&self.spec, None, Some(row.line));
             let rendered = self.environment.get_template(name).and_then(|branch| branch.render(context.variables()));
             // A condition on something of the template's own, such as a loop's variable, cannot be asked from outside.
             rendered.unwrap_or_default()
@@ -198,6 +216,7 @@ impl Templates {
             return Err(NoText { code: TEXT_FOR_TRUTH, what: misled(expression, decision.is_written) });
         }
         let compiled = self.environment.get_template(&template.key);
+        let _running = Running::begin(&self.spec, Some(template.mark), Some(context.row.line));
         let mut text = Bounded::default();
         let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
         let finished = rendered.and_then(|_| text.finished());
@@ -228,6 +247,7 @@ pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
 pub(super) const TRUTH_HINT: &str = "`column|bool` reads words such as yes and no, `column == \"yes\"` compares, `column != \"\"` asks whether it is filled";
 
 pub(super) fn misled(expression: &str, is_written: bool) -> String {
+    let expression = shortened(expression);
     if is_written {
         format!("the condition `{expression}` is true, and the text says no")
     } else {
@@ -328,11 +348,13 @@ fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
     corrections::correct(&mut environment);
+    amounts::bound(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(CALLS);
     // Its default writes `None` into the message of somebody in whose cell there is a null.
     environment.set_formatter(|output, state, value| {
         if value.is_none() {
@@ -344,6 +366,23 @@ fn environment(spec: &Spec) -> Environment<'static> {
         environment.add_global(name.clone(), value.clone());
     }
     environment
+}
+
+/// The templates that may be parsed, and what is wrong with the others.
+fn by_complexity(spec: &Spec) -> (Vec<&Template>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut readable = templates(spec);
+    readable.retain(|template| match complexity::check(&template.text, is_condition(spec, template)) {
+        Ok(()) => true,
+        Err(found) => {
+            let place = spec.place_in(template, &found.range);
+            let what = format!("`{}` is too complex: it has {}", template.key, found.what);
+            let problem = Problem::error("template-too-complex", place, what);
+            problems.push(problem.hint("put what it works out into a column of the list"));
+            false
+        }
+    });
+    (readable, problems)
 }
 
 /// Constants that hide, or are hidden by, something else.
@@ -372,9 +411,9 @@ pub(super) fn is_condition(spec: &Spec, template: &Template) -> bool {
 }
 
 /// Compiles the conditions of the templates, each under a name of its own.
-fn branches(spec: &Spec, environment: &mut Environment<'static>) -> Vec<String> {
-    let mut all: Vec<&str> = templates(spec)
-        .into_iter()
+fn branches(spec: &Spec, readable: &[&Template], environment: &mut Environment<'static>) -> Vec<String> {
+    let mut all: Vec<&str> = readable
+        .iter()
         .filter(|template| !is_condition(spec, template))
         .flat_map(|template| conditions(&template.text))
         .collect();
@@ -389,8 +428,8 @@ fn branches(spec: &Spec, environment: &mut Environment<'static>) -> Vec<String> 
 }
 
 /// The templates that need no engine.
-fn plain(spec: &Spec) -> HashMap<String, Plain> {
-    let texts = templates(spec).into_iter().filter(|template| !is_condition(spec, template));
+fn plain(spec: &Spec, readable: &[&Template]) -> HashMap<String, Plain> {
+    let texts = readable.iter().filter(|template| !is_condition(spec, template));
     texts.filter_map(|template| Some((template.key.clone(), Plain::of(&template.text)?))).collect()
 }
 
@@ -433,17 +472,29 @@ fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
     backward_slices(&template.text, is_condition(spec, template)).into_iter().map(told).collect()
 }
 
+/// An expression as problems name it: of a long one its beginning, because each row may have the problem.
+fn shortened(expression: &str) -> Cow<'_, str> {
+    match expression.char_indices().nth(LONGEST_EXPRESSION) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &expression[..end])),
+        None => Cow::Borrowed(expression),
+    }
+}
+
 /// Why a row's template gave no text. Values are never named: they are a customer's.
 fn explain(error: &Error, source: &str, row: &Row) -> String {
-    let expression = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
+    let whole = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
+    let expression = &*shortened(whole);
     match error.kind() {
         ErrorKind::UndefinedError if error.detail() == Some(NULL) => format!("`{expression}` is null"),
-        ErrorKind::UndefinedError if row.get(expression).is_some_and(serde_json::Value::is_null) => {
+        ErrorKind::UndefinedError if row.get(whole).is_some_and(serde_json::Value::is_null) => {
             format!("`{expression}` is null")
         }
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
         ErrorKind::InvalidOperation if error.detail() == Some(corrections::NEITHER) => {
             "a text that `|bool` is given is neither a word for yes nor one for no".to_owned()
+        }
+        ErrorKind::InvalidOperation if error.detail() == Some(amounts::TOO_LARGE) => {
+            format!("`{expression}` asks for too much: no number there may be larger than a million")
         }
         ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
         ErrorKind::OutOfFuel => "the template runs too long".to_owned(),

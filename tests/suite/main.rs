@@ -5,6 +5,8 @@ mod harness;
 mod addressing;
 mod again;
 mod answers;
+#[cfg(target_os = "linux")]
+mod bounds;
 mod cases;
 mod commands;
 mod corrections;
