@@ -22,7 +22,7 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 6;
 
     /// Whether a message may come of it.
     pub(super) const fn is_message(self) -> bool {

@@ -1,6 +1,8 @@
 //! "Too many requests": the server's limit, or one object's? LiveDesk answers both alike.
 //!
-//! The server's limit holds everybody, once: one shared wait, which uses up nobody's tries. But whoever is refused *again*
+//! The server's limit holds everybody, once: one shared wait, which uses up nobody's tries. A server that serves nobody
+//! between such waits is given up like one that is away, when they add up to `send.outage`; waits that it asked for do not
+//! count. But whoever is refused *again*
 //! while others are served has a limit of its own: it goes to the back of the queue, its tries are bounded, and at last it
 //! fails with its code. A few refusals among many served slow the pace down a little and hold nobody.
 
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 
-use super::evidence::{Answered, Evidence, Request};
+use super::evidence::{Answered, Endpoint, Evidence, Request};
 use crate::ledger::Position;
 use crate::retry::{Backoff, RequestSeq, Tries, growing};
 use crate::spec::{Retry, Send};
@@ -37,6 +39,8 @@ const NAMED: usize = 10;
 pub(super) enum Limit {
     /// The server's: everybody waits for so long.
     Everybody(Duration),
+    /// The server's, and everybody has waited for so long in vain: it is no use any more.
+    GivenUp(Duration),
     /// The server's, and everybody waits for it already; for longer, if that is told.
     Known(Option<Duration>),
     /// A rare one: the pace gives way a little.
@@ -73,7 +77,11 @@ pub(super) struct RateLimits {
     retry: Retry,
     /// A longer wait for one object alone is not waited for.
     longest: Duration,
+    /// Shared waits that nobody asked for are given up when they are longer in all.
+    max_outage: Duration,
     shared: Backoff,
+    /// How long everybody has waited so since the endpoint served anybody.
+    waited: [Duration; Endpoint::COUNT],
     limited: HashMap<Position, Limited>,
     named: usize,
 }
@@ -83,7 +91,9 @@ impl RateLimits {
         Self {
             retry: send.retry,
             longest: send.outage.max(send.retry.max_backoff),
+            max_outage: send.outage,
             shared: Backoff::new(send.retry),
+            waited: Default::default(),
             limited: HashMap::new(),
             named: 0,
         }
@@ -112,10 +122,13 @@ impl RateLimits {
         if told.is_none() && !self.shared.is_covered(request.seq) && is_rare(evidence) {
             return Limit::Rare;
         }
-        match self.shared.failed(request.seq, now, told) {
-            Some(wait) => Limit::Everybody(wait),
-            None => Limit::Known(told),
+        let Some(wait) = self.shared.failed(request.seq, now, told) else { return Limit::Known(told) };
+        let waited = &mut self.waited[request.endpoint as usize];
+        if *waited > self.max_outage {
+            return Limit::GivenUp(*waited);
         }
+        *waited += wait.saturating_sub(told.unwrap_or_default());
+        Limit::Everybody(wait)
     }
 
     /// The conversation of `request` has had too many messages.
@@ -163,8 +176,9 @@ impl RateLimits {
     }
 
     /// A request was served: if it began after the shared wait, the next wait is short again.
-    pub(super) fn served(&mut self, seq: RequestSeq) {
-        self.shared.succeeded(seq);
+    pub(super) fn served(&mut self, request: Request) {
+        self.shared.succeeded(request.seq);
+        self.waited[request.endpoint as usize] = Duration::ZERO;
     }
 
     /// The delivery is settled.
@@ -200,7 +214,9 @@ mod tests {
             let limits = RateLimits {
                 retry: RETRY,
                 longest: Duration::from_secs(300),
+                max_outage: Duration::MAX,
                 shared: Backoff::new(RETRY),
+                waited: Default::default(),
                 limited: HashMap::new(),
                 named: 0,
             };
@@ -215,13 +231,17 @@ mod tests {
         fn serves(&mut self, who: i64) {
             let request = self.request(who);
             self.evidence.record(request, Answered::Served);
-            self.limits.served(request.seq);
+            self.limits.served(request);
         }
 
         fn refuses(&mut self, who: i64) -> Limit {
             let request = self.request(who);
+            self.refuses_telling(request, None)
+        }
+
+        fn refuses_telling(&mut self, request: Request, told: Option<Duration>) -> Limit {
             self.evidence.record(request, Answered::Limited);
-            self.limits.rate_limited(&self.evidence, request, self.seq, None)
+            self.limits.rate_limited(&self.evidence, request, self.seq, told)
         }
     }
 
@@ -255,6 +275,31 @@ mod tests {
     fn the_only_one_of_a_list_is_never_to_blame() {
         let mut server = Server::new();
         assert!((0..50).all(|_| matches!(server.refuses(1), Limit::Everybody(_))));
+    }
+
+    #[test]
+    fn who_serves_nobody_is_given_up_and_what_was_asked_for_does_not_count() {
+        let mut server = Server::new();
+        server.limits.max_outage = Duration::from_secs(300);
+        let mut waited = Duration::ZERO;
+        let given_up = loop {
+            match server.refuses(1) {
+                Limit::Everybody(wait) => waited += wait,
+                limit => break limit,
+            }
+            // A contact that is served says nothing about messages.
+            let contact = Request { endpoint: Endpoint::Contact, ..server.request(1) };
+            server.limits.served(contact);
+            assert!(waited < Duration::from_secs(600), "it waits for ever");
+        };
+        assert!(waited > Duration::from_secs(300));
+        assert_eq!(given_up, Limit::GivenUp(waited));
+        server.serves(1);
+        let hour = Duration::from_secs(3_600);
+        for _ in 0..1_000 {
+            let request = server.request(1);
+            assert_eq!(server.refuses_telling(request, Some(hour)), Limit::Everybody(hour));
+        }
     }
 
     #[test]

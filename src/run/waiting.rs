@@ -133,7 +133,7 @@ impl<L: Ledger> Run<'_, L> {
         let (why, message) = match reply {
             Reply::Done(_) | Reply::Refused(_) => {
                 self.evidence().record(request, Answered::Served);
-                self.rate_limits().served(request.seq);
+                self.rate_limits().served(request);
                 self.answered(request.seq, message);
                 return true;
             }
@@ -141,8 +141,8 @@ impl<L: Ledger> Run<'_, L> {
                 self.answered(request.seq, false);
                 return true;
             }
-            Reply::NotTaken(RetryReason::RateLimited { retry_after, .. }) => {
-                self.rate_limited(request, *retry_after);
+            Reply::NotTaken(RetryReason::RateLimited { failure, retry_after }) => {
+                self.rate_limited(request, failure, *retry_after);
                 self.answered(request.seq, false);
                 return true;
             }
@@ -250,7 +250,7 @@ impl<L: Ledger> Run<'_, L> {
     }
 
     /// "Too many requests": everybody waits, by one deadline, or the object alone.
-    fn rate_limited(&self, request: Request, retry_after: Option<Duration>) {
+    fn rate_limited(&self, request: Request, failure: &Failure, retry_after: Option<Duration>) {
         let limit = {
             let mut evidence = self.evidence();
             evidence.record(request, Answered::Limited);
@@ -261,6 +261,12 @@ impl<L: Ledger> Run<'_, L> {
                 let until = Timestamp::now() + wait;
                 (self.emit)(Event::Held { why: "rate limited by LiveDesk".to_owned(), until });
                 self.pace.pause(wait);
+            }
+            Limit::GivenUp(waited) => {
+                let (verb, waited) = (request.endpoint.verb(), in_words(waited));
+                self.stop.because(End::Environment(format!(
+                    "LiveDesk limits the rate of every request to {verb}; waited for {waited} in vain (send.outage): {failure}"
+                )));
             }
             Limit::Known(told) => {
                 if let Some(told) = told {

@@ -318,7 +318,7 @@ pub struct Send {
     pub timeout: Duration,
     /// How long a connection may take.
     pub connect_timeout: Duration,
-    /// How long the server may be away before that ends the run.
+    /// How long the server may be away, or serve nobody, before that ends the run.
     pub outage: Duration,
     /// After what is certain not to have been accepted.
     pub retry: Retry,

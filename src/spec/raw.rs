@@ -472,7 +472,8 @@ pub(super) struct Send {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) connect_timeout: Option<At<String>>,
-    /// How long a server that has stopped answering is waited for before the run ends (exit 1). Default `5m`.
+    /// How long a server that has stopped answering, or that answers nothing but 429, is waited for before the run ends
+    /// (exit 1). A `Retry-After` is waited for as told, up to `not_after`. Default `5m`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) outage: Option<At<String>>,

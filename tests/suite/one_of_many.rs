@@ -60,6 +60,26 @@ fn a_limit_that_all_meet_fails_nobody() {
 }
 
 #[test]
+fn a_limit_without_end_ends_the_run_and_fails_nobody() {
+    for on in ["message", "conversation", "contact"] {
+        for people in [1, 40] {
+            let desk = Desk::start(&format!("faults: [{{ on: {on}, status: 429 }}]"));
+            let project = Project::at(&desk).people(people).to(CONTACT).send("outage: 200ms");
+            project.run(&[]).exits(1).says("limits the rate of every request to").says("(send.outage): http-429");
+            assert_eq!(project.count("pending"), usize::try_from(people).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_the_server_asks_for_is_no_outage() {
+    let desk = Desk::start("faults: [{ on: message, times: 3, status: 429, headers: { Retry-After: 1 } }]");
+    let project = Project::at(&desk).people(2).send("concurrency: 1").send("outage: 100ms");
+    project.run(&[]).exits(0);
+    assert_eq!(project.count("accepted"), 2);
+}
+
+#[test]
 fn a_few_per_cent_of_refusals_keep_most_of_the_pace() {
     let faults = (1..=12).fold(String::new(), |mut faults, nth| {
         // Writing to a string cannot fail.
