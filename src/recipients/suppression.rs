@@ -81,6 +81,10 @@ impl Suppression {
         let mut reading =
             Reading { name, file, region, columns: None, header: Vec::new(), recognised: Recognised::default() };
         let (entries, mut lost) = (&mut self.entries, Vec::new());
+        if is_json_lines(name) {
+            reading.json_lines(input, entries, &mut lost).map_err(own_hints)?;
+            return self.finish(reading.recognised, lost);
+        }
         let mut cells: Vec<String> = Vec::new();
         let mut current = 0;
         let mut add = |line: u64, text: &str| {
@@ -92,9 +96,14 @@ impl Suppression {
             cells.push(text.to_owned());
         };
         let ended = each_cell(name, input, &mut add);
-        ended.map_err(|problems| problems.into_iter().map(without_settings).collect::<Vec<_>>())?;
+        ended.map_err(own_hints)?;
         reading.line(current, &cells, entries, &mut lost);
         let recognised = reading.recognised;
+        self.finish(recognised, lost)
+    }
+
+    /// Keeps what was recognised in a file, unless something in it was not understood.
+    fn finish(&mut self, recognised: Recognised, lost: Vec<Problem>) -> Result<(), Vec<Problem>> {
         if !lost.is_empty() {
             return Err(lost);
         }
@@ -172,34 +181,74 @@ impl Reading<'_> {
         }
         for (at, text) in cells.iter().enumerate() {
             let column = self.columns.as_ref().and_then(|columns| columns.get(at)).copied().unwrap_or(Column::Unnamed);
-            let mut problem = |code: &'static str, what: &str, hint: &str| {
-                if lost.len() < MOST_PROBLEMS {
-                    let place = Place::line(self.name, line).in_field(self.header.get(at).cloned());
-                    lost.push(Problem::error(code, place, what).hint(hint));
+            let field = self.header.get(at).cloned();
+            self.entry(line, column, field.as_ref(), text, entries, lost);
+        }
+    }
+
+    /// Every record names its own fields, so what a field is does not depend on the first line.
+    fn json_lines(
+        &mut self,
+        input: impl Read + Send + 'static,
+        entries: &mut Vec<Entry>,
+        lost: &mut Vec<Problem>,
+    ) -> Result<(), Vec<Problem>> {
+        let written = Written { name: self.name, format: Format::Jsonl, delimiter: None, encoding: None };
+        for row in jsonl::read(input, &written)? {
+            let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
+            let names = row.columns.names();
+            let columns = Column::header(names).unwrap_or_default();
+            for (at, cell) in row.cells.iter().enumerate() {
+                let column = columns.get(at).copied().unwrap_or(Column::Unnamed);
+                let field = names.get(at).map(|name| Arc::from(name.as_str()));
+                match cell {
+                    Value::String(text) => self.entry(row.line, column, field.as_ref(), text, entries, lost),
+                    Value::Number(number) => {
+                        self.entry(row.line, column, field.as_ref(), &number.to_string(), entries, lost);
+                    }
+                    _ => {}
                 }
-            };
-            if let Some(what) = nobody_any_more(text) {
-                problem("rounded-number", what, REFILL);
-                continue;
             }
-            match entry::read(text, column, self.region) {
-                Ok(None) => {}
-                Ok(Some((kind, forms))) => {
-                    let count = match kind {
-                        Kind::Phone => &mut self.recognised.phones,
-                        Kind::Email => &mut self.recognised.emails,
-                        Kind::Key => &mut self.recognised.keys,
-                    };
-                    *count += 1;
-                    let line = u32::try_from(line).unwrap_or(u32::MAX);
-                    entries.extend(forms.iter().map(|form| Entry { hash: hash(form), file: self.file, line }));
-                }
-                Err(why) => problem(
-                    "suppression-entry",
-                    &format!("this entry is not understood, so it would suppress nobody: {why}"),
-                    REWRITE,
-                ),
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        line: u64,
+        column: Column,
+        field: Option<&Arc<str>>,
+        text: &str,
+        entries: &mut Vec<Entry>,
+        lost: &mut Vec<Problem>,
+    ) {
+        let mut problem = |code: &'static str, what: &str, hint: &str| {
+            if lost.len() < MOST_PROBLEMS {
+                let place = Place::line(self.name, line).in_field(field.cloned());
+                lost.push(Problem::error(code, place, what).hint(hint));
             }
+        };
+        if let Some(what) = nobody_any_more(text) {
+            problem("rounded-number", what, REFILL);
+            return;
+        }
+        match entry::read(text, column, self.region) {
+            Ok(None) => {}
+            Ok(Some((kind, forms))) => {
+                let count = match kind {
+                    Kind::Phone => &mut self.recognised.phones,
+                    Kind::Email => &mut self.recognised.emails,
+                    Kind::Key => &mut self.recognised.keys,
+                };
+                *count += 1;
+                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                entries.extend(forms.iter().map(|form| Entry { hash: hash(form), file: self.file, line }));
+            }
+            Err(why) => problem(
+                "suppression-entry",
+                &format!("this entry is not understood, so it would suppress nobody: {why}"),
+                REWRITE,
+            ),
         }
     }
 }
@@ -213,26 +262,13 @@ fn each_cell(
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     match ending.as_str() {
         "xlsx" => xlsx::cells(input, name, each),
-        "jsonl" | "ndjson" => {
-            for row in jsonl::read(input, &written(Format::Jsonl))? {
-                let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
-                let names = Column::header(row.columns.names());
-                for (at, cell) in row.cells.iter().enumerate() {
-                    let is_other = names.as_ref().is_some_and(|names| names[at] == Column::Other);
-                    match cell {
-                        // A date or a reason beside a key that says who it is.
-                        Value::String(text) if is_other && !text.contains('@') && !text.starts_with('+') => {}
-                        Value::Number(_) if is_other => {}
-                        Value::String(text) => each(row.line, text),
-                        Value::Number(number) => each(row.line, &number.to_string()),
-                        _ => {}
-                    }
-                }
-            }
-            Ok(())
-        }
         _ => csv::cells(input, &written(Format::Csv), each),
     }
+}
+
+fn is_json_lines(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    ["jsonl", "ndjson"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// A number of which a spreadsheet has lost digits names nobody, and whoever it was would be messaged.
@@ -257,6 +293,10 @@ fn without_settings(problem: Problem) -> Problem {
         "not-text" | "not-a-workbook" => problem.hint("save it as CSV in UTF-8, or as .xlsx with that ending"),
         _ => problem,
     }
+}
+
+fn own_hints(problems: Vec<Problem>) -> Vec<Problem> {
+    problems.into_iter().map(without_settings).collect()
 }
 
 fn hash(spelling: &str) -> [u8; 16] {
@@ -305,6 +345,17 @@ mod tests {
             suppression.add(name, list.as_bytes(), None).unwrap();
             assert!(suppression.find(["+491713920055"], [], None).is_some(), "{list}");
         }
+    }
+
+    #[test]
+    fn a_field_of_json_lines_is_what_its_name_says() {
+        let list = "{\"key\": \"2024-0001234\", \"why\": \"left\"}\n{\"why\": \"left\", \"key\": 14155552}\n";
+        let mut suppression = Suppression::default();
+        suppression.add("stop.jsonl", list.as_bytes(), None).unwrap();
+        for key in ["2024-0001234", "14155552"] {
+            assert!(suppression.find([key], [], None).is_some(), "{key}");
+        }
+        assert!(suppression.find(["left"], [], None).is_none(), "a reason is no key");
     }
 
     #[test]
