@@ -104,7 +104,10 @@ pub(super) fn forms(text: &str, region: Option<&str>) -> Vec<String> {
 /// The numbers that a text may be: WhatsApp's own ids are phone numbers without the plus.
 fn numbers(text: &str, region: Option<&str>) -> Vec<String> {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let given = if digits >= 7 || !text.is_ascii() { phone::e164(text, region).ok() } else { None };
+    // Some countries have numbers of five digits; as few as that are an id, unless the numbering plan knows them.
+    let is_short_number = || region.is_some() && phone::normalise(text, region).is_ok_and(|phone| !phone.doubtful);
+    let is_number = digits >= 7 || !text.is_ascii() || digits >= 4 && is_short_number();
+    let given = if is_number { phone::e164(text, region).ok() } else { None };
     let with_plus =
         if digits >= 7 && digits == text.len() { phone::e164(&format!("+{text}"), None).ok() } else { None };
     let with_plus = with_plus.filter(|number| Some(number) != given.as_ref());
@@ -165,6 +168,13 @@ mod tests {
 
     fn kind(text: &str, column: Column, region: Option<&str>) -> Result<Option<Kind>, &'static str> {
         read(text, column, region).map(|entry| entry.map(|(kind, _)| kind))
+    }
+
+    #[test]
+    fn a_short_national_number_is_a_number_where_its_country_has_such() {
+        assert_eq!(forms("62889", Some("AC")), ["+24762889"]);
+        assert_eq!(forms("62889", None), ["62889"]);
+        assert_eq!(forms("103", Some("DE")), ["103"]);
     }
 
     #[test]
