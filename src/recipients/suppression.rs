@@ -181,8 +181,8 @@ impl Reading<'_> {
         }
         for (at, text) in cells.iter().enumerate() {
             let column = self.columns.as_ref().and_then(|columns| columns.get(at)).copied().unwrap_or(Column::Unnamed);
-            let field = self.header.get(at).cloned();
-            self.entry(line, column, field.as_ref(), text, entries, lost);
+            let place = Place::line(self.name, line).in_field(self.header.get(at).cloned());
+            self.entry(&place, column, text, entries, lost);
         }
     }
 
@@ -201,11 +201,10 @@ impl Reading<'_> {
             for (at, cell) in row.cells.iter().enumerate() {
                 let column = columns.get(at).copied().unwrap_or(Column::Unnamed);
                 let field = names.get(at).map(|name| Arc::from(name.as_str()));
+                let place = Place::line(self.name, row.line).in_field(field);
                 match cell {
-                    Value::String(text) => self.entry(row.line, column, field.as_ref(), text, entries, lost),
-                    Value::Number(number) => {
-                        self.entry(row.line, column, field.as_ref(), &number.to_string(), entries, lost);
-                    }
+                    Value::String(text) => self.entry(&place, column, text, entries, lost),
+                    Value::Number(number) => self.entry(&place, column, &number.to_string(), entries, lost),
                     _ => {}
                 }
             }
@@ -213,19 +212,10 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        line: u64,
-        column: Column,
-        field: Option<&Arc<str>>,
-        text: &str,
-        entries: &mut Vec<Entry>,
-        lost: &mut Vec<Problem>,
-    ) {
+    fn entry(&mut self, place: &Place, column: Column, text: &str, entries: &mut Vec<Entry>, lost: &mut Vec<Problem>) {
         let mut problem = |code: &'static str, what: &str, hint: &str| {
             if lost.len() < MOST_PROBLEMS {
-                let place = Place::line(self.name, line).in_field(field.cloned());
-                lost.push(Problem::error(code, place, what).hint(hint));
+                lost.push(Problem::error(code, place.clone(), what).hint(hint));
             }
         };
         if let Some(what) = nobody_any_more(text) {
@@ -241,7 +231,7 @@ impl Reading<'_> {
                     Kind::Key => &mut self.recognised.keys,
                 };
                 *count += 1;
-                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                let line = place.line.and_then(|line| u32::try_from(line).ok()).unwrap_or(u32::MAX);
                 entries.extend(forms.iter().map(|form| Entry { hash: hash(form), file: self.file, line }));
             }
             Err(why) => problem(
