@@ -78,18 +78,26 @@ impl Suppression {
     ) -> Result<(), Vec<Problem>> {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
-        let mut reading =
-            Reading { name, file, region, columns: None, header: Vec::new(), recognised: Recognised::default() };
-        let (entries, mut lost) = (&mut self.entries, Vec::new());
+        let mut reading = Reading {
+            name,
+            file,
+            region,
+            columns: None,
+            header: Vec::new(),
+            recognised: Recognised::default(),
+            problems: Vec::new(),
+        };
+        let entries = &mut self.entries;
         if is_json_lines(name) {
-            reading.json_lines(input, entries, &mut lost).map_err(own_hints)?;
-            return self.finish(reading.recognised, lost);
+            reading.json_lines(input, entries).map_err(own_hints)?;
+            let Reading { recognised, problems, .. } = reading;
+            return self.finish(recognised, problems);
         }
         let mut cells: Vec<String> = Vec::new();
         let mut current = 0;
         let mut add = |line: u64, text: &str| {
             if line != current {
-                reading.line(current, &cells, entries, &mut lost);
+                reading.line(current, &cells, entries);
                 cells.clear();
                 current = line;
             }
@@ -97,15 +105,15 @@ impl Suppression {
         };
         let ended = each_cell(name, input, &mut add);
         ended.map_err(own_hints)?;
-        reading.line(current, &cells, entries, &mut lost);
-        let recognised = reading.recognised;
-        self.finish(recognised, lost)
+        reading.line(current, &cells, entries);
+        let Reading { recognised, problems, .. } = reading;
+        self.finish(recognised, problems)
     }
 
     /// Keeps what was recognised in a file, unless something in it was not understood.
-    fn finish(&mut self, recognised: Recognised, lost: Vec<Problem>) -> Result<(), Vec<Problem>> {
-        if !lost.is_empty() {
-            return Err(lost);
+    fn finish(&mut self, recognised: Recognised, problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+        if !problems.is_empty() {
+            return Err(problems);
         }
         self.counts.push(recognised);
         // The first place of each is told.
@@ -163,10 +171,12 @@ struct Reading<'a> {
     columns: Option<Vec<Column>>,
     header: Vec<Arc<str>>,
     recognised: Recognised,
+    /// What was not understood: at most [`MOST_PROBLEMS`].
+    problems: Vec<Problem>,
 }
 
 impl Reading<'_> {
-    fn line(&mut self, line: u64, cells: &[String], entries: &mut Vec<Entry>, lost: &mut Vec<Problem>) {
+    fn line(&mut self, line: u64, cells: &[String], entries: &mut Vec<Entry>) {
         if cells.iter().all(|cell| cell.trim_matches(is_invisible).is_empty()) {
             return;
         }
@@ -182,17 +192,12 @@ impl Reading<'_> {
         for (at, text) in cells.iter().enumerate() {
             let column = self.columns.as_ref().and_then(|columns| columns.get(at)).copied().unwrap_or(Column::Unnamed);
             let place = Place::line(self.name, line).in_field(self.header.get(at).cloned());
-            self.entry(&place, column, text, entries, lost);
+            self.entry(&place, column, text, entries);
         }
     }
 
     /// Every record names its own fields, so what a field is does not depend on the first line.
-    fn json_lines(
-        &mut self,
-        input: impl Read + Send + 'static,
-        entries: &mut Vec<Entry>,
-        lost: &mut Vec<Problem>,
-    ) -> Result<(), Vec<Problem>> {
+    fn json_lines(&mut self, input: impl Read + Send + 'static, entries: &mut Vec<Entry>) -> Result<(), Vec<Problem>> {
         let written = Written { name: self.name, format: Format::Jsonl, delimiter: None, encoding: None };
         for row in jsonl::read(input, &written)? {
             let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
@@ -203,8 +208,8 @@ impl Reading<'_> {
                 let field = names.get(at).map(|name| Arc::from(name.as_str()));
                 let place = Place::line(self.name, row.line).in_field(field);
                 match cell {
-                    Value::String(text) => self.entry(&place, column, text, entries, lost),
-                    Value::Number(number) => self.entry(&place, column, &number.to_string(), entries, lost),
+                    Value::String(text) => self.entry(&place, column, text, entries),
+                    Value::Number(number) => self.entry(&place, column, &number.to_string(), entries),
                     _ => {}
                 }
             }
@@ -212,10 +217,10 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, place: &Place, column: Column, text: &str, entries: &mut Vec<Entry>, lost: &mut Vec<Problem>) {
+    fn entry(&mut self, place: &Place, column: Column, text: &str, entries: &mut Vec<Entry>) {
         let mut problem = |code: &'static str, what: &str, hint: &str| {
-            if lost.len() < MOST_PROBLEMS {
-                lost.push(Problem::error(code, place.clone(), what).hint(hint));
+            if self.problems.len() < MOST_PROBLEMS {
+                self.problems.push(Problem::error(code, place.clone(), what).hint(hint));
             }
         };
         if let Some(what) = nobody_any_more(text) {
