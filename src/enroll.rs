@@ -21,6 +21,9 @@ use crate::recipients::{Row, Rows, Unreadable};
 use crate::spec::Duplicates;
 use crate::state::LeftOut;
 
+/// The code of a file that cannot be sent along.
+pub const UNUSABLE_ATTACHMENT: &str = "attachment";
+
 /// Rows that are judged, and travel to the ledger, together: each time the threads wait for each other, so not too few.
 const BATCH: usize = 4_000;
 
@@ -241,7 +244,14 @@ impl Pass<'_> {
             .filter_map(|(at, path)| Some((at, self.folder.check(path).err()?)))
             .map(|(at, why)| {
                 let what = format!("`message.attachments.{at}`: {why}");
-                let problem = Problem::error("attachment", Place::line(&self.judge.list, row.line), what);
+                let spec = self.judge.templates.spec();
+                // A path that is the same for every row is wrong in the spec, once.
+                let constant = spec.message.attachments.get(at).filter(|template| template.is_constant());
+                let place = constant.map_or_else(
+                    || Place::line(&self.judge.list, row.line),
+                    |template| spec.source.place(template.mark),
+                );
+                let problem = Problem::error(UNUSABLE_ATTACHMENT, place, what);
                 problem.hint("a path is relative to the spec, letter by letter as the file is called")
             })
             .collect();
@@ -261,6 +271,7 @@ impl Pass<'_> {
         let first = problems.first().map(|first| (first.place.line, first.message()));
         match (self.invalid, first) {
             (Invalid::Skip, Some((Some(line), what))) => {
+                let line = row.map_or(line, |row| row.line);
                 let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
                 Judged {
                     entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what } }),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::changes::{self, Changes};
-use super::check::{known_before, manner, missing, named, survey};
+use super::check::{known_before, manner, named, survey};
 use super::exit::Fault;
 use super::flags::RunArgs;
 use super::output::{Output, counted};
@@ -54,9 +54,9 @@ impl Campaign {
         may_begin(args, &spec, &path, first_run, reports)?;
         let list = match list {
             Ok(list) => Some(list),
-            Err(name) if first_run => return Err(missing(&name)),
-            Err(name) => {
-                output.say(&format!("{name}: nothing there; continuing from the ledger"));
+            Err(missing) if first_run => return Err(missing.into()),
+            Err(missing) => {
+                output.say(&format!("{}: nothing there; continuing from the ledger", missing.name));
                 None
             }
         };

@@ -42,10 +42,6 @@ pub(super) fn left_out_in_words(survey: &Survey) -> String {
     if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) }
 }
 
-pub(super) fn missing(list: &str) -> Fault {
-    Fault::environment(format!("{list}: there is no such list (a path in `recipients` is relative to the spec)"))
-}
-
 pub(super) const fn manner(args: &ListArgs, again: Option<RetryFailed>, output: &Output) -> Manner {
     Manner { invalid: if args.skip_invalid { Invalid::Skip } else { Invalid::Stop }, again, keep: output.keep }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::check::{manner, missing};
+use super::check::manner;
 use super::exit::Fault;
 use super::flags::ListArgs;
 use super::output::Output;
-use super::workspace::{self, List, Opened};
-use crate::enroll::enroll;
+use super::workspace::{self, List, Missing, Opened};
+use crate::enroll::{UNUSABLE_ATTACHMENT, enroll};
 use crate::ledger::Sqlite;
 use crate::plan::Judge;
 use crate::problem::{Problem, Problems};
@@ -17,8 +17,8 @@ use crate::spec::Spec;
 /// What a campaign begins with.
 pub(super) struct Ready {
     pub(super) spec: Arc<Spec>,
-    /// The list, or the name of one that is not there.
-    pub(super) list: Result<List, String>,
+    /// The list, or why there is none.
+    pub(super) list: Result<List, Missing>,
     pub(super) judge: Judge,
 }
 
@@ -30,9 +30,14 @@ impl Ready {
     /// that whoever mends the one need not come back for the other.
     pub(super) async fn read(args: &ListArgs, output: &Output) -> Result<Self, Fault> {
         let (spec, mut problems) = workspace::draft(&args.file, &args.vars)?;
+        let mut unusable = Vec::new();
         let list = match workspace::list(&spec) {
             Ok(Opened::List(list)) => Ok(list),
-            Ok(Opened::Missing(name)) => Err(name),
+            Ok(Opened::Missing(missing)) => Err(Some(missing)),
+            Err(Fault::Unusable(more)) => {
+                unusable.extend(each(&more));
+                Err(None)
+            }
             Err(Fault::Problems(more))
                 if problems.is_empty() || more.kinds().all(|kind| kind.first.place.line.is_some()) =>
             {
@@ -43,19 +48,29 @@ impl Ready {
         };
         let judge = match workspace::judge(&spec, list.as_ref().ok().and_then(|list| list.rows.columns.as_deref())) {
             Ok(judge) => Some(judge),
-            Err(Fault::Problems(more)) => {
-                problems.extend(more.kinds().flat_map(|kind| kind.each().collect::<Vec<_>>()));
+            Err(faults) => {
+                problems.extend(faults.wrong);
+                unusable.extend(faults.unusable);
                 None
             }
-            Err(_) if !problems.is_empty() => return Err(problems.into()),
-            Err(fault) => return Err(fault),
         };
+        let fails = !problems.is_empty() || !unusable.is_empty();
+        if let (Err(Some(missing)), true) = (&list, fails) {
+            unusable.insert(0, missing.problem.clone());
+        }
+        if problems.is_empty() && fails {
+            return Err(Fault::Unusable(unusable.into()));
+        }
+        // A path that is wrong by itself leads nowhere either, which is no second problem.
+        unusable.retain(|problem| problems.iter().all(|known| known.place != problem.place));
+        problems.extend(unusable);
         match (judge, list) {
-            (Some(judge), list) if problems.is_empty() => Ok(Self { spec, list, judge }),
+            (Some(judge), Ok(list)) if problems.is_empty() => Ok(Self { spec, list: Ok(list), judge }),
+            (Some(judge), Err(Some(missing))) if problems.is_empty() => Ok(Self { spec, list: Err(missing), judge }),
             (Some(judge), Ok(list)) => {
                 let mut survey = enroll(&Sqlite::scratch()?, &judge, list.rows, manner(args, None, output)).await?;
                 // What rows have to say about the spec is said already.
-                survey.problems.forget_about(&spec.source.name);
+                survey.problems.forget_about(&spec.source.name, UNUSABLE_ATTACHMENT);
                 Err(all(problems, survey.problems, output))
             }
             (None, Ok(list)) => {
@@ -73,9 +88,12 @@ impl Ready {
 
     /// The list, which must be there.
     pub(super) fn with_list(self) -> Result<(Arc<Spec>, List, Judge), Fault> {
-        let list = self.list.map_err(|name| missing(&name))?;
-        Ok((self.spec, list, self.judge))
+        Ok((self.spec, self.list?, self.judge))
     }
+}
+
+fn each(problems: &Problems) -> Vec<Problem> {
+    problems.kinds().flat_map(|kind| kind.each().collect::<Vec<_>>()).collect()
 }
 
 /// The problems of the spec, and then those of the list.

@@ -1,7 +1,7 @@
 //! From names on the command line to a checked spec, an opened list and a place for the ledger.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use indicatif::ProgressBar;
 use super::exit::Fault;
 use crate::message::Templates;
 use crate::plan::Judge;
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, with_causes};
 use crate::recipients::{self, Columns, Rows, Suppression, Written};
-use crate::spec::{self, Format, Source, Spec};
+use crate::spec::{self, Format, Source, Spec, SuppressionFile};
 
 /// Reads a spec in which nothing is wrong.
 pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
@@ -40,12 +40,45 @@ pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>
     }
 }
 
+impl From<Faults> for Fault {
+    fn from(mut faults: Faults) -> Self {
+        if faults.wrong.is_empty() {
+            return Self::Unusable(faults.unusable.into());
+        }
+        faults.wrong.append(&mut faults.unusable);
+        faults.wrong.into()
+    }
+}
+
 /// A list that was opened, or that is not there any more.
 pub(super) enum Opened {
     /// It is open.
     List(List),
     /// There is no such file, or nothing comes from standard input.
-    Missing(String),
+    Missing(Missing),
+}
+
+/// A list that is not there: a problem for whoever cannot go on without it.
+pub(super) struct Missing {
+    /// What people call it.
+    pub(super) name: String,
+    /// The problem, where the list is named.
+    pub(super) problem: Problem,
+}
+
+impl From<Missing> for Fault {
+    fn from(missing: Missing) -> Self {
+        Self::Unusable(vec![missing.problem].into())
+    }
+}
+
+/// What is wrong before the first row is judged.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// What a person wrote.
+    pub(super) wrong: Vec<Problem>,
+    /// Files that a person has named.
+    pub(super) unusable: Vec<Problem>,
 }
 
 /// A list that is being read.
@@ -62,7 +95,7 @@ pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
     if let spec::List::File(path) = &spec.recipients.file {
         inputs.push(spec.folder.join(path));
     }
-    inputs.extend(spec.recipients.suppress.iter().map(|path| spec.folder.join(path)));
+    inputs.extend(spec.recipients.suppress.iter().map(|file| spec.folder.join(&file.path)));
     inputs
 }
 
@@ -76,33 +109,44 @@ pub(super) fn list_name(spec: &Spec) -> String {
 
 /// A path as people write it: files of the working directory by their names alone.
 fn shown(path: &Path) -> String {
-    path.strip_prefix(".").unwrap_or(path).display().to_string()
+    let inside = path.strip_prefix(".").ok().filter(|inside| !inside.as_os_str().is_empty());
+    inside.unwrap_or(path).display().to_string()
 }
 
 /// Opens the list.
 pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
     let name = list_name(spec);
+    let missing = |what: String, hint: &str| {
+        let problem = Problem::error("list-missing", spec.source.place(spec.recipients.file_at), what).hint(hint);
+        Ok(Opened::Missing(Missing { name: name.clone(), problem }))
+    };
+    let no_such_list = || missing(format!("{name}: there is no such list"), "a path is relative to the spec");
     let reading = ProgressBar::hidden();
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
         spec::List::Stdin => {
             let mut input = BufReader::new(std::io::stdin());
             if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
-                return Ok(Opened::Missing(name));
+                let hint = "such as `campaign run FILE < list.csv`, or name a file in `recipients`";
+                return missing("nothing comes from standard input, where the list should come from".to_owned(), hint);
             }
             (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
         }
         // A spec that names none has that as its problem.
-        spec::List::File(path) if path.as_os_str().is_empty() => return Ok(Opened::Missing(name)),
+        spec::List::File(path) if path.as_os_str().is_empty() => return no_such_list(),
         spec::List::File(path) => {
             let format = format(spec, path, &name)?;
             let path = spec.folder.join(path);
-            match File::open(&path) {
+            match open(&path) {
                 Ok(file) => {
                     reading.set_length(file.metadata().map_or(0, |about| about.len()));
                     (Box::new(reading.wrap_read(file)), format)
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Missing(name)),
-                Err(error) => return Err(Fault::caused(name, error)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return no_such_list(),
+                Err(error) => {
+                    let what = format!("{name}: the list cannot be read: {}", with_causes(&error));
+                    let place = spec.source.place(spec.recipients.file_at);
+                    return Err(Fault::Unusable(vec![Problem::error("list-not-readable", place, what)].into()));
+                }
             }
         }
     };
@@ -113,6 +157,12 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
         encoding: spec.recipients.encoding.as_deref(),
     };
     Ok(Opened::List(List { rows: recipients::read(input, &written)?, reading }))
+}
+
+/// Opens a file to read rows from: a folder can be opened as well, and fails later and elsewhere.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
 fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
@@ -135,18 +185,46 @@ fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
 }
 
 /// Compiles the templates against the columns and reads the suppression lists.
-pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge, Fault> {
+///
+/// # Errors
+/// All that is wrong with both.
+pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge, Faults> {
     let list = list_name(spec);
-    let templates = Templates::compile(Arc::clone(spec), columns, &list)?;
-    let region = spec.recipients.default_region.clone();
+    let mut faults = Faults::default();
+    let templates = Templates::compile(Arc::clone(spec), columns, &list);
+    let suppression = suppression(spec, &mut faults);
+    match templates {
+        Ok(templates) if faults.wrong.is_empty() && faults.unusable.is_empty() => {
+            Ok(Judge { list, templates, suppression, region: spec.recipients.default_region.clone() })
+        }
+        Ok(_) => Err(faults),
+        Err(problems) => {
+            faults.wrong.splice(..0, problems);
+            Err(faults)
+        }
+    }
+}
+
+/// Reads the suppression lists, as far as they can be.
+fn suppression(spec: &Spec, faults: &mut Faults) -> Suppression {
+    let region = spec.recipients.default_region.as_deref();
     let mut suppression = Suppression::default();
-    for path in &spec.recipients.suppress {
+    for SuppressionFile { path, mark } in &spec.recipients.suppress {
         let path = spec.folder.join(path);
         let name = shown(&path);
-        let file = File::open(&path).map_err(|error| Fault::caused(name.as_str(), error))?;
-        suppression.add(&name, file, region.as_deref())?;
+        match open(&path) {
+            Ok(file) => faults.wrong.extend(suppression.add(&name, file, region).err().unwrap_or_default()),
+            Err(error) => {
+                let what = match error.kind() {
+                    io::ErrorKind::NotFound => format!("{name}: there is no such suppression list"),
+                    _ => format!("{name}: the suppression list cannot be read: {}", with_causes(&error)),
+                };
+                let problem = Problem::error("suppress-not-readable", spec.source.place(*mark), what);
+                faults.unusable.push(problem.hint("a path is relative to the spec"));
+            }
+        }
     }
-    Ok(Judge { list, templates, suppression, region })
+    suppression
 }
 
 /// Where the ledger is of a spec in this folder, unless somebody says otherwise.

@@ -116,10 +116,10 @@ impl Problems {
         }
     }
 
-    /// Takes out all those about a file.
-    pub fn forget_about(&mut self, file: &str) {
+    /// Takes out all those about a file, but for one code.
+    pub fn forget_about(&mut self, file: &str, but_for: &str) {
         self.kinds.retain(|alike, kind| {
-            let stays = alike.file != file;
+            let stays = alike.file != file || alike.code == but_for;
             self.count -= if stays { 0 } else { kind.count };
             stays
         });

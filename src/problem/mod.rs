@@ -90,6 +90,20 @@ impl Place {
         }
     }
 
+    /// The same place with nothing of its line but the part that is meant: what stands beside may be a secret.
+    #[must_use]
+    pub fn with_the_rest_hidden(mut self) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            let Excerpt { text, start, end } = excerpt.as_mut();
+            let before = " ".repeat(text.get(..*start).unwrap_or_default().chars().count());
+            let meant = text.get(*start..*end).unwrap_or_default();
+            let hidden = format!("{before}{meant}: ***");
+            (*start, *end) = (before.len(), before.len() + meant.len());
+            *text = hidden;
+        }
+        self
+    }
+
     /// The same place without the text of its line, which may hold a secret.
     #[must_use]
     pub fn without_text(self) -> Self {

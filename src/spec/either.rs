@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::place::At;
 use super::raw::{OneOrMany, Recipients, RecipientsMap};
+use super::spelling;
 
 /// What stands there, before it knows its own place.
 enum Shape {
@@ -93,24 +94,9 @@ impl JsonSchema for Recipients {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut path = generator.subschema_for::<spelling::InputFile>();
+        path.insert("description".to_owned(), "A path, or `\"-\"` for standard input.".into());
         let map = generator.subschema_for::<RecipientsMap>();
-        json_schema!({ "anyOf": [{ "type": "string", "description": "A path, or `-` for standard input." }, map] })
-    }
-}
-
-impl JsonSchema for OneOrMany {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "OneOrMany".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "string" },
-            { "type": "array", "items": { "type": "string" } },
-        ] })
+        json_schema!({ "anyOf": [path, map] })
     }
 }

@@ -1,7 +1,7 @@
 //! The spec: read from YAML, checked, and from then on free of invalid values.
 //!
 //! `tree` takes in whatever is YAML, and `syntax` explains what is not. `raw` mirrors the file and is the source of the JSON
-//! Schema, which `shape` holds the tree against; `read` makes the one of the other. `check` turns it into the types below
+//! Schema, which `shape` holds the tree against (`spelling` is for editors alone); `read` makes the one of the other. `check` turns it into the types below
 //! or into problems that name their place. This room reads text, never files, and knows nothing of rows.
 
 mod amounts;
@@ -12,6 +12,7 @@ mod place;
 mod raw;
 mod read;
 mod shape;
+mod spelling;
 mod syntax;
 mod tree;
 
@@ -163,12 +164,23 @@ pub struct Recipients {
     pub key: Option<Template>,
     /// The expression that a row must satisfy.
     pub condition: Option<Template>,
-    /// Files of people who must never be messaged, as written.
-    pub suppress: Vec<PathBuf>,
+    /// Where the list is named.
+    pub file_at: Mark,
+    /// Files of people who must never be messaged.
+    pub suppress: Vec<SuppressionFile>,
     /// The country of national phone numbers: two capital letters.
     pub default_region: Option<String>,
     /// What a second row for a key means.
     pub on_duplicate: Duplicates,
+}
+
+/// A suppression list as the spec names it.
+#[derive(Debug, Clone)]
+pub struct SuppressionFile {
+    /// Relative to the spec's folder.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub mark: Mark,
 }
 
 /// Where the list is.

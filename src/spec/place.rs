@@ -94,6 +94,15 @@ impl Source {
         if self.is_private(mark.offset) { place.without_text() } else { place }
     }
 
+    /// The place of the key of a value that may be a credential: the key is shown, and nothing else of its line.
+    pub(super) fn place_of_key(&self, value: Mark, name: &str) -> Place {
+        let key = self.key_before(value, name);
+        if self.text.get(key.range()) != Some(name) {
+            return self.place(value).without_text();
+        }
+        Place::in_text(&self.name, &self.text, key.offset, key.len).with_the_rest_hidden()
+    }
+
     /// A problem at a value.
     pub(super) fn problem(&self, code: &'static str, mark: Mark, what: impl Into<String>) -> Problem {
         Problem::error(code, self.place(mark), what)

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::place::{At, Text};
+use super::spelling;
 
 /// A campaign: a list of recipients and the message that each of them gets once.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -42,6 +43,7 @@ pub(super) struct Raw {
     /// Where the result goes: a path or a list of paths, relative to this file; `.csv`, `.jsonl` or `.html` by ending.
     /// Default `reports/<name>.csv`.
     #[serde(default)]
+    #[schemars(with = "Option<spelling::OneOrMany<spelling::Report>>")]
     pub(super) report: Option<OneOrMany>,
 }
 
@@ -55,12 +57,12 @@ pub(super) struct Livedesk {
     pub(super) base_url: Option<At<String>>,
     /// `${NAME}`: the environment variable (or line of `.env`) that holds the API key, default `${LIVEDESK_API_KEY}`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::EnvironmentVariable>")]
     pub(super) api_key: Option<At<String>>,
     /// `${NAME}`: the environment variable (or line of `.env`) that holds the API secret, default
     /// `${LIVEDESK_API_SECRET}`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::EnvironmentVariable>")]
     pub(super) api_secret: Option<At<String>>,
 }
 
@@ -76,13 +78,14 @@ pub(super) enum Recipients {
 #[serde(deny_unknown_fields)]
 pub(super) struct RecipientsMap {
     /// The list's path, relative to this file; `-` is standard input.
+    #[schemars(with = "spelling::InputFile")]
     pub(super) file: At<String>,
     /// What the list is written in; by file ending if absent.
     #[serde(default)]
     pub(super) format: Option<Format>,
     /// One character between the fields of a CSV list; detected if absent.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Delimiter>")]
     pub(super) delimiter: Option<At<String>>,
     /// The list's encoding, such as `utf-8`, `windows-1252` or `gb18030`; UTF-8 or what its byte order mark says if
     /// absent.
@@ -99,10 +102,11 @@ pub(super) struct RecipientsMap {
     pub(super) r#where: Option<At<Text>>,
     /// Files of keys, phone numbers or e-mail addresses that must never be messaged.
     #[serde(default)]
+    #[schemars(with = "Vec<spelling::SuppressionList>")]
     pub(super) suppress: Vec<At<String>>,
     /// The country of phone numbers that are written without one, such as `DE`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Region>")]
     pub(super) default_region: Option<At<String>>,
     /// What to do with a second row for the same key: `skip` it (default) or `stop` before anything is sent.
     #[serde(default)]
@@ -137,6 +141,7 @@ pub enum Duplicates {
 /// Whom a message goes to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = spelling::one_way_to_address()))]
 pub(super) struct To {
     /// A conversation that exists: one request for each recipient.
     #[serde(default)]
@@ -163,6 +168,7 @@ pub(super) struct To {
 /// A contact to make or to find.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = spelling::findable()))]
 pub(super) struct Contact {
     /// The name shown to agents.
     #[serde(default)]
@@ -189,6 +195,7 @@ pub(super) struct Contact {
 /// LiveDesk's request body for a message. Keys that are absent here are absent in the request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = spelling::content()))]
 pub(super) struct Message {
     /// The text; for a template message the text that agents see.
     #[serde(default)]
@@ -211,7 +218,7 @@ pub(super) struct Message {
     pub(super) template_params: Option<At<TemplateParams>>,
     /// Files to send along: path templates, relative to this file and inside its folder.
     #[serde(default)]
-    #[schemars(with = "Vec<Text>")]
+    #[schemars(with = "Vec<Text>", length(max = 15))]
     pub(super) attachments: Vec<At<Text>>,
 }
 
@@ -266,20 +273,21 @@ pub(super) struct TemplateParams {
     pub(super) footer_params: Option<FooterParams>,
     /// The variables of the buttons.
     #[serde(default)]
-    #[schemars(with = "Option<Vec<ButtonParams>>")]
+    #[schemars(with = "Option<Vec<ButtonParams>>", length(max = 10))]
     pub(super) button_params: Option<Vec<At<ButtonParams>>>,
 }
 
 /// The header's variable, medium or place.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = spelling::header()))]
 pub(super) struct HeaderParams {
     /// What kind of header the template has.
     #[schemars(with = "HeaderType")]
     pub(super) r#type: At<HeaderType>,
     /// With `text`: the variable, by position or name.
     #[serde(default)]
-    #[schemars(with = "Option<std::collections::BTreeMap<String, Text>>")]
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Text>>", extend("maxProperties" = 1))]
     pub(super) text_variables: Option<IndexMap<String, At<Text>>>,
     /// With `image`, `video` and `document`: the public https address of the file.
     #[serde(default)]
@@ -342,6 +350,7 @@ pub(super) struct FooterParams {
 /// The variable of one button.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = spelling::button()))]
 pub(super) struct ButtonParams {
     /// Which button, counted from 0.
     #[schemars(with = "Text")]
@@ -447,14 +456,15 @@ pub enum UnreachableCheck {
 pub(super) struct Send {
     /// Messages, evenly paced: `N/s`, `N/min`, `N/h` or `unlimited`. Default `20/s`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Speed>")]
     pub(super) rate: Option<At<String>>,
     /// Messages in any rolling window, such as `1000/day` or `600/h`; one or a list. Counted over all runs.
     #[serde(default)]
+    #[schemars(with = "Option<spelling::OneOrMany<spelling::Quota>>")]
     pub(super) quota: Option<OneOrMany>,
     /// API requests of all kinds, evenly paced. Default `50/s`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Speed>")]
     pub(super) requests: Option<At<String>>,
     /// How many may leave back to back. Default 1.
     #[serde(default)]
@@ -466,16 +476,16 @@ pub(super) struct Send {
     pub(super) concurrency: Option<At<u32>>,
     /// How long an answer may take, from when the request leaves. Default `30s`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Duration>")]
     pub(super) timeout: Option<At<String>>,
     /// How long a connection may take. Default `10s`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Duration>")]
     pub(super) connect_timeout: Option<At<String>>,
     /// How long a server that has stopped answering, or that answers nothing but 429, is waited for before the run ends
     /// (exit 1). A `Retry-After` is waited for as told, up to `not_after`. Default `5m`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Duration>")]
     pub(super) outage: Option<At<String>>,
     /// What happens after a request that is certain not to have been accepted.
     #[serde(default)]
@@ -493,11 +503,11 @@ pub(super) struct Send {
     pub(super) window: Option<At<Window>>,
     /// Nothing leaves before this time (RFC 3339).
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Time>")]
     pub(super) not_before: Option<At<String>>,
     /// Nothing leaves after this time (RFC 3339); what is left stays pending.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Time>")]
     pub(super) not_after: Option<At<String>>,
 }
 
@@ -508,10 +518,10 @@ pub(super) struct Send {
 #[serde(deny_unknown_fields)]
 pub(super) struct Window {
     /// When it opens: `HH:MM` or `HH:MM:SS`, local time.
-    #[schemars(with = "String")]
+    #[schemars(with = "spelling::TimeOfDay")]
     pub(super) from: At<String>,
     /// When it closes: `HH:MM` or `HH:MM:SS`, local time, at most `24:00`. Before `from` it is a time of the next day.
-    #[schemars(with = "String")]
+    #[schemars(with = "spelling::EndOfDay")]
     pub(super) to: At<String>,
     /// The recipient's time zone: a template such as `{{ timezone }}`, or one zone for everybody, such as
     /// `Europe/Berlin`.
@@ -523,6 +533,7 @@ pub(super) struct Window {
     pub(super) fallback: Option<At<String>>,
     /// The days on which it opens, default all: `mon-fri`, or a list such as `[mon, wed, fri]`.
     #[serde(default)]
+    #[schemars(with = "Option<spelling::Days>")]
     pub(super) days: Option<OneOrMany>,
 }
 
@@ -536,11 +547,11 @@ pub(super) struct Retry {
     pub(super) attempts: Option<At<u32>>,
     /// The first wait; it doubles, with jitter. Default `500ms`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Duration>")]
     pub(super) backoff: Option<At<String>>,
     /// The longest wait. Default `60s`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Duration>")]
     pub(super) max_backoff: Option<At<String>>,
 }
 
@@ -550,7 +561,7 @@ pub(super) struct Retry {
 pub(super) struct StopWhen {
     /// The share of failures that are not the recipient's own, such as `10%`. Default `10%`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<spelling::Share>")]
     pub(super) failed: Option<At<String>>,
     /// How many must be settled before the share counts. Default 50.
     #[serde(default)]

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::panic;
@@ -36,6 +37,76 @@ fn what_is_the_same_for_every_row_is_one_problem() {
 #[test]
 fn keys_that_contradict_each_other_are_named() {
     run_all("contradiction");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_shown_where_they_are_named() {
+    run_all("files");
+}
+
+/// What can be told by the shape of a spec alone, so that an editor marks it by the schema.
+const SHAPE: [&str; 32] = [
+    "button-mismatch",
+    "campaign-name",
+    "cannot-read",
+    "contact-not-findable",
+    "delimiter",
+    "empty-path",
+    "header-mismatch",
+    "header-variables",
+    "header-without-value",
+    "list-name",
+    "literal-secret",
+    "missing-key",
+    "mistyped",
+    "no-content",
+    "no-value",
+    "not-a-time",
+    "not-a-time-of-day",
+    "report-ending",
+    "report-name",
+    "spec-empty",
+    "suppress-name",
+    "suppress-path",
+    "template-and-attachments",
+    "too-many-attachments",
+    "too-many-buttons",
+    "unknown-day",
+    "unknown-key",
+    "unknown-region",
+    "unknown-value",
+    "ways-to-address",
+    "window-without-days",
+    "zero",
+];
+
+#[test]
+fn the_schema_and_the_checks_are_of_one_mind_about_shape() {
+    let schema = jsonschema::validator_for(&Spec::json_schema()).unwrap();
+    let (mut refused, mut accepted, mut differ) = (BTreeSet::new(), 0, Vec::new());
+    let folders = fs::read_dir("tests/specs").unwrap().map(|entry| entry.unwrap().path());
+    let samples = fs::read_dir("campaigns").unwrap().map(|entry| entry.unwrap().path());
+    let specs = folders.map(|folder| folder.join("campaign.yaml")).chain(samples);
+    for file in specs.filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "yaml")) {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        // What is no YAML has no shape.
+        let Ok(value) = serde_yaml::from_str::<serde_json::Value>(&text) else { continue };
+        let source = Source { name: file.display().to_string(), text };
+        let problems = Spec::parse(&source, PathBuf::new(), &[]).err().unwrap_or_default();
+        let codes: Vec<&str> =
+            problems.iter().map(|problem| problem.code).filter(|code| SHAPE.contains(code)).collect();
+        let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        if codes.is_empty() != errors.is_empty() {
+            differ.push(format!("{}: check {codes:?}, schema {errors:?}", source.name));
+        } else if codes.is_empty() {
+            accepted += 1;
+        }
+        refused.extend(codes);
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(accepted > 50, "{accepted} specs without a wrong shape");
+    let untried: Vec<&str> = SHAPE.into_iter().filter(|code| !refused.contains(code)).collect();
+    assert!(untried.is_empty(), "no case has {untried:?}");
 }
 
 /// The cases whose names begin so.

@@ -161,6 +161,10 @@ impl<'a> Renderer<'a> {
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
             self.problem("attachment-outside", template, "leads out of the spec's folder");
         }
+        if path.to_string_lossy().contains(char::is_control) {
+            let what = "the file's name has a control character in it, such as a line feed";
+            self.problem("attachment-name", template, what);
+        }
         if crate::message::is_hidden(&path) {
             self.problem(
                 "attachment-hidden",

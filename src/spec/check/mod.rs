@@ -14,7 +14,8 @@ use super::place::{At, Mark, Text};
 use super::raw::{self, Raw};
 use super::shape::Shape;
 use super::{
-    Checks, DEFAULT_BASE_URL, List, Livedesk, MOST_PROBLEMS, Recipients, ReportFile, Source, Spec, Template, read, tree,
+    Checks, DEFAULT_BASE_URL, List, Livedesk, MOST_PROBLEMS, Recipients, ReportFile, Source, Spec, SuppressionFile,
+    Template, read, tree,
 };
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 
@@ -143,8 +144,8 @@ impl Checker<'_> {
             Some(url) => self.base_url(&url),
             None => Some(DEFAULT_BASE_URL.to_owned()),
         };
-        let api_key = self.variable(raw.api_key, "LIVEDESK_API_KEY");
-        let api_secret = self.variable(raw.api_secret, "LIVEDESK_API_SECRET");
+        let api_key = self.variable("api_key", raw.api_key, "LIVEDESK_API_KEY");
+        let api_secret = self.variable("api_secret", raw.api_secret, "LIVEDESK_API_SECRET");
         Some(Livedesk { base_url: base_url?, api_key: api_key?, api_secret: api_secret? })
     }
 
@@ -190,7 +191,7 @@ impl Checker<'_> {
     }
 
     /// The name inside `${NAME}`. A literal is refused: specs live in git.
-    fn variable(&mut self, value: Option<At<String>>, default: &str) -> Option<String> {
+    fn variable(&mut self, key: &str, value: Option<At<String>>, default: &str) -> Option<String> {
         let Some(value) = value else { return Some(default.to_owned()) };
         let name = value
             .value
@@ -198,8 +199,7 @@ impl Checker<'_> {
             .and_then(|rest| rest.strip_suffix('}'))
             .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         if name.is_none() {
-            // The place is a line without its text: the text may be the secret.
-            let place = self.source.place(value.mark).without_text();
+            let place = self.source.place_of_key(value.mark, key);
             self.problems.push(
                 Problem::error("literal-secret", place, "a credential stands in the spec")
                     .hint(format!("write `${{{default}}}` and put the value into the environment or a `.env` file")),
@@ -228,7 +228,11 @@ impl Checker<'_> {
         let default_region = self.region(map.default_region);
         let file = if map.file.value == "-" { List::Stdin } else { List::File(PathBuf::from(&map.file.value)) };
         if map.file.value.is_empty() {
-            self.problem("empty-path", map.file.mark, "an empty path", "name the list, or `-` for standard input");
+            self.problem("empty-path", map.file.mark, "an empty path", "name the list, or `\"-\"` for standard input");
+        }
+        self.file_name("list-name", "the list's name", &map.file);
+        for path in &map.suppress {
+            self.file_name("suppress-name", "the suppression list's name", path);
         }
         Recipients {
             file,
@@ -237,9 +241,22 @@ impl Checker<'_> {
             encoding,
             key: optional("recipients.key", map.key),
             condition: optional("recipients.where", map.r#where),
-            suppress: map.suppress.into_iter().map(|path| PathBuf::from(path.value)).collect(),
+            file_at: map.file.mark,
+            suppress: map
+                .suppress
+                .into_iter()
+                .map(|path| SuppressionFile { path: path.value.into(), mark: path.mark })
+                .collect(),
             default_region,
             on_duplicate: map.on_duplicate,
+        }
+    }
+
+    /// Nobody means a file whose name has a line feed in it: it came in with a block of text or an escape.
+    fn file_name(&mut self, code: &'static str, whose: &str, path: &At<String>) {
+        if path.value.contains(char::is_control) {
+            let what = format!("{whose} has a control character in it, such as a line feed");
+            self.problem(code, path.mark, what, "write the name on one line, without escapes");
         }
     }
 
@@ -315,9 +332,8 @@ impl Checker<'_> {
                 );
             }
         }
-        for path in paths.iter().filter(|path| path.value.contains(char::is_control)) {
-            let what = "the report's name has a control character in it, such as a line feed";
-            self.problem("report-name", path.mark, what, "write the name on one line, without escapes");
+        for path in &paths {
+            self.file_name("report-name", "the report's name", path);
         }
         paths.into_iter().map(|path| ReportFile { path: path.value.into(), mark: Some(path.mark) }).collect()
     }

@@ -276,6 +276,10 @@ fn boolean(text: &str) -> Result<(), Breach> {
 fn attachment(path: &str) -> Result<(), Breach> {
     use std::path::{Component, Path};
     filled(path)?;
+    if path.contains(char::is_control) {
+        let what = "the attachment's name has a control character in it, such as a line feed";
+        return Err(breach("attachment-name", what, "write the name on one line, without escapes"));
+    }
     if Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Ok(());
     }
