@@ -1,6 +1,6 @@
 //! From names on the command line to a checked spec, an opened list and a place for the ledger.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use crate::problem::{Place, Problem, with_causes};
 use crate::recipients::{self, Columns, Rows, Suppression, Written};
 use crate::spec::{self, Format, Source, Spec, SuppressionFile};
 
+/// Bytes of a spec that are read: no person writes as much.
+const LONGEST_SPEC: u64 = 1024 * 1024;
+
 /// Reads a spec in which nothing is wrong.
 pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
     let (spec, problems) = draft(file, vars)?;
@@ -24,7 +27,16 @@ pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, 
 /// nothing is ever sent by it.
 pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), Fault> {
     let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|error| Fault::file(file, error))?;
+    let mut bytes = Vec::new();
+    let mut input = open(file).map_err(|error| Fault::file(file, error))?.take(LONGEST_SPEC + 1);
+    input.read_to_end(&mut bytes).map_err(|error| Fault::file(file, error))?;
+    if bytes.len() as u64 > LONGEST_SPEC {
+        let problem = Problem::error("spec-too-large", Place::file(&name), "the spec is larger than 1 MiB");
+        return Err(vec![
+            problem.hint("is it the right file? A spec holds one message; the people belong into the list"),
+        ]
+        .into());
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count();
         let problem = Problem::error("spec-not-utf8", Place::line(&name, line as u64 + 1), "the spec is not UTF-8");

@@ -1,6 +1,7 @@
 //! What the names of a template may stand for: columns, constants, filters, tests; and what to suggest for those that
 //! stand for nothing.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use minijinja::Environment;
@@ -22,7 +23,16 @@ pub(super) struct Known<'a> {
     pub(super) environment: &'a Environment<'static>,
     pub(super) columns: Option<&'a Columns>,
     pub(super) list: &'a str,
+    /// Comparisons of names that may still be spent on suggestions.
+    pub(super) comparisons: Cell<usize>,
 }
+
+/// Comparisons of names for all suggestions of a spec: thousands of unknown names against thousands of columns would
+/// take minutes, and nobody reads as many.
+pub(super) const MOST_COMPARISONS: usize = 200_000;
+
+/// Columns that a hint names.
+const COLUMNS_SHOWN: usize = 20;
 
 impl Known<'_> {
     /// The names of a template, without those that it sets itself.
@@ -38,6 +48,8 @@ impl Known<'_> {
     /// first stands.
     pub(super) fn problems(&self, template: &Template, names: &[Name]) -> Vec<Problem> {
         let globals: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
+        let guarded: BTreeSet<&str> =
+            names.iter().filter(|name| name.of == GUARDED).map(|name| name.text.as_str()).collect();
         let mut told = BTreeSet::new();
         let mut problems = Vec::new();
         for name in names {
@@ -51,8 +63,7 @@ impl Known<'_> {
                 Of::Test => !has_test(self.environment, &name.text),
             };
             if unknown && told.insert(name.text.as_str()) {
-                let is_guarded = names.iter().any(|other| other.text == name.text && other.of == GUARDED);
-                problems.push(self.unknown(template, name, is_guarded));
+                problems.push(self.unknown(template, name, guarded.contains(name.text.as_str())));
             } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
                 problems.push(self.text_for_number(template, name));
             } else if self.is_constant_with_braces(&name.text) && told.insert(name.text.as_str()) {
@@ -152,13 +163,26 @@ impl Known<'_> {
             [one] if one.contains([',', ';', '\t', '|']) => {
                 format!("{} has one column, `{one}`: take the quotes off that stand round whole lines", self.list)
             }
-            _ => format!("{} has {}", self.list, names.join(", ")),
+            _ => format!("{} has {}", self.list, listed(&names)),
         };
+        let Some(left) = self.comparisons.get().checked_sub(names.len()) else { return has };
+        self.comparisons.set(left);
         let constants = self.spec.vars.keys().map(String::as_str);
         let same = names.iter().copied().find(|column| is_same_but_for_marks(column, name));
         same.or_else(|| did_you_mean(name, names.iter().copied().chain(constants)))
             .map(as_expression)
             .map_or_else(|| has.clone(), |near| format!("did you mean `{near}`? {has}"))
+    }
+}
+
+/// The first columns and the number of the others, each cut where it is as long as no name is.
+fn listed(names: &[&str]) -> String {
+    const LONGEST: usize = 60;
+    let cut = |name: &&str| name.chars().take(LONGEST).collect::<String>();
+    let shown = names.iter().take(COLUMNS_SHOWN).map(cut).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(COLUMNS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

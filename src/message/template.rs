@@ -1,7 +1,7 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::complexity;
 use super::corrections;
 use super::evaluation::Running;
 use super::every::templates;
-use super::known::{Known, as_expression, column_with_blanks};
+use super::known::{Known, MOST_COMPARISONS, as_expression, column_with_blanks};
 use super::names::{Name, Of, backward_slices, conditions, uses_whole_row};
 use super::plain::Plain;
 use super::truth::{Decision, decisions};
@@ -113,7 +113,8 @@ impl Templates {
         let branches = branches(&spec, &readable, &mut environment);
         drop(compiling);
         let plain = plain(&spec, &readable);
-        let known = Known { spec: &spec, environment: &environment, columns, list };
+        let known =
+            Known { spec: &spec, environment: &environment, columns, list, comparisons: Cell::new(MOST_COMPARISONS) };
         for template in readable.iter().copied() {
             let names = known.names(template);
             problems.extend(known.problems(template, &names));

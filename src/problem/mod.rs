@@ -49,6 +49,9 @@ struct Excerpt {
     end: usize,
 }
 
+/// Bytes of a line that is kept to be shown. Thousands of problems may stand in one line, and each keeps it.
+const LONGEST_EXCERPT: usize = 16 * 1024;
+
 impl Place {
     /// The whole file, or something that has no lines, such as the command line.
     pub fn file(file: impl Into<String>) -> Self {
@@ -81,12 +84,14 @@ impl Place {
         let shown = text[line_start..line_end].trim_end_matches('\r');
         let from = (start - line_start).min(shown.len());
         let to = floor_char_boundary(shown, (from + len.max(1)).min(shown.len()));
+        let excerpt = (shown.len() <= LONGEST_EXCERPT)
+            .then(|| Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) }));
         Self {
             file: file.into(),
             line: Some(text[..start].matches('\n').count() as u64 + 1),
             column: Some(shown[..from].chars().count() as u64 + 1),
             field: None,
-            excerpt: Some(Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) })),
+            excerpt,
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Raw {
     /// The LiveDesk project to send through.
     #[serde(default)]
     pub(super) livedesk: Livedesk,
-    /// The list: a path relative to this file, `-` for standard input, or a map with more settings.
+    /// The list: a path relative to this file, `"-"` for standard input, or a map with more settings.
     pub(super) recipients: Recipients,
     /// Constants for the templates; `--var NAME=VALUE` overrides them.
     #[serde(default)]
@@ -77,7 +77,7 @@ pub(super) enum Recipients {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecipientsMap {
-    /// The list's path, relative to this file; `-` is standard input.
+    /// The list's path, relative to this file; `"-"`, in quotes, is standard input.
     #[schemars(with = "spelling::InputFile")]
     pub(super) file: At<String>,
     /// What the list is written in; by file ending if absent.

@@ -256,6 +256,11 @@ impl Slip<'_> {
             let what = "text goes on behind the closing bracket";
             return self.problem("unquoted-text", value, what).hint("text that begins with a bracket must be quoted");
         }
+        if let Some(dash) = self.values().find(|value| &self.text()[value.clone()] == "-") {
+            return self
+                .problem("unquoted-dash", dash, "a `-` without quotes begins a list")
+                .hint("standard input is written in quotes: `recipients: \"-\"`");
+        }
         if let Some(colon) = self.values().find_map(|value| colon_in(self.text(), value)) {
             return self
                 .problem("unquoted-text", colon..colon + 1, "a colon and a space inside text without quotes")

@@ -69,7 +69,10 @@ fn columns_that_are_no_identifiers_are_reached_through_the_row() {
 fn a_list_from_standard_input_is_sent_to() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).setting("recipients: '-'");
-    project.run_with_input(&[], "conversation_id\n101\n102\n").exits(0);
+    let list = "conversation_id\n101\n102\n";
+    project.run_with_input(&["--dry-run"], list).exits(0).says("2 messages would leave");
+    assert_eq!(desk.addressed().len(), 0);
+    project.run_with_input(&[], list).exits(0);
     assert_eq!(desk.addressed().len(), 2);
 }
 

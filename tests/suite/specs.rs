@@ -10,6 +10,7 @@ use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use campaign::problem::Look;
 use campaign::spec::{Source, Spec};
@@ -147,6 +148,47 @@ fn warnings(folder: &Path) -> Vec<String> {
     let source = Source { name: "campaign.yaml".to_owned(), text };
     let spec = Spec::parse(&source, PathBuf::new(), &[]);
     spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::PLAIN)).collect())
+}
+
+#[test]
+fn bombs_are_refused_by_a_limit_that_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| place.path().join(name);
+    let columns = |count: usize| (0..count).map(|n| format!("column_{n}")).collect::<Vec<_>>().join(",");
+    fs::write(file("wide.csv"), format!("id,{}\n1{}\n", columns(16_000), ",".repeat(16_000))).unwrap();
+    fs::write(file("wider.csv"), format!("id,{}\n1{}\n", columns(50_000), ",".repeat(50_000))).unwrap();
+    let wide = |list: &str| {
+        let names = (0..3_000).map(|n| format!("{{{{ colum_{n} }}}}")).collect::<Vec<_>>().join(" ");
+        let to = "to: { conversation_id: '{{ id }}' }";
+        format!("name: x\nrecipients: {list}\n{to}\nmessage: {{ content: '{names}' }}\n")
+    };
+    let tenfold = |n: u32| format!("  a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(","));
+    let aliases: String = (1..10).map(tenfold).collect();
+    for (name, text, limit) in [
+        ("aliases", format!("vars:\n  a0: &a0 [x]\n{aliases}"), "more than 20000 values"),
+        ("brackets", "[".repeat(1_000_000), "more than 64 maps and lists"),
+        (
+            "indents",
+            (0..1_000).map(|n| format!("{}a:", " ".repeat(n))).collect::<Vec<_>>().join("\n"),
+            "more than 64 maps and lists",
+        ),
+        ("unknown-columns", wide("wide.csv"), "and 15981 more"),
+        ("columns", wide("wider.csv"), "at most 16384 are read"),
+        ("large", String::new(), "larger than 1 MiB"),
+    ] {
+        let spec = file(&format!("{name}.yaml"));
+        fs::write(&spec, text).unwrap();
+        if name == "large" {
+            fs::File::options().write(true).open(&spec).unwrap().set_len(100 << 20).unwrap();
+        }
+        let began = Instant::now();
+        let mut check = Command::new(env!("CARGO_BIN_EXE_campaign"));
+        let ran = check.arg("check").arg(&spec).env_clear().output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{name}");
+        assert!(said.contains(limit), "{name}: {}", said.chars().take(2_000).collect::<String>());
+        assert!(began.elapsed().as_secs() < 20, "{name}: {:?}", began.elapsed());
+    }
 }
 
 #[test]
