@@ -1,5 +1,6 @@
 //! One request at a time over real HTTP, and what the transport knows of it afterwards.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,15 @@ use super::answer::{
     one_line,
 };
 use super::deadline::{Deadline, ExchangeError};
+use super::recent_ids::RecentIds;
 use super::request::{self, Id, Request};
 use crate::attachment::Attachment;
 use crate::codes;
-use crate::ledger::Claim;
+use crate::ledger::{Claim, Position};
 use crate::message::{Contact, Message};
 use crate::problem::with_causes;
 use crate::secret::{Redactor, Secret};
-use crate::state::{Failure, InboxId, MessageId};
+use crate::state::{ContactId, ConversationId, Failure, InboxId, MessageId};
 
 /// As much of a body as is read: an answer that matters is far smaller.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -116,9 +118,21 @@ impl Connections {
     }
 }
 
+/// The ids that LiveDesk gave in this run, and for whom.
+#[derive(Debug, Default)]
+struct GivenIds {
+    /// Contacts that were made, for what makes a contact unique: e-mail address, phone number, identifier.
+    contacts: RecentIds<ContactId, [Option<String>; 3]>,
+    /// Conversations, for the contact or its id in the channel.
+    conversations: RecentIds<ConversationId, (InboxId, Option<ContactId>, Option<String>)>,
+    /// Messages, for the delivery.
+    messages: RecentIds<MessageId, Position>,
+}
+
 /// A way to one LiveDesk project.
 pub struct Client {
     connections: Connections,
+    given: RefCell<GivenIds>,
     redactor: Redactor,
     base_url: String,
     credentials: Credentials,
@@ -146,7 +160,8 @@ impl Client {
         let connections = Connections::new(timeouts.connect).map_err(|error| chain(&error))?;
         let redactor = Redactor::of_basic_auth(&credentials.key, &credentials.secret);
         let (base_url, answer_timeout) = (base_url.to_owned(), timeouts.answer);
-        Ok(Self { connections, redactor, base_url, credentials, answer_timeout, watcher: None })
+        let given = RefCell::default();
+        Ok(Self { connections, given, redactor, base_url, credentials, answer_timeout, watcher: None })
     }
 
     /// The same, telling of each request.
@@ -158,7 +173,7 @@ impl Client {
     /// Makes a contact.
     pub async fn create_contact(&self, inbox_id: InboxId, contact: &Contact) -> Reply<ContactReply> {
         let request = request::create_contact(inbox_id, contact);
-        self.repeatable(request, |exchange| exchange.contact(contact)).await
+        self.repeatable(request, |exchange| self.made_once(exchange.contact(contact), contact)).await
     }
 
     /// One page of the contacts who have exactly this, and whether a further page is worth asking for.
@@ -174,14 +189,14 @@ impl Client {
     /// Makes a conversation.
     pub async fn create_conversation(&self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
         let request = request::create_conversation(asked.inbox_id, asked.contact_id.map(Id::Known), asked.source_id);
-        self.repeatable(request, |exchange| exchange.conversation(asked)).await
+        self.repeatable(request, |exchange| self.given_once(exchange.conversation(asked), asked)).await
     }
 
     /// Sends a message. The claim is the proof that the intent is on disk, and says into which conversation.
     pub async fn send(&self, claim: &Claim, message: &Message, attachments: Vec<Attachment>) -> Reply<Sent> {
         let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: None };
         let request = request::create_message(Id::Known(asked.conversation_id), message);
-        self.message(request, attachments, asked).await
+        self.message(request, attachments, asked, claim.lease().position()).await
     }
 
     /// Asks for a message that failed at once to be sent again, as it is. LiveDesk may send it again only in that case: one
@@ -189,7 +204,29 @@ impl Client {
     pub async fn send_again(&self, claim: &Claim, message_id: MessageId) -> Reply<Sent> {
         let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: Some(message_id) };
         let request = request::retry_message(asked.conversation_id, message_id);
-        self.message(request, Vec::new(), asked).await
+        self.message(request, Vec::new(), asked, claim.lease().position()).await
+    }
+
+    /// The reply, unless the contact in it was made for somebody else before.
+    fn made_once(&self, reply: Reply<ContactReply>, contact: &Contact) -> Reply<ContactReply> {
+        let Reply::Done(ContactReply::Made(Owner { id, .. })) = reply else { return reply };
+        let Contact { email, phone_number, identifier, .. } = contact.clone();
+        if self.given.borrow_mut().contacts.admits(id, [email, phone_number, identifier]) {
+            return reply;
+        }
+        let text = format!("LiveDesk answers with contact {id}, which it made for another row before");
+        Reply::Refused(Failure::new(codes::CONTACT_CONFLICT, text))
+    }
+
+    /// The reply, unless the conversation in it was given for somebody else before.
+    fn given_once(&self, reply: Reply<Conversation>, asked: ConversationRequest<'_>) -> Reply<Conversation> {
+        let Reply::Done(Conversation { id, .. }) = reply else { return reply };
+        let owner = (asked.inbox_id, asked.contact_id, asked.source_id.map(str::to_owned));
+        if self.given.borrow_mut().conversations.admits(id, owner) {
+            return reply;
+        }
+        let text = format!("LiveDesk answers with conversation {id}, which it gave for somebody else before");
+        Reply::Refused(Failure::new(codes::CONVERSATION_CONFLICT, text))
     }
 
     /// A request that may be made again. An answer about something else may belong to another request while connections are
@@ -202,12 +239,25 @@ impl Client {
         }
     }
 
-    async fn message(&self, request: Request, attachments: Vec<Attachment>, asked: MessageRequest) -> Reply<Sent> {
+    async fn message(
+        &self,
+        request: Request,
+        attachments: Vec<Attachment>,
+        asked: MessageRequest,
+        delivery: Position,
+    ) -> Reply<Sent> {
         let exchange = self.exchange(request, attachments).await;
         if matches!(&exchange, Exchange::Lost(failure) if failure.code == CONNECTION_LOST) {
             self.connections.never_reuse();
         }
-        self.checked(exchange.message(asked))
+        let reply = exchange.message(asked);
+        match reply.message_id() {
+            Some(id) if !self.given.borrow_mut().messages.admits(id, delivery) => {
+                let text = format!("the answer is about message {id}, which is another recipient's");
+                self.checked(Reply::Doubtful(Failure::new(codes::MISMATCH, text)))
+            }
+            _ => self.checked(reply),
+        }
     }
 
     /// The reply. If it is about something else, an answer has come over a connection that was not for the request on it,

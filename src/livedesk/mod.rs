@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod deadline;
+mod recent_ids;
 pub mod request;
 
 pub use answer::{

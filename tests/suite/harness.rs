@@ -32,9 +32,39 @@ pub(super) fn signal(process: u32, name: &str) {
     assert!(done.success(), "kill {name} {process}");
 }
 
+/// Shares the machine with other tests, while none that measures milliseconds has it alone.
+pub(super) fn shared_machine() -> File {
+    let machine = machine();
+    machine.lock_shared().unwrap();
+    machine
+}
+
 /// The file by whose lock desks share the machine or have it alone, also among processes.
 fn machine() -> File {
     File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine.lock")).unwrap()
+}
+
+/// Reads an HTTP request to its end; gives its first line in lower case.
+pub(super) fn read_request(requests: &mut impl BufRead) -> Option<String> {
+    let (mut first, mut length) = (None, 0);
+    for line in requests.by_ref().lines() {
+        let line = line.ok()?.to_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        first.get_or_insert(line);
+    }
+    requests.read_exact(&mut vec![0; length]).ok()?;
+    first
+}
+
+/// The conversation that a message is for, by the first line of its request.
+pub(super) fn conversation_of(first_line: &str) -> Option<u64> {
+    let path = first_line.strip_prefix("post /api/v2/accounts/conversations/")?;
+    path.split('/').next()?.parse().ok()
 }
 
 /// A row of the CSV report by its columns.
@@ -51,9 +81,7 @@ pub(super) struct Desk {
 impl Desk {
     /// A desk that plays this script; an empty one accepts everything.
     pub(super) fn start(script: &str) -> Self {
-        let machine = machine();
-        machine.lock_shared().unwrap();
-        Self::open(script, machine)
+        Self::open(script, shared_machine())
     }
 
     /// A friendly desk with the machine to itself: for tests that measure milliseconds, which other tests would blur.

@@ -9,6 +9,7 @@ mod answers;
 mod bounds;
 mod cases;
 mod commands;
+mod connections;
 mod corrections;
 mod damage;
 mod disk;

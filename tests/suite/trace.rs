@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 #![cfg_attr(target_os = "linux", expect(clippy::panic, reason = "what is missing is shown with the trace"))]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,7 +11,7 @@ use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::harness::Project;
+use crate::harness::{Project, conversation_of, read_request};
 
 /// What the ledger says of a delivery at the moment when its message arrives at the desk.
 type Seen = (u64, String);
@@ -31,29 +31,12 @@ fn desk_that_looks(listener: TcpListener, ledger: PathBuf) -> Receiver<Seen> {
 fn serve(connection: TcpStream, ledger: &Path, tell: &Sender<Seen>) {
     let mut answers = connection.try_clone().unwrap();
     let mut requests = BufReader::new(connection);
-    while let Some(conversation) = message(&mut requests) {
+    while let Some(conversation) = read_request(&mut requests).as_deref().and_then(conversation_of) {
         tell.send((conversation, state(ledger, conversation))).unwrap();
         let body = format!("{{\"id\":{conversation},\"status\":\"sent\"}}");
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
         write!(answers, "{head}: {}\r\n\r\n{body}", body.len()).unwrap();
     }
-}
-
-/// Reads a request to its end; gives the conversation that the message is for.
-fn message(requests: &mut impl BufRead) -> Option<u64> {
-    let (mut conversation, mut length) = (None, 0);
-    for line in requests.by_ref().lines() {
-        let line = line.ok()?.to_lowercase();
-        if let Some(path) = line.strip_prefix("post /api/v2/accounts/conversations/") {
-            conversation = path.split('/').next()?.parse().ok();
-        } else if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        } else if line.is_empty() {
-            break;
-        }
-    }
-    requests.read_exact(&mut vec![0; length]).ok()?;
-    conversation
 }
 
 /// The state of a delivery in the file.

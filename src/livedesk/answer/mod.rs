@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::codes;
 use crate::message::Contact;
 use crate::secret::Redactor;
-use crate::state::Failure;
+use crate::state::{Failure, MessageId};
 use body::Body;
 use classification::{Class, Repeat, classify, envelope_code};
 pub use contact::{Attribute, ContactReply, Owner};
@@ -126,7 +126,9 @@ impl Exchange {
             Err(reply) => return reply.retyped(),
         };
         let places = [&body["payload"]["contact"], &body["payload"], &body["contact"], &body];
-        let Some(owner) = places.into_iter().find_map(Owner::read) else {
+        // What is in an inbox is a conversation, whose id is no contact's.
+        let mut contacts = places.into_iter().filter(|place| place["inbox_id"].is_null());
+        let Some(owner) = contacts.find_map(Owner::read) else {
             return Reply::Doubtful(answer.unreadable("the contact's id"));
         };
         match owner.contradiction(asked) {
@@ -259,10 +261,22 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Whether the answer is about something else than was asked for: it may belong to another request, and what comes
-    /// over the same connection as well.
+    /// Whether the answer is about something else than was asked for, or not even of its kind: it may belong to another
+    /// request, and what comes over the same connection as well.
     pub(super) fn is_about_something_else(&self) -> bool {
-        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if codes::is_conflict(&failure.code))
+        let is_other = |code: &str| codes::is_conflict(code) || code == UNREADABLE;
+        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if is_other(&failure.code))
+    }
+}
+
+impl Reply<Sent> {
+    /// The message that the answer is about, where it names one.
+    pub(super) fn message_id(&self) -> Option<MessageId> {
+        match self {
+            Self::Done(sent) => Some(sent.message_id),
+            Self::Refused(failure) | Self::Doubtful(failure) => failure.message_id,
+            Self::NotTaken(_) => None,
+        }
     }
 }
 
@@ -356,7 +370,7 @@ pub(super) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{ContactId, ConversationId, InboxId, MessageId};
+    use crate::state::{ContactId, ConversationId, InboxId};
 
     const CONVERSATION: ConversationRequest<'_> =
         ConversationRequest { inbox_id: InboxId(1), contact_id: None, source_id: None, contact: None };
