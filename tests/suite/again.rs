@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use campaign::ledger::register_checksum;
 use rusqlite::Connection;
 
 use crate::harness::{Desk, Project};
@@ -153,6 +154,7 @@ fn who_had_enough_is_asked_again_after_a_day() {
     let project = Project::at(&desk).people(3);
     project.run(&[]).exits(3);
     let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    register_checksum(&ledger).unwrap();
     ledger.execute("UPDATE delivery SET settled_at = settled_at - 86400001", []).unwrap();
     drop(ledger);
     project.run(&["--retry-failed"]).exits(0);
@@ -246,9 +248,13 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     let project = Project::at(&desk).people(3).send("concurrency: 1");
     project.run(&["--limit", "1"]).exits(0);
     let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    register_checksum(&ledger).unwrap();
     ledger
         .execute_batch(
-            "DROP TABLE identity; DROP TABLE attachment; DROP TABLE history; ALTER TABLE delivery DROP COLUMN sent_as; ALTER TABLE delivery DROP COLUMN again;
+            "DROP TABLE identity; DROP TABLE attachment; DROP TABLE history;
+             ALTER TABLE campaign DROP COLUMN checksum; ALTER TABLE columns DROP COLUMN checksum;
+             ALTER TABLE left_out DROP COLUMN checksum; ALTER TABLE delivery DROP COLUMN checksum;
+             ALTER TABLE delivery DROP COLUMN sent_as; ALTER TABLE delivery DROP COLUMN again;
              ALTER TABLE delivery DROP COLUMN left_at; ALTER TABLE campaign DROP COLUMN clock;
              ALTER TABLE campaign DROP COLUMN last_request_at;
              CREATE TABLE resolution (delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,

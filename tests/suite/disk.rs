@@ -8,6 +8,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 
+use campaign::ledger::register_checksum;
 use rusqlite::Connection;
 
 use crate::harness::{Desk, Project, Ran, Running};
@@ -41,7 +42,9 @@ fn damage(project: &Project) {
 }
 
 fn edit(project: &Project, sql: &str) {
-    Connection::open(project.path(LEDGER)).unwrap().execute_batch(sql).unwrap();
+    let ledger = Connection::open(project.path(LEDGER)).unwrap();
+    register_checksum(&ledger).unwrap();
+    ledger.execute_batch(sql).unwrap();
 }
 
 /// Whoever was messaged is on record as such.

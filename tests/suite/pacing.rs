@@ -156,6 +156,7 @@ fn a_burst_does_not_begin_anew_with_each_run() {
 /// Sets the clock of the campaign's ledger: as if all times that it knows had been so many seconds earlier.
 fn earlier_by(project: &Project, seconds: i64) {
     let ledger = rusqlite::Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    campaign::ledger::register_checksum(&ledger).unwrap();
     let mark: String = ledger.query_row("SELECT clock FROM campaign", [], |row| row.get(0)).unwrap();
     let mut mark: Value = serde_json::from_str(&mark).unwrap();
     let wall: jiff::Timestamp = mark["wall"].as_str().unwrap().parse().unwrap();
@@ -195,6 +196,7 @@ fn a_departure_in_the_future_counts_as_one_of_now() {
     project.run(&["--limit", "3"]).exits(0);
     // As if the machine had been started anew in between: nobody knows how much time has passed.
     let ledger = rusqlite::Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    campaign::ledger::register_checksum(&ledger).unwrap();
     ledger.execute_batch("UPDATE campaign SET clock = NULL; UPDATE delivery SET left_at = left_at + 86400000").unwrap();
     drop(ledger);
     is_held_for_a_minute(&project.run(&["--no-wait"]).exits(7));

@@ -270,6 +270,29 @@ fn a_broken_index_is_found_before_anything_is_sent() {
     is_refused(&desk, &project, "the ledger is damaged");
 }
 
+/// SQLite's own check cannot see a bit that flips inside a cell: it would be another recipient, another outcome or nobody.
+#[test]
+fn a_bit_that_flips_inside_a_row_or_a_definition_is_found_before_anything_is_sent() {
+    for (text, at, words) in [
+        ("[\"200\"", 3, "of the table `delivery` is not as it was written"),
+        ("again            INTEGER NOT NULL DEFAULT 0", 42, "definitions of its tables are not as they were written"),
+    ] {
+        let desk = Desk::friendly();
+        let project = begun(&desk, 20);
+        let mut bytes = fs::read(project.path(LEDGER)).unwrap();
+        // Everywhere: SQLite leaves stale copies behind where it has moved a row.
+        let found: Vec<usize> = (0..bytes.len()).filter(|from| bytes[*from..].starts_with(text.as_bytes())).collect();
+        assert!(!found.is_empty(), "{text}");
+        for from in found {
+            bytes[from + at] ^= 8;
+        }
+        fs::write(project.path(LEDGER), bytes).unwrap();
+        is_refused(&desk, &project, words);
+        project.campaign(&["status", "campaign.yaml"]).exits(1).says(words);
+        project.run(&["--dry-run"]).exits(1).says("restore it from a backup");
+    }
+}
+
 // What happens under a run.
 
 /// The files are changed while messages leave: the run ends by itself, and soon.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::send;
+use super::{checksum, send};
 use crate::ledger::LedgerError;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
@@ -12,7 +12,12 @@ pub(super) const FORMAT: i64 = 3;
 pub(super) const WITH_IDENTITY: i64 = 3;
 
 /// What each older format lacks, from the first on.
-const MIGRATIONS: [&str; 2] = [include_str!("from_1_to_2.sql"), include_str!("from_2_to_3.sql")];
+///
+/// The step to format 3 ends with today's tables. Once there is a format 4, it needs its own copy of them as they are now.
+const MIGRATIONS: [&str; 2] = [
+    include_str!("from_1_to_2.sql"),
+    concat!(include_str!("from_2_to_3.sql"), include_str!("schema.sql"), include_str!("from_2_to_3_rows.sql")),
+];
 
 /// Commits to the log until it is copied into the file: little in the log is little to lose with it.
 const PAGES_IN_LOG: u32 = 256;
@@ -36,7 +41,7 @@ pub(super) fn prepare_with(
 ) -> Result<Connection, LedgerError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000;
          PRAGMA wal_autocheckpoint = {PAGES_IN_LOG};"
     ))?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -49,11 +54,14 @@ pub(super) fn prepare_with(
         // Without a commit, dropping the transaction takes it back.
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(&format!("{changes} PRAGMA user_version = {FORMAT};"))?;
+        checksum::seal_schema(&transaction)?;
         if found < WITH_IDENTITY {
             before_commit(&identity(&transaction)?)?;
         }
         transaction.commit()?;
     }
+    // Only now: a migration moves rows between tables that refer to each other.
+    connection.execute_batch("PRAGMA foreign_keys = ON")?;
     delivery_view(&connection, true)?;
     Ok(connection)
 }
@@ -82,10 +90,20 @@ pub(super) fn count_claims(connection: &Connection, more: i64) -> Result<i64, Le
     Ok(count.query_row([more], |row| row.get(0))?)
 }
 
-/// Reads the whole file. A damaged index would not find who has got it already.
+/// Reads the whole file. A damaged index would not find who has got it already, and a changed cell is another recipient.
 pub(super) fn check_integrity(connection: &Connection) -> Result<(), LedgerError> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(LedgerError::damaged(&found)) }
+    if found != "ok" {
+        return Err(LedgerError::damaged(&found));
+    }
+    if check_format(connection)? >= WITH_IDENTITY {
+        return checksum::check(connection);
+    }
+    let is_newer = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'identity'";
+    if connection.query_row(is_newer, [], |row| row.get(0))? {
+        return Err(LedgerError::damaged("its format is not that of its tables"));
+    }
+    Ok(())
 }
 
 /// The deliveries as they are to be seen. A pending one that the list has no more is left out: nothing is sent to it.

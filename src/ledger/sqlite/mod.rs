@@ -4,6 +4,7 @@
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 
 mod attachments;
+mod checksum;
 mod counter;
 mod enroll;
 mod file;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::{oneshot, watch as channel};
 
 use super::{LedgerError, Lock};
+pub use checksum::register as register_checksum;
 use counter::{Count, Counter, Found};
 pub use enroll::{Enrolled, Enrolment};
 use file::Location;
@@ -83,9 +85,18 @@ fn lock_of(ledger: &Path) -> PathBuf {
     Lock::path_of(ledger)
 }
 
+/// A connection to SQLite's own nameless temporary file.
+fn connect_to_temporary() -> Result<Connection, LedgerError> {
+    let connection = Connection::open("")?;
+    register_checksum(&connection)?;
+    Ok(connection)
+}
+
 /// A connection to a file. A path is a path: SQLite would take one that begins with `file:` for an address.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
-    Ok(Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    register_checksum(&connection)?;
+    Ok(connection)
 }
 
 impl Sqlite {
@@ -171,7 +182,7 @@ impl Sqlite {
     /// # Errors
     /// The system has no room for it.
     pub fn scratch() -> Result<Self, LedgerError> {
-        Self::start(prepare(Connection::open("")?)?, None, Kept::default())
+        Self::start(prepare(connect_to_temporary()?)?, None, Kept::default())
     }
 
     /// The same as a copy of the ledger at `path`, if there is one, so that a dry run says what a run would do.
@@ -284,7 +295,7 @@ impl Drop for Sqlite {
 
 /// A whole copy in memory.
 fn copy(source: &Connection) -> Result<Connection, LedgerError> {
-    let mut connection = Connection::open("")?;
+    let mut connection = connect_to_temporary()?;
     let backup = rusqlite::backup::Backup::new(source, &mut connection)?;
     backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
     drop(backup);
@@ -308,6 +319,10 @@ fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, Ledge
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .or_else(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     let mut connection = existing(connection)?;
+    // The run that holds it has checked it.
+    if !held {
+        format::check_integrity(&connection)?;
+    }
     let found = check_format(&connection)?;
     if found != FORMAT {
         connection = prepare(copy(&connection)?)?;

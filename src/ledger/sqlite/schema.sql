@@ -1,3 +1,6 @@
+-- Each row carries a checksum of its other columns, which SQLite keeps by itself and which is compared when the ledger is
+-- opened: a bit that flips inside a cell is nothing that `integrity_check` can see.
+
 -- The campaign of this file: what is sent, and how often the list has been read and a run begun.
 CREATE TABLE campaign (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -7,13 +10,16 @@ CREATE TABLE campaign (
     enrolment  INTEGER NOT NULL DEFAULT 0,  -- counts the readings of the list
     run        INTEGER NOT NULL DEFAULT 0,  -- counts the runs: the fence of claims
     last_request_at INTEGER,                -- when the last request left of a run that ended in good order
-    clock      TEXT                         -- what the clock showed when the last run began, to find out if it was set since
+    clock      TEXT,                        -- what the clock showed when the last run began, to find out if it was set since
+    checksum   INTEGER NOT NULL GENERATED ALWAYS AS (checksum(
+                   one, name, spec, vars, enrolment, run, last_request_at, clock)) STORED
 ) STRICT;
 
 -- Each set of column names once; the cells of a row stand in the same order.
 CREATE TABLE columns (
-    id    INTEGER PRIMARY KEY,
-    names TEXT NOT NULL UNIQUE              -- a JSON array
+    id       INTEGER PRIMARY KEY,
+    names    TEXT NOT NULL UNIQUE,          -- a JSON array
+    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(id, names)) STORED
 ) STRICT;
 
 -- One delivery for each key, for ever.
@@ -42,7 +48,11 @@ CREATE TABLE delivery (
     first_attempt_at INTEGER,               -- milliseconds since 1970, UTC, as all times
     claimed_at       INTEGER,
     left_at          INTEGER,               -- when the message last left, by a clock that is not set during a run
-    settled_at       INTEGER
+    settled_at       INTEGER,
+    checksum         INTEGER NOT NULL GENERATED ALWAYS AS (checksum(
+                         id, key, line, enrolment, first_enrolment, changed_in, columns, cells, state, run, attempts,
+                         contact_id, conversation_id, made_for, sent_as, again, message_id, livedesk_status, error_code,
+                         error, first_attempt_at, claimed_at, left_at, settled_at)) STORED
 ) STRICT;
 
 -- Rows of the list as last read that are no delivery, and why.
@@ -50,7 +60,8 @@ CREATE TABLE left_out (
     line   INTEGER NOT NULL,
     key    TEXT NOT NULL,
     reason TEXT NOT NULL CHECK (reason IN ('where', 'suppressed', 'duplicate', 'invalid')),
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(line, key, reason, detail)) STORED
 ) STRICT;
 
 -- How deliveries had ended before an operator had them settled otherwise or sent again.
@@ -63,7 +74,9 @@ CREATE TABLE history (
     message_id INTEGER,
     claimed_at INTEGER,                    -- when it was tried, if the delivery counts for another message since
     word       TEXT NOT NULL CHECK (word IN ('resolved as sent', 'resolved as not sent', 'sent again')),
-    note       TEXT
+    note       TEXT,
+    checksum   INTEGER NOT NULL GENERATED ALWAYS AS (checksum(
+                   delivery, at, outcome, error_code, error, message_id, claimed_at, word, note)) STORED
 ) STRICT;
 CREATE INDEX history_of ON history (delivery);
 
@@ -71,12 +84,15 @@ CREATE INDEX history_of ON history (delivery);
 CREATE TABLE identity (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     id     TEXT NOT NULL,
-    claims INTEGER NOT NULL DEFAULT 0
+    claims INTEGER NOT NULL DEFAULT 0,
+    schema INTEGER NOT NULL DEFAULT 0,      -- the checksum of the definitions of all tables
+    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(one, id, claims, schema)) STORED
 ) STRICT;
 INSERT INTO identity (one, id) VALUES (1, lower(hex(randomblob(16))));
 
 -- The contents of attachments in the version that is sent: a file that changes is a message that changes.
 CREATE TABLE attachment (
     path TEXT PRIMARY KEY,                  -- as the message names it
-    hash TEXT NOT NULL
+    hash TEXT NOT NULL,
+    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(path, hash)) STORED
 ) STRICT;
