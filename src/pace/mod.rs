@@ -1,7 +1,7 @@
 //! All limits, in one place: messages, requests, quotas, and the one deadline before which nobody may send.
 //!
-//! The promise is "never faster than told, over any window". [`gate`] spaces messages and requests, [`quota`] counts them
-//! in long windows, and [`slow_start`] is the pace after the server asked for patience.
+//! The promise is "never faster than told, over any window". `gate` spaces messages and requests, `quota` counts them
+//! in long windows, and `slow_start` is the pace after the server asked for patience.
 
 mod gate;
 mod quota;
