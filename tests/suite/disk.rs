@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
+#[cfg(target_os = "linux")]
+use std::process::Command;
 
 use campaign::ledger::register_checksum;
 use rusqlite::Connection;
@@ -260,4 +262,60 @@ fn all_that_a_run_leaves_beside_its_ledger_is_for_its_owner_only() {
     }
     assert!(project.path(".campaign/c.sqlite-lock").exists());
     run.kill();
+}
+
+/// A disk with blocks smaller than SQLite's pages, on which so many KiB are free.
+#[cfg(target_os = "linux")]
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn with_room_for(free: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "truncate -s 8M img && mkfs.ext4 -q -b 1024 -O ^has_journal -m 0 img && mkdir disk && mount -o loop img disk";
+        let made = Command::new("sh").args(["-c", script]).current_dir(&folder).status().unwrap();
+        assert!(made.success());
+        let disk = Self { folder };
+        fs::create_dir(disk.path().join(".campaign")).unwrap();
+        let fill = disk.path().join("fill");
+        let taken = std::io::copy(&mut std::io::repeat(0), &mut File::create(&fill).unwrap());
+        assert!(taken.is_err(), "the disk was to be full");
+        let file = File::options().write(true).open(&fill).unwrap();
+        file.set_len(file.metadata().unwrap().len() - free * 1024).unwrap();
+        file.sync_all().unwrap();
+        disk
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("disk")
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+/// SQLite maps the index of its log into memory: a hole in it that finds no block would end the process with SIGBUS.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs root and a loop device"]
+fn a_full_disk_with_small_blocks_is_an_error_and_no_signal() {
+    let desk = Desk::friendly();
+    for free in (60..=100).step_by(4).chain((480..=560).step_by(8)) {
+        let disk = SmallDisk::with_room_for(free);
+        let project = Project::at(&desk).people(PEOPLE as u64);
+        std::os::unix::fs::symlink(disk.path().join(".campaign"), project.path(".campaign")).unwrap();
+        let before = desk.messages().len();
+        let ran = project.run(&[]);
+        assert!(ran.code.is_some(), "{free} KiB: ended by a signal: {}", ran.stderr);
+        if free <= 100 {
+            ran.exits(1).says("disk").says("make room on the disk");
+            assert_eq!(desk.messages().len(), before, "{free} KiB");
+        }
+    }
 }

@@ -239,7 +239,7 @@ fn private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -9,6 +9,7 @@ mod counter;
 mod enroll;
 mod file;
 mod format;
+mod index_room;
 mod read;
 mod retry_failed;
 mod send;
@@ -94,6 +95,7 @@ fn connect_to_temporary() -> Result<Connection, LedgerError> {
 
 /// A connection to a file. A path is a path: SQLite would take one that begins with `file:` for an address.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
+    index_room::ensure(path)?;
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     register_checksum(&connection)?;
     Ok(connection)
