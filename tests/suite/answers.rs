@@ -270,3 +270,14 @@ fn a_servers_text_cannot_drive_a_terminal_or_a_spreadsheet() {
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'));
     assert!(second(&project)["error"].starts_with("'=cmd"), "{:?}", second(&project));
 }
+
+#[test]
+fn numbers_in_the_servers_words_are_cut_in_the_log() {
+    let words = "Phone 0151 234 567 89, (312) 555-1003 or +49 (0) 151/2345-678 of 131047 is taken";
+    let desk = fault_for_102(&format!("status: 422, body: {{ error: '{words}' }}"));
+    let project = three(&desk);
+    let ran = project.run(&["--verbose"]).exits(3);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("Phone 015…89, (31…03 or +49…78 of 131047 is taken"), "{said}");
+    assert!(!said.contains("234 567") && !said.contains("555-1003") && !said.contains("2345-678"), "{said}");
+}

@@ -279,10 +279,12 @@ impl SmallDisk {
         assert!(made.success());
         let disk = Self { folder };
         fs::create_dir(disk.path().join(".campaign")).unwrap();
-        let fill = disk.path().join("fill");
-        let taken = std::io::copy(&mut std::io::repeat(0), &mut File::create(&fill).unwrap());
+        let ballast = disk.path().join("ballast");
+        // Never more than the whole of it, should it not be mounted.
+        let zeros = std::io::Read::take(std::io::repeat(0), 16 << 20);
+        let taken = std::io::copy(&mut { zeros }, &mut File::create(&ballast).unwrap());
         assert!(taken.is_err(), "the disk was to be full");
-        let file = File::options().write(true).open(&fill).unwrap();
+        let file = File::options().write(true).open(&ballast).unwrap();
         file.set_len(file.metadata().unwrap().len() - free * 1024).unwrap();
         file.sync_all().unwrap();
         disk
@@ -307,9 +309,9 @@ impl Drop for SmallDisk {
 fn a_full_disk_with_small_blocks_is_an_error_and_no_signal() {
     let desk = Desk::friendly();
     for free in (60..=100).step_by(4).chain((480..=560).step_by(8)) {
-        let disk = SmallDisk::with_room_for(free);
+        let small = SmallDisk::with_room_for(free);
         let project = Project::at(&desk).people(PEOPLE as u64);
-        std::os::unix::fs::symlink(disk.path().join(".campaign"), project.path(".campaign")).unwrap();
+        std::os::unix::fs::symlink(small.path().join(".campaign"), project.path(".campaign")).unwrap();
         let before = desk.messages().len();
         let ran = project.run(&[]);
         assert!(ran.code.is_some(), "{free} KiB: ended by a signal: {}", ran.stderr);
