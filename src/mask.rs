@@ -170,7 +170,7 @@ fn is_time(word: &str) -> bool {
 
 fn is_ip_address(word: &str) -> bool {
     let host = word.split(':').next().unwrap_or(word);
-    host.parse::<std::net::Ipv4Addr>().is_ok()
+    host.parse::<core::net::Ipv4Addr>().is_ok()
 }
 
 /// `1.234.567.890`: no number begins like that.
