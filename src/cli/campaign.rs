@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::ready::Ready;
 use super::reports::Targets;
 use super::workspace::{self, List};
-use super::{evidence, summary};
+use super::{earlier_runs, summary};
 use crate::attachment::Contents;
 use crate::enroll::Survey;
 use crate::ledger::{RetryFailed, Sqlite, Totals, is_first_run};
@@ -82,7 +82,7 @@ impl Campaign {
             campaign.plan.push(Plan::of_first_run(&path));
             let local = Url::parse(&campaign.spec.livedesk.base_url).is_ok_and(|url| url.scheme() == "http");
             // Against a desk on this machine nothing is at stake: other addresses are never plain `http`.
-            if let Some(warning) = evidence::may_vanish(&path).filter(|_| !local && !args.dry_run) {
+            if let Some(warning) = earlier_runs::may_vanish(&path).filter(|_| !local && !args.dry_run) {
                 output.say(&warning);
             }
         }
@@ -111,7 +111,7 @@ impl Campaign {
         let mut changes = changes::since_last(&self.spec, &self.ledger).await?;
         let (survey, retried) = self.take_in(list, args, output).await?;
         if !args.sandbox && !args.first_run && !args.accept_older_ledger {
-            evidence::nobody_again(&self.ledger, reports).await?;
+            earlier_runs::nobody_again(&self.ledger, reports).await?;
         }
         self.attachments.clone_from(&survey.attachments);
         let others = self.totals.of(State::Pending).saturating_sub(retried);
@@ -207,7 +207,7 @@ fn may_begin(args: &RunArgs, spec: &Spec, ledger: &Path, first_run: bool, report
         return Ok(());
     }
     match (first_run, args.first_run) {
-        (true, false) => evidence::no_earlier_run(spec, ledger, args.ledger.is_none(), reports),
+        (true, false) => earlier_runs::no_earlier_run(spec, ledger, args.ledger.is_none(), reports),
         (false, true) => Err(Fault::environment(format!(
             "there is a ledger at {}, so this is not the first run; leave `--first-run` out",
             ledger.display()

@@ -7,7 +7,7 @@ mod check;
 mod dotenv;
 mod dry_run;
 mod environment;
-mod evidence;
+mod earlier_runs;
 mod exit;
 mod flags;
 mod init;

@@ -11,7 +11,7 @@ use super::exit::{Exit, Fault};
 use super::flags::{Only, ReportArgs};
 use super::output::{Output, counted};
 use super::whole_file::{cannot_write, clear_leftovers, keep, temporary, write_whole};
-use super::{evidence, workspace};
+use super::{earlier_runs, workspace};
 use crate::codes;
 use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
@@ -25,7 +25,7 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let Some(ledger) = Sqlite::open_read_only(&path)? else {
-        return Err(evidence::not_begun(&spec, &path, args.ledger.is_none()));
+        return Err(earlier_runs::not_begun(&spec, &path, args.ledger.is_none()));
     };
     ledger.belongs_to(&spec.name).await?;
     let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
@@ -37,7 +37,7 @@ pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, 
     let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new("--output", files)? };
     files.spare(&workspace::inputs(&spec))?;
     // A report that knows of more than the ledger must not be replaced by one that knows of less.
-    evidence::nobody_again(&ledger, &files).await?;
+    earlier_runs::nobody_again(&ledger, &files).await?;
     files.prepare()?;
     files.write(&ledger, &spec, &only, output).await?;
     Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Fault};
 use super::flags::ResolveArgs;
 use super::output::{Output, counted};
-use super::{evidence, workspace};
+use super::{earlier_runs, workspace};
 use crate::ledger::{Sqlite, Vouched, is_first_run};
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, Fault> {
@@ -11,7 +11,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let vouched = Vouched::default();
     if is_first_run(&path, vouched)? {
-        return Err(evidence::not_begun(&spec, &path, args.ledger.is_none()));
+        return Err(earlier_runs::not_begun(&spec, &path, args.ledger.is_none()));
     }
     let ledger = Sqlite::open(&path, vouched)?;
     ledger.belongs_to(&spec.name).await?;

@@ -7,7 +7,7 @@ use super::flags::StatusArgs;
 use super::output::Output;
 use super::plan::Plan;
 use super::reports::Targets;
-use super::{changes, evidence, summary, workspace};
+use super::{changes, earlier_runs, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::outlook::outlook;
 use crate::run::Selection;
@@ -17,7 +17,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let Some(ledger) = Sqlite::open_read_only(&path)? else {
-        evidence::no_earlier_run(&spec, &path, args.ledger.is_none(), &Targets::of_spec(&spec))?;
+        earlier_runs::no_earlier_run(&spec, &path, args.ledger.is_none(), &Targets::of_spec(&spec))?;
         if output.is_json() {
             output.json(&json!({ "campaign": spec.name, "begun": false }));
         } else {
@@ -26,7 +26,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
         return Ok(Exit::Done);
     };
     ledger.belongs_to(&spec.name).await?;
-    evidence::nobody_again(&ledger, &Targets::of_spec(&spec)).await?;
+    earlier_runs::nobody_again(&ledger, &Targets::of_spec(&spec)).await?;
     let totals = ledger.totals().await?;
     if output.is_json() {
         output.json(&summary::data(&spec.name, &totals));
