@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campaign::ledger::{Entry, Ledger, Sqlite, Vouched};
+use campaign::ledger::{Acknowledged, Entry, Ledger, Sqlite};
 use campaign::recipients::{Columns, Row};
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use campaign::state::{ConversationId, MessageId, Outcome};
 use common::{Contest, ROUNDS, Result};
 use futures_util::TryStreamExt;
@@ -57,7 +57,7 @@ async fn enrolled(path: &Path) -> Result<Sqlite> {
     let spec = Spec::parse(&source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];
     let columns = Arc::new(Columns::new(names.map(str::to_owned).to_vec()));
-    let ledger = Sqlite::open(path, Vouched::default())?;
+    let ledger = Sqlite::open(path, Acknowledged::default())?;
     ledger.begin_enrolment(&spec, None).await?;
     let entry = |line: usize| {
         let cells = names.map(|_| json!("a cell of twelve")).into();

@@ -14,13 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use campaign::enroll::{Invalid, Manner, enroll};
+use campaign::enroll::{EnrolmentOptions, Invalid, enroll};
 use campaign::ledger::Sqlite;
 use campaign::message::Templates;
-use campaign::plan::Judge;
-use campaign::problem::{Keep, Look, Problem};
-use campaign::recipients::{self, Rows, Suppression, Unreadable, Written};
-use campaign::spec::{Format, Header, Source, Spec, To};
+use campaign::plan::RowEvaluator;
+use campaign::problem::{DrawOptions, Keep, Problem};
+use campaign::recipients::{self, ListOptions, RowError, Rows, Suppression};
+use campaign::specification::{Format, Header, Source, Spec, To};
 use common::{Contest, Result};
 use minijinja::{Environment, Value};
 
@@ -51,8 +51,12 @@ fn compare() -> Result<()> {
     let list: Arc<[u8]> = list.into();
     let columns = rows(&list)?.columns;
     let templates = || Templates::compile(Arc::clone(&spec), columns.as_deref(), LIST).map_err(in_words);
-    let judge =
-        Judge { list: LIST.to_owned(), templates: templates()?, suppression: Suppression::default(), region: None };
+    let evaluator = RowEvaluator {
+        list: LIST.to_owned(),
+        templates: templates()?,
+        suppression: Suppression::default(),
+        region: None,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Contest::new("rows a second: 8 columns, 6 templates")
         .entrant("csv and minijinja, bare", || per_second(|| bare(&spec, Cursor::new(&list))))
@@ -68,7 +72,7 @@ fn compare() -> Result<()> {
             per_second(|| {
                 for row in rows(&list)? {
                     let row = row.map_err(unreadable)?;
-                    black_box(judge.templates.render(&row, LIST).map_err(in_words)?);
+                    black_box(evaluator.templates.render(&row, LIST).map_err(in_words)?);
                 }
                 Ok(())
             })
@@ -78,9 +82,9 @@ fn compare() -> Result<()> {
                 let ledger = Sqlite::scratch()?;
                 let survey = runtime.block_on(enroll(
                     &ledger,
-                    &judge,
+                    &evaluator,
                     rows(&list)?,
-                    Manner { invalid: Invalid::Stop, again: None, keep: Keep::First(3) },
+                    EnrolmentOptions { invalid: Invalid::Stop, again: None, keep: Keep::First(3) },
                 ))?;
                 let enrolled =
                     survey.enrolment.ok_or_else(|| in_words(survey.problems.kinds().map(|kind| kind.first.clone())))?;
@@ -138,7 +142,7 @@ fn spec() -> Result<Spec> {
 }
 
 fn rows(list: &Arc<[u8]>) -> Result<Rows> {
-    let written = Written { name: LIST, format: Format::Csv, delimiter: None, encoding: None };
+    let written = ListOptions { name: LIST, format: Format::Csv, delimiter: None, encoding: None };
     Ok(recipients::read(Cursor::new(Arc::clone(list)), &written).map_err(in_words)?)
 }
 
@@ -166,10 +170,10 @@ fn write_list(rows: u32, output: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn in_words(problems: impl IntoIterator<Item = Problem>) -> String {
-    problems.into_iter().map(|problem| problem.render(Look::PLAIN)).collect::<Vec<_>>().join("\n")
+    problems.into_iter().map(|problem| problem.render(DrawOptions::PLAIN)).collect::<Vec<_>>().join("\n")
 }
 
-fn unreadable(why: Unreadable) -> String {
-    let (Unreadable::Row(problem) | Unreadable::List(problem)) = why;
+fn unreadable(why: RowError) -> String {
+    let (RowError::Row(problem) | RowError::List(problem)) = why;
     in_words([problem])
 }

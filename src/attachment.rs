@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use ring::digest::{SHA256, digest};
 
 use crate::message::is_hidden;
@@ -66,7 +66,7 @@ impl Folder {
 
     /// The contents of the first files that were checked.
     pub fn into_contents(self) -> Contents {
-        self.frozen.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.frozen.into_inner()
     }
 
     /// What a file holds now; nothing where it cannot be sent.
@@ -79,7 +79,7 @@ impl Folder {
     /// # Errors
     /// Why not.
     pub fn check(&self, path: &Path) -> Result<(), &'static str> {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checked = self.checked.lock();
         if let Some(known) = checked.get(path) {
             return *known;
         }
@@ -92,7 +92,7 @@ impl Folder {
     }
 
     fn freeze(&self, path: &Path, real: &Path) -> Result<(), &'static str> {
-        let mut frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frozen = self.frozen.lock();
         if frozen.len() < MOST_FROZEN {
             let bytes = fs::read(real).map_err(|error| in_words(&error))?;
             frozen.insert(path.display().to_string(), hash(&bytes));
@@ -108,7 +108,7 @@ impl Folder {
         let shown = path.display().to_string();
         let real = self.resolve(path).map_err(|why| ReadError::Unusable(format!("{shown}: {why}")))?;
         let bytes = fs::read(&real).map_err(|error| ReadError::Unusable(format!("{shown}: {error}")))?;
-        let frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        let frozen = self.frozen.lock();
         if frozen.get(&shown).is_some_and(|checked| *checked != hash(&bytes)) {
             return Err(ReadError::Changed(shown));
         }

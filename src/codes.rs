@@ -21,7 +21,7 @@ pub enum Scope {
 
 /// Who has to act, if anybody can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum Responsibility {
     /// Nobody here: it lies with the recipient, their phone or their wish.
     Recipient,
     /// Spec, list or template.
@@ -32,7 +32,7 @@ pub enum Fault {
     Service,
 }
 
-impl Fault {
+impl Responsibility {
     /// In a word or two.
     pub const fn words(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ pub struct Meaning {
     /// In plain words.
     pub words: &'static str,
     /// Whose fault it is.
-    pub fault: Fault,
+    pub fault: Responsibility,
     /// Whom it concerns.
     pub scope: Scope,
     /// Whether sending again can help.
@@ -96,44 +96,44 @@ const RECIPIENTS_OWN: &[&str] = &[CONTACT_CONFLICT, CONTACT_NOT_FOUND, CONVERSAT
 
 const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
-    fault: Fault::Account,
+    fault: Responsibility::Account,
     scope: Scope::Run,
     remedy: Remedy::Mended,
 };
 
 #[rustfmt::skip]
-const CATALOGUE: &[(&[u32], &str, Fault, Scope, Remedy)] = &[
-    (&[130_472], "the recipient is in a WhatsApp experiment and gets no marketing", Fault::Recipient, Scope::Recipient, Remedy::Never),
-    (&[131_021], "sender and recipient are the same number", Fault::Recipient, Scope::Recipient, Remedy::Never),
-    (&[131_026], "the number is not on WhatsApp, or cannot receive this message", Fault::Recipient, Scope::Recipient, Remedy::Never),
-    (&[131_047], "more than 24 hours since the customer wrote: only a template may be sent", Fault::Campaign, Scope::Recipient, Remedy::Changed),
-    (&[131_049], "WhatsApp held it back: this recipient has had enough marketing for now", Fault::Recipient, Scope::Recipient, seconds(DAY)),
-    (&[131_050], "the recipient has stopped marketing from this business", Fault::Recipient, Scope::Recipient, Remedy::Never),
-    (&[131_056], "too many messages to this recipient in a short time", Fault::Campaign, Scope::Recipient, seconds(60)),
-    (&[132_005], "the text is too long once its values are filled in", Fault::Campaign, Scope::Recipient, Remedy::Changed),
-    (&[33, 100, 131_008, 131_009, 135_000], "a parameter is missing or not valid", Fault::Campaign, Scope::Template, Remedy::Changed),
-    (&[131_051], "this type of message is not supported", Fault::Campaign, Scope::Template, Remedy::Changed),
-    (&[131_053], "the medium could not be fetched or has the wrong type or size", Fault::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_000], "the template expects another number of parameters", Fault::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_001], "no approved template of that name in that language", Fault::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_007], "the template violates WhatsApp's content policy", Fault::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_012], "a parameter has another format than the template expects", Fault::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_015], "the template is paused for low quality", Fault::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_016], "the template is disabled for good", Fault::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_068], "the template's flow is blocked", Fault::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_069], "the template's flow is throttled to 10 messages an hour", Fault::Campaign, Scope::Template, seconds(HOUR)),
-    (&[0, 190], "the channel's access token is not valid", Fault::Account, Scope::Run, Remedy::Mended),
+const CATALOGUE: &[(&[u32], &str, Responsibility, Scope, Remedy)] = &[
+    (&[130_472], "the recipient is in a WhatsApp experiment and gets no marketing", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
+    (&[131_021], "sender and recipient are the same number", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
+    (&[131_026], "the number is not on WhatsApp, or cannot receive this message", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
+    (&[131_047], "more than 24 hours since the customer wrote: only a template may be sent", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
+    (&[131_049], "WhatsApp held it back: this recipient has had enough marketing for now", Responsibility::Recipient, Scope::Recipient, seconds(DAY)),
+    (&[131_050], "the recipient has stopped marketing from this business", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
+    (&[131_056], "too many messages to this recipient in a short time", Responsibility::Campaign, Scope::Recipient, seconds(60)),
+    (&[132_005], "the text is too long once its values are filled in", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
+    (&[33, 100, 131_008, 131_009, 135_000], "a parameter is missing or not valid", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[131_051], "this type of message is not supported", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[131_053], "the medium could not be fetched or has the wrong type or size", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_000], "the template expects another number of parameters", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[132_001], "no approved template of that name in that language", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_007], "the template violates WhatsApp's content policy", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_012], "a parameter has another format than the template expects", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[132_015], "the template is paused for low quality", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_016], "the template is disabled for good", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[132_068], "the template's flow is blocked", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_069], "the template's flow is throttled to 10 messages an hour", Responsibility::Campaign, Scope::Template, seconds(HOUR)),
+    (&[0, 190], "the channel's access token is not valid", Responsibility::Account, Scope::Run, Remedy::Mended),
     (&[3, 10, 131_005], LACKS_PERMISSION.words, LACKS_PERMISSION.fault, LACKS_PERMISSION.scope, LACKS_PERMISSION.remedy),
-    (&[4, 80_007], "too many requests to WhatsApp from this account", Fault::Account, Scope::Run, seconds(HOUR)),
-    (&[130_429], "more messages a second than WhatsApp takes from this number", Fault::Account, Scope::Number, seconds(60)),
-    (&[131_030], "a test number may only write to its own list of recipients", Fault::Account, Scope::Run, Remedy::Mended),
-    (&[131_048], "WhatsApp restricts the number because too many messages were reported", Fault::Account, Scope::Number, seconds(DAY)),
-    (&[368, 131_031], "the WhatsApp account is blocked or locked", Fault::Account, Scope::Run, Remedy::Mended),
-    (&[131_042], "the WhatsApp account has a payment problem", Fault::Account, Scope::Run, Remedy::Mended),
-    (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010], "the number is not registered with WhatsApp", Fault::Account, Scope::Number, Remedy::Mended),
-    (&[133_015, 133_016], "the number was registered or deleted too often just now", Fault::Account, Scope::Number, seconds(HOUR)),
-    (&[131_057], "the account is being moved to a higher throughput", Fault::Service, Scope::Run, seconds(60)),
-    (&[1, 2, 131_000, 131_016, 133_004], "WhatsApp itself has a problem", Fault::Service, Scope::Run, seconds(60)),
+    (&[4, 80_007], "too many requests to WhatsApp from this account", Responsibility::Account, Scope::Run, seconds(HOUR)),
+    (&[130_429], "more messages a second than WhatsApp takes from this number", Responsibility::Account, Scope::Number, seconds(60)),
+    (&[131_030], "a test number may only write to its own list of recipients", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[131_048], "WhatsApp restricts the number because too many messages were reported", Responsibility::Account, Scope::Number, seconds(DAY)),
+    (&[368, 131_031], "the WhatsApp account is blocked or locked", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[131_042], "the WhatsApp account has a payment problem", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010], "the number is not registered with WhatsApp", Responsibility::Account, Scope::Number, Remedy::Mended),
+    (&[133_015, 133_016], "the number was registered or deleted too often just now", Responsibility::Account, Scope::Number, seconds(HOUR)),
+    (&[131_057], "the account is being moved to a higher throughput", Responsibility::Service, Scope::Run, seconds(60)),
+    (&[1, 2, 131_000, 131_016, 133_004], "WhatsApp itself has a problem", Responsibility::Service, Scope::Run, seconds(60)),
 ];
 
 /// What a failure's code means; `None` for codes that are not in the catalogue.

@@ -1,24 +1,24 @@
 //! One pass over the list: every row is judged and handed to the ledger, in one transaction. Checking, rehearsing and
 //! running all go through here, so what a check says is what a run does.
 //!
-//! While the ledger writes some rows, several threads judge those behind them, and the ones behind these are read. Rows
+//! While the ledger writes some rows, several threads check the rows after them, and the rows after those are read. Rows
 //! are judged each by itself, so it makes no difference to what is said of them; it is said in the order of the list.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use futures_util::future::join;
+use parking_lot::Mutex;
 
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Enrolled, Enrolment, Entry, LedgerError, RetryFailed, Sqlite};
 use crate::message::{Delivery, STACK};
-use crate::plan::{Judge, Judgement};
+use crate::plan::{Decision, RowEvaluator};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
-use crate::recipients::{Row, Rows, Unreadable};
-use crate::spec::Duplicates;
+use crate::recipients::{Row, RowError, Rows};
+use crate::specification::Duplicates;
 use crate::state::LeftOut;
 
 /// The code of a file that cannot be sent along.
@@ -27,7 +27,7 @@ pub const UNUSABLE_ATTACHMENT: &str = "attachment";
 /// Rows that are judged, and travel to the ledger, together: each time the threads wait for each other, so not too few.
 const BATCH: usize = 4_000;
 
-/// Threads that judge at most: with so many the ledger is the slowest.
+/// Threads that check at most: with so many the ledger is the slowest.
 const MOST_JUDGES: usize = 4;
 
 /// Rewritten phone numbers that are kept as examples.
@@ -44,7 +44,7 @@ pub enum Invalid {
 
 /// How a list is taken in.
 #[derive(Debug, Clone)]
-pub struct Manner {
+pub struct EnrolmentOptions {
     /// What to do with rows that have problems.
     pub invalid: Invalid,
     /// Which failed deliveries to take up on the way.
@@ -74,7 +74,7 @@ impl Rewritten {
 
 /// What the pass found out.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct EnrolmentReport {
     /// Rows of the list.
     pub rows: u64,
     /// Rows that are left out, by reason.
@@ -95,11 +95,17 @@ pub struct Survey {
 ///
 /// # Errors
 /// The ledger's; what is wrong with rows is in the survey.
-pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) -> Result<Survey, LedgerError> {
-    let Manner { invalid, again, keep } = manner;
-    let spec = judge.templates.spec();
-    let mut survey = Survey { problems: Problems::new(keep), warnings: Problems::new(keep), ..Survey::default() };
-    let pass = Pass { judge, folder: Folder::new(&spec.folder), invalid, compare: again.is_some() };
+pub async fn enroll(
+    ledger: &Sqlite,
+    evaluator: &RowEvaluator,
+    rows: Rows,
+    manner: EnrolmentOptions,
+) -> Result<EnrolmentReport, LedgerError> {
+    let EnrolmentOptions { invalid, again, keep } = manner;
+    let spec = evaluator.templates.spec();
+    let mut survey =
+        EnrolmentReport { problems: Problems::new(keep), warnings: Problems::new(keep), ..EnrolmentReport::default() };
+    let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: again.is_some() };
     let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_JUDGES);
     let mut batches = Batches { pass, judges, rows, read: Vec::new() };
     ledger.begin_enrolment(spec, again).await?;
@@ -109,18 +115,20 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
         let entries = next.into_iter().filter_map(|judged| survey.count(judged)).collect();
         let (duplicates, following) = join(ledger.enroll(entries), async { batches.judged() }).await;
         for duplicate in duplicates? {
-            survey.duplicate(&duplicate, judge);
+            survey.duplicate(&duplicate, evaluator);
         }
         next = following;
     }
     survey.warnings.extend(batches.rows.remarks());
     survey.attachments = batches.pass.folder.into_contents();
     if survey.rows == 0 && survey.problems.is_empty() {
-        let problem = Problem::error("list-without-recipients", Place::file(&judge.list), "the list has no recipients");
+        let problem =
+            Problem::error("list-without-recipients", Place::file(&evaluator.list), "the list has no recipients");
         survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
     }
     if survey.rows > 0 && survey.left_out.values().sum::<u64>() == survey.rows {
-        let problem = Problem::warning("nobody-left", Place::file(&judge.list), "every row of the list is left out");
+        let problem =
+            Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is left out");
         survey.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
     }
     if survey.problems.is_empty() {
@@ -131,9 +139,9 @@ pub async fn enroll(ledger: &Sqlite, judge: &Judge, rows: Rows, manner: Manner) 
     Ok(survey)
 }
 
-impl Survey {
+impl EnrolmentReport {
     /// Counts a row, and gives what the ledger is to know of it.
-    fn count(&mut self, Judged { entry, problems, warnings, rewritten }: Judged) -> Option<Entry> {
+    fn count(&mut self, CheckedRow { entry, problems, warnings, rewritten }: CheckedRow) -> Option<Entry> {
         self.rows += 1;
         self.rewritten.extend(rewritten);
         self.warnings.extend(warnings);
@@ -144,10 +152,10 @@ impl Survey {
         entry
     }
 
-    fn duplicate(&mut self, duplicate: &Enrolled, judge: &Judge) {
+    fn duplicate(&mut self, duplicate: &Enrolled, evaluator: &RowEvaluator) {
         *self.left_out.entry("duplicate").or_default() += 1;
-        if judge.templates.spec().recipients.on_duplicate == Duplicates::Stop {
-            let place = Place::line(&judge.list, duplicate.line);
+        if evaluator.templates.spec().recipients.on_duplicate == Duplicates::Stop {
+            let place = Place::line(&evaluator.list, duplicate.line);
             let problem = Problem::error("duplicate-key", place, "the same key as an earlier row");
             let problem = problem.hint("remove one of them, or set `recipients.on_duplicate: skip`");
             self.problems.extend([problem.detail(format!("line {}", duplicate.first_line))]);
@@ -157,15 +165,15 @@ impl Survey {
 
 /// The list, batch by batch.
 struct Batches<'a> {
-    pass: Pass<'a>,
-    /// How many threads judge.
+    pass: RowChecker<'a>,
+    /// How many threads check.
     judges: usize,
     rows: Rows,
     /// The rows that are judged next.
     read: Vec<Read>,
 }
 
-type Read = Result<Row, Unreadable>;
+type Read = Result<Row, RowError>;
 
 impl Batches<'_> {
     fn read_on(&mut self) {
@@ -173,7 +181,7 @@ impl Batches<'_> {
     }
 
     /// The next rows, judged; none at the end of the list. Meanwhile the rows behind them are read.
-    fn judged(&mut self) -> Vec<Judged> {
+    fn judged(&mut self) -> Vec<CheckedRow> {
         let mut rows = std::mem::take(&mut self.read);
         let share = rows.len().div_ceil(self.judges).max(1);
         let mut shares = Vec::with_capacity(self.judges);
@@ -183,18 +191,18 @@ impl Batches<'_> {
             rows = behind;
         }
         let pass = &self.pass;
-        let judge = |share: &Mutex<Vec<Read>>| {
-            let rows = std::mem::take(&mut *share.lock().unwrap_or_else(PoisonError::into_inner));
-            rows.into_iter().map(|row| pass.judge(row)).collect::<Vec<_>>()
+        let check = |share: &Mutex<Vec<Read>>| {
+            let rows = std::mem::take(&mut *share.lock());
+            rows.into_iter().map(|row| pass.evaluate(row)).collect::<Vec<_>>()
         };
         thread::scope(|scope| {
-            let start = |share| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || judge(share));
+            let start = |share| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || check(share));
             let judges: Vec<_> = shares.iter().map(start).collect();
             self.read = self.rows.by_ref().take(BATCH).collect();
             let results = judges.into_iter().zip(&shares).flat_map(|(thread, share)| match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 // The system has no thread to give: then this one does it.
-                Err(_) => judge(share),
+                Err(_) => check(share),
             });
             results.collect()
         })
@@ -203,7 +211,7 @@ impl Batches<'_> {
 
 /// What is found out about a row by itself.
 #[derive(Default)]
-struct Judged {
+struct CheckedRow {
     /// What the ledger is to know of it; nothing of a row that cannot be read.
     entry: Option<Entry>,
     problems: Vec<Problem>,
@@ -211,31 +219,31 @@ struct Judged {
     rewritten: Option<(String, String)>,
 }
 
-struct Pass<'a> {
-    judge: &'a Judge,
+struct RowChecker<'a> {
+    evaluator: &'a RowEvaluator,
     folder: Folder,
     invalid: Invalid,
     /// Whether it is asked which messages have changed.
     compare: bool,
 }
 
-impl Pass<'_> {
-    fn judge(&self, row: Read) -> Judged {
+impl RowChecker<'_> {
+    fn evaluate(&self, row: Read) -> CheckedRow {
         let row = match row {
-            Err(Unreadable::Row(problem)) => return self.invalid(None, vec![problem]),
-            Err(Unreadable::List(problem)) => return Judged { problems: vec![problem], ..Judged::default() },
+            Err(RowError::Row(problem)) => return self.invalid(None, vec![problem]),
+            Err(RowError::List(problem)) => return CheckedRow { problems: vec![problem], ..CheckedRow::default() },
             Ok(row) => row,
         };
-        match self.judge.judge(&row) {
-            Judgement::Deliver(delivery) => self.deliver(row, *delivery),
-            Judgement::LeftOut { key, reason } => {
-                Judged { entry: Some(Entry::LeftOut { line: row.line, key, reason }), ..Judged::default() }
+        match self.evaluator.evaluate(&row) {
+            Decision::Deliver(delivery) => self.deliver(row, *delivery),
+            Decision::LeftOut { key, reason } => {
+                CheckedRow { entry: Some(Entry::LeftOut { line: row.line, key, reason }), ..CheckedRow::default() }
             }
-            Judgement::Invalid(problems) => self.invalid(Some(&row), problems),
+            Decision::Invalid(problems) => self.invalid(Some(&row), problems),
         }
     }
 
-    fn deliver(&self, row: Row, delivery: Delivery) -> Judged {
+    fn deliver(&self, row: Row, delivery: Delivery) -> CheckedRow {
         let problems: Vec<Problem> = delivery
             .message
             .attachments
@@ -244,12 +252,12 @@ impl Pass<'_> {
             .filter_map(|(at, path)| Some((at, self.folder.check(path).err()?)))
             .map(|(at, why)| {
                 let what = format!("`message.attachments.{at}`: {why}");
-                let spec = self.judge.templates.spec();
+                let spec = self.evaluator.templates.spec();
                 // A path that is the same for every row is wrong in the spec, once.
                 let constant = spec.message.attachments.get(at).filter(|template| template.is_constant());
                 let place = constant.map_or_else(
-                    || Place::line(&self.judge.list, row.line),
-                    |template| spec.source.place(template.mark),
+                    || Place::line(&self.evaluator.list, row.line),
+                    |template| spec.source.place(template.span),
                 );
                 let problem = Problem::error(UNUSABLE_ATTACHMENT, place, what);
                 problem.hint("a path is relative to the spec, letter by letter as the file is called")
@@ -258,7 +266,7 @@ impl Pass<'_> {
         let mut judged = if problems.is_empty() {
             let message = self.compare.then(|| delivery.message.fingerprint());
             let entry = Entry::Delivery { key: delivery.key, row, message };
-            Judged { entry: Some(entry), ..Judged::default() }
+            CheckedRow { entry: Some(entry), ..CheckedRow::default() }
         } else {
             self.invalid(Some(&row), problems)
         };
@@ -267,20 +275,20 @@ impl Pass<'_> {
         judged
     }
 
-    fn invalid(&self, row: Option<&Row>, problems: Vec<Problem>) -> Judged {
+    fn invalid(&self, row: Option<&Row>, problems: Vec<Problem>) -> CheckedRow {
         let first = problems.first().map(|first| (first.place.line, first.message()));
         match (self.invalid, first) {
             (Invalid::Skip, Some((Some(line), what))) => {
                 let line = row.map_or(line, |row| row.line);
-                let key = row.map(|row| self.judge.key_if_any(row)).unwrap_or_default();
-                Judged {
+                let key = row.map(|row| self.evaluator.key_if_any(row)).unwrap_or_default();
+                CheckedRow {
                     entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what } }),
                     warnings: problems.into_iter().map(|problem| problem.severity(Severity::Warning)).collect(),
-                    ..Judged::default()
+                    ..CheckedRow::default()
                 }
             }
             // A problem without a line is the list's own, and no row can be left out for it.
-            _ => Judged { problems, ..Judged::default() },
+            _ => CheckedRow { problems, ..CheckedRow::default() },
         }
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! # One recipient's path
 //!
-//! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::Judge`] decides whether it is
+//! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::RowEvaluator`] decides whether it is
 //! sent to, and [`message`] renders it strictly. [`enroll`] hands it to the [`ledger`], which stores key, line and
-//! data once, however often the campaign is run, and [`outlook`] looks at what is pending for the plan. From there [`run`] leases it when its [`window`] is open, makes the
+//! data once, however often the campaign is run, and [`pending_scan`] looks at what is pending for the plan. From there [`run`] leases it when its [`window`] is open, makes the
 //! contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
 //! [`ledger::Ledger::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
 //! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];
@@ -21,12 +21,12 @@
 pub mod problem;
 pub mod secret;
 pub mod mask;
-pub mod schema;
+pub mod json_schema;
 pub mod state;
 pub mod codes;
 pub mod window;
 pub mod whatsapp;
-pub mod spec;
+pub mod specification;
 pub mod retry;
 pub mod recipients;
 pub mod message;
@@ -42,10 +42,10 @@ pub mod livedesk;
 pub mod pace;
 pub mod enroll;
 pub mod run;
-pub mod outlook;
+pub mod pending_scan;
 pub mod sandbox;
 
 // Outside: what people see.
-pub mod stream;
+pub mod stdio;
 pub mod progress;
 pub mod cli;

@@ -9,7 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, Prog
 
 use crate::run::Event;
 use crate::state::State;
-use crate::stream::{OnFull, Stream, Terminal};
+use crate::stdio::{OnFull, Stream, Terminal};
 
 /// How often a plain line is written.
 const EVERY: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-use crate::spec::Retry;
+use crate::specification::Retry;
 
 /// The number of a request in the order in which they began.
 pub type RequestSeq = u64;

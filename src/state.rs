@@ -45,7 +45,7 @@ impl State {
     }
 
     /// Whether a delivery may go from this state to `next`. The ledger's statements assert it where they are written.
-    pub const fn may_become(self, next: Self) -> bool {
+    pub const fn can_become(self, next: Self) -> bool {
         use State::{Accepted, Claimed, Failed, Pending, Unknown};
         matches!(
             (self, next),
@@ -218,10 +218,10 @@ mod tests {
     #[test]
     fn what_was_settled_is_never_sent_again_by_itself() {
         for settled in [State::Accepted, State::Skipped] {
-            assert!(!State::ALL.iter().any(|next| settled.may_become(*next)), "{settled}");
+            assert!(!State::ALL.iter().any(|next| settled.can_become(*next)), "{settled}");
         }
         // From these only an operator's word leads back, and to `pending`.
-        assert!(!State::Unknown.may_become(State::Claimed) && !State::Failed.may_become(State::Claimed));
+        assert!(!State::Unknown.can_become(State::Claimed) && !State::Failed.can_become(State::Claimed));
     }
 
     #[test]

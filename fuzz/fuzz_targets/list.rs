@@ -4,15 +4,15 @@
 
 use std::io::Cursor;
 
-use campaign::recipients::{Unreadable, Written, read};
-use campaign::spec::Format;
+use campaign::recipients::{RowError, ListOptions, read};
+use campaign::specification::Format;
 use libfuzzer_sys::fuzz_target;
 
 const ENCODINGS: [Option<&str>; 4] = [None, None, Some("utf-16le"), Some("shift_jis")];
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, list)) = bytes.split_first() else { return };
-    let written = Written {
+    let written = ListOptions {
         name: "list",
         format: [Format::Csv, Format::Tsv, Format::Jsonl, Format::Csv][usize::from(choice & 3)],
         delimiter: (choice & 0x20 != 0).then_some(b';'),
@@ -25,8 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(count <= list.len() + 2, "more rows than bytes");
         match row {
             Ok(row) => assert_eq!(row.cells.len(), row.columns.names().len()),
-            Err(Unreadable::Row(_)) => {}
-            Err(Unreadable::List(_)) => assert!(rows.next().is_none(), "a row after the end of the list"),
+            Err(RowError::Row(_)) => {}
+            Err(RowError::List(_)) => assert!(rows.next().is_none(), "a row after the end of the list"),
         }
     }
     rows.remarks();

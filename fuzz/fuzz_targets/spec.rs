@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use campaign::problem::Look;
-use campaign::spec::{Source, Spec};
+use campaign::problem::DrawOptions;
+use campaign::specification::{Source, Spec};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
         Err(problems) => {
             assert!(!problems.is_empty(), "refused without a problem");
             for problem in problems.iter().take(20) {
-                assert!(!problem.render(Look::PLAIN).is_empty());
+                assert!(!problem.render(DrawOptions::PLAIN).is_empty());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use campaign::message::Templates;
 use campaign::recipients::{Columns, Row};
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

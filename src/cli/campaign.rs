@@ -8,7 +8,7 @@ use url::Url;
 
 use super::changes::{self, Changes};
 use super::check::{known_before, manner, named, survey};
-use super::exit::Fault;
+use super::exit::CliError;
 use super::flags::RunArgs;
 use super::output::{Output, counted};
 use super::plan::Plan;
@@ -17,26 +17,26 @@ use super::reports::Targets;
 use super::workspace::{self, List};
 use super::{earlier_runs, summary};
 use crate::attachment::Contents;
-use crate::enroll::Survey;
+use crate::enroll::EnrolmentReport;
 use crate::ledger::{RetryFailed, Sqlite, Totals, is_first_run};
-use crate::outlook::{Outlook, each_pending, outlook};
-use crate::plan::{Judge, Judgement};
+use crate::pending_scan::{PendingScan, each_pending, pending_scan};
+use crate::plan::{Decision, RowEvaluator};
 use crate::problem::Problems;
 use crate::run::Selection;
-use crate::spec::Spec;
+use crate::specification::Spec;
 use crate::state::State;
 
 /// A campaign whose list is enrolled: what is to be sent is known.
 pub(super) struct Campaign {
     pub(super) spec: Arc<Spec>,
     pub(super) ledger: Sqlite,
-    pub(super) judge: Judge,
+    pub(super) evaluator: RowEvaluator,
     pub(super) totals: Totals,
     /// Pending deliveries among those who are selected.
     pending: u64,
     pub(super) selection: Selection,
     /// What a look at the pending ones shows, as far as it was asked for.
-    pub(super) outlook: Outlook,
+    pub(super) pending_scan: PendingScan,
     /// What the attachments held when the list was taken in.
     pub(super) attachments: Contents,
     /// The lines of the plan.
@@ -47,10 +47,15 @@ pub(super) struct Campaign {
 
 impl Campaign {
     /// Opens the ledger and takes the list in, which [`Campaign::keep`] keeps. Shows the plan.
-    pub(super) async fn open(args: &RunArgs, ready: Ready, reports: &Targets, output: &Output) -> Result<Self, Fault> {
-        let Ready { spec, list, judge } = ready;
+    pub(super) async fn open(
+        args: &RunArgs,
+        ready: Ready,
+        reports: &Targets,
+        output: &Output,
+    ) -> Result<Self, CliError> {
+        let Ready { spec, list, evaluator } = ready;
         let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-        let first_run = args.sandbox || is_first_run(&path, args.vouched())?;
+        let first_run = args.sandbox || is_first_run(&path, args.acknowledged())?;
         may_begin(args, &spec, &path, first_run, reports)?;
         let list = match list {
             Ok(list) => Some(list),
@@ -60,19 +65,19 @@ impl Campaign {
                 None
             }
         };
-        output.aside(&known_before(&spec, &judge));
+        output.aside(&known_before(&spec, &evaluator));
         let ledger = match (args.dry_run, args.sandbox) {
-            (true, _) => Sqlite::scratch_copy(&path, args.vouched())?,
+            (true, _) => Sqlite::scratch_copy(&path, args.acknowledged())?,
             (_, true) => Sqlite::temporary()?,
-            _ => Sqlite::open(&path, args.vouched())?,
+            _ => Sqlite::open(&path, args.acknowledged())?,
         };
         let mut campaign = Self {
             ledger,
-            judge,
+            evaluator,
             totals: Totals::default(),
             pending: 0,
             selection: Selection { only: only(&args.list.only), limit: args.list.limit },
-            outlook: Outlook::default(),
+            pending_scan: PendingScan::default(),
             attachments: Contents::new(),
             plan: Vec::new(),
             is_this_version: false,
@@ -102,7 +107,7 @@ impl Campaign {
         args: &RunArgs,
         reports: &Targets,
         output: &Output,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         self.ledger.belongs_to(&self.spec.name).await?;
         if self.ledger.interrupted() > 0 {
             let what = counted(self.ledger.interrupted() as u64, "message");
@@ -121,7 +126,7 @@ impl Campaign {
     }
 
     /// Keeps the list as it was taken in. From here on the ledger is changed.
-    pub(super) async fn keep(&self) -> Result<(), Fault> {
+    pub(super) async fn keep(&self) -> Result<(), CliError> {
         if self.is_this_version {
             self.ledger.set_attachments(self.attachments.clone()).await?;
         }
@@ -136,20 +141,25 @@ impl Campaign {
     }
 
     /// Takes the list in, or judges the ledger's own rows anew where it is gone. Gives how many failed ones are sent again.
-    async fn take_in(&mut self, list: Option<List>, args: &RunArgs, output: &Output) -> Result<(Survey, u64), Fault> {
+    async fn take_in(
+        &mut self,
+        list: Option<List>,
+        args: &RunArgs,
+        output: &Output,
+    ) -> Result<(EnrolmentReport, u64), CliError> {
         let again = args.retry_failed.then(|| RetryFailed { only: self.selection.only.clone().map(Vec::from_iter) });
         let (survey, retried) = match list {
             Some(list) => {
                 let manner = manner(&args.list, again, output);
-                let survey = survey(&self.ledger, &self.judge, list, manner, output).await?;
+                let survey = survey(&self.ledger, &self.evaluator, list, manner, output).await?;
                 output.aside(&survey.warnings);
                 let retried = survey.enrolment.as_ref().map_or(0, |change| change.retried);
                 (survey, retried)
             }
             None => {
                 let attachments = changes::attachments_now(&self.spec, &self.ledger).await?;
-                let survey = Survey { attachments, ..Survey::default() };
-                (survey, without_list(&self.ledger, &self.judge, again).await?)
+                let survey = EnrolmentReport { attachments, ..EnrolmentReport::default() };
+                (survey, without_list(&self.ledger, &self.evaluator, again).await?)
             }
         };
         let named = named(&self.ledger, &args.list.only).await?;
@@ -162,11 +172,11 @@ impl Campaign {
     }
 
     /// Looks at those who are pending, where there is something to see: previews of a dry run, the hours of many zones.
-    async fn look_ahead(&mut self, args: &RunArgs, output: &Output) -> Result<(), Fault> {
+    async fn look_ahead(&mut self, args: &RunArgs, output: &Output) -> Result<(), CliError> {
         let asked_for_others = args.preview.is_some() || output.is_json();
         let previews = args.dry_run && (args.html.is_some() || !asked_for_others);
         if previews || self.spec.send.window.is_some() {
-            self.outlook = outlook(&self.ledger, &self.judge, &self.selection, previews).await?;
+            self.pending_scan = pending_scan(&self.ledger, &self.evaluator, &self.selection, previews).await?;
         }
         Ok(())
     }
@@ -178,16 +188,16 @@ impl Campaign {
 
     async fn show_plan(
         &mut self,
-        survey: &Survey,
+        survey: &EnrolmentReport,
         changes: &Changes,
         args: &RunArgs,
         output: &Output,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         let to = if args.sandbox { "the sandbox" } else { self.spec.livedesk.base_url.as_str() };
-        let plan = Plan { spec: &self.spec, messages: self.to_send(), zones: self.outlook.zones.clone() };
+        let plan = Plan { spec: &self.spec, messages: self.to_send(), zones: self.pending_scan.zones.clone() };
         let title = self.spec.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
         output.say(&format!("{}{title}", self.spec.name));
-        let mut lines = Plan::of_list(&self.judge, survey);
+        let mut lines = Plan::of_list(&self.evaluator, survey);
         lines.append(&mut self.plan);
         lines.extend(changes.lines(self.totals.of(State::Pending)));
         lines.extend(Plan::of_settled(&self.totals));
@@ -202,13 +212,13 @@ impl Campaign {
 }
 
 /// Whether there is the ledger that there should be.
-fn may_begin(args: &RunArgs, spec: &Spec, ledger: &Path, first_run: bool, reports: &Targets) -> Result<(), Fault> {
+fn may_begin(args: &RunArgs, spec: &Spec, ledger: &Path, first_run: bool, reports: &Targets) -> Result<(), CliError> {
     if args.sandbox {
         return Ok(());
     }
     match (first_run, args.first_run) {
         (true, false) => earlier_runs::no_earlier_run(spec, ledger, args.ledger.is_none(), reports),
-        (false, true) => Err(Fault::environment(format!(
+        (false, true) => Err(CliError::environment(format!(
             "there is a ledger at {}, so this is not the first run; leave `--first-run` out",
             ledger.display()
         ))),
@@ -222,7 +232,7 @@ fn only(keys: &[String]) -> Option<HashSet<String>> {
 
 /// The list is gone, so the ledger's own rows are judged anew: templates, `where` and suppression lists may have changed
 /// since they were enrolled. Gives how many of the failed are pending again.
-async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<RetryFailed>) -> Result<u64, Fault> {
+async fn without_list(ledger: &Sqlite, evaluator: &RowEvaluator, again: Option<RetryFailed>) -> Result<u64, CliError> {
     ledger.begin_without_list().await?;
     let retried = match again {
         Some(again) => ledger.retry_failed(again).await?,
@@ -230,12 +240,12 @@ async fn without_list(ledger: &Sqlite, judge: &Judge, again: Option<RetryFailed>
     };
     let (mut found, mut left_out) = (Problems::default(), Vec::new());
     each_pending(ledger, &Selection::default(), |lease| {
-        match judge.judge(&lease.row) {
-            Judgement::Deliver(_) => {}
-            Judgement::LeftOut { reason, .. } => left_out.push((lease, reason)),
-            Judgement::Invalid(problems) => found.extend(problems),
+        match evaluator.evaluate(&lease.row) {
+            Decision::Deliver(_) => {}
+            Decision::LeftOut { reason, .. } => left_out.push((lease, reason)),
+            Decision::Invalid(problems) => found.extend(problems),
         }
-        Ok::<_, Fault>(())
+        Ok::<_, CliError>(())
     })
     .await?;
     if !found.is_empty() {

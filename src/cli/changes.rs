@@ -2,14 +2,14 @@
 
 use indexmap::IndexMap;
 
-use super::ask;
-use super::exit::Fault;
+use super::exit::CliError;
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
+use super::prompt;
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Frozen, Sqlite, Totals};
 use crate::problem::{Place, Problem};
-use crate::spec::{Difference, List, Source, Spec};
+use crate::specification::{Difference, List, Source, Spec};
 use crate::state::State;
 
 /// Longer values are cut where they are shown.
@@ -26,7 +26,7 @@ pub(super) struct Changes {
 }
 
 /// Compares a spec with the one that the ledger knows.
-pub(super) async fn since_last(spec: &Spec, ledger: &Sqlite) -> Result<Changes, Fault> {
+pub(super) async fn since_last(spec: &Spec, ledger: &Sqlite) -> Result<Changes, CliError> {
     let Some(frozen) = ledger.frozen().await? else { return Ok(Changes::default()) };
     let totals = ledger.totals().await?;
     same_people(spec, &frozen, &totals)?;
@@ -54,7 +54,7 @@ pub(super) async fn since_last(spec: &Spec, ledger: &Sqlite) -> Result<Changes, 
 }
 
 /// What the attachments that the ledger knows hold now.
-pub(super) async fn attachments_now(spec: &Spec, ledger: &Sqlite) -> Result<Contents, Fault> {
+pub(super) async fn attachments_now(spec: &Spec, ledger: &Sqlite) -> Result<Contents, CliError> {
     let folder = Folder::new(&spec.folder);
     let now = |path: String| Some((folder.content(&path)?, path)).map(|(content, path)| (path, content));
     Ok(ledger.attachments().await?.into_keys().filter_map(now).collect())
@@ -78,7 +78,7 @@ impl Changes {
         args: &RunArgs,
         list: &List,
         output: &Output,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, CliError> {
         self.others = others;
         if !self.of_message() || args.accept_changes || args.dry_run {
             return Ok(true);
@@ -86,14 +86,14 @@ impl Changes {
         if others == 0 {
             return Ok(false);
         }
-        if ask::is_possible(list, output) && !args.yes {
+        if prompt::is_possible(list, output) && !args.yes {
             for line in self.lines(others) {
                 output.say(&line);
             }
             // The plan need not say again what was just read.
             self.differences.clear();
-            let yes = ask::yes("Go on with the new version?", output).await;
-            return if yes { Ok(true) } else { Err(Fault::Declined) };
+            let yes = prompt::yes("Go on with the new version?", output).await;
+            return if yes { Ok(true) } else { Err(CliError::Declined) };
         }
         let what = format!("the message has changed since the last run, and {} are still pending", grouped(others));
         let keys: Vec<&str> = self.differences.iter().map(|difference| difference.key.as_str()).collect();
@@ -138,7 +138,7 @@ fn said(when: &str, value: Option<&str>) -> String {
 
 /// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
 /// get it twice.
-fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), Fault> {
+fn same_people(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), CliError> {
     let source = Source { name: spec.source.name.clone(), text: frozen.spec.clone() };
     let Ok(earlier) = Spec::parse(&source, spec.folder.clone(), &[]) else { return Ok(()) };
     let (old, new) = (earlier.key_rule(), spec.key_rule());

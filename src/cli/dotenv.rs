@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::exit::Fault;
+use super::exit::CliError;
 use super::output::Output;
 use crate::problem::{Place, Problem};
 
@@ -24,12 +24,12 @@ impl Dotenv {
     ///
     /// # Errors
     /// It is no plain file, others may write to it, or it is not text.
-    pub(super) fn read(path: &Path, output: &Output) -> Result<Option<Self>, Fault> {
+    pub(super) fn read(path: &Path, output: &Output) -> Result<Option<Self>, CliError> {
         if fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        let fault = |what: &str| Fault::environment(format!("{}: {what}", path.display()));
-        let about = fs::metadata(path).map_err(|error| Fault::file(path, error))?;
+        let fault = |what: &str| CliError::environment(format!("{}: {what}", path.display()));
+        let about = fs::metadata(path).map_err(|error| CliError::file(path, error))?;
         // A pipe would wait for somebody who writes into it.
         if !about.is_file() {
             return Err(fault("it is no regular file, so no keys are read from it"));
@@ -48,7 +48,7 @@ impl Dotenv {
                 output.say(&format!("warning: {}: other users can read the keys in it: {mend}", path.display()));
             }
         }
-        let bytes = fs::read(path).map_err(|error| Fault::file(path, error))?;
+        let bytes = fs::read(path).map_err(|error| CliError::file(path, error))?;
         let text = String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8: save it as UTF-8"))?;
         Ok(Some(Self { path: path.to_owned(), text }))
     }
@@ -57,11 +57,11 @@ impl Dotenv {
     ///
     /// # Errors
     /// It can be read in more than one way.
-    pub(super) fn value(&self, name: &str) -> Result<Option<String>, Fault> {
+    pub(super) fn value(&self, name: &str) -> Result<Option<String>, CliError> {
         let found = value(&self.text, name).map_err(|wrong| {
             let place = Place::line(self.path.display().to_string(), wrong.line);
             let problem = Problem::error("dotenv", place, format!("`{name}` {}", wrong.what)).hint(wrong.hint);
-            Fault::Unusable(vec![problem].into())
+            CliError::Unusable(vec![problem].into())
         })?;
         Ok(found.map(str::to_owned))
     }

@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::campaign::Campaign;
-use super::exit::Fault;
+use super::exit::CliError;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
 use super::preview;
 use crate::ledger::Lease;
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
-use crate::outlook::each_pending;
-use crate::plan::Shown;
+use crate::pending_scan::each_pending;
+use crate::plan::Sample;
 use crate::run::Selection;
 
 /// What a dry run prints for one recipient with `--format json`.
@@ -24,7 +24,7 @@ struct Rehearsed<'a> {
 
 /// Shows messages as they would leave: those that were asked for in the order of the list, or else those that reveal
 /// what all are like.
-pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<(), Fault> {
+pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<(), CliError> {
     let most = match args.preview {
         Some(Preview::Some(most)) => Some(most),
         Some(Preview::All) => Some(u64::MAX),
@@ -40,7 +40,7 @@ pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -
     match most {
         Some(most) => first(campaign, most, say).await?,
         None => {
-            for Shown { row, delivery, why } in &campaign.outlook.shown {
+            for Sample { row, delivery, why } in &campaign.pending_scan.shown {
                 output.result(&drawn(row.line, delivery, &why.join("; ")));
             }
         }
@@ -58,11 +58,15 @@ pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -
 }
 
 /// The first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
-pub(super) async fn first(campaign: &Campaign, most: u64, mut see: impl FnMut(Lease, Delivery)) -> Result<(), Fault> {
-    let Campaign { judge, selection, .. } = campaign;
+pub(super) async fn first(
+    campaign: &Campaign,
+    most: u64,
+    mut see: impl FnMut(Lease, Delivery),
+) -> Result<(), CliError> {
+    let Campaign { evaluator, selection, .. } = campaign;
     let limit = Some(most.min(selection.limit.unwrap_or(u64::MAX)));
     each_pending(&campaign.ledger, &Selection { limit, ..selection.clone() }, |lease| {
-        let delivery = judge.templates.render(&lease.row, &judge.list)?;
+        let delivery = evaluator.templates.render(&lease.row, &evaluator.list)?;
         see(lease, delivery);
         Ok(())
     })

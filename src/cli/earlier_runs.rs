@@ -5,20 +5,20 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use super::exit::Fault;
+use super::exit::CliError;
 use super::output::{counted, grouped};
 use super::reports::Targets;
 use super::{environment, workspace};
-use crate::ledger::{Sqlite, Vouched, is_first_run};
+use crate::ledger::{Acknowledged, Sqlite, is_first_run};
 use crate::report::{Kind, each_messaged};
-use crate::spec::Spec;
+use crate::specification::Spec;
 
 /// Keys that are looked up together.
 const BATCH: usize = 10_000;
 
 /// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is looked
 /// for where it is unless somebody says otherwise.
-pub(super) fn no_earlier_run(spec: &Spec, ledger: &Path, by_default: bool, reports: &Targets) -> Result<(), Fault> {
+pub(super) fn no_earlier_run(spec: &Spec, ledger: &Path, by_default: bool, reports: &Targets) -> Result<(), CliError> {
     let mut traces = Vec::new();
     for (path, kind) in reports.files() {
         let mut messaged = 0;
@@ -31,14 +31,16 @@ pub(super) fn no_earlier_run(spec: &Spec, ledger: &Path, by_default: bool, repor
     let real = Path::new(&spec.source.name).canonicalize().ok();
     if let Some(folder) = real.as_deref().and_then(Path::parent).filter(|_| by_default) {
         let other = workspace::ledger_in(folder, spec);
-        if folder.canonicalize().ok() != spec.folder.canonicalize().ok() && !is_first_run(&other, Vouched::default())? {
+        if folder.canonicalize().ok() != spec.folder.canonicalize().ok()
+            && !is_first_run(&other, Acknowledged::default())?
+        {
             traces.push(format!("this spec is a link, and there is a ledger beside the real one: {}", other.display()));
         }
     }
     if traces.is_empty() {
         return Ok(());
     }
-    Err(Fault::environment(format!(
+    Err(CliError::environment(format!(
         "there is no ledger at {}, but {}; nothing was sent\nMove the ledger of that run there (all files of its folder), or \
          name it with `--ledger PATH`: without it everyone would be messaged again. If nobody has got this campaign yet, \
          say `--first-run`",
@@ -48,16 +50,16 @@ pub(super) fn no_earlier_run(spec: &Spec, ledger: &Path, by_default: bool, repor
 }
 
 /// Why a command that needs a ledger has none: nothing was run yet, or it is missing.
-pub(super) fn not_begun(spec: &Spec, ledger: &Path, by_default: bool) -> Fault {
+pub(super) fn not_begun(spec: &Spec, ledger: &Path, by_default: bool) -> CliError {
     match no_earlier_run(spec, ledger, by_default, &Targets::of_spec(spec)) {
         Err(fault) => fault,
-        Ok(()) => Fault::environment(format!("there is no ledger at {}: nothing was run yet", ledger.display())),
+        Ok(()) => CliError::environment(format!("there is no ledger at {}: nothing was run yet", ledger.display())),
     }
 }
 
 /// Makes sure that nobody would be messaged who was messaged already by the word of a report. The list is taken in, and
 /// not yet kept.
-pub(super) async fn nobody_again(ledger: &Sqlite, reports: &Targets) -> Result<(), Fault> {
+pub(super) async fn nobody_again(ledger: &Sqlite, reports: &Targets) -> Result<(), CliError> {
     for (path, kind) in reports.files() {
         let mut messaged = 0_u64;
         read(path, kind, |_| messaged += 1)?;
@@ -72,7 +74,7 @@ pub(super) async fn nobody_again(ledger: &Sqlite, reports: &Targets) -> Result<(
             again += ledger.untouched(batch.to_vec()).await?;
         }
         if again > 0 {
-            return Err(Fault::environment(format!(
+            return Err(CliError::environment(format!(
                 "{} says that {} of those who would be sent to were sent to already, and the ledger does not know of it: it is an older copy, or the report is another ledger's; nothing was sent\nRestore the newest copy of the \
                  ledger (all files of its folder). If there is none, `--accept-older-ledger` goes on: they would be \
                  messaged again",
@@ -84,13 +86,13 @@ pub(super) async fn nobody_again(ledger: &Sqlite, reports: &Targets) -> Result<(
     Ok(())
 }
 
-fn read(path: &Path, kind: Kind, each: impl FnMut(&str)) -> Result<(), Fault> {
+fn read(path: &Path, kind: Kind, each: impl FnMut(&str)) -> Result<(), CliError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file,
     };
     let read = file.and_then(|file| each_messaged(kind, BufReader::new(file), each));
-    read.map_err(|error| Fault::file(path, error))
+    read.map_err(|error| CliError::file(path, error))
 }
 
 /// Why a ledger at this path may not be there for the next run, if there is a reason to think so.

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::dotenv::Dotenv;
-use super::exit::Fault;
+use super::exit::CliError;
 use super::output::Output;
 use crate::livedesk::Credentials;
 use crate::secret::Secret;
-use crate::spec::Spec;
+use crate::specification::Spec;
 
 /// Whether a variable is set and not empty.
 pub(super) fn is_set(name: &str) -> bool {
@@ -18,7 +18,7 @@ pub(super) fn is_set(name: &str) -> bool {
 
 /// The key pair of a spec's project: from the environment, else from `.env` beside the spec, else from `.env` in the
 /// working directory.
-pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, Fault> {
+pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, CliError> {
     let names = [spec.livedesk.api_key.as_str(), spec.livedesk.api_secret.as_str()];
     let [key, secret] = names.map(in_environment);
     let mut values = [key?, secret?];
@@ -37,11 +37,11 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, F
     }
 }
 
-fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: &Path) -> Fault {
+fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: &Path) -> CliError {
     let missing: Vec<String> =
         values.filter(|(_, value)| value.is_none()).map(|(name, _)| format!("`{name}`")).collect();
     let are = if missing.len() == 1 { "is" } else { "are" };
-    Fault::environment(format!(
+    CliError::environment(format!(
         "{} {are} not set: put the project's API key pair into the environment or into {} (or try `--sandbox`, which \
          needs none)",
         missing.join(" and "),
@@ -49,12 +49,12 @@ fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: 
     ))
 }
 
-fn in_environment(name: &str) -> Result<Option<String>, Fault> {
+fn in_environment(name: &str) -> Result<Option<String>, CliError> {
     let value = std::env::var_os(name).filter(|value| !value.is_empty());
     let text = |value: OsString| {
         value
             .into_string()
-            .map_err(|_| Fault::environment(format!("the value of `{name}` in the environment is not UTF-8")))
+            .map_err(|_| CliError::environment(format!("the value of `{name}` in the environment is not UTF-8")))
     };
     value.map(text).transpose()
 }

@@ -41,7 +41,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a command ended before its work was done.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum CliError {
     /// Something a person wrote is wrong.
     Problems(Problems),
     /// Files that somebody has named cannot be used; shown where they are named.
@@ -64,25 +64,25 @@ pub(super) struct EnvironmentError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-impl From<LedgerError> for Fault {
+impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
     }
 }
 
-impl From<Problems> for Fault {
+impl From<Problems> for CliError {
     fn from(problems: Problems) -> Self {
         Self::Problems(problems)
     }
 }
 
-impl From<Vec<Problem>> for Fault {
+impl From<Vec<Problem>> for CliError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::Problems(problems.into())
     }
 }
 
-impl Fault {
+impl CliError {
     /// Something around us is not as it should be: in one sentence that says how to mend it.
     pub(super) fn environment(what: impl Into<String>) -> Self {
         Self::Environment(EnvironmentError { what: what.into(), source: None })

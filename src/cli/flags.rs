@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::ledger::Vouched;
+use crate::ledger::Acknowledged;
 use crate::state::State;
 
 /// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
@@ -162,8 +162,8 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     /// What the operator vouches for.
-    pub(super) const fn vouched(&self) -> Vouched {
-        Vouched { first_run: self.first_run, older: self.accept_older_ledger }
+    pub(super) const fn acknowledged(&self) -> Acknowledged {
+        Acknowledged { first_run: self.first_run, older: self.accept_older_ledger }
     }
 }
 

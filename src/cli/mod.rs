@@ -1,6 +1,6 @@
 //! The command line: one file a command. The only room that prints, reads the environment, and knows exit codes.
 
-mod ask;
+mod prompt;
 mod campaign;
 mod changes;
 mod check;
@@ -24,7 +24,7 @@ mod signals;
 mod status;
 mod summary;
 mod watchdog;
-mod whole_file;
+mod atomic_file;
 mod workspace;
 
 use std::ffi::OsString;
@@ -34,8 +34,8 @@ use std::thread;
 
 use clap::{CommandFactory, Parser};
 
+use exit::CliError;
 pub use exit::Exit;
-use exit::Fault;
 use flags::{Cli, Command, Format};
 use output::Output;
 
@@ -46,7 +46,9 @@ pub fn main() -> Exit {
     let run = || run_from(std::env::args_os());
     match thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(run) {
         Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-        Err(error) => Fault::caused("cannot start a thread", error).show(&Output::detect(Format::Human, false, false)),
+        Err(error) => {
+            CliError::caused("cannot start a thread", error).show(&Output::detect(Format::Human, false, false))
+        }
     }
 }
 
@@ -94,11 +96,11 @@ fn explained(error: &clap::Error) -> Exit {
 }
 
 /// One thread is enough: the ledger writes on its own, and a campaign waits for the server far more than it computes.
-fn in_runtime(command: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
+fn in_runtime(command: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Fault::caused("cannot start the async runtime", error))?;
+        .map_err(|error| CliError::caused("cannot start the async runtime", error))?;
     let result = runtime.block_on(command);
     // A question that nobody has answered must not hold the process.
     runtime.shutdown_background();

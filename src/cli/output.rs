@@ -15,9 +15,9 @@ use super::environment;
 use super::exit::Exit;
 use super::flags::Format;
 use crate::mask::masked;
-use crate::problem::{Keep, Kind, Look, Problems, Severity};
+use crate::problem::{DrawOptions, Keep, Kind, Problems, Severity};
 use crate::progress::draw_target;
-use crate::stream::{OnFull, Stream};
+use crate::stdio::{OnFull, Stream};
 
 /// Kinds of problems that are drawn on a screen at most; the rest are counted.
 const KINDS: usize = 20;
@@ -42,7 +42,7 @@ pub(super) struct Output {
     show_pii: bool,
     /// How many problems of a kind are shown.
     pub(super) keep: Keep,
-    look: Look,
+    look: DrawOptions,
 }
 
 impl Output {
@@ -58,7 +58,7 @@ impl Output {
             moving,
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
-            look: Look { coloured: moving && !environment::is_set("NO_COLOR"), width },
+            look: DrawOptions { coloured: moving && !environment::is_set("NO_COLOR"), width },
         }
     }
 

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::check::left_out_in_words;
-use super::exit::Fault;
+use super::exit::CliError;
 use super::output::{counted, grouped};
-use crate::enroll::Survey;
+use crate::enroll::EnrolmentReport;
 use crate::ledger::{Enrolment, Sqlite, Totals};
-use crate::plan::{Forecast, Judge, Load, forecast, requests_each};
-use crate::spec::{Spec, Speed};
+use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
+use crate::specification::{Spec, Speed};
 
 /// Messages that would be sent.
 pub(super) struct Plan<'a> {
@@ -23,14 +23,14 @@ pub(super) struct Plan<'a> {
 
 impl Plan<'_> {
     /// What the list holds, and who of it is left out.
-    pub(super) fn of_list(judge: &Judge, survey: &Survey) -> Vec<String> {
+    pub(super) fn of_list(evaluator: &RowEvaluator, survey: &EnrolmentReport) -> Vec<String> {
         if survey.rows == 0 {
             return Vec::new();
         }
         let left_out = left_out_in_words(survey);
-        let mut lines = vec![format!("  list     {}: {}{left_out}", judge.list, counted(survey.rows, "row"))];
+        let mut lines = vec![format!("  list     {}: {}{left_out}", evaluator.list, counted(survey.rows, "row"))];
         // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
-        let lists = judge.suppression.lists();
+        let lists = evaluator.suppression.lists();
         lines.extend(lists.map(|(name, entries)| format!("  suppress {name}: {entries}")));
         let rewritten = &survey.rewritten;
         if rewritten.count > 0 {
@@ -61,7 +61,7 @@ impl Plan<'_> {
     }
 
     /// The limits, and when it will be finished under them.
-    pub(super) async fn limits(&self, ledger: &Sqlite) -> Result<Vec<String>, Fault> {
+    pub(super) async fn limits(&self, ledger: &Sqlite) -> Result<Vec<String>, CliError> {
         let zone = TimeZone::system();
         let forecast = self.forecast(ledger, zone.clone()).await?;
         let mut lines =
@@ -71,7 +71,7 @@ impl Plan<'_> {
     }
 
     /// When it will be finished, with the quotas as full as earlier runs have left them.
-    pub(super) async fn forecast(&self, ledger: &Sqlite, zone: TimeZone) -> Result<Forecast, Fault> {
+    pub(super) async fn forecast(&self, ledger: &Sqlite, zone: TimeZone) -> Result<Forecast, CliError> {
         let claimed = claimed(self.spec, ledger).await?;
         let load = Load {
             now: Timestamp::now(),
@@ -86,7 +86,7 @@ impl Plan<'_> {
 }
 
 /// How full earlier runs have left each quota: the times of the messages that it still counts.
-pub(super) async fn claimed(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, Fault> {
+pub(super) async fn claimed(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, CliError> {
     let mut claimed = Vec::new();
     for quota in &spec.send.quota {
         claimed.push(ledger.departures_within(quota.per, quota.count.get()).await?);

@@ -5,42 +5,42 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::atomic_file::write_whole;
 use super::campaign::Campaign;
 use super::dry_run;
-use super::exit::Fault;
+use super::exit::CliError;
 use super::flags::{Preview, RunArgs};
 use super::output::grouped;
 use super::reports::is_one_of;
-use super::whole_file::write_whole;
 use super::workspace;
 use crate::attachment;
 use crate::ledger::Lease;
-use crate::plan::Shown;
+use crate::plan::Sample;
 use crate::preview::{About, File, page};
 use crate::problem::{Place, Problem};
-use crate::spec::Spec;
+use crate::specification::Spec;
 
 /// Messages on a page at most: nobody looks at more of them.
 const MOST: u64 = 200;
 
 /// Makes sure that the page would not replace a file that the campaign reads.
-pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), Fault> {
+pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
     match &args.html {
         Some(path) if is_one_of(path, &workspace::inputs(spec)) => Err(would_replace(path, "reads")),
         _ => Ok(()),
     }
 }
 
-fn would_replace(path: &Path, does: &str) -> Fault {
+fn would_replace(path: &Path, does: &str) -> CliError {
     let what = format!("the preview would replace {}, which the campaign {does}", path.display());
     let problem = Problem::error("preview-replaces-input", Place::file("--html"), what);
     vec![problem.hint("give the preview another name")].into()
 }
 
 /// Writes the page: the chosen messages, or those that were asked for.
-pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Path) -> Result<(), Fault> {
+pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Path) -> Result<(), CliError> {
     let shown = match asked {
-        None => campaign.outlook.shown.clone(),
+        None => campaign.pending_scan.shown.clone(),
         Some(Preview::Some(most)) => first(campaign, most).await?,
         Some(Preview::All) => first(campaign, u64::MAX).await?,
     };
@@ -59,13 +59,13 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
         which: &which(asked, shown.len() as u64, campaign.to_send()),
     };
     let page = page(&about, &shown, &|path| about_file(path, folder))
-        .map_err(|error| Fault::caused("the preview cannot be made", error))?;
+        .map_err(|error| CliError::caused("the preview cannot be made", error))?;
     write_whole(path, page.as_bytes())
 }
 
-async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Shown>, Fault> {
+async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Sample>, CliError> {
     let mut shown = Vec::new();
-    let show = |lease: Lease, delivery| shown.push(Shown { row: lease.row, delivery, why: Vec::new() });
+    let show = |lease: Lease, delivery| shown.push(Sample { row: lease.row, delivery, why: Vec::new() });
     dry_run::first(campaign, most.min(MOST), show).await?;
     Ok(shown)
 }

@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::exit::{Exit, Fault};
+use super::atomic_file::{cannot_write, clear_leftovers, keep, temporary, write_whole};
+use super::exit::{CliError, Exit};
 use super::flags::{Only, ReportArgs};
 use super::output::{Output, counted};
-use super::whole_file::{cannot_write, clear_leftovers, keep, temporary, write_whole};
 use super::{earlier_runs, workspace};
 use crate::codes;
 use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
 use crate::report::{self, About, Kind};
-use crate::spec::{ReportFile, Spec};
+use crate::specification::{ReportFile, Spec};
 use crate::state::State;
 
 /// `campaign report`.
-pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
+pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let Some(ledger) = Sqlite::open_read_only(&path)? else {
@@ -54,7 +54,7 @@ fn outcomes(only: &[Only]) -> Option<Vec<State>> {
 
 /// Writes a suppression list of those who have stopped marketing: key, phone number and e-mail address, however the next
 /// campaign knows them.
-async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, Fault> {
+async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
     let [path] = args.output.as_slice() else {
         let problem = Problem::error(
             "opted-out-needs-output",
@@ -66,7 +66,7 @@ async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output:
     let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
     let people = ledger.failed_with(codes::OPTED_OUT).await?;
     let mut list = csv::Writer::from_writer(Vec::new());
-    let broken = |error: csv::Error| Fault::caused("the list cannot be written", error);
+    let broken = |error: csv::Error| CliError::caused("the list cannot be written", error);
     list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
     for lease in &people {
         // A row that today's templates cannot render is still known by its key.
@@ -104,7 +104,7 @@ struct Target {
 
 impl Targets {
     /// Paths from a flag of the command line.
-    pub(super) fn new(flag: &str, paths: Vec<PathBuf>) -> Result<Self, Fault> {
+    pub(super) fn new(flag: &str, paths: Vec<PathBuf>) -> Result<Self, CliError> {
         let (mut targets, mut problems) = (Vec::new(), Vec::new());
         for path in paths {
             let place = Place::file(flag);
@@ -129,7 +129,7 @@ impl Targets {
     pub(super) fn of_spec(spec: &Spec) -> Self {
         let target = |report: &ReportFile| {
             let path = spec.folder.join(&report.path);
-            let place = report.mark.map_or_else(|| Place::file(&spec.source.name), |mark| spec.source.place(mark));
+            let place = report.span.map_or_else(|| Place::file(&spec.source.name), |span| spec.source.place(span));
             Kind::of(&path).map(|kind| Target { path, kind, place })
         };
         Self(spec.report.iter().filter_map(target).collect())
@@ -150,7 +150,7 @@ impl Targets {
     }
 
     /// Makes sure that no report would replace one of these files.
-    pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), Fault> {
+    pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), CliError> {
         let replaces = self.0.iter().filter(|target| is_one_of(&target.path, inputs));
         let problems: Vec<Problem> = replaces
             .map(|Target { path, place, .. }| {
@@ -162,13 +162,13 @@ impl Targets {
     }
 
     /// Makes sure that nothing is in the place of a report that cannot be replaced.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), CliError> {
         self.each(check_place)
     }
 
     /// Makes sure that the reports can be written, before anything is sent, and clears away what killed runs have left
     /// of theirs.
-    pub(super) fn prepare(&self) -> Result<(), Fault> {
+    pub(super) fn prepare(&self) -> Result<(), CliError> {
         self.each(|path| {
             check_place(path)?;
             clear_leftovers(path);
@@ -177,7 +177,7 @@ impl Targets {
     }
 
     /// All those with which something fails, each where it is named.
-    fn each(&self, does: impl Fn(&Path) -> io::Result<()>) -> Result<(), Fault> {
+    fn each(&self, does: impl Fn(&Path) -> io::Result<()>) -> Result<(), CliError> {
         let failed = self.0.iter().filter_map(|target| Some((target, does(&target.path).err()?)));
         let problems: Vec<Problem> = failed
             .map(|(Target { path, place, .. }, error)| {
@@ -185,7 +185,7 @@ impl Targets {
                 Problem::error("report-not-writable", place.clone(), what)
             })
             .collect();
-        if problems.is_empty() { Ok(()) } else { Err(Fault::Unusable(problems.into())) }
+        if problems.is_empty() { Ok(()) } else { Err(CliError::Unusable(problems.into())) }
     }
 
     /// Writes them all.
@@ -195,7 +195,7 @@ impl Targets {
         spec: &Spec,
         only: &[State],
         output: &Output,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         for Target { path, kind, .. } in &self.0 {
             let file = temporary(path).map_err(|error| cannot_write(path, error))?;
             let file = match records(ledger, spec, only.to_vec(), *kind, BufWriter::new(file)).await {
@@ -221,7 +221,7 @@ enum ReportError {
     Write(#[from] io::Error),
 }
 
-async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>, output: &Output) -> Result<(), Fault> {
+async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>, output: &Output) -> Result<(), CliError> {
     match records(ledger, spec, only, Kind::Csv, BufWriter::new(output.results())).await {
         // Whether it could be written is said of every result in the same way, at the end.
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),

@@ -1,19 +1,19 @@
 //! `campaign resolve`: the operator's word on deliveries in doubt.
 
-use super::exit::{Exit, Fault};
+use super::exit::{CliError, Exit};
 use super::flags::ResolveArgs;
 use super::output::{Output, counted};
 use super::{earlier_runs, workspace};
-use crate::ledger::{Sqlite, Vouched, is_first_run};
+use crate::ledger::{Acknowledged, Sqlite, is_first_run};
 
-pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, Fault> {
+pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    let vouched = Vouched::default();
-    if is_first_run(&path, vouched)? {
+    let acknowledged = Acknowledged::default();
+    if is_first_run(&path, acknowledged)? {
         return Err(earlier_runs::not_begun(&spec, &path, args.ledger.is_none()));
     }
-    let ledger = Sqlite::open(&path, vouched)?;
+    let ledger = Sqlite::open(&path, acknowledged)?;
     ledger.belongs_to(&spec.name).await?;
     let keys = (!args.all).then(|| args.key.clone());
     let asked = args.key.len();
@@ -25,7 +25,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     ));
     if !args.all && resolved < asked {
         let left = counted((asked - resolved) as u64, "key");
-        return Err(Fault::environment(format!("{left} named no delivery whose outcome is unknown")));
+        return Err(CliError::environment(format!("{left} named no delivery whose outcome is unknown")));
     }
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::campaign::Campaign;
-use super::exit::{Exit, Fault};
+use super::exit::{CliError, Exit};
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
 use super::plan::claimed;
@@ -14,17 +14,17 @@ use super::ready::Ready;
 use super::reports::Targets;
 use super::sandbox::Inside;
 use super::signals::Signals;
-use super::{ask, dry_run, environment, preview, summary, workspace};
+use super::{dry_run, environment, preview, prompt, summary, workspace};
 use crate::ledger::Sqlite;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::pace::{Earlier, Pace};
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Run, RunConfig, Selection, Stop};
 use crate::secret::Secret;
-use crate::spec::Spec;
+use crate::specification::Spec;
 use crate::state::State;
 
-pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> {
+pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
     let ready = Ready::read(&args.list, output).await?;
     let targets = targets(args, &ready.spec)?;
     preview::spare_inputs(args, &ready.spec)?;
@@ -35,7 +35,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> 
     }
     if !campaign.is_confirmed(args, output) {
         campaign.forget().await;
-        return Err(Fault::Declined);
+        return Err(CliError::Declined);
     }
     if let Err(fault) = targets.prepare() {
         campaign.forget().await;
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, Fault> 
     campaign.close(&end, &targets, output).await
 }
 
-fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
+fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, CliError> {
     let targets = match (args.report.is_empty(), args.sandbox) {
         (false, _) => Targets::new("--report", args.report.clone())?,
         (true, false) => Targets::of_spec(spec),
@@ -60,20 +60,20 @@ fn targets(args: &RunArgs, spec: &Spec) -> Result<Targets, Fault> {
 impl Campaign {
     /// Whether somebody who can be asked wants it.
     fn is_confirmed(&self, args: &RunArgs, output: &Output) -> bool {
-        let asks = !args.yes && !args.sandbox && ask::is_possible(&self.spec.recipients.file, output);
+        let asks = !args.yes && !args.sandbox && prompt::is_possible(&self.spec.recipients.file, output);
         let messages = self.to_send();
-        messages == 0 || !asks || ask::for_the_number(messages, output)
+        messages == 0 || !asks || prompt::for_the_number(messages, output)
     }
 
     /// Sends, in one go or in two with a canary.
-    async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, Fault> {
+    async fn send(&self, args: &RunArgs, output: &Output) -> Result<End, CliError> {
         let inside = if args.sandbox { Some(Inside::start()?) } else { None };
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
         let watcher = Rc::clone(&progress);
         let client = self.client(inside.as_ref(), output)?;
         let client = if args.verbose { client.watched_by(Box::new(move |line| watcher.line(line))) } else { client };
         output.never_wait();
-        let signals = Signals::listen().map_err(|error| Fault::caused("cannot listen for signals", error))?;
+        let signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
         let last_request = self.ledger.begin_run().await?;
         let pace = self.pace(last_request).await?;
         let began = Instant::now();
@@ -84,7 +84,7 @@ impl Campaign {
             ledger: &self.ledger,
             attachments: self.attachments.clone(),
             client: &client,
-            judge: &self.judge,
+            evaluator: &self.evaluator,
             spec: &self.spec,
             pace: &pace,
             on_hold,
@@ -111,7 +111,7 @@ impl Campaign {
         progress: &Progress,
         args: &RunArgs,
         output: &Output,
-    ) -> Result<End, Fault> {
+    ) -> Result<End, CliError> {
         let messages = self.to_send();
         let stage = async |selection: &Selection, messages: u64| {
             progress.begin(messages);
@@ -130,15 +130,15 @@ impl Campaign {
         }
         output.say(&summary::text(&self.spec.name, &self.ledger.totals().await?));
         let question = format!("The canary of {} is sent. Send the rest?", grouped(canary));
-        let asks = ask::is_possible(&self.spec.recipients.file, output);
-        if !(args.yes || asks && ask::yes(&question, output).await) {
+        let asks = prompt::is_possible(&self.spec.recipients.file, output);
+        if !(args.yes || asks && prompt::yes(&question, output).await) {
             return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", grouped(canary))));
         }
         let rest = Selection { limit: self.selection.limit.map(|limit| limit - canary), ..self.selection.clone() };
         Ok(stage(&rest, messages - canary).await?)
     }
 
-    fn client(&self, inside: Option<&Inside>, output: &Output) -> Result<Client, Fault> {
+    fn client(&self, inside: Option<&Inside>, output: &Output) -> Result<Client, CliError> {
         let send = &self.spec.send;
         let timeouts = Timeouts { answer: send.timeout, connect: send.connect_timeout };
         let (base_url, credentials) = match inside {
@@ -149,18 +149,18 @@ impl Campaign {
             None => (self.spec.livedesk.base_url.as_str(), environment::credentials(&self.spec, output)?),
         };
         Client::new(base_url, credentials, timeouts)
-            .map_err(|error| Fault::caused("the HTTP client cannot be set up", error))
+            .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))
     }
 
     /// The limits, with the quotas as full as earlier runs have left them.
-    async fn pace(&self, last_request: Option<Timestamp>) -> Result<Pace, Fault> {
+    async fn pace(&self, last_request: Option<Timestamp>) -> Result<Pace, CliError> {
         let quotas = claimed(&self.spec, &self.ledger).await?;
         let last_message = self.ledger.last_departure().await?;
         Ok(Pace::new(&self.spec.send, Earlier { quotas, last_message, last_request }))
     }
 
     /// Reports, sums up, and says how to go on.
-    async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, Fault> {
+    async fn close(self, end: &End, targets: &Targets, output: &Output) -> Result<Exit, CliError> {
         self.ledger.settle_interrupted().await?;
         let reported = targets.write(&self.ledger, &self.spec, &[], output).await;
         let totals = self.ledger.totals().await?;

@@ -7,20 +7,20 @@ use std::thread;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::exit::{Exit, Fault};
+use super::exit::{CliError, Exit};
 use super::flags::SandboxArgs;
 use super::output::Output;
 use crate::problem::{Place, Problem};
 use crate::sandbox::{Sandbox, Script};
 
-pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, Fault> {
+pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, CliError> {
     let script = args.script.as_deref().map_or_else(|| Ok(Script::default()), read_script)?;
     let mut sandbox = Sandbox::new(script);
     if let Some(path) = &args.journal {
-        let file = own_file().open(path).map_err(|error| Fault::file(path, error))?;
+        let file = own_file().open(path).map_err(|error| CliError::file(path, error))?;
         sandbox = sandbox.with_journal(Box::new(file));
     }
-    let cannot_listen = |error: std::io::Error| Fault::caused(format!("cannot listen on {}", args.listen), error);
+    let cannot_listen = |error: std::io::Error| CliError::caused(format!("cannot listen on {}", args.listen), error);
     let listener = TcpListener::bind(args.listen).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     // On standard output: a script that starts the sandbox on port 0 reads the address there.
@@ -32,7 +32,7 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, F
             let _ = tokio::signal::ctrl_c().await;
         })
         .await
-        .map_err(|error| Fault::caused("the sandbox failed", error))?;
+        .map_err(|error| CliError::caused("the sandbox failed", error))?;
     Ok(Exit::Done)
 }
 
@@ -45,12 +45,12 @@ fn own_file() -> OpenOptions {
     options
 }
 
-fn read_script(path: &Path) -> Result<Script, Fault> {
+fn read_script(path: &Path) -> Result<Script, CliError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Fault::file(path, error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::file(path, error))?;
     Script::parse(&text).map_err(|error| {
         let place = Place::line(name, error.line).at_column(error.column);
-        Fault::from(vec![Problem::error("sandbox-script", place, error.what)])
+        CliError::from(vec![Problem::error("sandbox-script", place, error.what)])
     })
 }
 
@@ -64,8 +64,8 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    pub(super) fn start() -> Result<Self, Fault> {
-        let fail = |error: std::io::Error| Fault::caused("the sandbox cannot be started", error);
+    pub(super) fn start() -> Result<Self, CliError> {
+        let fail = |error: std::io::Error| CliError::caused("the sandbox cannot be started", error);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let base_url = format!("http://{}", listener.local_addr().map_err(fail)?);

@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::flags::{Schema, SchemaArgs};
 use super::output::Output;
 use crate::report::Record;
-use crate::spec::Spec;
+use crate::specification::Spec;
 
 pub(super) fn schema(args: &SchemaArgs, output: &Output) -> Exit {
     let schema = match args.of {

@@ -2,18 +2,18 @@
 
 use serde_json::json;
 
-use super::exit::{Exit, Fault};
+use super::exit::{CliError, Exit};
 use super::flags::StatusArgs;
 use super::output::Output;
 use super::plan::Plan;
 use super::reports::Targets;
 use super::{changes, earlier_runs, summary, workspace};
 use crate::ledger::Sqlite;
-use crate::outlook::outlook;
+use crate::pending_scan::pending_scan;
 use crate::run::Selection;
 use crate::state::State;
 
-pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, Fault> {
+pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = workspace::spec(&args.file, &[])?;
     let path = workspace::ledger(&spec, args.ledger.as_deref())?;
     let Some(ledger) = Sqlite::open_read_only(&path)? else {
@@ -39,7 +39,9 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, F
         return Ok(summary::exit(&totals));
     }
     let zones = match &spec.send.window {
-        Some(_) => outlook(&ledger, &workspace::judge(&spec, None)?, &Selection::default(), false).await?.zones,
+        Some(_) => {
+            pending_scan(&ledger, &workspace::evaluator(&spec, None)?, &Selection::default(), false).await?.zones
+        }
         None => Vec::new(),
     };
     let plan = Plan { spec: &spec, messages: pending, zones };

@@ -11,7 +11,7 @@ use crate::codes::{self, Remedy, Scope};
 use crate::ledger::Totals;
 use crate::mask::masked;
 use crate::plan::in_words;
-use crate::spec::Send;
+use crate::specification::Send;
 use crate::state::State;
 
 /// Kinds of error that are listed at most.
@@ -142,7 +142,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::spec::{Source, Spec};
+    use crate::specification::{Source, Spec};
 
     #[test]
     fn a_run_that_mostly_waited_for_the_server_says_so_and_names_the_setting() {

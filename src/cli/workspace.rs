@@ -7,29 +7,29 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 
-use super::exit::Fault;
+use super::exit::CliError;
 use crate::message::Templates;
-use crate::plan::Judge;
+use crate::plan::RowEvaluator;
 use crate::problem::{Place, Problem, with_causes};
-use crate::recipients::{self, Columns, Rows, Suppression, Written};
-use crate::spec::{self, Format, Source, Spec, SuppressionFile};
+use crate::recipients::{self, Columns, ListOptions, Rows, Suppression};
+use crate::specification::{self, Format, Source, Spec, SuppressionFile};
 
 /// Bytes of a spec that are read: no person writes as much.
 const LONGEST_SPEC: u64 = 1024 * 1024;
 
 /// Reads a spec in which nothing is wrong.
-pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Fault> {
+pub(super) fn spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, CliError> {
     let (spec, problems) = draft(file, vars)?;
     if problems.is_empty() { Ok(spec) } else { Err(problems.into()) }
 }
 
 /// Reads and checks a spec. Gives what is wrong with it beside what can be made of it all the same, to check the rest by;
 /// nothing is ever sent by it.
-pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), Fault> {
+pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), CliError> {
     let name = file.display().to_string();
     let mut bytes = Vec::new();
-    let mut input = open(file).map_err(|error| Fault::file(file, error))?.take(LONGEST_SPEC + 1);
-    input.read_to_end(&mut bytes).map_err(|error| Fault::file(file, error))?;
+    let mut input = open(file).map_err(|error| CliError::file(file, error))?.take(LONGEST_SPEC + 1);
+    input.read_to_end(&mut bytes).map_err(|error| CliError::file(file, error))?;
     if bytes.len() as u64 > LONGEST_SPEC {
         let problem = Problem::error("spec-too-large", Place::file(&name), "the spec is larger than 1 MiB");
         return Err(vec![
@@ -40,7 +40,7 @@ pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count();
         let problem = Problem::error("spec-not-utf8", Place::line(&name, line as u64 + 1), "the spec is not UTF-8");
-        Fault::from(vec![problem.hint("save it as UTF-8")])
+        CliError::from(vec![problem.hint("save it as UTF-8")])
     })?;
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>
     }
 }
 
-impl From<Faults> for Fault {
+impl From<Faults> for CliError {
     fn from(mut faults: Faults) -> Self {
         if faults.wrong.is_empty() {
             return Self::Unusable(faults.unusable.into());
@@ -78,7 +78,7 @@ pub(super) struct Missing {
     pub(super) problem: Problem,
 }
 
-impl From<Missing> for Fault {
+impl From<Missing> for CliError {
     fn from(missing: Missing) -> Self {
         Self::Unusable(vec![missing.problem].into())
     }
@@ -104,7 +104,7 @@ pub(super) struct List {
 /// Every file that a spec reads, itself included.
 pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
     let mut inputs = vec![PathBuf::from(&spec.source.name)];
-    if let spec::List::File(path) = &spec.recipients.file {
+    if let specification::List::File(path) = &spec.recipients.file {
         inputs.push(spec.folder.join(path));
     }
     inputs.extend(spec.recipients.suppress.iter().map(|file| spec.folder.join(&file.path)));
@@ -114,8 +114,8 @@ pub(super) fn inputs(spec: &Spec) -> Vec<PathBuf> {
 /// What people call the list.
 pub(super) fn list_name(spec: &Spec) -> String {
     match &spec.recipients.file {
-        spec::List::Stdin => "standard input".to_owned(),
-        spec::List::File(path) => shown(&spec.folder.join(path)),
+        specification::List::Stdin => "standard input".to_owned(),
+        specification::List::File(path) => shown(&spec.folder.join(path)),
     }
 }
 
@@ -126,7 +126,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Opens the list.
-pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
+pub(super) fn list(spec: &Spec) -> Result<Opened, CliError> {
     let name = list_name(spec);
     let missing = |what: String, hint: &str| {
         let problem = Problem::error("list-missing", spec.source.place(spec.recipients.file_at), what).hint(hint);
@@ -135,7 +135,7 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
     let no_such_list = || missing(format!("{name}: there is no such list"), "a path is relative to the spec");
     let reading = ProgressBar::hidden();
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
-        spec::List::Stdin => {
+        specification::List::Stdin => {
             let mut input = BufReader::new(std::io::stdin());
             if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
                 let hint = "such as `campaign run FILE < list.csv`, or name a file in `recipients`";
@@ -144,8 +144,8 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
             (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
         }
         // A spec that names none has that as its problem.
-        spec::List::File(path) if path.as_os_str().is_empty() => return no_such_list(),
-        spec::List::File(path) => {
+        specification::List::File(path) if path.as_os_str().is_empty() => return no_such_list(),
+        specification::List::File(path) => {
             let format = format(spec, path, &name)?;
             let path = spec.folder.join(path);
             match open(&path) {
@@ -157,12 +157,12 @@ pub(super) fn list(spec: &Spec) -> Result<Opened, Fault> {
                 Err(error) => {
                     let what = format!("{name}: the list cannot be read: {}", with_causes(&error));
                     let place = spec.source.place(spec.recipients.file_at);
-                    return Err(Fault::Unusable(vec![Problem::error("list-not-readable", place, what)].into()));
+                    return Err(CliError::Unusable(vec![Problem::error("list-not-readable", place, what)].into()));
                 }
             }
         }
     };
-    let written = Written {
+    let written = ListOptions {
         name: &name,
         format,
         delimiter: spec.recipients.delimiter,
@@ -177,7 +177,7 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
-fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
+fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, CliError> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     let by_ending = match ending.as_str() {
         "csv" | "txt" => Some(Format::Csv),
@@ -192,7 +192,7 @@ fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
             Place::file(name),
             "the ending does not say what the list is written in",
         );
-        Fault::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])
+        CliError::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])
     })
 }
 
@@ -200,14 +200,14 @@ fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, Fault> {
 ///
 /// # Errors
 /// All that is wrong with both.
-pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge, Faults> {
+pub(super) fn evaluator(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<RowEvaluator, Faults> {
     let list = list_name(spec);
     let mut faults = Faults::default();
     let templates = Templates::compile(Arc::clone(spec), columns, &list);
     let suppression = suppression(spec, &mut faults);
     match templates {
         Ok(templates) if faults.wrong.is_empty() && faults.unusable.is_empty() => {
-            Ok(Judge { list, templates, suppression, region: spec.recipients.default_region.clone() })
+            Ok(RowEvaluator { list, templates, suppression, region: spec.recipients.default_region.clone() })
         }
         Ok(_) => Err(faults),
         Err(problems) => {
@@ -221,7 +221,7 @@ pub(super) fn judge(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<Judge
 fn suppression(spec: &Spec, faults: &mut Faults) -> Suppression {
     let region = spec.recipients.default_region.as_deref();
     let mut suppression = Suppression::default();
-    for SuppressionFile { path, mark } in &spec.recipients.suppress {
+    for SuppressionFile { path, span } in &spec.recipients.suppress {
         let path = spec.folder.join(path);
         let name = shown(&path);
         match open(&path) {
@@ -231,7 +231,7 @@ fn suppression(spec: &Spec, faults: &mut Faults) -> Suppression {
                     io::ErrorKind::NotFound => format!("{name}: there is no such suppression list"),
                     _ => format!("{name}: the suppression list cannot be read: {}", with_causes(&error)),
                 };
-                let problem = Problem::error("suppress-not-readable", spec.source.place(*mark), what);
+                let problem = Problem::error("suppress-not-readable", spec.source.place(*span), what);
                 faults.unusable.push(problem.hint("a path is relative to the spec"));
             }
         }
@@ -245,7 +245,7 @@ pub(super) fn ledger_in(folder: &Path, spec: &Spec) -> PathBuf {
 }
 
 /// Where the ledger is.
-pub(super) fn ledger(spec: &Spec, url: Option<&str>) -> Result<PathBuf, Fault> {
+pub(super) fn ledger(spec: &Spec, url: Option<&str>) -> Result<PathBuf, CliError> {
     let Some(url) = url else { return Ok(ledger_in(&spec.folder, spec)) };
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),

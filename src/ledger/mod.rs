@@ -17,7 +17,7 @@ use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome};
 pub use lock::{Holder, Lock};
 pub use sqlite::{
-    Enrolled, Enrolment, Frozen, Records, RetryFailed, Sqlite, Totals, Vouched, is_first_run, register_checksum,
+    Acknowledged, Enrolled, Enrolment, Frozen, Records, RetryFailed, Sqlite, Totals, is_first_run, register_checksum,
 };
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.

@@ -67,14 +67,14 @@ pub struct Timeouts {
 /// hyper looks at how long a connection has been idle when it takes it out of its pool, so each pool has its own limit.
 struct Connections {
     /// For what may be repeated.
-    patient: reqwest::Client,
+    repeatable: reqwest::Client,
     /// For messages: never on a connection that may be closing.
-    prompt: reqwest::Client,
+    for_messages: reqwest::Client,
     /// A new connection for each request.
-    single: reqwest::Client,
+    one_shot: reqwest::Client,
     /// Whether connections may not be reused any more: the server closes them at once, closed one under a message, or gave
     /// an answer to another request over one.
-    single_only: AtomicBool,
+    reuse_disabled: AtomicBool,
 }
 
 impl Connections {
@@ -94,33 +94,33 @@ impl Connections {
                 .build()
         };
         Ok(Self {
-            patient: client(IDLE, usize::MAX)?,
-            prompt: client(IDLE_FOR_MESSAGE, usize::MAX)?,
-            single: client(IDLE, 0)?,
-            single_only: AtomicBool::default(),
+            repeatable: client(IDLE, usize::MAX)?,
+            for_messages: client(IDLE_FOR_MESSAGE, usize::MAX)?,
+            one_shot: client(IDLE, 0)?,
+            reuse_disabled: AtomicBool::default(),
         })
     }
 
-    fn to_ask(&self, is_message: bool) -> &reqwest::Client {
-        match (self.are_single_only(), is_message) {
-            (true, _) => &self.single,
-            (false, true) => &self.prompt,
-            (false, false) => &self.patient,
+    fn client_for(&self, is_message: bool) -> &reqwest::Client {
+        match (self.is_reuse_disabled(), is_message) {
+            (true, _) => &self.one_shot,
+            (false, true) => &self.for_messages,
+            (false, false) => &self.repeatable,
         }
     }
 
-    fn are_single_only(&self) -> bool {
-        self.single_only.load(Ordering::Relaxed)
+    fn is_reuse_disabled(&self) -> bool {
+        self.reuse_disabled.load(Ordering::Relaxed)
     }
 
-    fn never_reuse(&self) {
-        self.single_only.store(true, Ordering::Relaxed);
+    fn disable_reuse(&self) {
+        self.reuse_disabled.store(true, Ordering::Relaxed);
     }
 }
 
 /// The ids that LiveDesk gave in this run, and for whom.
 #[derive(Debug, Default)]
-struct GivenIds {
+struct IssuedIds {
     /// Contacts that were made, for what makes a contact unique: e-mail address, phone number, identifier.
     contacts: RecentIds<ContactId, [Option<String>; 3]>,
     /// Conversations, for the contact or its id in the channel.
@@ -132,7 +132,7 @@ struct GivenIds {
 /// A way to one LiveDesk project.
 pub struct Client {
     connections: Connections,
-    given: RefCell<GivenIds>,
+    issued: RefCell<IssuedIds>,
     redactor: Redactor,
     base_url: String,
     credentials: Credentials,
@@ -160,8 +160,8 @@ impl Client {
         let connections = Connections::new(timeouts.connect).map_err(|error| chain(&error))?;
         let redactor = Redactor::of_basic_auth(&credentials.key, &credentials.secret);
         let (base_url, answer_timeout) = (base_url.to_owned(), timeouts.answer);
-        let given = RefCell::default();
-        Ok(Self { connections, given, redactor, base_url, credentials, answer_timeout, watcher: None })
+        let issued = RefCell::default();
+        Ok(Self { connections, issued, redactor, base_url, credentials, answer_timeout, watcher: None })
     }
 
     /// The same, telling of each request.
@@ -173,7 +173,7 @@ impl Client {
     /// Makes a contact.
     pub async fn create_contact(&self, inbox_id: InboxId, contact: &Contact) -> Reply<ContactReply> {
         let request = request::create_contact(inbox_id, contact);
-        self.repeatable(request, |exchange| self.made_once(exchange.contact(contact), contact)).await
+        self.repeatable(request, |exchange| self.unique_contact(exchange.contact(contact), contact)).await
     }
 
     /// One page of the contacts who have exactly this, and whether a further page is worth asking for.
@@ -189,7 +189,7 @@ impl Client {
     /// Makes a conversation.
     pub async fn create_conversation(&self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
         let request = request::create_conversation(asked.inbox_id, asked.contact_id.map(Id::Known), asked.source_id);
-        self.repeatable(request, |exchange| self.given_once(exchange.conversation(asked), asked)).await
+        self.repeatable(request, |exchange| self.unique_conversation(exchange.conversation(asked), asked)).await
     }
 
     /// Sends a message. The claim is the proof that the intent is on disk, and says into which conversation.
@@ -208,10 +208,10 @@ impl Client {
     }
 
     /// The reply, unless the contact in it was made for somebody else before.
-    fn made_once(&self, reply: Reply<ContactReply>, contact: &Contact) -> Reply<ContactReply> {
+    fn unique_contact(&self, reply: Reply<ContactReply>, contact: &Contact) -> Reply<ContactReply> {
         let Reply::Done(ContactReply::Made(Owner { id, .. })) = reply else { return reply };
         let Contact { email, phone_number, identifier, .. } = contact.clone();
-        if self.given.borrow_mut().contacts.admits(id, [email, phone_number, identifier]) {
+        if self.issued.borrow_mut().contacts.admits(id, [email, phone_number, identifier]) {
             return reply;
         }
         let text = format!("LiveDesk answers with contact {id}, which it made for another row before");
@@ -219,10 +219,10 @@ impl Client {
     }
 
     /// The reply, unless the conversation in it was given for somebody else before.
-    fn given_once(&self, reply: Reply<Conversation>, asked: ConversationRequest<'_>) -> Reply<Conversation> {
+    fn unique_conversation(&self, reply: Reply<Conversation>, asked: ConversationRequest<'_>) -> Reply<Conversation> {
         let Reply::Done(Conversation { id, .. }) = reply else { return reply };
         let owner = (asked.inbox_id, asked.contact_id, asked.source_id.map(str::to_owned));
-        if self.given.borrow_mut().conversations.admits(id, owner) {
+        if self.issued.borrow_mut().conversations.admits(id, owner) {
             return reply;
         }
         let text = format!("LiveDesk answers with conversation {id}, which it gave for somebody else before");
@@ -232,9 +232,9 @@ impl Client {
     /// A request that may be made again. An answer about something else may belong to another request while connections are
     /// reused, so that is doubt; it is a conflict when it comes over a connection of its own.
     async fn repeatable<T>(&self, request: Request, read: impl FnOnce(Exchange) -> Reply<T>) -> Reply<T> {
-        let is_single = self.connections.are_single_only();
+        let is_single = self.connections.is_reuse_disabled();
         match self.checked(read(self.exchange(request, Vec::new()).await)) {
-            Reply::Refused(failure) if codes::is_conflict(&failure.code) && !is_single => Reply::Doubtful(failure),
+            Reply::Refused(failure) if codes::is_conflict(&failure.code) && !is_single => Reply::Unknown(failure),
             reply => reply,
         }
     }
@@ -248,13 +248,13 @@ impl Client {
     ) -> Reply<Sent> {
         let exchange = self.exchange(request, attachments).await;
         if matches!(&exchange, Exchange::Lost(failure) if failure.code == CONNECTION_LOST) {
-            self.connections.never_reuse();
+            self.connections.disable_reuse();
         }
         let reply = exchange.message(asked);
         match reply.message_id() {
-            Some(id) if !self.given.borrow_mut().messages.admits(id, delivery) => {
+            Some(id) if !self.issued.borrow_mut().messages.admits(id, delivery) => {
                 let text = format!("the answer is about message {id}, which is another recipient's");
-                self.checked(Reply::Doubtful(Failure::new(codes::MISMATCH, text)))
+                self.checked(Reply::Unknown(Failure::new(codes::MISMATCH, text)))
             }
             _ => self.checked(reply),
         }
@@ -264,7 +264,7 @@ impl Client {
     /// and another one may follow: no connection is used twice any more.
     fn checked<T>(&self, reply: Reply<T>) -> Reply<T> {
         if reply.is_about_something_else() {
-            self.connections.never_reuse();
+            self.connections.disable_reuse();
         }
         reply
     }
@@ -294,7 +294,7 @@ impl Client {
 
     async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, ExchangeError> {
         let url = format!("{}{}", self.base_url, request.path);
-        let http = self.connections.to_ask(request.is_message());
+        let http = self.connections.client_for(request.is_message());
         let builder = if request.method == "GET" { http.get(url) } else { http.post(url) };
         let builder = builder
             .basic_auth(self.credentials.key.expose(), Some(self.credentials.secret.expose()))
@@ -311,7 +311,7 @@ impl Client {
             |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
         if response.headers().get(KEEP_ALIVE).is_some_and(is_short) {
-            self.connections.never_reuse();
+            self.connections.disable_reuse();
         }
         let mut body = Vec::new();
         while body.len() < LARGEST_BODY {

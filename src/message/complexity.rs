@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use minijinja::machinery::Token;
 
-use super::names::tokens;
+use super::references::tokens;
 
 /// Tokens of one expression that may depend on each other: everything between two commas, and what is around the brackets.
 const LONGEST_CHAIN: usize = 1_000;

@@ -6,10 +6,11 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::problem::Place;
-use crate::spec::{Mark, Spec};
+use crate::specification::{Span, Spec};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Every thread that has evaluated a template and has not ended.
 static THREADS: Mutex<Vec<Weak<Mutex<Slot>>>> = Mutex::new(Vec::new());
@@ -29,7 +30,7 @@ struct Slot {
     count: u64,
     is_running: bool,
     spec: Option<Arc<Spec>>,
-    template: Option<Mark>,
+    template: Option<Span>,
     line: Option<u64>,
 }
 
@@ -54,7 +55,7 @@ pub fn running() -> Vec<Evaluation> {
 impl Slot {
     fn evaluation(&self) -> Option<Evaluation> {
         let spec = self.spec.as_ref().filter(|_| self.is_running)?;
-        let place = self.template.map_or_else(|| Place::file(&spec.source.name), |mark| spec.source.place(mark));
+        let place = self.template.map_or_else(|| Place::file(&spec.source.name), |span| spec.source.place(span));
         Some(Evaluation { number: (self.thread, self.count), place, line: self.line })
     }
 }
@@ -64,7 +65,7 @@ pub(super) struct Running(Arc<Mutex<Slot>>);
 
 impl Running {
     /// Begins an evaluation.
-    pub(super) fn begin(spec: &Arc<Spec>, template: Option<Mark>, line: Option<u64>) -> Self {
+    pub(super) fn begin(spec: &Arc<Spec>, template: Option<Span>, line: Option<u64>) -> Self {
         let slot = SLOT.with_borrow_mut(|slot| Arc::clone(slot.get_or_insert_with(register)));
         let mut now = lock(&slot);
         now.count += 1;
@@ -78,7 +79,7 @@ impl Running {
     }
 
     /// Goes on with another template, as part of the same evaluation.
-    pub(super) fn turn_to(&self, template: Mark) {
+    pub(super) fn turn_to(&self, template: Span) {
         lock(&self.0).template = Some(template);
     }
 }
@@ -98,5 +99,5 @@ fn register() -> Arc<Mutex<Slot>> {
 
 /// What a panic leaves behind is still a slot.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -12,20 +12,19 @@
 //! remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells an observer which
 //! template is at work, and the observer ends the process before memory or patience do.
 
-mod amounts;
+mod size_limits;
 mod booleans;
-mod cells;
+mod cell_lints;
 mod complexity;
-mod corrections;
+mod jinja_compat;
 mod evaluation;
-mod every;
-mod known;
-mod names;
-mod plain;
+mod reference_checks;
+mod references;
+mod interpolate;
 mod render;
-mod slips;
+mod unfilled_placeholders;
 mod template;
-mod truth;
+mod truthiness;
 
 use std::path::{Component, Path, PathBuf};
 
@@ -34,7 +33,7 @@ use ring::digest::{SHA256, digest};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::problem::Problem;
-use crate::spec::{ButtonType, HeaderType, MessageType};
+use crate::specification::{ButtonType, HeaderType, MessageType};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 pub use evaluation::{Evaluation, running};
 pub use template::Templates;

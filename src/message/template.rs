@@ -11,18 +11,17 @@ use foldhash::HashMap;
 use minijinja::value::{Enumerator, Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::amounts;
 use super::complexity;
-use super::corrections;
 use super::evaluation::Running;
-use super::every::templates;
-use super::known::{Known, MOST_COMPARISONS, as_expression, column_with_blanks};
-use super::names::{Name, Of, backward_slices, conditions, uses_whole_row};
-use super::plain::Plain;
-use super::truth::{Decision, decisions};
+use super::interpolate::Interpolation;
+use super::jinja_compat;
+use super::reference_checks::{MOST_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
+use super::references::{Reference, ReferenceKind, backward_slices, conditions, uses_whole_row};
+use super::size_limits;
+use super::truthiness::{Decision, decisions};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
-use crate::spec::{Spec, Template};
+use crate::specification::{Spec, Template};
 
 /// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop. A step
 /// puts a list into another one at most, so this also bounds how deep values nest, for which there must be stack.
@@ -49,7 +48,7 @@ pub struct Templates {
     pub(super) spec: Arc<Spec>,
     environment: Environment<'static>,
     /// Those that need no engine, by their keys.
-    plain: HashMap<String, Plain>,
+    plain: HashMap<String, Interpolation>,
     /// Where each template's value comes from, by its key.
     sources: HashMap<String, Origin>,
     /// The conditions that a text may decide, by the template's key.
@@ -105,7 +104,7 @@ impl Templates {
         // One evaluation for all: what the engine works out beforehand is kept with the template.
         let compiling = Running::begin(&spec, None, None);
         for template in &readable {
-            compiling.turn_to(template.mark);
+            compiling.turn_to(template.span);
             if let Err(error) = environment.add_template_owned(template.key.clone(), source(&spec, template)) {
                 problems.push(broken(&spec, template, &error, columns));
             }
@@ -113,14 +112,14 @@ impl Templates {
         let branches = branches(&spec, &readable, &mut environment);
         drop(compiling);
         let plain = plain(&spec, &readable);
-        let known =
-            Known { spec: &spec, environment: &environment, columns, list, comparisons: Cell::new(MOST_COMPARISONS) };
+        let comparisons = Cell::new(MOST_COMPARISONS);
+        let checker = ReferenceChecker { spec: &spec, environment: &environment, columns, list, comparisons };
         for template in readable.iter().copied() {
-            let names = known.names(template);
-            problems.extend(known.problems(template, &names));
+            let names = checker.names(template);
+            problems.extend(checker.problems(template, &names));
             problems.extend(backward_steps(&spec, template));
             let decisions = decisions_in(&spec, template);
-            problems.extend(known.texts_as_conditions(template, &decisions));
+            problems.extend(checker.texts_as_conditions(template, &decisions));
             if !decisions.is_empty() {
                 deciding.insert(template.key.clone(), decisions);
             }
@@ -130,7 +129,7 @@ impl Templates {
             used.columns.extend(columns_of.iter().map(|column| Arc::from(*column)));
             used.whole_row |= uses_whole_row(&template.text, is_condition);
             if !is_condition {
-                problems.extend(known.slips(template));
+                problems.extend(checker.slips(template));
             }
             sources.insert(template.key.clone(), origin(template, &columns_of));
         }
@@ -217,7 +216,7 @@ impl Templates {
             return Err(NoText { code: TEXT_FOR_TRUTH, what: misled(expression, decision.is_written) });
         }
         let compiled = self.environment.get_template(&template.key);
-        let _running = Running::begin(&self.spec, Some(template.mark), Some(context.row.line));
+        let _running = Running::begin(&self.spec, Some(template.span), Some(context.row.line));
         let mut text = Bounded::default();
         let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
         let finished = rendered.and_then(|_| text.finished());
@@ -348,8 +347,8 @@ impl Object for Cells {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
-    corrections::correct(&mut environment);
-    amounts::bound(&mut environment);
+    jinja_compat::correct(&mut environment);
+    size_limits::bound(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -372,7 +371,7 @@ fn environment(spec: &Spec) -> Environment<'static> {
 /// The templates that may be parsed, and what is wrong with the others.
 fn by_complexity(spec: &Spec) -> (Vec<&Template>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut readable = templates(spec);
+    let mut readable = spec.templates();
     readable.retain(|template| match complexity::check(&template.text, is_condition(spec, template)) {
         Ok(()) => true,
         Err(found) => {
@@ -389,7 +388,7 @@ fn by_complexity(spec: &Spec) -> (Vec<&Template>, Vec<Problem>) {
 /// Constants that hide, or are hidden by, something else.
 fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
     let place = |name: &str| match spec.vars_at.get(name) {
-        Some(mark) => spec.source.place(*mark),
+        Some(span) => spec.source.place(*span),
         None => Place::file("--var"),
     };
     let clash = |name: &String| {
@@ -429,9 +428,9 @@ fn branches(spec: &Spec, readable: &[&Template], environment: &mut Environment<'
 }
 
 /// The templates that need no engine.
-fn plain(spec: &Spec, readable: &[&Template]) -> HashMap<String, Plain> {
+fn plain(spec: &Spec, readable: &[&Template]) -> HashMap<String, Interpolation> {
     let texts = readable.iter().filter(|template| !is_condition(spec, template));
-    texts.filter_map(|template| Some((template.key.clone(), Plain::of(&template.text)?))).collect()
+    texts.filter_map(|template| Some((template.key.clone(), Interpolation::of(&template.text)?))).collect()
 }
 
 /// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.
@@ -491,10 +490,10 @@ fn explain(error: &Error, source: &str, row: &Row) -> String {
             format!("`{expression}` is null")
         }
         ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
-        ErrorKind::InvalidOperation if error.detail() == Some(corrections::NEITHER) => {
+        ErrorKind::InvalidOperation if error.detail() == Some(jinja_compat::NEITHER) => {
             "a text that `|bool` is given is neither a word for yes nor one for no".to_owned()
         }
-        ErrorKind::InvalidOperation if error.detail() == Some(amounts::TOO_LARGE) => {
+        ErrorKind::InvalidOperation if error.detail() == Some(size_limits::TOO_LARGE) => {
             format!("`{expression}` asks for too much: no number there may be larger than a million")
         }
         ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
@@ -503,12 +502,12 @@ fn explain(error: &Error, source: &str, row: &Row) -> String {
     }
 }
 
-fn columns_of<'a>(names: &'a [Name], environment: &Environment<'_>) -> Vec<&'a str> {
+fn columns_of<'a>(names: &'a [Reference], environment: &Environment<'_>) -> Vec<&'a str> {
     // Constants and the engine's own functions are no columns.
-    let is_column = |name: &&Name| match name.of {
-        Of::Variable { .. } => environment.globals().all(|(global, _)| global != name.text),
-        Of::Cell => true,
-        Of::Filter | Of::Test => false,
+    let is_column = |name: &&Reference| match name.of {
+        ReferenceKind::Variable { .. } => environment.globals().all(|(global, _)| global != name.text),
+        ReferenceKind::Cell => true,
+        ReferenceKind::Filter | ReferenceKind::Test => false,
     };
     let mut columns: Vec<&str> = names.iter().filter(is_column).map(|name| name.text.as_str()).collect();
     columns.sort_unstable();

@@ -4,7 +4,6 @@
 //! generic cell rate algorithm), driven by a clock of our own that runs along with tokio's.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, FakeRelativeClock};
@@ -12,11 +11,12 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Cells, RateLimiter};
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
 use super::slow_start::SlowStart;
-use crate::spec::Speed;
+use crate::specification::Speed;
 
 /// By so much every gate is slower than told: on the way to the server, messages drift by some milliseconds, and the
 /// server must not see one too many in a second.
@@ -121,8 +121,8 @@ impl Gate {
         self.slow_start().dip(self.started.elapsed(), self.interval);
     }
 
-    fn slow_start(&self) -> std::sync::MutexGuard<'_, SlowStart> {
-        self.slow_start.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slow_start(&self) -> parking_lot::MutexGuard<'_, SlowStart> {
+        self.slow_start.lock()
     }
 
     /// Whoever passed leaves only now: if that is late, the next one keeps the distance all the same.

@@ -7,15 +7,15 @@ mod gate;
 mod quota;
 mod slow_start;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
-use crate::spec::{Send, Speed};
+use crate::specification::{Send, Speed};
 use gate::Gate;
 use quota::Quota;
 
@@ -74,7 +74,7 @@ impl Pace {
     /// How long until the fullest quota has room again.
     pub fn take_quota(&self) -> Result<Ticket<'_>, Duration> {
         let now = self.clock.now();
-        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut quotas = self.quotas.lock();
         if let Some(until) = quotas.iter_mut().filter_map(|quota| quota.full_until(now)).max() {
             return Err(until.duration_since(now).unsigned_abs());
         }
@@ -123,7 +123,7 @@ impl Pace {
         let now = Instant::now();
         let known = self.pause_in_force().unwrap_or(now);
         let until = known.max(now + wait);
-        *self.paused_for.lock().unwrap_or_else(PoisonError::into_inner) += until - known;
+        *self.paused_for.lock() += until - known;
         self.paused_until.send_replace(Some(until));
         self.messages.ramp_up(until);
         self.requests.ramp_up(until);
@@ -142,7 +142,7 @@ impl Pace {
 
     /// For how long everybody had to wait for the server, in all; a wait that was cut short counts whole.
     pub fn paused_for(&self) -> Duration {
-        *self.paused_for.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.paused_for.lock()
     }
 
     fn pause_in_force(&self) -> Option<Instant> {
@@ -186,7 +186,7 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut quotas = self.pace.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut quotas = self.pace.quotas.lock();
         for quota in quotas.iter_mut() {
             quota.give_back(self.left_at);
         }
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everybody_and_the_longest_counts() {
-        let send = crate::spec::Send {
+        let send = crate::specification::Send {
             rate: Speed::Unlimited,
             quota: Vec::new(),
             requests: Speed::Unlimited,
@@ -221,8 +221,8 @@ mod tests {
             timeout: LEAD,
             connect_timeout: LEAD,
             outage: LEAD,
-            retry: crate::spec::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
-            stop_when: crate::spec::StopWhen { failed: 1.0, after: 1, same_error: 1 },
+            retry: crate::specification::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
+            stop_when: crate::specification::StopWhen { failed: 1.0, after: 1, same_error: 1 },
             canary: None,
             window: None,
             not_before: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::spec::Rate;
+use crate::specification::Rate;
 
 /// How soon to look again for a place that somebody keeps.
 const SOON: Duration = Duration::from_millis(100);

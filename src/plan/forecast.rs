@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, ToSpan, Unit};
 
 use super::in_words;
-use crate::spec::{Send, Speed};
+use crate::specification::{Send, Speed};
 use crate::window::Status;
 
 /// Days that are said one by one; behind them only the last one is.
@@ -228,7 +228,7 @@ impl<'a> Limits<'a> {
 
     /// When every quota has room.
     fn quota_until(&self) -> Option<Timestamp> {
-        let full = |(rate, taken): (&crate::spec::Rate, &VecDeque<Timestamp>)| {
+        let full = |(rate, taken): (&crate::specification::Rate, &VecDeque<Timestamp>)| {
             let oldest = taken.front().filter(|_| taken.len() >= rate.count.get() as usize)?;
             oldest.checked_add(SignedDuration::try_from(rate.per).ok()?).ok()
         };
@@ -288,7 +288,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::spec::{Source, Spec};
+    use crate::specification::{Source, Spec};
 
     fn send(settings: &str) -> Send {
         let text = format!(

@@ -1,7 +1,7 @@
 //! What would be done: who is sent to, who is left out and why, and how long it takes under the limits.
 
 mod forecast;
-mod showcase;
+mod samples;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use crate::message::{Address, Delivery, Templates};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, Suppression};
-use crate::spec::{Spec, To};
+use crate::specification::{Spec, To};
 use crate::state::LeftOut;
 pub use forecast::{Forecast, Load, forecast};
-pub use showcase::{Showcase, Shown};
+pub use samples::{Sample, Sampler};
 
 /// Decides about rows: the one place where "who gets it" is answered.
 #[derive(Debug)]
-pub struct Judge {
+pub struct RowEvaluator {
     /// The list's name, for problems.
     pub list: String,
     /// The compiled templates.
@@ -29,7 +29,7 @@ pub struct Judge {
 
 /// What a row leads to.
 #[derive(Debug)]
-pub enum Judgement {
+pub enum Decision {
     /// A message.
     Deliver(Box<Delivery>),
     /// Nothing, and that is as it should be.
@@ -43,31 +43,31 @@ pub enum Judgement {
     Invalid(Vec<Problem>),
 }
 
-impl Judge {
+impl RowEvaluator {
     /// Decides about a row: first `where`, then what is wrong with it, then suppression. Duplicates are found by the
     /// ledger, which knows the other rows.
-    pub fn judge(&self, row: &Row) -> Judgement {
+    pub fn evaluate(&self, row: &Row) -> Decision {
         let (lost, _) = self.flaws(row, |column| self.templates.condition_uses(column));
         if !lost.is_empty() {
-            return Judgement::Invalid(lost);
+            return Decision::Invalid(lost);
         }
         match self.templates.is_wanted(row, &self.list) {
-            Err(problem) => return Judgement::Invalid(vec![*problem]),
-            Ok(false) => return Judgement::LeftOut { key: self.key_if_any(row), reason: LeftOut::Where },
+            Err(problem) => return Decision::Invalid(vec![*problem]),
+            Ok(false) => return Decision::LeftOut { key: self.key_if_any(row), reason: LeftOut::Where },
             Ok(true) => {}
         }
         let (lost, changed) = self.flaws(row, |column| self.templates.delivery_uses(column));
         match self.templates.render(row, &self.list) {
             // What a lost cell leads to further on is no problem of its own.
-            _ if !lost.is_empty() => Judgement::Invalid(lost),
-            Err(problems) => Judgement::Invalid(problems),
+            _ if !lost.is_empty() => Decision::Invalid(lost),
+            Err(problems) => Decision::Invalid(problems),
             Ok(delivery) => match self.suppressed(&delivery, row) {
-                Some(place) => Judgement::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
+                Some(place) => Decision::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
                 None => {
                     let mut delivery = Box::new(delivery);
                     delivery.warnings.extend(changed);
                     delivery.warnings.extend(self.templates.damage(row, &self.list));
-                    Judgement::Deliver(delivery)
+                    Decision::Deliver(delivery)
                 }
             },
         }

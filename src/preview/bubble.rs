@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::File;
 use super::formatting::{self, Piece};
 use crate::message::{Address, ButtonParams, HeaderParams, Location, Message, TemplateParams, Variables};
-use crate::plan::Shown;
+use crate::plan::Sample;
 use crate::problem::Problem;
-use crate::spec::{ButtonType, HeaderType, MessageType};
+use crate::specification::{ButtonType, HeaderType, MessageType};
 
 /// One message with what is told about it.
 #[derive(Debug, Serialize)]
@@ -73,7 +73,7 @@ struct Warning<'a> {
 }
 
 impl<'a> Column<'a> {
-    pub(super) fn new(shown: &'a Shown, file: &dyn Fn(&Path) -> File) -> Self {
+    pub(super) fn new(shown: &'a Sample, file: &dyn Fn(&Path) -> File) -> Self {
         let delivery = &shown.delivery;
         let message = &delivery.message;
         let params = message.template_params.as_ref();

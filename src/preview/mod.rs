@@ -14,7 +14,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior, context};
 
-use crate::plan::Shown;
+use crate::plan::Sample;
 use crate::report::{hash, number, visible};
 use bubble::Column;
 
@@ -52,7 +52,7 @@ pub struct File {
 ///
 /// # Errors
 /// The template engine's: none that a message could bring about.
-pub fn page(about: &About<'_>, shown: &[Shown], file: &dyn Fn(&Path) -> File) -> Result<String, Error> {
+pub fn page(about: &About<'_>, shown: &[Sample], file: &dyn Fn(&Path) -> File) -> Result<String, Error> {
     let columns: Vec<Column> = shown.iter().map(|shown| Column::new(shown, file)).collect();
     let plan: Vec<_> = about.plan.iter().map(|line| labelled(line)).collect();
     let templates = templates()?;

@@ -6,7 +6,7 @@ use super::{Kind, Place, Problem, Severity};
 
 /// How problems are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct DrawOptions {
     /// With the colours of a terminal.
     pub coloured: bool,
     /// How many characters fit into a line, where that is known: sentences are wrapped, and a longer line of a file is
@@ -20,7 +20,7 @@ const LONGEST_LINE: usize = 140;
 /// What stands before a sentence in the drawing: `  = hint: `.
 const BEFORE: usize = 14;
 
-impl Look {
+impl DrawOptions {
     /// For pipes, logs and tests.
     pub const PLAIN: Self = Self { coloured: false, width: None };
 
@@ -42,7 +42,7 @@ impl Look {
 }
 
 /// A problem: message, place, the line with a caret where its text may be shown, hint.
-pub(super) fn one(problem: &Problem, look: Look) -> String {
+pub(super) fn one(problem: &Problem, look: DrawOptions) -> String {
     let message = look.wrapped(&problem.message());
     let advice = problem.hint.as_deref().map(|hint| look.wrapped(hint));
     let group = place(title(problem.severity, &message), &problem.place);
@@ -50,7 +50,7 @@ pub(super) fn one(problem: &Problem, look: Look) -> String {
 }
 
 /// Problems that are alike: the message once, the first places, how many there are, hint.
-pub(super) fn kind(kind: &Kind, shown: usize, look: Look) -> String {
+pub(super) fn kind(kind: &Kind, shown: usize, look: DrawOptions) -> String {
     let first = &kind.first;
     let sites = kind.sites();
     if sites.len() == 1 || first.place.line.is_none() {
@@ -118,7 +118,7 @@ mod tests {
         let start = text.find("nmae").unwrap();
         let place = Place::in_text("c.yaml", text, start, 4);
         let problem = Problem::error("unknown-column", place, "unknown column `nmae`").hint("the list has name");
-        insta::assert_snapshot!(problem.render(Look::PLAIN), @r#"
+        insta::assert_snapshot!(problem.render(DrawOptions::PLAIN), @r#"
         error: unknown column `nmae`
          --> c.yaml:3:19
           |
@@ -136,13 +136,13 @@ mod tests {
         let place = Place::in_text("c.yaml", &text, text.find("nmae").unwrap(), 4);
         let problem = Problem::error("unknown-column", place, "unknown column `nmae`")
             .hint("did you mean `name`? the list has name, city, order and many other columns");
-        insta::assert_snapshot!(problem.render(Look { width: Some(40), ..Look::PLAIN }));
+        insta::assert_snapshot!(problem.render(DrawOptions { width: Some(40), ..DrawOptions::PLAIN }));
     }
 
     #[test]
     fn a_problem_in_a_list_shows_the_line_number_only() {
         let problem = Problem::error("empty", Place::line("list.csv", 7), "`phone` is empty");
-        insta::assert_snapshot!(problem.render(Look::PLAIN), @r"
+        insta::assert_snapshot!(problem.render(DrawOptions::PLAIN), @r"
         error: `phone` is empty
         --> list.csv:7
         ");
@@ -156,7 +156,7 @@ mod tests {
             let problem = Problem::error("ragged-row", place, "not the 4 fields of the header").hint("quote it");
             problems.extend([problem.detail(format!("{} fields", line % 3))]);
         }
-        let drawn: Vec<String> = problems.kinds().map(|kind| kind.render(3, Look::PLAIN)).collect();
+        let drawn: Vec<String> = problems.kinds().map(|kind| kind.render(3, DrawOptions::PLAIN)).collect();
         insta::assert_snapshot!(drawn.join("\n"));
     }
 }

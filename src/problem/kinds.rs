@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Look, Problem, Severity};
+use super::{DrawOptions, Problem, Severity};
 
 /// How many of each kind are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Kind {
     }
 
     /// The drawn problem with its first places.
-    pub fn render(&self, shown: usize, look: Look) -> String {
+    pub fn render(&self, shown: usize, look: DrawOptions) -> String {
         super::draw::kind(self, shown, look)
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use causes::with_causes;
-pub use draw::Look;
+pub use draw::DrawOptions;
 pub use kinds::{Keep, Kind, Problems, Site};
 
 /// Whether the run may go on.
@@ -191,7 +191,7 @@ impl Problem {
     }
 
     /// The drawn problem: message, place, the line with a caret where its text may be shown, hint.
-    pub fn render(&self, look: Look) -> String {
+    pub fn render(&self, look: DrawOptions) -> String {
         draw::one(self, look)
     }
 }

@@ -8,9 +8,9 @@ use super::encoding::{Utf8, unreadable};
 use super::header::{Header, MOST_COLUMNS, too_many_columns};
 use super::quotes::{LONGEST_RECORD, Quotes};
 use super::tally::Tally;
-use super::{Reading, Row, Rows, Unreadable, Written, delimiter, empty, is_invisible};
+use super::{ListOptions, Row, RowError, RowSource, Rows, delimiter, empty, is_invisible};
 use crate::problem::{Place, Problem};
-use crate::spec::Format;
+use crate::specification::Format;
 
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
@@ -20,7 +20,7 @@ const CHUNK: usize = 64 * 1024;
 /// Gives each cell of each line, header or not, ragged or not: for lists that are looked up rather than sent to.
 pub(super) fn cells(
     input: impl Read,
-    written: &Written<'_>,
+    written: &ListOptions<'_>,
     mut each: impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
     let (mut table, _) = Table::open(input, written)?;
@@ -35,7 +35,7 @@ pub(super) fn cells(
     Ok(())
 }
 
-pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     let (mut table, mut notes) = Table::open(input, written)?;
     let mut blank = Tally::default();
     loop {
@@ -76,7 +76,7 @@ struct Table<R> {
 
 impl<R: Read> Table<R> {
     /// The table, with what was found out about how it is written.
-    fn open(input: R, written: &Written<'_>) -> Result<(Self, Vec<String>), Vec<Problem>> {
+    fn open(input: R, written: &ListOptions<'_>) -> Result<(Self, Vec<String>), Vec<Problem>> {
         let cannot_read = |error| vec![unreadable(written.name, &error)];
         let mut text = Utf8::new(input, written.encoding).map_err(cannot_read)?;
         let mut notes: Vec<String> = text.note().into_iter().collect();
@@ -164,12 +164,12 @@ struct Records<R> {
 }
 
 impl<R: Read> Iterator for Records<R> {
-    type Item = Result<Row, Unreadable>;
+    type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.table.advance() {
-                Err(problem) => return Some(Err(Unreadable::List(problem))),
+                Err(problem) => return Some(Err(RowError::List(problem))),
                 Ok(false) => return None,
                 Ok(true) if self.table.is_blank() => self.blank.see(self.table.line()),
                 Ok(true) => return Some(self.row()),
@@ -179,13 +179,13 @@ impl<R: Read> Iterator for Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    fn row(&mut self) -> Result<Row, Unreadable> {
+    fn row(&mut self) -> Result<Row, RowError> {
         if holds_rows(&self.table.record, char::from(self.table.delimiter)) {
             self.swallowed.see(self.table.line());
         }
         let (line, record, header) = (self.table.line(), &self.table.record, &self.header);
         if self.table.has_stray_quote {
-            return Err(Unreadable::Row(stray_quote(&self.table.file, line)));
+            return Err(RowError::Row(stray_quote(&self.table.file, line)));
         }
         // What stands behind the last name is most often the rest of a field with a delimiter in it.
         let is_empty_behind =
@@ -203,11 +203,11 @@ impl<R: Read> Records<R> {
             "a field with a delimiter or a line break in it must be in double quotes"
         };
         let problem = Problem::error("ragged-row", Place::line(&self.table.file, line), what);
-        Err(Unreadable::Row(problem.detail(fields(record.len())).hint(hint)))
+        Err(RowError::Row(problem.detail(fields(record.len())).hint(hint)))
     }
 }
 
-impl<R: Read + Send> Reading for Records<R> {
+impl<R: Read + Send> RowSource for Records<R> {
     fn remarks(&self) -> Vec<Problem> {
         let file = &self.table.file;
         let text = self.table.reader.get_ref().input();

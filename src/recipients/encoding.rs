@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::guess::{Guess, guess};
+use super::encoding_guess::{Guess, guess};
 use super::mojibake::Mojibake;
 use crate::problem::{Place, Problem};
 
@@ -34,7 +34,7 @@ pub(super) struct Utf8<R> {
     column: u64,
     finished: bool,
     /// What ends the text, behind what is decoded: told once that is given.
-    fault: Option<Fault>,
+    fault: Option<DecodeError>,
     seen: Seen,
 }
 
@@ -49,7 +49,7 @@ struct Seen {
 
 /// The error inside the `io::Error` that such bytes give.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum DecodeError {
     /// A byte that is no character.
     Malformed { line: u64, column: u64, bytes: Vec<u8>, encoding: &'static str, guess: Option<Guess> },
     /// A NUL, which no text has.
@@ -60,16 +60,16 @@ pub(super) enum Fault {
     NoText { what: &'static str, hint: &'static str },
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a text")
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for DecodeError {}
 
-impl From<Fault> for io::Error {
-    fn from(fault: Fault) -> Self {
+impl From<DecodeError> for io::Error {
+    fn from(fault: DecodeError) -> Self {
         Self::new(io::ErrorKind::InvalidData, fault)
     }
 }
@@ -175,17 +175,17 @@ impl<R: Read> Utf8<R> {
         let (behind, before) = memrchr(b'\n', text).map_or((0, self.column), |at| (at + 1, 0));
         self.column = before + text[behind..].iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
         if nul.is_some() {
-            self.fault = Some(Fault::Nul { line: self.lines + 1 });
+            self.fault = Some(DecodeError::Nul { line: self.lines + 1 });
             self.finished = true;
         }
         text.len()
     }
 
     /// The wrong bytes, `length` of them, which end `behind` bytes before what comes next.
-    fn malformed(&self, length: usize, behind: usize) -> Fault {
+    fn malformed(&self, length: usize, behind: usize) -> DecodeError {
         let end = self.start.saturating_sub(behind);
         let begin = end.saturating_sub(length);
-        Fault::Malformed {
+        DecodeError::Malformed {
             line: self.lines + 1,
             column: self.column + 1,
             bytes: self.raw[begin..end].to_vec(),
@@ -208,7 +208,7 @@ impl<R: Read> Read for Utf8<R> {
 }
 
 /// Files that people take for text, by how they begin.
-fn no_text(raw: &[u8]) -> Result<(), Fault> {
+fn no_text(raw: &[u8]) -> Result<(), DecodeError> {
     const KINDS: [(&[u8], &str, &str); 4] = [
         (
             b"PK\x03\x04",
@@ -220,7 +220,7 @@ fn no_text(raw: &[u8]) -> Result<(), Fault> {
         (b"%PDF-", "a PDF document", "export the list as CSV in UTF-8"),
     ];
     match KINDS.into_iter().find(|(begin, ..)| raw.starts_with(begin)) {
-        Some((_, what, hint)) => Err(Fault::NoText { what, hint }),
+        Some((_, what, hint)) => Err(DecodeError::NoText { what, hint }),
         None => Ok(()),
     }
 }
@@ -231,14 +231,14 @@ fn is_wide_utf8(raw: &[u8]) -> bool {
     is_utf8 && !raw.is_ascii()
 }
 
-fn encoding(raw: &[u8], declared: Option<&str>) -> Result<&'static Encoding, Fault> {
+fn encoding(raw: &[u8], declared: Option<&str>) -> Result<&'static Encoding, DecodeError> {
     let marked = Encoding::for_bom(raw).map(|(encoding, _)| encoding);
     // `utf-16` names both orders; the mark says which one it is.
     let either = declared.is_some_and(|label| label.eq_ignore_ascii_case("utf-16")) && marked == Some(UTF_16BE);
     let declared = declared.filter(|_| !either).and_then(|label| Encoding::for_label(label.as_bytes()));
     match (declared, marked) {
         (Some(declared), Some(marked)) if declared != marked => {
-            Err(Fault::Contradicted { marked: marked.name(), declared: declared.name() })
+            Err(DecodeError::Contradicted { marked: marked.name(), declared: declared.name() })
         }
         (Some(encoding), _) | (None, Some(encoding)) => Ok(encoding),
         (None, None) => Ok(match raw {
@@ -252,15 +252,15 @@ fn encoding(raw: &[u8], declared: Option<&str>) -> Result<&'static Encoding, Fau
 
 /// An error while reading the list `file`, as a problem.
 pub(super) fn unreadable(file: &str, error: &io::Error) -> Problem {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<DecodeError>()) {
         Some(fault) => problem(file, fault),
         None => Problem::error("list-unreadable", Place::file(file), format!("the list cannot be read: {error}")),
     }
 }
 
-fn problem(file: &str, fault: &Fault) -> Problem {
+fn problem(file: &str, fault: &DecodeError) -> Problem {
     match fault {
-        Fault::Malformed { line, column, bytes, encoding, guess } => {
+        DecodeError::Malformed { line, column, bytes, encoding, guess } => {
             let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
             let what = match bytes.len() {
                 1 => format!("this line is not {encoding}: the byte {} is no character", bytes.concat()),
@@ -277,19 +277,19 @@ fn problem(file: &str, fault: &Fault) -> Problem {
             };
             Problem::error("wrong-encoding", Place::line(file, *line).at_column(*column), what).hint(hint)
         }
-        Fault::Nul { line } => {
+        DecodeError::Nul { line } => {
             Problem::error("nul", Place::line(file, *line), "a NUL byte on this line, which no text has").hint(
                 "the file is damaged, or in an encoding such as UTF-16 (`recipients.encoding: utf-16le`); \
                  save it as UTF-8",
             )
         }
-        Fault::Contradicted { marked, declared } => Problem::error(
+        DecodeError::Contradicted { marked, declared } => Problem::error(
             "encoding-contradicted",
             Place::file(file),
             format!("the list begins with the mark of {marked}, and `recipients.encoding` says {declared}"),
         )
         .hint("leave `recipients.encoding` out: the mark says enough"),
-        Fault::NoText { what, hint } => {
+        DecodeError::NoText { what, hint } => {
             Problem::error("not-text", Place::file(file), format!("the list is {what}, not text")).hint(*hint)
         }
     }

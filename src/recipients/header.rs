@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Columns, damage, is_invisible};
+use super::{Columns, is_invisible, spreadsheet_artifacts};
 use crate::problem::{Place, Problem};
 
 /// Columns that are named one by one; of more than these the count is told.
@@ -131,7 +131,7 @@ fn is_personal(name: &str) -> bool {
     let is_phone = name.bytes().all(|byte| byte.is_ascii_digit() || b"+ -/().".contains(&byte))
         && digits >= 7
         && (name.starts_with('+') || digits >= 10)
-        && !damage::looks_like_a_date(name);
+        && !spreadsheet_artifacts::looks_like_a_date(name);
     is_address || is_phone
 }
 

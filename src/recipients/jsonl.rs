@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::encoding::{Utf8, unreadable};
 use super::json::{self, Object, Refused};
-use super::{Columns, Reading, Row, Rows, Unreadable, Written};
+use super::{Columns, ListOptions, Row, RowError, RowSource, Rows};
 use crate::problem::{Place, Problem};
 
 /// A longer line is no recipient, and must not fill the memory.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
-pub(super) fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     let text = Utf8::new(input, written.encoding).map_err(|error| vec![unreadable(written.name, &error)])?;
     let notes = text.note().into_iter().collect();
     let lines = Lines {
@@ -36,7 +36,7 @@ struct Lines<R> {
 }
 
 impl<R: Read> Iterator for Lines<R> {
-    type Item = Result<Row, Unreadable>;
+    type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut bytes = Vec::new();
@@ -53,13 +53,13 @@ impl<R: Read> Iterator for Lines<R> {
                     let place = Place::line(&self.file, self.line);
                     let problem = Problem::error("line-too-long", place, "a line of more than 4 MiB")
                         .hint("each line of a JSON Lines list is one recipient");
-                    return Some(Err(Unreadable::List(problem)));
+                    return Some(Err(RowError::List(problem)));
                 }
                 Ok(_) if bytes.trim_ascii().is_empty() => {}
                 Ok(_) => return Some(self.row(&bytes)),
                 Err(error) => {
                     self.broken = true;
-                    return Some(Err(Unreadable::List(unreadable(&self.file, &error))));
+                    return Some(Err(RowError::List(unreadable(&self.file, &error))));
                 }
             }
         }
@@ -67,7 +67,7 @@ impl<R: Read> Iterator for Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    fn row(&mut self, bytes: &[u8]) -> Result<Row, Unreadable> {
+    fn row(&mut self, bytes: &[u8]) -> Result<Row, RowError> {
         if !self.begun {
             self.begun = true;
             self.one_document(bytes)?;
@@ -80,10 +80,10 @@ impl<R: Read> Lines<R> {
         Ok(Row { flaws, ..Row::new(self.line, self.columns.clone(), cells) })
     }
 
-    fn refused(&self, refused: &Refused, bytes: &[u8]) -> Unreadable {
+    fn refused(&self, refused: &Refused, bytes: &[u8]) -> RowError {
         match (refused, refused.explained()) {
             (_, Some((code, what, hint))) => {
-                Unreadable::Row(Problem::error(code, Place::line(&self.file, self.line), what).hint(hint))
+                RowError::Row(Problem::error(code, Place::line(&self.file, self.line), what).hint(hint))
             }
             (Refused::NotAnObject(error), None) => self.no_object(error, bytes),
             (_, None) => self.no_object(&serde::de::Error::custom("no object"), bytes),
@@ -91,7 +91,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// A whole JSON document instead of lines would give a problem on each of its lines: it is told once.
-    fn one_document(&mut self, first: &[u8]) -> Result<(), Unreadable> {
+    fn one_document(&mut self, first: &[u8]) -> Result<(), RowError> {
         let what = match first.trim_ascii() {
             [b'[', ..] => "the list is one JSON array, not JSON Lines",
             b"{" => "the list has objects over several lines, which is not JSON Lines",
@@ -100,10 +100,10 @@ impl<R: Read> Lines<R> {
         self.broken = true;
         let hint = "write each object on a line of its own, without brackets and commas between them (`jq -c '.[]'`)";
         let hint = if first.trim_ascii() == b"{" { "write each object on a line of its own (`jq -c .`)" } else { hint };
-        Err(Unreadable::List(Problem::error("not-json-lines", Place::line(&self.file, self.line), what).hint(hint)))
+        Err(RowError::List(Problem::error("not-json-lines", Place::line(&self.file, self.line), what).hint(hint)))
     }
 
-    fn no_object(&self, error: &serde_json::Error, bytes: &[u8]) -> Unreadable {
+    fn no_object(&self, error: &serde_json::Error, bytes: &[u8]) -> RowError {
         let place = Place::line(&self.file, self.line);
         // It counts bytes, and knows no place of what is well written but no object.
         let before = &bytes[..error.column().min(bytes.len())];
@@ -117,11 +117,11 @@ impl<R: Read> Lines<R> {
             _ => "this line is not valid JSON",
         };
         let problem = Problem::error("not-json", place, what);
-        Unreadable::Row(problem.hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}"))
+        RowError::Row(problem.hint("each line of a JSON Lines list is one object: {\"name\": \"...\"}"))
     }
 }
 
-impl<R: Read + Send> Reading for Lines<R> {
+impl<R: Read + Send> RowSource for Lines<R> {
     fn remarks(&self) -> Vec<Problem> {
         self.input.get_ref().remarks(&self.file)
     }

@@ -4,13 +4,13 @@
 //! memory does not grow with it; of a workbook only the texts of its cells are kept.
 
 mod csv;
-pub mod damage;
+pub mod spreadsheet_artifacts;
 mod delimiter;
 pub mod email;
 mod encoding;
-mod entry;
+mod suppression_entry;
 mod flaw;
-mod guess;
+mod encoding_guess;
 mod header;
 mod json;
 mod jsonl;
@@ -28,7 +28,7 @@ use foldhash::HashMap;
 use serde_json::Value;
 
 use crate::problem::{Place, Problem};
-use crate::spec::Format;
+use crate::specification::Format;
 pub use flaw::{Flaw, FlawKind};
 pub use phone::{Phone, normalise};
 pub use suppression::Suppression;
@@ -85,7 +85,7 @@ impl Row {
 
 /// How a list is written, as far as it was said.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct ListOptions<'a> {
     /// The list's name, for problems.
     pub name: &'a str,
     /// Its format.
@@ -98,7 +98,7 @@ pub struct Written<'a> {
 
 /// Why a row could not be read.
 #[derive(Debug)]
-pub enum Unreadable {
+pub enum RowError {
     /// This row is broken; the others are not.
     Row(Problem),
     /// From here on nothing can be read: who stands behind is not known, so this can never be passed over.
@@ -113,11 +113,11 @@ pub struct Rows {
     pub notes: Vec<String>,
     /// What is doubtful about the header.
     warnings: Vec<Problem>,
-    rows: Box<dyn Reading>,
+    rows: Box<dyn RowSource>,
 }
 
 /// The rows of one format.
-trait Reading: Iterator<Item = Result<Row, Unreadable>> + Send {
+trait RowSource: Iterator<Item = Result<Row, RowError>> + Send {
     /// What was seen on the way and is about no single row.
     fn remarks(&self) -> Vec<Problem> {
         Vec::new()
@@ -139,7 +139,7 @@ impl std::fmt::Debug for Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<Row, Unreadable>;
+    type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rows.next()
@@ -150,7 +150,7 @@ impl Iterator for Rows {
 ///
 /// # Errors
 /// What is wrong with the list as a whole: its encoding, its header, or that it cannot be read.
-pub fn read(input: impl Read + Send + 'static, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     match written.format {
         Format::Csv | Format::Tsv => csv::read(input, written),
         Format::Jsonl => jsonl::read(input, written),

@@ -7,7 +7,7 @@
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
 
-use super::{damage, is_invisible};
+use super::{is_invisible, spreadsheet_artifacts};
 
 /// A phone number in international form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,15 +85,15 @@ impl Notation {
 
 /// What spreadsheets make of numbers.
 fn no_number(text: &str) -> Result<(), &'static str> {
-    if damage::looks_rounded(text) {
+    if spreadsheet_artifacts::looks_rounded(text) {
         return Err("a number that a spreadsheet has rounded (`E+`): format the column as text and export again");
     }
-    if damage::looks_like_a_date(text) {
+    if spreadsheet_artifacts::looks_like_a_date(text) {
         return Err(
             "a date: a spreadsheet may have taken a number for one; format the column as text and export again",
         );
     }
-    if damage::is_an_amount(text) {
+    if spreadsheet_artifacts::is_an_amount(text) {
         return Err("a number with a decimal point: a program took it for an amount; export the column as text");
     }
     Ok(())

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::entry::{self, Column, Kind, forms};
-use super::{Unreadable, Written, csv, damage, is_invisible, jsonl, xlsx};
+use super::suppression_entry::{self, Column, Kind, forms};
+use super::{ListOptions, RowError, csv, is_invisible, jsonl, spreadsheet_artifacts, xlsx};
 use crate::problem::{Place, Problem};
-use crate::spec::Format;
+use crate::specification::Format;
 
 /// A rounded number with a smaller exponent is no phone number, but perhaps somebody's turnover.
 const SHORTEST_NUMBER: u32 = 8;
@@ -78,7 +78,7 @@ impl Suppression {
     ) -> Result<(), Vec<Problem>> {
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(name.to_owned());
-        let mut reading = Reading {
+        let mut reading = RowSource {
             name,
             file,
             region,
@@ -90,7 +90,7 @@ impl Suppression {
         let entries = &mut self.entries;
         if is_json_lines(name) {
             reading.json_lines(input, entries).map_err(own_hints)?;
-            let Reading { recognised, problems, .. } = reading;
+            let RowSource { recognised, problems, .. } = reading;
             return self.finish(recognised, problems);
         }
         let mut cells: Vec<String> = Vec::new();
@@ -106,7 +106,7 @@ impl Suppression {
         let ended = each_cell(name, input, &mut add);
         ended.map_err(own_hints)?;
         reading.line(current, &cells, entries);
-        let Reading { recognised, problems, .. } = reading;
+        let RowSource { recognised, problems, .. } = reading;
         self.finish(recognised, problems)
     }
 
@@ -163,7 +163,7 @@ impl Suppression {
 const MOST_PROBLEMS: usize = 1000;
 
 /// A file while it is read.
-struct Reading<'a> {
+struct RowSource<'a> {
     name: &'a str,
     file: u32,
     region: Option<&'a str>,
@@ -175,7 +175,7 @@ struct Reading<'a> {
     problems: Vec<Problem>,
 }
 
-impl Reading<'_> {
+impl RowSource<'_> {
     fn line(&mut self, line: u64, cells: &[String], entries: &mut Vec<Entry>) {
         if cells.iter().all(|cell| cell.trim_matches(is_invisible).is_empty()) {
             return;
@@ -198,9 +198,9 @@ impl Reading<'_> {
 
     /// Every record names its own fields, so what a field is does not depend on the first line.
     fn json_lines(&mut self, input: impl Read + Send + 'static, entries: &mut Vec<Entry>) -> Result<(), Vec<Problem>> {
-        let written = Written { name: self.name, format: Format::Jsonl, delimiter: None, encoding: None };
+        let written = ListOptions { name: self.name, format: Format::Jsonl, delimiter: None, encoding: None };
         for row in jsonl::read(input, &written)? {
-            let row = row.map_err(|(Unreadable::Row(problem) | Unreadable::List(problem))| vec![problem])?;
+            let row = row.map_err(|(RowError::Row(problem) | RowError::List(problem))| vec![problem])?;
             let names = row.columns.names();
             let columns = Column::header(names).unwrap_or_default();
             for (at, cell) in row.cells.iter().enumerate() {
@@ -227,7 +227,7 @@ impl Reading<'_> {
             problem("rounded-number", what, REFILL);
             return;
         }
-        match entry::read(text, column, self.region) {
+        match suppression_entry::read(text, column, self.region) {
             Ok(None) => {}
             Ok(Some((kind, forms))) => {
                 let count = match kind {
@@ -253,7 +253,7 @@ fn each_cell(
     input: impl Read + Send + 'static,
     each: &mut impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
-    let written = |format| Written { name, format, delimiter: None, encoding: None };
+    let written = |format| ListOptions { name, format, delimiter: None, encoding: None };
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     match ending.as_str() {
         "xlsx" => xlsx::cells(input, name, each),
@@ -270,7 +270,7 @@ fn is_json_lines(name: &str) -> bool {
 fn nobody_any_more(text: &str) -> Option<&'static str> {
     let text = text.trim_matches(is_invisible);
     let long = |exponent: &str| exponent.parse::<u32>().is_ok_and(|exponent| exponent >= SHORTEST_NUMBER);
-    if damage::looks_rounded(text) && text.rsplit_once('+').is_some_and(|(_, exponent)| long(exponent)) {
+    if spreadsheet_artifacts::looks_rounded(text) && text.rsplit_once('+').is_some_and(|(_, exponent)| long(exponent)) {
         return Some("a number that a spreadsheet has rounded (`E+`): nobody can be recognised by it");
     }
     let is_filler = text.len() >= 3 && text.bytes().all(|byte| byte == b'#');

@@ -8,7 +8,7 @@
 //! data stands first in the page, what is told about it stands behind.
 
 mod rows;
-mod sums;
+mod totals;
 mod throughput;
 mod view;
 
@@ -25,8 +25,8 @@ use ring::digest::{SHA256, digest};
 
 use super::{About, Record, Writer};
 use rows::Rows;
-use sums::Sums;
 use throughput::Throughput;
+use totals::Totals;
 use view::Page;
 pub use view::{number, visible};
 
@@ -38,7 +38,7 @@ pub(super) struct Html<W> {
     /// The templates' names end in `.html`, which is what makes the engine escape every value.
     templates: Environment<'static>,
     rows: Rows,
-    sums: Sums,
+    sums: Totals,
     throughput: Throughput,
 }
 
@@ -54,7 +54,13 @@ impl<W: Write> Html<W> {
             script_hash => hash(SCRIPT),
         };
         render(&templates, "head.html", head, &mut output)?;
-        Ok(Self { output, templates, rows: Rows::default(), sums: Sums::default(), throughput: Throughput::default() })
+        Ok(Self {
+            output,
+            templates,
+            rows: Rows::default(),
+            sums: Totals::default(),
+            throughput: Throughput::default(),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::schema;
+use crate::json_schema;
 use crate::state::State;
 pub(crate) use csv::harmless;
 pub use html::{hash, number, visible};
@@ -73,7 +73,7 @@ fn with_milliseconds<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S
 impl Record {
     /// The JSON Schema of one line of a JSON Lines report.
     pub fn json_schema() -> Value {
-        schema::of::<Record>(schema::Null::Allowed)
+        json_schema::of::<Record>(json_schema::Null::Allowed)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::plan::in_words;
 use crate::retry::{RequestSeq, growing};
-use crate::spec::Retry;
+use crate::specification::Retry;
 
 /// Trial messages one after the other, each ending in doubt, before the run gives up: a person has to look each of them
 /// up.

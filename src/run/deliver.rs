@@ -1,12 +1,10 @@
 //! One recipient's path: contact, conversation, claim, message, outcome; and again where that is safe.
 
-use std::sync::PoisonError;
-
 use jiff::Timestamp;
 
+use super::admission::{AdmissionPass, Admitted};
 use super::evidence::{Endpoint, Request};
-use super::pass::{Admitted, Pass};
-use super::waiting::Again;
+use super::waiting::Requeue;
 use super::{End, Event, Run};
 use crate::codes;
 use crate::ledger::{Gone, Lease, Ledger, LedgerError};
@@ -22,7 +20,7 @@ pub(super) enum AttemptError {
     /// Certainly not taken.
     Retry(Box<RetryReason>, Request),
     /// A contact or conversation may have been made; trying again does no harm.
-    Doubtful(Failure),
+    Unknown(Failure),
     /// LiveDesk does not have what an earlier attempt found or made; it is made anew.
     Gone(Gone),
     /// Everybody must wait, and a claim should not wait with them.
@@ -49,10 +47,10 @@ enum After {
 
 impl<L: Ledger> Run<'_, L> {
     /// Takes one delivery as far as it goes. If its window closes meanwhile, it is left for a later pass.
-    pub(super) async fn deliver(&self, admitted: Admitted<'_>, pass: &Pass<'_>) -> Result<(), LedgerError> {
+    pub(super) async fn deliver(&self, admitted: Admitted<'_>, pass: &AdmissionPass<'_>) -> Result<(), LedgerError> {
         let Admitted { mut lease, slot } = admitted;
         let mut slot = Some(slot);
-        let delivery = match self.judge.templates.render(&lease.row, &self.judge.list) {
+        let delivery = match self.evaluator.templates.render(&lease.row, &self.evaluator.list) {
             Ok(delivery) => delivery,
             Err(problems) => {
                 let what = problems.first().map(|problem| problem.what.clone()).unwrap_or_default();
@@ -85,12 +83,12 @@ impl<L: Ledger> Run<'_, L> {
                 AttemptError::Retry(reason, request) => match *reason {
                     RetryReason::Denied(failure) => return self.denied(request, lease, failure).await,
                     RetryReason::RateLimited { failure, retry_after } => {
-                        if self.back_of_queue(&lease, &failure, retry_after, &mut slot).await == Again::Never {
+                        if self.back_of_queue(&lease, &failure, retry_after, &mut slot).await == Requeue::Never {
                             return self.refuse(lease, failure).await;
                         }
                     }
                     RetryReason::ConversationLimit(failure) => {
-                        if self.back_of_queue(&lease, &failure, None, &mut slot).await == Again::Never {
+                        if self.back_of_queue(&lease, &failure, None, &mut slot).await == Requeue::Never {
                             return self.refuse(lease, failure).await;
                         }
                     }
@@ -104,7 +102,7 @@ impl<L: Ledger> Run<'_, L> {
                         }
                     },
                 },
-                AttemptError::Doubtful(failure) => match tries.after_failure() {
+                AttemptError::Unknown(failure) => match tries.after_failure() {
                     Some(wait) => self.sleep(wait).await,
                     None => return self.refuse(lease, failure).await,
                 },
@@ -163,7 +161,7 @@ impl<L: Ledger> Run<'_, L> {
                     return Ok(After::NotYet(Box::new(lease), AttemptError::Gone(gone)));
                 }
             },
-            Reply::Doubtful(failure) => Outcome::Unknown(failure),
+            Reply::Unknown(failure) => Outcome::Unknown(failure),
         };
         self.ledger.settle(claim, outcome.clone()).await?;
         self.observe(&outcome, counts);
@@ -186,7 +184,7 @@ impl<L: Ledger> Run<'_, L> {
         if !counts {
             return;
         }
-        let stop = self.guard.lock().unwrap_or_else(PoisonError::into_inner).observe(outcome);
+        let stop = self.guard.borrow_mut().observe(outcome);
         if let Some(why) = stop {
             self.stop.because(End::Guard(why));
         }

@@ -1,7 +1,7 @@
 //! `send.stop_when`: when so much goes wrong that going on would only spread it.
 
 use crate::codes::{Scope, scope};
-use crate::spec::StopWhen;
+use crate::specification::StopWhen;
 use crate::state::Outcome;
 
 /// Watches outcomes.

@@ -4,18 +4,18 @@
 //! Nothing is printed here: what happens is told as [`Event`]s.
 
 mod deliver;
-mod denied;
+mod credentials;
 mod evidence;
 mod guard;
 mod circuit_breaker;
-mod pass;
+mod admission;
 mod prepare;
 mod rate_limits;
 mod reachability;
 mod waiting;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use futures_util::TryStreamExt;
@@ -26,14 +26,14 @@ use crate::attachment::{Contents, Folder};
 use crate::ledger::{Ledger, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
-use crate::plan::Judge;
-use crate::spec::Spec;
+use crate::plan::RowEvaluator;
+use crate::specification::Spec;
 use crate::state::State;
+use admission::AdmissionPass;
 use circuit_breaker::CircuitBreaker;
-use denied::Denied;
+use credentials::Denied;
 use evidence::Evidence;
 use guard::Guard;
-use pass::Pass;
 use rate_limits::RateLimits;
 use reachability::Warnings;
 
@@ -153,28 +153,28 @@ pub enum OnHold {
 pub struct Run<'a, L> {
     ledger: &'a L,
     client: &'a Client,
-    judge: &'a Judge,
+    evaluator: &'a RowEvaluator,
     spec: &'a Spec,
     pace: &'a Pace,
     folder: Folder,
     on_hold: OnHold,
     stop: Stop,
-    guard: Mutex<Guard>,
-    denied: Mutex<Denied>,
+    guard: RefCell<Guard>,
+    denied: RefCell<Denied>,
     probing: AsyncMutex<()>,
-    breaker: Mutex<CircuitBreaker>,
+    breaker: RefCell<CircuitBreaker>,
     /// Held by the one who asks the server whether it is there.
     asking: AsyncMutex<()>,
     /// Held by the one whose message shows what becomes of messages.
     trial: AsyncMutex<()>,
-    evidence: Mutex<Evidence>,
-    rate_limits: Mutex<RateLimits>,
+    evidence: RefCell<Evidence>,
+    rate_limits: RefCell<RateLimits>,
     /// Places in flight, handed out in the order in which they are asked for.
     slots: Semaphore,
     /// Places at the back of the queue: so many wait there at most, each in memory.
     back_of_queue: Semaphore,
     said_unreachable: AtomicBool,
-    reachability_warnings: Mutex<Warnings>,
+    reachability_warnings: RefCell<Warnings>,
     /// Counts the requests.
     requests_begun: AtomicU64,
     emit: &'a dyn Fn(Event),
@@ -195,7 +195,7 @@ pub struct RunConfig<'a, L> {
     /// The way to LiveDesk.
     pub client: &'a Client,
     /// The templates.
-    pub judge: &'a Judge,
+    pub evaluator: &'a RowEvaluator,
     /// The spec.
     pub spec: &'a Spec,
     /// The limits.
@@ -220,24 +220,24 @@ impl<'a, L: Ledger> Run<'a, L> {
         Self {
             ledger: config.ledger,
             client: config.client,
-            judge: config.judge,
+            evaluator: config.evaluator,
             spec: config.spec,
             pace: config.pace,
             folder: Folder::frozen(&config.spec.folder, config.attachments),
             on_hold: config.on_hold,
             stop: config.stop,
-            guard: Mutex::new(Guard::new(config.spec.send.stop_when)),
-            denied: Mutex::new(Denied::default()),
+            guard: RefCell::new(Guard::new(config.spec.send.stop_when)),
+            denied: RefCell::new(Denied::default()),
             probing: AsyncMutex::default(),
-            breaker: Mutex::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
+            breaker: RefCell::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
             asking: AsyncMutex::default(),
             trial: AsyncMutex::default(),
-            evidence: Mutex::default(),
-            rate_limits: Mutex::new(RateLimits::new(&config.spec.send)),
+            evidence: RefCell::default(),
+            rate_limits: RefCell::new(RateLimits::new(&config.spec.send)),
             slots: Semaphore::new(config.spec.send.concurrency),
             back_of_queue: Semaphore::new(MAX_REQUEUED),
             said_unreachable: AtomicBool::new(false),
-            reachability_warnings: Mutex::default(),
+            reachability_warnings: RefCell::default(),
             requests_begun: AtomicU64::default(),
             emit: config.emit,
         }
@@ -257,7 +257,7 @@ impl<'a, L: Ledger> Run<'a, L> {
     }
 
     async fn send_all(&self, selection: &Selection) -> Result<End, LedgerError> {
-        let mut pass = Pass::new(selection);
+        let mut pass = AdmissionPass::new(selection);
         loop {
             self.admitted(&pass)
                 // The only concurrent line. How many are in flight is said by the slots with which they come.

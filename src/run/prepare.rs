@@ -41,11 +41,11 @@ impl<L: Ledger> Run<'_, L> {
         };
         let request = self.turn(Endpoint::Conversation, lease.position()).await?;
         let reply = self.client.create_conversation(asked).await;
-        let may_be_made = matches!(&reply, Reply::Doubtful(failure) if !codes::is_conflict(&failure.code));
+        let may_be_made = matches!(&reply, Reply::Unknown(failure) if !codes::is_conflict(&failure.code));
         if may_be_made && lease.attempts == 1 {
             let line = lease.row.line;
             let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
-            (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.judge.list)));
+            (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.evaluator.list)));
         }
         let conversation = match self.result(reply, request).await {
             Err(AttemptError::Refused(failure)) if codes::is_not_found(&failure.code) && contact_is_kept => {
@@ -166,7 +166,7 @@ impl<L: Ledger> Run<'_, L> {
             Reply::Done(result) => Ok(result),
             Reply::Refused(failure) => Err(AttemptError::Refused(failure)),
             Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
-            Reply::Doubtful(failure) => Err(AttemptError::Doubtful(failure)),
+            Reply::Unknown(failure) => Err(AttemptError::Unknown(failure)),
         }
     }
 }

@@ -14,7 +14,7 @@ use backon::ExponentialBackoff;
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use crate::ledger::Position;
 use crate::retry::{Backoff, RequestSeq, Tries, growing};
-use crate::spec::{Retry, Send};
+use crate::specification::{Retry, Send};
 
 /// With fewer answers than this, nobody can say that a refusal is a rare one.
 const ENOUGH: usize = 20;

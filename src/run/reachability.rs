@@ -2,15 +2,15 @@
 //!
 //! Knows neither requests nor what an answer looks like.
 
+use std::cell::RefMut;
 use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
 
 use super::deliver::AttemptError;
 use super::{Event, Run};
 use crate::codes;
 use crate::ledger::{Lease, Ledger};
 use crate::livedesk::Obstacle;
-use crate::spec::UnreachableCheck;
+use crate::specification::UnreachableCheck;
 use crate::state::Failure;
 
 /// So many warnings name their recipient; the others are counted.
@@ -73,7 +73,7 @@ impl<L: Ledger> Run<'_, L> {
         }
     }
 
-    fn reachability_warnings(&self) -> MutexGuard<'_, Warnings> {
-        self.reachability_warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reachability_warnings(&self) -> RefMut<'_, Warnings> {
+        self.reachability_warnings.borrow_mut()
     }
 }

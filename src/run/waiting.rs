@@ -1,8 +1,8 @@
 //! Everything that a delivery waits for: hours and quotas, its turn, rate limits of the server, and the server itself.
 
+use std::cell::RefMut;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -32,7 +32,7 @@ const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
 
 /// Whether a delivery is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum Requeue {
     Now,
     Never,
 }
@@ -122,8 +122,8 @@ impl<L: Ledger> Run<'_, L> {
         self.requests_begun.load(Ordering::Relaxed)
     }
 
-    pub(super) fn breaker(&self) -> MutexGuard<'_, CircuitBreaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn breaker(&self) -> RefMut<'_, CircuitBreaker> {
+        self.breaker.borrow_mut()
     }
 
     /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about those
@@ -161,11 +161,11 @@ impl<L: Ledger> Run<'_, L> {
             }
             Reply::NotTaken(RetryReason::Unreachable(why)) => (why.clone(), false),
             // The server does answer; it is asked again for what this answer was not about.
-            Reply::Doubtful(failure) if !message && codes::is_conflict(&failure.code) => {
+            Reply::Unknown(failure) if !message && codes::is_conflict(&failure.code) => {
                 self.answered(request.seq, false);
                 return true;
             }
-            Reply::Doubtful(failure) => (failure.to_string(), message),
+            Reply::Unknown(failure) => (failure.to_string(), message),
         };
         let news = self.breaker().record_failure(request.seq, self.last_seq(), message, &why);
         // Asking in vain is no news to a person.
@@ -285,7 +285,7 @@ impl<L: Ledger> Run<'_, L> {
         failure: &Failure,
         retry_after: Option<Duration>,
         slot: &mut Option<SemaphorePermit<'r>>,
-    ) -> Again {
+    ) -> Requeue {
         let next = self.rate_limits().next_try(lease.position(), retry_after);
         let wait = match next {
             NextTry::Never => {
@@ -293,7 +293,7 @@ impl<L: Ledger> Run<'_, L> {
                 let text =
                     format!("{place}: LiveDesk has limited this recipient, and no others, for too long ({failure})");
                 (self.emit)(Event::Noted(text));
-                return Again::Never;
+                return Requeue::Never;
             }
             NextTry::Shared(wait) => wait,
             NextTry::Own(wait, nth) => {
@@ -302,7 +302,7 @@ impl<L: Ledger> Run<'_, L> {
             }
         };
         self.requeue(slot, wait).await;
-        Again::Now
+        Requeue::Now
     }
 
     /// Gives up the place in flight, waits, and queues for a new one behind the others. Where too many wait so already, the
@@ -332,15 +332,15 @@ impl<L: Ledger> Run<'_, L> {
 
     /// Where a delivery comes from: list, line and key.
     pub(super) fn place(&self, lease: &Lease) -> String {
-        format!("{}:{} (key {})", self.judge.list, lease.row.line, lease.key)
+        format!("{}:{} (key {})", self.evaluator.list, lease.row.line, lease.key)
     }
 
-    pub(super) fn evidence(&self) -> MutexGuard<'_, Evidence> {
-        self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn evidence(&self) -> RefMut<'_, Evidence> {
+        self.evidence.borrow_mut()
     }
 
-    pub(super) fn rate_limits(&self) -> MutexGuard<'_, RateLimits> {
-        self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn rate_limits(&self) -> RefMut<'_, RateLimits> {
+        self.rate_limits.borrow_mut()
     }
 
     pub(super) fn unreachable(&self, why: &str) {

@@ -2,10 +2,10 @@
 //!
 //! Knows what a request is about (`Facts`), not how it came.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, de};
 
 use super::templates::Failure;
@@ -77,7 +77,7 @@ pub(super) enum Action {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(super) struct InjectedFault {
     pub(super) matches: Match,
     pub(super) on: Kind,
     pub(super) times: Option<u64>,
@@ -100,7 +100,7 @@ pub(super) struct Facts {
 
 /// The faults of a script at work.
 pub(super) struct Faults {
-    faults: Vec<Fault>,
+    faults: Vec<InjectedFault>,
     counts: Mutex<Counts>,
 }
 
@@ -112,7 +112,7 @@ struct Counts {
 }
 
 impl Faults {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
+    pub(super) fn new(faults: Vec<InjectedFault>) -> Self {
         let counts = Counts { requests: [0; 6], played: vec![0; faults.len()] };
         Self { faults, counts: Mutex::new(counts) }
     }
@@ -123,8 +123,8 @@ impl Faults {
     }
 
     /// Counts a request of this kind, and gives the fault that is played on it with its position in the script.
-    pub(super) fn pick(&self, kind: Kind, facts: &Facts) -> Option<(usize, &Fault)> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn pick(&self, kind: Kind, facts: &Facts) -> Option<(usize, &InjectedFault)> {
+        let mut counts = self.counts.lock();
         counts.requests[Kind::Any as usize] += 1;
         if kind != Kind::Any {
             counts.requests[kind as usize] += 1;

@@ -4,8 +4,8 @@
 //! Headers are never part of a line, so no credentials can be.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -55,7 +55,7 @@ impl Journal {
         // Only the number is given under the lock, so that concurrent requests are put into text in parallel:
         // `{"seq":7,` and then the entry without its opening brace.
         let rest = serde_json::to_string(entry)?;
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.lock();
         open.seq += 1;
         let line = format!("{{\"seq\":{},{}\n", open.seq, rest.strip_prefix('{').unwrap_or(&rest));
         open.out.write_all(line.as_bytes())?;

@@ -29,12 +29,12 @@
 use std::io;
 use std::sync::Arc;
 
-mod answers;
-mod call;
-mod desk;
+mod responses;
+mod request;
+mod handler;
 mod faults;
 mod journal;
-mod line;
+mod connection;
 mod routes;
 pub mod script;
 mod search;
@@ -43,8 +43,8 @@ mod templates;
 
 pub use script::{Script, ScriptError};
 
-use desk::Desk;
-use line::{Line, Lines};
+use connection::{Connection, ConnectionListener};
+use handler::Handler;
 
 /// The configured server, before it is bound.
 pub struct Sandbox {
@@ -94,18 +94,18 @@ impl Sandbox {
         listener: tokio::net::TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let desk = Arc::new(Desk::new(self.script, self.journal));
-        let service = routes::router(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
+        let handler = Arc::new(Handler::new(self.script, self.journal));
+        let service = routes::router(Arc::clone(&handler)).into_make_service_with_connect_info::<Connection>();
         let end = {
-            let desk = Arc::clone(&desk);
+            let handler = Arc::clone(&handler);
             async move {
                 tokio::select! {
-                    () = shutdown => desk.close(),
-                    () = desk.closed() => {}
+                    () = shutdown => handler.close(),
+                    () = handler.closed() => {}
                 }
             }
         };
-        axum::serve(Lines(listener), service).with_graceful_shutdown(end).await?;
-        desk.journal_error().map_or(Ok(()), Err)
+        axum::serve(ConnectionListener(listener), service).with_graceful_shutdown(end).await?;
+        handler.journal_error().map_or(Ok(()), Err)
     }
 }

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine;
 
-use super::call::{BODY_LIMIT, Call, Route};
-use super::desk::{Desk, Reply};
-use super::line::Line;
+use super::connection::Connection;
+use super::handler::{Handler, Reply};
+use super::request::{ApiRequest, BODY_LIMIT, Route};
 use super::script::Credentials;
 
-pub(super) fn router(desk: Arc<Desk>) -> Router {
+pub(super) fn router(handler: Arc<Handler>) -> Router {
     // Spelled out rather than nested: a nested router hides the front of the path from the journal.
     let at = |path: &str| format!("/api/v2/accounts{path}");
     Router::new()
@@ -26,65 +26,65 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(desk)
+        .with_state(handler)
 }
 
-type Shared = State<Arc<Desk>>;
-type OnLine = ConnectInfo<Line>;
+type Shared = State<Arc<Handler>>;
+type OnLine = ConnectInfo<Connection>;
 
-async fn contact(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
-    respond(&desk, &line, Route::Contact, request).await
+async fn contact(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::Contact, request).await
 }
 
-async fn search(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
-    respond(&desk, &line, Route::Search, request).await
+async fn search(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::Search, request).await
 }
 
-async fn conversation(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
-    respond(&desk, &line, Route::Conversation, request).await
+async fn conversation(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::Conversation, request).await
 }
 
 async fn message(
-    State(desk): Shared,
-    ConnectInfo(line): OnLine,
+    State(handler): Shared,
+    ConnectInfo(connection): OnLine,
     Path(conversation): Path<String>,
     request: Request,
 ) -> Response {
-    respond(&desk, &line, Route::Message { conversation }, request).await
+    respond(&handler, &connection, Route::Message { conversation }, request).await
 }
 
 async fn retry(
-    State(desk): Shared,
-    ConnectInfo(line): OnLine,
+    State(handler): Shared,
+    ConnectInfo(connection): OnLine,
     Path((conversation, message)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    respond(&desk, &line, Route::Retry { conversation, message }, request).await
+    respond(&handler, &connection, Route::Retry { conversation, message }, request).await
 }
 
-async fn unknown(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
-    respond(&desk, &line, Route::Unknown, request).await
+async fn unknown(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::Unknown, request).await
 }
 
-async fn wrong_method(State(desk): Shared, ConnectInfo(line): OnLine, request: Request) -> Response {
-    respond(&desk, &line, Route::WrongMethod, request).await
+async fn wrong_method(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::WrongMethod, request).await
 }
 
 /// The way of every request: read, judged, journaled, and then, late or at once, answered or cut off.
-async fn respond(desk: &Desk, line: &Line, route: Route, request: Request) -> Response {
-    let arrived = desk.now();
-    let let_in = let_in(desk.credentials.as_ref(), request.headers());
-    let call = Call::read(route, request).await;
-    let verdict = desk.judge(&call, let_in, arrived);
+async fn respond(handler: &Handler, connection: &Connection, route: Route, request: Request) -> Response {
+    let arrived = handler.now();
+    let is_authorized = is_authorized(handler.credentials.as_ref(), request.headers());
+    let call = ApiRequest::read(route, request).await;
+    let verdict = handler.handle(&call, is_authorized, arrived);
     if verdict.delay > Duration::ZERO {
         tokio::select! {
             () = tokio::time::sleep(verdict.delay) => {}
-            () = desk.closed() => line.cut(),
+            () = handler.closed() => connection.cut(),
         }
     }
     verdict.reply.map_or_else(
         || {
-            line.cut();
+            connection.cut();
             // Never seen by anybody: writing it is what finds the connection cut.
             StatusCode::NO_CONTENT.into_response()
         },
@@ -99,7 +99,7 @@ impl IntoResponse for Reply {
 }
 
 /// Basic authentication: the script's key pair, or any whose halves are not empty.
-fn let_in(wanted: Option<&Credentials>, headers: &HeaderMap) -> bool {
+fn is_authorized(wanted: Option<&Credentials>, headers: &HeaderMap) -> bool {
     let Some((api_key, api_secret)) = credentials(headers) else {
         return false;
     };

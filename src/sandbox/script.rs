@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_yaml::Spanned;
 
-use super::faults::{Action, Canned, Fault, Kind, Match, duration};
+use super::faults::{Action, Canned, InjectedFault, Kind, Match, duration};
 use super::templates::{Failure, Template};
 
 /// What the sandbox is told to be. [`Script::default`] is a friendly LiveDesk which accepts everything.
@@ -24,7 +24,7 @@ pub struct Script {
     pub(super) credentials: Option<Credentials>,
     pub(super) strict: bool,
     pub(super) templates: Option<Vec<Template>>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<InjectedFault>,
 }
 
 /// The only key pair that is let in.
@@ -92,12 +92,12 @@ struct RawScript {
     credentials: Option<Credentials>,
     strict: bool,
     templates: Option<Vec<Template>>,
-    faults: Vec<Spanned<RawFault>>,
+    faults: Vec<Spanned<RawInjectedFault>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct RawFault {
+struct RawInjectedFault {
     #[serde(rename = "match")]
     matches: Match,
     on: Kind,
@@ -119,8 +119,8 @@ enum Drop {
     BeforeAccepting,
 }
 
-impl RawFault {
-    fn check(self) -> Result<Fault, String> {
+impl RawInjectedFault {
+    fn check(self) -> Result<InjectedFault, String> {
         let delay = self.delay.as_deref().map(duration).transpose()?;
         let answers = self.status.is_some() || self.body.is_some() || self.pad.is_some() || !self.headers.is_empty();
         let actions = [answers, self.drop.is_some(), self.fail.is_some()].into_iter().filter(|given| *given).count();
@@ -150,7 +150,13 @@ impl RawFault {
             }
             (None, None) => Action::None,
         };
-        Ok(Fault { matches: self.matches, on: self.on, times: self.times, delay: delay.unwrap_or_default(), action })
+        Ok(InjectedFault {
+            matches: self.matches,
+            on: self.on,
+            times: self.times,
+            delay: delay.unwrap_or_default(),
+            action,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::Value;
 
-use super::call::Upload;
+use super::request::Upload;
 use super::templates::Failure;
 
 /// The real service takes this many messages of one conversation in any minute.
@@ -17,14 +17,14 @@ const STAND_IN_INBOX: u64 = 79;
 
 /// A point in time, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct Timing {
     /// Since the server started; never goes back.
     pub(super) since_start: u64,
     /// Since 1970.
     pub(super) unix: i64,
 }
 
-impl Moment {
+impl Timing {
     pub(super) fn unix_seconds(self) -> i64 {
         self.unix / 1_000_000
     }
@@ -56,7 +56,7 @@ pub(super) struct Contact {
     pub(super) identifier: Option<String>,
     pub(super) avatar_url: Option<String>,
     pub(super) source_id: String,
-    pub(super) created: Moment,
+    pub(super) created: Timing,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub(super) struct Conversation {
     pub(super) id: u64,
     pub(super) inbox_id: u64,
     pub(super) contact_id: Option<u64>,
-    pub(super) created: Moment,
+    pub(super) created: Timing,
     /// How many messages it has had.
     said: u64,
     /// When the messages of the last minute came.
@@ -92,7 +92,7 @@ pub(super) struct Message {
     pub(super) inbox_id: u64,
     pub(super) contact_id: Option<u64>,
     pub(super) sorting_id: u64,
-    pub(super) created: Moment,
+    pub(super) created: Timing,
     pub(super) draft: Draft,
     /// The number of the first attachment; the others follow.
     pub(super) first_attachment: u64,
@@ -149,7 +149,7 @@ impl Account {
     }
 
     /// Makes a contact from what was asked for; id, source id and time of `wanted` are set here.
-    pub(super) fn create_contact(&mut self, mut wanted: Contact, now: Moment) -> Result<&Contact, Refusal> {
+    pub(super) fn create_contact(&mut self, mut wanted: Contact, now: Timing) -> Result<&Contact, Refusal> {
         wanted.email = wanted.email.map(|email| email.to_lowercase());
         let unique = unique(&wanted);
         self.validate(&wanted, &unique)?;
@@ -192,7 +192,7 @@ impl Account {
         inbox_id: u64,
         contact_id: Option<u64>,
         source_id: Option<&str>,
-        now: Moment,
+        now: Timing,
     ) -> Result<u64, Refusal> {
         let contact_id = self.addressee(contact_id, source_id, now)?;
         while self.conversations.contains_key(&self.next.conversation) {
@@ -206,7 +206,7 @@ impl Account {
     }
 
     /// The contact that a conversation is for. Unless strict, one that is not known stands in for a real one.
-    fn addressee(&mut self, id: Option<u64>, source: Option<&str>, now: Moment) -> Result<u64, Refusal> {
+    fn addressee(&mut self, id: Option<u64>, source: Option<&str>, now: Timing) -> Result<u64, Refusal> {
         let known = match (id, source) {
             (Some(id), _) => self.contacts.contains_key(&id).then_some(id),
             (None, Some(source)) => self.sources.get(source).copied(),
@@ -219,7 +219,7 @@ impl Account {
         }
     }
 
-    fn stand_in(&mut self, id: Option<u64>, source: Option<&str>, now: Moment) -> u64 {
+    fn stand_in(&mut self, id: Option<u64>, source: Option<&str>, now: Timing) -> u64 {
         while self.contacts.contains_key(&self.next.contact) {
             self.next.contact += 1;
         }
@@ -232,7 +232,7 @@ impl Account {
     }
 
     /// Adds a message to a conversation, and gives its id.
-    pub(super) fn post(&mut self, conversation_id: u64, draft: Draft, now: Moment) -> Result<u64, Refusal> {
+    pub(super) fn post(&mut self, conversation_id: u64, draft: Draft, now: Timing) -> Result<u64, Refusal> {
         if self.strict && !self.conversations.contains_key(&conversation_id) {
             return Err(Refusal::NotFound);
         }
@@ -334,8 +334,8 @@ pub(super) fn uuid(kind: u32, id: u64) -> String {
 mod tests {
     use super::*;
 
-    fn at(since_start: u64) -> Moment {
-        Moment { since_start, unix: 0 }
+    fn at(since_start: u64) -> Timing {
+        Timing { since_start, unix: 0 }
     }
 
     #[test]

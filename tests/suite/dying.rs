@@ -12,15 +12,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use campaign::attachment::Contents;
-use campaign::ledger::{Claim, Found, Gone, Lease, Ledger, LedgerError, Position, Sqlite, Vouched};
+use campaign::ledger::{Acknowledged, Claim, Found, Gone, Lease, Ledger, LedgerError, Position, Sqlite};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
 use campaign::pace::{Earlier, Pace};
-use campaign::plan::Judge;
+use campaign::plan::RowEvaluator;
 use campaign::recipients::Suppression;
 use campaign::run::{OnHold, Run, RunConfig, Selection, Stop};
 use campaign::secret::Secret;
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use campaign::state::{ConversationId, Failure, Outcome};
 
 use crate::harness::{Desk, Project};
@@ -103,7 +103,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let file = folder.join("campaign.yaml");
     let source = Source { name: file.display().to_string(), text: std::fs::read_to_string(&file).unwrap() };
     let spec = Arc::new(Spec::parse(&source, folder.to_owned(), &[]).unwrap());
-    let judge = Judge {
+    let evaluator = RowEvaluator {
         list: "list.csv".to_owned(),
         templates: Templates::compile(Arc::clone(&spec), None, "list.csv").unwrap(),
         suppression: Suppression::default(),
@@ -112,7 +112,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let word = || Secret::new("word".to_owned());
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, Credentials { key: word(), secret: word() }, timeouts).unwrap();
-    let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite"), Vouched::default()).unwrap();
+    let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite"), Acknowledged::default()).unwrap();
     sqlite.begin_run().await.unwrap();
     let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, Earlier::default());
@@ -120,7 +120,7 @@ async fn run_until(boundary: String, folder: &Path) {
         attachments: Contents::new(),
         ledger: &ledger,
         client: &client,
-        judge: &judge,
+        evaluator: &evaluator,
         spec: &spec,
         pace: &pace,
         on_hold: OnHold::Wait,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use campaign::message::Templates;
 use campaign::problem::Problem;
 use campaign::recipients::{Columns, Row};
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value};

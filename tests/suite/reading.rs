@@ -11,8 +11,8 @@ use std::io::Cursor;
 use std::panic;
 use std::path::{Path, PathBuf};
 
-use campaign::recipients::{self, Rows, Unreadable, Written};
-use campaign::spec::{Format, Source, Spec};
+use campaign::recipients::{self, ListOptions, RowError, Rows};
+use campaign::specification::{Format, Source, Spec};
 use serde_json::{Value, json};
 
 use crate::harness::{Project, Ran};
@@ -101,8 +101,8 @@ impl Case {
                         .collect();
                     writeln!(text, "{}: {}", row.line, Value::Array(cells)).unwrap();
                 }
-                Err(Unreadable::Row(problem)) => writeln!(text, "unreadable row: {}", problem.code).unwrap(),
-                Err(Unreadable::List(problem)) => writeln!(text, "unreadable list: {}", problem.code).unwrap(),
+                Err(RowError::Row(problem)) => writeln!(text, "unreadable row: {}", problem.code).unwrap(),
+                Err(RowError::List(problem)) => writeln!(text, "unreadable list: {}", problem.code).unwrap(),
             }
         }
         text
@@ -125,7 +125,7 @@ fn opened(path: &Path, delimiter: Option<u8>, encoding: Option<&str>) -> Result<
         "xlsx" => Format::Xlsx,
         _ => Format::Csv,
     };
-    let written = Written { name: "list", format, delimiter, encoding };
+    let written = ListOptions { name: "list", format, delimiter, encoding };
     recipients::read(File::open(path).unwrap(), &written)
         .map_err(|problems| problems.iter().map(|problem| problem.code).collect::<Vec<_>>().join(", "))
 }
@@ -150,7 +150,7 @@ fn every_row_knows_its_line_however_lines_end() {
     for line_end in ["\n", "\r\n", "\r"] {
         for last in [true, false] {
             let text = rows_that_know_their_lines(line_end, last);
-            let written = Written { name: "list", format: Format::Csv, delimiter: None, encoding: None };
+            let written = ListOptions { name: "list", format: Format::Csv, delimiter: None, encoding: None };
             let rows: Vec<_> = recipients::read(Cursor::new(text), &written).unwrap().map(Result::unwrap).collect();
             assert_eq!(rows.len(), 6_000);
             for row in rows {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use campaign::ledger::{Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Sqlite, Vouched};
+use campaign::ledger::{Acknowledged, Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Sqlite};
 use campaign::recipients::{Columns, Row};
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use campaign::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome, State};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -108,7 +108,7 @@ impl Model {
 
     fn become_(&mut self, key: &str, next: State) {
         let known = self.known.get_mut(key).unwrap();
-        assert!(known.state.may_become(next), "{key}: {} may not become {next}", known.state);
+        assert!(known.state.can_become(next), "{key}: {} may not become {next}", known.state);
         known.state = next;
         known.tried = true;
     }
@@ -164,7 +164,7 @@ impl Real {
     fn reopen(&mut self) {
         self.dead = std::mem::take(&mut self.in_flight);
         self.ledger = None;
-        self.ledger = Some(Sqlite::open(&self.folder.path().join("c.sqlite"), Vouched::default()).unwrap());
+        self.ledger = Some(Sqlite::open(&self.folder.path().join("c.sqlite"), Acknowledged::default()).unwrap());
     }
 
     fn read(&self, list: &[Listed], keep: bool) {
@@ -445,7 +445,7 @@ proptest! {
         let mut state = State::Pending;
         let mut claims = 0;
         for next in walk.into_iter().map(|at| State::ALL[at]).filter(|next| *next != State::Skipped) {
-            if !state.may_become(next) {
+            if !state.can_become(next) {
                 continue;
             }
             prop_assert!(!matches!(state, State::Accepted | State::Skipped), "{state} became {next}");

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use campaign::problem::Look;
-use campaign::spec::{Source, Spec};
+use campaign::problem::DrawOptions;
+use campaign::specification::{Source, Spec};
 
 #[test]
 fn each_shape_of_a_spec_is_answered_as_the_cases_say() {
@@ -147,7 +147,10 @@ fn warnings(folder: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(folder.join("campaign.yaml")).unwrap()).into_owned();
     let source = Source { name: "campaign.yaml".to_owned(), text };
     let spec = Spec::parse(&source, PathBuf::new(), &[]);
-    spec.map_or_else(|_| Vec::new(), |spec| spec.warnings.iter().map(|problem| problem.render(Look::PLAIN)).collect())
+    spec.map_or_else(
+        |_| Vec::new(),
+        |spec| spec.warnings.iter().map(|problem| problem.render(DrawOptions::PLAIN)).collect(),
+    )
 }
 
 #[test]

@@ -124,5 +124,5 @@ fn the_client_understands_the_documented_replies() {
     assert_eq!(made.id, ConversationId(40));
     assert!(made.obstacles(false).is_empty());
     assert!(matches!(reply("conversation_created").conversation(asked(1)), Reply::Refused(_)), "it is somebody else's");
-    assert!(matches!(reply("text_sent").message(message_to(142)), Reply::Doubtful(_)), "it is another conversation's");
+    assert!(matches!(reply("text_sent").message(message_to(142)), Reply::Unknown(_)), "it is another conversation's");
 }

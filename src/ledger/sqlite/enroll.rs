@@ -9,7 +9,7 @@ use super::retry_failed::{self, RetryFailed};
 use super::send::{stored, unstored};
 use crate::ledger::{Entry, Lease, LedgerError};
 use crate::recipients::{Columns, Row};
-use crate::spec::Spec;
+use crate::specification::Spec;
 use crate::state::LeftOut;
 
 /// A row that turned out to have the key of an earlier one. The ledger has left it out.

@@ -12,7 +12,7 @@ use tempfile::TempPath;
 
 use super::counter::{self, Count, Counter, Found};
 use super::format::{self, Identity, prepare};
-use super::{Vouched, connect};
+use super::{Acknowledged, connect};
 use crate::ledger::LedgerError;
 
 /// Bytes of the header of a write-ahead log (sqlite.org/fileformat2.html, section 4.1).
@@ -53,7 +53,7 @@ impl Location {
     }
 
     /// Whether this is certainly a first run: neither a ledger nor anything that one has left.
-    pub(super) fn is_first(&self, vouched: Vouched) -> Result<bool, LedgerError> {
+    pub(super) fn is_first(&self, acknowledged: Acknowledged) -> Result<bool, LedgerError> {
         if self.exists {
             return Ok(false);
         }
@@ -66,7 +66,7 @@ impl Location {
         }
         let counter = counter::path_of(&self.path);
         match counter::read(&self.path)? {
-            Found::Count(Count { claims: 1.., .. }) | Found::Damaged if vouched.first_run => Ok(true),
+            Found::Count(Count { claims: 1.., .. }) | Found::Damaged if acknowledged.first_run => Ok(true),
             Found::Count(Count { claims, .. }) if claims > 0 => {
                 Err(missing(format!("{} says that it recorded {claims} send attempts", counter.display())))
             }

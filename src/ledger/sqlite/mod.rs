@@ -39,7 +39,7 @@ use writer::{Job, Safeguard, Writer};
 
 /// What an operator vouches for where the files cannot tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Vouched {
+pub struct Acknowledged {
     /// Nothing was sent before, whatever an earlier ledger has left.
     pub first_run: bool,
     /// This ledger counts, although it may be an older copy.
@@ -77,8 +77,8 @@ struct Kept {
 ///
 /// # Errors
 /// It cannot be told, or there was a ledger.
-pub fn is_first_run(path: &Path, vouched: Vouched) -> Result<bool, LedgerError> {
-    Location::find(path)?.is_first(vouched)
+pub fn is_first_run(path: &Path, acknowledged: Acknowledged) -> Result<bool, LedgerError> {
+    Location::find(path)?.is_first(acknowledged)
 }
 
 /// Where the lock of a ledger is.
@@ -106,18 +106,18 @@ impl Sqlite {
     ///
     /// # Errors
     /// The lock is held, the file cannot be used, or it cannot be shown that it knows everyone who was sent to.
-    pub fn open(path: &Path, vouched: Vouched) -> Result<Self, LedgerError> {
-        Self::open_in(path, None, vouched)
+    pub fn open(path: &Path, acknowledged: Acknowledged) -> Result<Self, LedgerError> {
+        Self::open_in(path, None, acknowledged)
     }
 
-    fn open_in(path: &Path, folder: Option<TempDir>, vouched: Vouched) -> Result<Self, LedgerError> {
+    fn open_in(path: &Path, folder: Option<TempDir>, acknowledged: Acknowledged) -> Result<Self, LedgerError> {
         let path = Location::find(path)?.path;
         file::private_folder(&path)?;
         let lock = Lock::take(&path)?;
         let open = || -> Result<_, LedgerError> {
             file::remove_unfinished(&path)?;
             // Again, now that nobody else can make it.
-            let is_new = Location::find(&path)?.is_first(vouched)?;
+            let is_new = Location::find(&path)?.is_first(acknowledged)?;
             if is_new {
                 file::make(&path)?;
             }
@@ -127,7 +127,7 @@ impl Sqlite {
             if !is_new {
                 format::check_integrity(&connection)?;
             }
-            let (connection, counter) = with_counter(connection, &path, vouched)?;
+            let (connection, counter) = with_counter(connection, &path, acknowledged)?;
             let interrupted = settle_interrupted(&connection)?;
             let safeguard = Safeguard { counter, watch: Watch::over(&path)?, path: path.clone() };
             Ok((connection, safeguard, Kept { lock: Some(lock), _folder: None, is_new, interrupted, path: None }))
@@ -164,13 +164,13 @@ impl Sqlite {
     /// The file cannot be used, or it cannot be shown that it knows everyone who was sent to.
     pub fn open_read_only(path: &Path) -> Result<Option<Self>, LedgerError> {
         let location = Location::find(path)?;
-        if location.is_first(Vouched::default())? {
+        if location.is_first(Acknowledged::default())? {
             return Ok(None);
         }
         let path = location.path;
         let open = || -> Result<_, LedgerError> {
             let held = Lock::is_held(&path)?;
-            let connection = reader(&path, held, Vouched::default())?;
+            let connection = reader(&path, held, Acknowledged::default())?;
             delivery_view(&connection, held)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
             Ok(connection)
@@ -191,13 +191,13 @@ impl Sqlite {
     ///
     /// # Errors
     /// As [`Sqlite::open_read_only`].
-    pub fn scratch_copy(path: &Path, vouched: Vouched) -> Result<Self, LedgerError> {
+    pub fn scratch_copy(path: &Path, acknowledged: Acknowledged) -> Result<Self, LedgerError> {
         let location = Location::find(path)?;
-        if location.is_first(vouched)? {
+        if location.is_first(acknowledged)? {
             return Self::scratch();
         }
         let path = location.path;
-        let open = || copy(&reader(&path, Lock::is_held(&path)?, vouched)?).and_then(prepare);
+        let open = || copy(&reader(&path, Lock::is_held(&path)?, acknowledged)?).and_then(prepare);
         Self::start(open().map_err(|error| error.at(&path))?, None, Kept::default())
     }
 
@@ -211,7 +211,7 @@ impl Sqlite {
             why: error.to_string(),
         };
         let folder = tempfile::tempdir().map_err(fail)?;
-        Self::open_in(&folder.path().join("sandbox.sqlite"), Some(folder), Vouched::default())
+        Self::open_in(&folder.path().join("sandbox.sqlite"), Some(folder), Acknowledged::default())
     }
 
     /// Closes a ledger that this process has made and not used, and removes it. Others are only closed.
@@ -310,7 +310,7 @@ fn existing(connection: Connection) -> Result<Connection, LedgerError> {
 }
 
 /// A connection to an existing ledger of this format, or of an older one brought up in memory.
-fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, LedgerError> {
+fn reader(path: &Path, held: bool, acknowledged: Acknowledged) -> Result<Connection, LedgerError> {
     // A run that is under way is writing it.
     if !held {
         file::check_log(path)?;
@@ -329,7 +329,7 @@ fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, Ledge
     if found != FORMAT {
         connection = prepare(copy(&connection)?)?;
     }
-    if !vouched.older {
+    if !acknowledged.older {
         let identity = format::identity(&connection)?;
         is_current(path, &counter, &identity, found < WITH_IDENTITY)?;
     }
@@ -337,13 +337,17 @@ fn reader(path: &Path, held: bool, vouched: Vouched) -> Result<Connection, Ledge
 }
 
 /// The ledger of a run, of this format, with its counter.
-fn with_counter(connection: Connection, path: &Path, vouched: Vouched) -> Result<(Connection, Counter), LedgerError> {
+fn with_counter(
+    connection: Connection,
+    path: &Path,
+    acknowledged: Acknowledged,
+) -> Result<(Connection, Counter), LedgerError> {
     let found = counter::read(path)?;
     let mut begun = false;
     let connection = prepare_with(connection, |identity| {
         // It comes from an older format. Its counter is made before it is kept, so that it is never without one.
         begun = true;
-        if !vouched.older {
+        if !acknowledged.older {
             is_current(path, &found, identity, true)?;
         }
         replace_counter(path, identity)
@@ -351,7 +355,7 @@ fn with_counter(connection: Connection, path: &Path, vouched: Vouched) -> Result
     let identity = format::identity(&connection)?;
     if !begun {
         match is_current(path, &found, &identity, false) {
-            Err(_) if vouched.older => {
+            Err(_) if acknowledged.older => {
                 let transaction = connection.unchecked_transaction()?;
                 replace_counter(path, &format::renew_identity(&transaction)?)?;
                 transaction.commit()?;

@@ -65,7 +65,7 @@ pub(super) fn mark(connection: &Connection, again: &RetryFailed) -> Result<(), L
 
 /// Makes those who are marked and on the list pending again. What became of them before stays on record.
 pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<usize, LedgerError> {
-    const { assert!(State::Failed.may_become(State::Pending)) };
+    const { assert!(State::Failed.can_become(State::Pending)) };
     connection.execute(
         "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word)
          SELECT id, ?1, state, error_code, error, message_id, coalesce(left_at, claimed_at), 'sent again' FROM delivery

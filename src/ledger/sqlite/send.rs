@@ -121,7 +121,7 @@ impl Ledger for Sqlite {
     }
 
     async fn claim(&self, mut lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
-        const { assert!(State::Pending.may_become(State::Claimed)) };
+        const { assert!(State::Pending.can_become(State::Claimed)) };
         self.step_of(
             &lease.key,
             "UPDATE delivery SET state = 'claimed', run = ?2, attempts = ?3, claimed_at = ?4,
@@ -157,7 +157,7 @@ impl Ledger for Sqlite {
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
-        const { assert!(State::Claimed.may_become(State::Pending)) };
+        const { assert!(State::Claimed.can_become(State::Pending)) };
         let lease = claim.lease;
         self.end_claim(
             &lease.key,
@@ -171,7 +171,7 @@ impl Ledger for Sqlite {
     }
 
     async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
-        const { assert!(State::Claimed.may_become(State::Pending)) };
+        const { assert!(State::Claimed.can_become(State::Pending)) };
         let (lease, left_at) = (claim.lease, claim.left_at.map(Timestamp::as_millisecond));
         self.end_claim(
             &lease.key,
@@ -184,8 +184,8 @@ impl Ledger for Sqlite {
     }
 
     async fn settle(&self, claim: Claim, outcome: Outcome) -> Result<(), LedgerError> {
-        const { assert!(State::Claimed.may_become(State::Accepted) && State::Claimed.may_become(State::Failed)) };
-        const { assert!(State::Claimed.may_become(State::Unknown)) };
+        const { assert!(State::Claimed.can_become(State::Accepted) && State::Claimed.can_become(State::Failed)) };
+        const { assert!(State::Claimed.can_become(State::Unknown)) };
         let state = outcome.state().word();
         let (message_id, status, code, text) = match outcome {
             Outcome::Accepted { message_id, livedesk_status } => (Some(message_id), Some(livedesk_status), None, None),
@@ -214,7 +214,7 @@ impl Ledger for Sqlite {
     }
 
     async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
-        const { assert!(State::Pending.may_become(State::Failed)) };
+        const { assert!(State::Pending.can_become(State::Failed)) };
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'failed', run = ?2, attempts = ?6, error_code = ?3, error = ?4,

@@ -81,7 +81,7 @@ pub enum Reply<T> {
     /// It was certainly not done, for a reason that is not this recipient's.
     NotTaken(RetryReason),
     /// It may or may not have been done.
-    Doubtful(Failure),
+    Unknown(Failure),
 }
 
 /// Why a request was certainly not carried out.
@@ -129,7 +129,7 @@ impl Exchange {
         // What is in an inbox is a conversation, whose id is no contact's.
         let mut contacts = places.into_iter().filter(|place| place["inbox_id"].is_null());
         let Some(owner) = contacts.find_map(Owner::read) else {
-            return Reply::Doubtful(answer.unreadable("the contact's id"));
+            return Reply::Unknown(answer.unreadable("the contact's id"));
         };
         match owner.contradiction(asked) {
             None => Reply::Done(ContactReply::Made(owner)),
@@ -148,7 +148,7 @@ impl Exchange {
             Err(reply) => return reply.retyped(),
         };
         let Some(contacts) = body["payload"].as_array() else {
-            return Reply::Doubtful(answer.unreadable("the list of contacts"));
+            return Reply::Unknown(answer.unreadable("the list of contacts"));
         };
         let owners = contacts.iter().filter_map(Owner::read).filter(|owner| owner.has(attribute, value)).collect();
         Reply::Done((owners, contacts.len() >= PAGE))
@@ -169,7 +169,7 @@ impl Exchange {
             Err(reply) => return reply.retyped(),
         };
         let Some(conversation) = Conversation::read(&body) else {
-            return Reply::Doubtful(answer.unreadable("the conversation's id"));
+            return Reply::Unknown(answer.unreadable("the conversation's id"));
         };
         match conversation.contradiction(asked) {
             None => Reply::Done(conversation),
@@ -185,7 +185,7 @@ impl Exchange {
         };
         let posted = Posted::read(&body);
         if let Some(text) = posted.contradiction(asked) {
-            return Reply::Doubtful(Failure::new(codes::MISMATCH, text));
+            return Reply::Unknown(Failure::new(codes::MISMATCH, text));
         }
         let message_id = posted.message_id;
         let livedesk_status = posted.status.map(|status| answer.text(&status));
@@ -201,7 +201,7 @@ impl Exchange {
                 Some(words) => {
                     let text = format!("the answer says `{livedesk_status}` and an error: {}", answer.text(&words));
                     let failure = Failure::new(codes::MISMATCH, text);
-                    Reply::Doubtful(Failure {
+                    Reply::Unknown(Failure {
                         message_id: Some(message_id),
                         livedesk_status: Some(livedesk_status),
                         ..failure
@@ -210,7 +210,7 @@ impl Exchange {
             },
             (message_id, livedesk_status) => {
                 let why = answer.unreadable("the message's id and status");
-                Reply::Doubtful(Failure { message_id, livedesk_status, ..why })
+                Reply::Unknown(Failure { message_id, livedesk_status, ..why })
             }
         }
     }
@@ -220,7 +220,7 @@ impl Exchange {
         let answer = match self {
             Self::Answered(answer) => answer,
             Self::NotSent(why) => return Err(Reply::NotTaken(RetryReason::Unreachable(why))),
-            Self::Lost(failure) => return Err(Reply::Doubtful(failure)),
+            Self::Lost(failure) => return Err(Reply::Unknown(failure)),
         };
         let body = Body::read(&answer.body);
         match classify(answer.status, &body, answer.retry_after.is_some(), repeat) {
@@ -232,7 +232,7 @@ impl Exchange {
             Class::ConversationLimit => Err(Reply::NotTaken(RetryReason::ConversationLimit(answer.failure(&body)))),
             Class::Denied => Err(Reply::NotTaken(RetryReason::Denied(answer.failure(&body)))),
             Class::Refused => Err(Reply::Refused(answer.failure(&body))),
-            Class::Unknown => Err(Reply::Doubtful(answer.failure(&body))),
+            Class::Unknown => Err(Reply::Unknown(answer.failure(&body))),
         }
     }
 }
@@ -254,10 +254,10 @@ impl<T> Reply<T> {
     /// The same reply to another question; only replies without a result have this to offer.
     fn retyped<U>(self) -> Reply<U> {
         match self {
-            Self::Done(_) => Reply::Doubtful(Failure::new(UNREADABLE, "the answer says success but no result")),
+            Self::Done(_) => Reply::Unknown(Failure::new(UNREADABLE, "the answer says success but no result")),
             Self::Refused(failure) => Reply::Refused(failure),
             Self::NotTaken(reason) => Reply::NotTaken(reason),
-            Self::Doubtful(failure) => Reply::Doubtful(failure),
+            Self::Unknown(failure) => Reply::Unknown(failure),
         }
     }
 
@@ -265,7 +265,7 @@ impl<T> Reply<T> {
     /// request, and what comes over the same connection as well.
     pub(super) fn is_about_something_else(&self) -> bool {
         let is_other = |code: &str| codes::is_conflict(code) || code == UNREADABLE;
-        matches!(self, Self::Refused(failure) | Self::Doubtful(failure) if is_other(&failure.code))
+        matches!(self, Self::Refused(failure) | Self::Unknown(failure) if is_other(&failure.code))
     }
 }
 
@@ -274,7 +274,7 @@ impl Reply<Sent> {
     pub(super) fn message_id(&self) -> Option<MessageId> {
         match self {
             Self::Done(sent) => Some(sent.message_id),
-            Self::Refused(failure) | Self::Doubtful(failure) => failure.message_id,
+            Self::Refused(failure) | Self::Unknown(failure) => failure.message_id,
             Self::NotTaken(_) => None,
         }
     }
@@ -392,7 +392,7 @@ mod tests {
         let as_text = message(200, r#"{"id": "3030", "status": "delivered", "new_field": null}"#);
         assert!(matches!(as_text, Reply::Done(_)));
         for body in ["", "not json", "{}", "[]", "null", r#"{"status": "sent"}"#, r#"{"id": 1}"#, "<html>"] {
-            assert!(matches!(message(200, body), Reply::Doubtful(_)), "{body}");
+            assert!(matches!(message(200, body), Reply::Unknown(_)), "{body}");
         }
     }
 
@@ -414,9 +414,9 @@ mod tests {
     #[test]
     fn doubt_is_never_taken_for_a_refusal() {
         for status in [302, 307, 500, 502, 503, 504] {
-            assert!(matches!(message(status, ""), Reply::Doubtful(_)), "{status}");
+            assert!(matches!(message(status, ""), Reply::Unknown(_)), "{status}");
         }
-        assert!(matches!(Exchange::Lost(Failure::default()).message(ASKED), Reply::Doubtful(_)));
+        assert!(matches!(Exchange::Lost(Failure::default()).message(ASKED), Reply::Unknown(_)));
         assert!(matches!(
             Exchange::NotSent(String::new()).message(ASKED),
             Reply::NotTaken(RetryReason::Unreachable(_))
@@ -432,14 +432,14 @@ mod tests {
     #[test]
     fn an_answer_about_something_else_is_never_taken_for_ours() {
         let other = message(200, r#"{"id": 7, "status": "sent", "conversation_id": 41}"#);
-        assert!(matches!(&other, Reply::Doubtful(failure) if failure.code == codes::MISMATCH), "{other:?}");
+        assert!(matches!(&other, Reply::Unknown(failure) if failure.code == codes::MISMATCH), "{other:?}");
         assert!(other.is_about_something_else());
         assert!(matches!(message(200, r#"{"id": 7, "status": "sent", "conversation_id": "40"}"#), Reply::Done(_)));
         let again = answer(200, r#"{"id": 7, "status": "sent"}"#)
             .message(MessageRequest { message_id: Some(MessageId(8)), ..ASKED });
-        assert!(matches!(again, Reply::Doubtful(_)), "{again:?}");
+        assert!(matches!(again, Reply::Unknown(_)), "{again:?}");
         let both = message(200, r#"{"id": 7, "status": "sent", "error": "no"}"#);
-        assert!(matches!(both, Reply::Doubtful(_)), "{both:?}");
+        assert!(matches!(both, Reply::Unknown(_)), "{both:?}");
         let asked = ConversationRequest { contact_id: Some(ContactId(5)), ..CONVERSATION };
         for body in [
             r#"{"id": 9, "inbox_id": 2}"#,

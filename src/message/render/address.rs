@@ -6,7 +6,7 @@ use super::Renderer;
 use super::value::is_longer;
 use crate::message::{Address, Contact};
 use crate::recipients::{email, normalise};
-use crate::spec::{self, PhoneCheck, Template, Timezone, To};
+use crate::specification::{self, PhoneCheck, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId};
 use crate::window::zone;
 
@@ -48,7 +48,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn contact(&mut self, templates: &spec::Contact) -> Contact {
+    fn contact(&mut self, templates: &specification::Contact) -> Contact {
         let before = self.problems.len();
         let contact = Contact {
             name: self.contact_field(templates.name.as_ref()),

@@ -4,7 +4,7 @@
 //! what is wrong.
 
 mod address;
-mod advice;
+mod hints;
 mod value;
 
 use std::path::{Component, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Component, PathBuf};
 use jiff::tz::TimeZone;
 use serde_json::Number;
 
-use self::value::{Goes, Rule, is_longer};
+use self::value::{Destination, Rule, is_longer};
 use super::template::{Context, NoText};
 use super::{
     Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::problem::{Place, Problem};
 use crate::recipients::{Row, is_invisible};
-use crate::spec::{self, HeaderType, Template, Timezone};
+use crate::specification::{self, HeaderType, Template, Timezone};
 use crate::state::MessageId;
 use crate::whatsapp::{self, LONGEST_CONTENT};
 
@@ -32,7 +32,7 @@ impl Templates {
     pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
         self.wanted(row).map_err(|NoText { code, what }| {
             let problem = Problem::error(code, Place::line(list, row.line), format!("`recipients.where`: {what}"));
-            Box::new(match advice::hint(code) {
+            Box::new(match hints::hint(code) {
                 Some(hint) => problem.hint(hint),
                 None => problem,
             })
@@ -151,7 +151,7 @@ impl<'a> Renderer<'a> {
         } else if is_longer(&text, LONGEST_CONTENT) {
             self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
         }
-        self.check_value(template, &text, Goes::ToText);
+        self.check_value(template, &text, Destination::ToText);
         text
     }
 
@@ -175,7 +175,7 @@ impl<'a> Renderer<'a> {
         path
     }
 
-    fn template_params(&mut self, params: &spec::TemplateParams) -> TemplateParams {
+    fn template_params(&mut self, params: &specification::TemplateParams) -> TemplateParams {
         TemplateParams {
             name: self.ruled(&params.name, whatsapp::template_name),
             namespace: params.namespace.as_ref().map(|template| self.required(template)),
@@ -194,7 +194,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn variables(&mut self, variables: &spec::Variables) -> Variables {
+    fn variables(&mut self, variables: &specification::Variables) -> Variables {
         Variables(variables.iter().map(|(name, template)| (name.clone(), self.parameter(template))).collect())
     }
 
@@ -202,23 +202,23 @@ impl<'a> Renderer<'a> {
     /// that follow.
     fn parameter(&mut self, template: &Template) -> String {
         let value = self.required(template);
-        self.check_value(template, &value, Goes::ToTemplate);
+        self.check_value(template, &value, Destination::ToTemplate);
         value
     }
 
-    fn header(&mut self, header: &spec::Header) -> HeaderParams {
+    fn header(&mut self, header: &specification::Header) -> HeaderParams {
         let empty =
             |r#type| HeaderParams { r#type, text_variables: None, media_url: None, filename: None, location: None };
         match header {
-            spec::Header::Text { text_variables } => {
+            specification::Header::Text { text_variables } => {
                 HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
             }
-            spec::Header::Media { kind, media_url, filename } => HeaderParams {
+            specification::Header::Media { kind, media_url, filename } => HeaderParams {
                 media_url: Some(self.ruled(media_url, whatsapp::media_url)),
                 filename: filename.as_ref().map(|name| self.required(name)),
                 ..empty(*kind)
             },
-            spec::Header::Location { latitude, longitude, name, address } => {
+            specification::Header::Location { latitude, longitude, name, address } => {
                 let location = Location {
                     latitude: self.degrees(latitude, whatsapp::latitude),
                     longitude: self.degrees(longitude, whatsapp::longitude),
@@ -236,7 +236,7 @@ impl<'a> Renderer<'a> {
         text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))
     }
 
-    fn button(&mut self, button: &spec::Button) -> ButtonParams {
+    fn button(&mut self, button: &specification::Button) -> ButtonParams {
         ButtonParams {
             index: self.ruled(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
             sub_type: button.sub_type,

@@ -1,12 +1,12 @@
 //! One value: rendered, and held against what may stand in its place.
 
 use super::Renderer;
-use super::advice::hint;
+use super::hints::hint;
 use crate::message::template::NoText;
 use crate::problem::{Place, Problem, Severity};
-use crate::recipients::damage::{looks_like_a_date, looks_rounded};
 use crate::recipients::is_invisible;
-use crate::spec::{LiquidCheck, StrippedCheck, Template};
+use crate::recipients::spreadsheet_artifacts::{looks_like_a_date, looks_rounded};
+use crate::specification::{LiquidCheck, StrippedCheck, Template};
 use crate::whatsapp::{self, Breach};
 
 /// LiveDesk's ancestor takes these out of template values.
@@ -19,7 +19,7 @@ pub(super) type Rule = fn(&str) -> Result<(), Breach>;
 
 /// Where a value goes, which decides what it may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goes {
+pub(super) enum Destination {
     ToText,
     ToTemplate,
 }
@@ -40,7 +40,7 @@ impl Renderer<'_> {
         let row = || Place::line(self.list, self.line);
         let problem = match self.templates.origin(template) {
             _ if template.is_constant() => {
-                Problem::error(code, self.templates.spec.source.place(template.mark), what.to_string())
+                Problem::error(code, self.templates.spec.source.place(template.span), what.to_string())
             }
             Some(origin) => {
                 Problem::error(code, row().in_field(origin.field.clone()), format!("{}: {what}", origin.subject))
@@ -137,13 +137,13 @@ impl Renderer<'_> {
 
     /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is ASCII,
     /// so bytes are looked at, which takes a tenth of the time of looking for texts.
-    pub(super) fn check_value(&mut self, template: &Template, value: &str, kind: Goes) {
+    pub(super) fn check_value(&mut self, template: &Template, value: &str, kind: Destination) {
         let checks = self.templates.spec.checks;
         let bytes = value.as_bytes();
         if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
             self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
         }
-        if kind == Goes::ToText {
+        if kind == Destination::ToText {
             return;
         }
         self.obey(template, value, whatsapp::parameter);

@@ -24,7 +24,7 @@ use self::rows::{SheetRow, SheetRows};
 use self::workbook::Workbook;
 use super::header::Header;
 use super::tally::Tally;
-use super::{Flaw, Reading, Row, Rows, Unreadable, Written, empty};
+use super::{Flaw, ListOptions, Row, RowError, RowSource, Rows, empty};
 use crate::problem::{Place, Problem};
 
 /// Bytes of a file by which it is known what it is.
@@ -36,7 +36,7 @@ const OLD_WORKBOOK: u64 = 16 * 1024 * 1024;
 /// With these bytes an old or locked workbook begins.
 const OLD: &[u8] = b"\xd0\xcf\x11\xe0";
 
-pub(super) fn read(input: impl Read, written: &Written<'_>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(input: impl Read, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     let broken = |broken: Broken| vec![broken.problem(written.name)];
     let mut sheet = Sheet::open(input, written.name)?;
     let first = loop {
@@ -134,7 +134,7 @@ struct Records {
 }
 
 impl Iterator for Records {
-    type Item = Result<Row, Unreadable>;
+    type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -157,7 +157,7 @@ impl Iterator for Records {
                 }
                 Err(broken) => {
                     self.broken = true;
-                    return Some(Err(Unreadable::List(broken.problem(&self.header.file))));
+                    return Some(Err(RowError::List(broken.problem(&self.header.file))));
                 }
             }
         }
@@ -181,7 +181,7 @@ impl Records {
     }
 }
 
-impl Reading for Records {
+impl RowSource for Records {
     fn remarks(&self) -> Vec<Problem> {
         let file = &self.header.file;
         [hidden_rows(file, &self.sheet.hidden), beyond_the_header(file, &self.beyond)].into_iter().flatten().collect()

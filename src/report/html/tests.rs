@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::rows::Rows;
-use super::sums::Sums;
 use super::throughput::Throughput;
+use super::totals::Totals;
 use super::{SCRIPT, STYLE, hash};
 use crate::report::csv::COLUMNS;
 use crate::report::{About, Kind, Record, writer};
@@ -101,7 +101,7 @@ fn the_page_says_what_became_of_everybody() {
 
 #[test]
 fn the_totals_add_up_to_the_rows() {
-    let mut sums = Sums::default();
+    let mut sums = Totals::default();
     for record in records() {
         sums.add(&record);
     }
@@ -196,7 +196,7 @@ fn whoever_does_not_fit_is_counted() {
 
 #[test]
 fn codes_beyond_measure_are_summed_up() {
-    let mut sums = Sums::default();
+    let mut sums = Totals::default();
     let long = "x".repeat(100_000);
     for line in 0..5_000 {
         let code = format!("code-{line}-{long}");

@@ -8,8 +8,8 @@ use serde::Serialize;
 use url::form_urlencoded::Serializer as Query;
 
 use super::rows::{self, Rows};
-use super::sums::{Reason, Sums};
 use super::throughput::{STACK, Throughput};
+use super::totals::{Reason, Totals};
 use crate::codes;
 use crate::report::csv::COLUMNS;
 use crate::state::{LeftOut, State};
@@ -97,7 +97,11 @@ struct Table {
 }
 
 impl Page {
-    pub(super) fn new(sums: &Sums, throughput: &Throughput, rows: &Rows) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn new(
+        sums: &Totals,
+        throughput: &Throughput,
+        rows: &Rows,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let duplicate = (State::Skipped, LeftOut::Duplicate { first_line: 0 }.word().to_owned());
         let mut statuses: Vec<_> = sums.statuses.clone().into_iter().collect();
         statuses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -123,7 +127,7 @@ impl Page {
     }
 }
 
-fn outcome_lines(sums: &Sums) -> Vec<OutcomeLine> {
+fn outcome_lines(sums: &Totals) -> Vec<OutcomeLine> {
     let counts = OUTCOMES.map(|outcome| sums.of(outcome));
     let mut widths = counts.map(|count| if count == 0 { 0 } else { tenths(count, sums.rows()).max(LEAST) });
     // The largest gives what the smallest were given beyond their share.
@@ -140,7 +144,7 @@ fn outcome_lines(sums: &Sums) -> Vec<OutcomeLine> {
     lines.collect()
 }
 
-fn reason_group(sums: &Sums, outcome: State) -> Option<ReasonGroup> {
+fn reason_group(sums: &Totals, outcome: State) -> Option<ReasonGroup> {
     let known = sums.reasons.iter().filter(|((of, _), _)| *of == outcome);
     let known = known.map(|((_, code), reason)| (Some(code.as_str()), reason));
     let other = sums.other_reasons.get(&outcome).map(|reason| (None, reason));

@@ -51,7 +51,7 @@ fn check<T>(reply: Reply<T>) -> Option<T> {
     match reply {
         Reply::Done(result) => return Some(result),
         Reply::Refused(failure)
-        | Reply::Doubtful(failure)
+        | Reply::Unknown(failure)
         | Reply::NotTaken(RetryReason::Denied(failure) | RetryReason::ConversationLimit(failure)) => {
             check_failure(&failure);
         }

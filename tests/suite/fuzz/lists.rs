@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
-use campaign::recipients::{Unreadable, Written, read};
-use campaign::spec::Format;
+use campaign::recipients::{ListOptions, RowError, read};
+use campaign::specification::Format;
 use proptest::prelude::*;
 
 use super::{Change, cases, change, changed, ending, files, in_time};
@@ -23,7 +23,7 @@ const FORMATS: [Format; 4] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::X
 
 /// Reads a list to its end. Each row has its columns and stands behind the one before, and nothing comes behind the list's end.
 fn holds(bytes: &[u8], format: Format, delimiter: Option<u8>, encoding: Option<&str>) {
-    let written = Written { name: "list", format, delimiter, encoding };
+    let written = ListOptions { name: "list", format, delimiter, encoding };
     let Ok(mut rows) = read(Cursor::new(bytes.to_vec()), &written) else { return };
     let (mut last, mut told) = (0, 0);
     // Twice as many as a list of so many bytes can have: reading that never ends would pass this.
@@ -37,8 +37,8 @@ fn holds(bytes: &[u8], format: Format, delimiter: Option<u8>, encoding: Option<&
                 assert_eq!(row.cells.len(), row.columns.names().len());
                 last = row.line;
             }
-            Err(Unreadable::Row(_)) => {}
-            Err(Unreadable::List(_)) => {
+            Err(RowError::Row(_)) => {}
+            Err(RowError::List(_)) => {
                 assert!(rows.next().is_none(), "something came behind what ends a list");
                 break;
             }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use campaign::message::Templates;
-use campaign::problem::{Look, Problem};
+use campaign::problem::{DrawOptions, Problem};
 use campaign::recipients::{Columns, Row};
-use campaign::spec::{Source, Spec};
+use campaign::specification::{Source, Spec};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Result<Spec, Vec<Problem>> {
     let source = Source { name: "c.yaml".to_owned(), text: text.to_owned() };
     let result = Spec::parse(&source, PathBuf::new(), &[]);
     for problem in result.as_ref().err().into_iter().flatten().take(50) {
-        assert!(!problem.what.is_empty() && !problem.render(Look::PLAIN).is_empty());
+        assert!(!problem.what.is_empty() && !problem.render(DrawOptions::PLAIN).is_empty());
         assert!(stands_in(problem, text), "{problem:?} in {text:?}");
     }
     if let Err(problems) = &result {

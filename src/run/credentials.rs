@@ -1,0 +1,156 @@
+//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike, and a key that may
+//! read and not write is a real thing. So only what is *comparable* tells: the same kind of request for another recipient
+//! that succeeded, having begun after the denied one. Then it was the object, and that recipient failed. Until then those
+//! who were denied wait, pending: nobody fails for what all get.
+
+use super::evidence::Request;
+use super::{End, Run};
+use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::livedesk::{Reply, RetryReason};
+use crate::state::Failure;
+
+/// A delivery that was denied and waits, pending.
+#[derive(Debug)]
+struct Case {
+    request: Request,
+    lease: Lease,
+    failure: Failure,
+}
+
+/// What a harmless request was answered that belongs to no recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    Authorized,
+    Denied,
+    /// Something that says nothing about the credentials.
+    Unclear,
+}
+
+/// Deliveries that were denied and whose case is open.
+#[derive(Debug, Default)]
+pub(super) struct Denied {
+    open: Vec<Case>,
+    /// What the probe was answered since the first of them was denied.
+    probe: Option<Probe>,
+}
+
+impl Denied {
+    /// `request` succeeded: those who were denied the same before it began were denied for reasons of their own.
+    fn close(&mut self, request: Request) -> Vec<Case> {
+        let own = |case: &mut Case| {
+            let other = &case.request;
+            other.endpoint == request.endpoint && other.delivery != request.delivery && other.seq < request.seq
+        };
+        let closed = self.open.extract_if(.., own).collect();
+        if self.open.is_empty() {
+            self.probe = None;
+        }
+        closed
+    }
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// The delivery waits, pending, until it is known whether it was denied for a reason of its own.
+    pub(super) async fn denied(&self, request: Request, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        if self.evidence().others_since(request, request.seq).served > 0 {
+            return self.refuse(lease, failure).await;
+        }
+        let cases = {
+            let mut denied = self.denied_cases();
+            denied.open.push(Case { request, lease, failure });
+            denied.open.len()
+        };
+        let probe = self.probe_authorization().await;
+        let refused_by_all = match probe {
+            None => false,
+            Some(Probe::Denied) => cases > 1,
+            Some(Probe::Authorized | Probe::Unclear) => cases >= self.spec.send.stop_when.same_error as usize,
+        };
+        if refused_by_all {
+            self.stop_for_credentials();
+        }
+        Ok(())
+    }
+
+    /// A request succeeded: those who were denied the same before failed for reasons of their own.
+    pub(super) async fn on_authorized<T>(&self, reply: &Reply<T>, request: Request) -> Result<(), LedgerError> {
+        if !matches!(reply, Reply::Done(_)) {
+            return Ok(());
+        }
+        let closed = self.denied_cases().close(request);
+        self.refuse_all(closed).await
+    }
+
+    /// At the end of a run: whoever was denied while others before were not failed for a reason of their own, if nobody
+    /// else was denied with them. Otherwise nobody can tell, and they stay pending.
+    pub(super) async fn settle_denied(&self) -> Result<(), LedgerError> {
+        let own = {
+            let mut denied = self.denied_cases();
+            let alone = matches!(&denied.open[..], [case] if self.evidence().has_served_others(case.request));
+            if alone { std::mem::take(&mut denied.open) } else { Vec::new() }
+        };
+        self.refuse_all(own).await?;
+        if !self.denied_cases().open.is_empty() && self.probe_authorization().await.is_some() {
+            self.stop_for_credentials();
+        }
+        Ok(())
+    }
+
+    async fn refuse_all(&self, cases: Vec<Case>) -> Result<(), LedgerError> {
+        for case in cases {
+            self.refuse(case.lease, case.failure).await?;
+        }
+        Ok(())
+    }
+
+    /// What a probe is answered, asked once for all open cases; `None` when the run is ending.
+    async fn probe_authorization(&self) -> Option<Probe> {
+        let _one_at_a_time = self.unless_stopped(self.probing.lock()).await.ok()?;
+        if let Some(probe) = self.denied_cases().probe {
+            return Some(probe);
+        }
+        let probe = match self.probe().await.ok()? {
+            Reply::Done(()) => Probe::Authorized,
+            Reply::NotTaken(RetryReason::Denied(_)) => Probe::Denied,
+            _ => Probe::Unclear,
+        };
+        self.denied_cases().probe = Some(probe);
+        Some(probe)
+    }
+
+    /// Ends the run, saying what is known of the credentials.
+    fn stop_for_credentials(&self) {
+        let denied = self.denied_cases();
+        let Some(case) = denied.open.first() else { return };
+        let (failure, verb, livedesk) = (&case.failure, case.request.endpoint.verb(), &self.spec.livedesk);
+        let keys = format!("`{}` and `{}`", livedesk.api_key, livedesk.api_secret);
+        let served = self.evidence().has_served_others(case.request);
+        let what = match denied.probe {
+            Some(Probe::Denied) if !served => format!("LiveDesk refuses the credentials ({failure}): check {keys}"),
+            _ if served || denied.open.len() == 1 => format!(
+                "LiveDesk refuses to {verb} ({failure}), and nobody was served since to compare with: either the key pair of \
+                 {keys} lacks that permission, or these recipients are out of its reach ({})",
+                self.named(&denied.open)
+            ),
+            Some(Probe::Authorized) => format!(
+                "LiveDesk accepts the credentials for reading but refuses to {verb} ({failure}): give the key pair of {keys} \
+                 that permission"
+            ),
+            _ => format!("LiveDesk refuses to {verb} ({failure}): check {keys} and what the key pair may do"),
+        };
+        drop(denied);
+        self.stop.because(End::Environment(what));
+    }
+
+    /// The first of those who were denied, by line and key.
+    fn named(&self, cases: &[Case]) -> String {
+        let named: Vec<String> = cases.iter().take(3).map(|case| self.place(&case.lease)).collect();
+        let more = cases.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", named.join(", "))
+    }
+
+    fn denied_cases(&self) -> std::cell::RefMut<'_, Denied> {
+        self.denied.borrow_mut()
+    }
+}

@@ -1,0 +1,364 @@
+//! The tree against the JSON Schema that is made from [`super::raw`]: every key that is unknown, missing, empty or of the
+//! wrong kind, all at once.
+//!
+//! What is wrong is taken out of the tree, so that the rest can be read and checked in the same go.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::MOST_PROBLEMS;
+use super::span::{Source, Span};
+use super::yaml_tree::{Key, Node, Scalar, What, shown};
+use crate::problem::{Problem, did_you_mean};
+
+/// Holds a tree against the schema.
+pub(super) struct SchemaCheck<'a> {
+    source: &'a Source,
+    schema: &'a Value,
+    problems: &'a mut Vec<Problem>,
+    /// Maps from which something was taken out: what they lack now is nobody's fault.
+    pub(super) spoiled: Vec<Span>,
+    /// Keys of the first level that stand somewhere else, so that they are not missing as well.
+    misplaced: Vec<String>,
+}
+
+/// The keys of a map: those that it may have, and those that it has.
+struct Keys<'a> {
+    known: Vec<&'a str>,
+    given: BTreeSet<String>,
+}
+
+/// The way to a value, for naming it.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    path: &'a str,
+    /// The place of the key or list item, for what is missing inside.
+    span: Span,
+}
+
+impl<'a> SchemaCheck<'a> {
+    pub(super) fn new(source: &'a Source, schema: &'a Value, problems: &'a mut Vec<Problem>) -> Self {
+        Self { source, schema, problems, spoiled: Vec::new(), misplaced: Vec::new() }
+    }
+
+    /// Whether enough is left to be read.
+    pub(super) fn holds(&mut self, root: &mut Node) -> bool {
+        let (schema, way) = (self.schema, Way { path: "", span: root.span });
+        self.value(root, schema, way)
+    }
+
+    fn problem(&mut self, code: &'static str, span: Span, what: impl Into<String>, hint: impl Into<String>) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(self.source.problem(code, span, what).hint(hint));
+        }
+    }
+
+    /// A schema behind its reference.
+    fn resolved(&self, schema: &'a Value) -> &'a Value {
+        let name = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
+        name.map_or(schema, |name| &self.schema["$defs"][name])
+    }
+
+    /// Whether the value can be read; what is wrong inside it is taken out.
+    fn value(&mut self, node: &mut Node, schema: &'a Value, way: Way<'_>) -> bool {
+        let choices = self.choices(schema);
+        let Some(schema) = choices.iter().copied().find(|choice| fits(node, choice)) else {
+            self.mistyped(node, &choices, way);
+            return false;
+        };
+        match &mut node.what {
+            What::Map(entries) => {
+                let (span, mut taken) = (node.span, std::mem::take(entries));
+                let holds = self.map(&mut taken, schema, Way { span: way.span, ..way }, span);
+                *entries = taken;
+                holds
+            }
+            What::List(items) => {
+                items.retain_mut(|item| {
+                    let way = Way { span: item.span, ..way };
+                    self.present(item, way, false) && self.value(item, &schema["items"], way)
+                });
+                true
+            }
+            What::Scalar(scalar) => self.scalar(scalar, node.span, schema),
+        }
+    }
+
+    fn choices(&self, schema: &'a Value) -> Vec<&'a Value> {
+        let schema = self.resolved(schema);
+        match schema["anyOf"].as_array() {
+            Some(choices) => choices.iter().map(|choice| self.resolved(choice)).collect(),
+            None => vec![schema],
+        }
+    }
+
+    fn map(&mut self, entries: &mut Vec<(Key, Node)>, schema: &'a Value, way: Way<'_>, span: Span) -> bool {
+        let before = entries.len();
+        let mut meant = BTreeSet::new();
+        let properties = schema["properties"].as_object();
+        let keys = Keys {
+            known: properties.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect(),
+            given: entries.iter().map(|(key, _)| key.name.clone()).collect(),
+        };
+        entries.retain_mut(|(key, node)| {
+            if key.is_map {
+                self.problem(
+                    "mistyped",
+                    key.span,
+                    "a key is expected here, found a map",
+                    "such as `{ name: \"{{ name }}\" }`: text with braces must be quoted",
+                );
+                return false;
+            }
+            let known = properties
+                .and_then(|known| known.get(&key.name))
+                .or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
+            let Some(known) = known else {
+                meant.extend(self.unknown(key, &keys, way));
+                return false;
+            };
+            let path =
+                if way.path.is_empty() { shown(&key.name) } else { format!("{}.{}", way.path, shown(&key.name)) };
+            let way = Way { path: &path, span: key.span };
+            self.present(node, way, schema_requires(schema, &key.name)) && self.value(node, known, way)
+        });
+        if entries.len() < before {
+            self.spoiled.push(span);
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let lacking: Vec<&str> = required.filter(|name| !entries.iter().any(|(key, _)| key.name == *name)).collect();
+        for name in lacking.iter().filter(|name| !meant.contains(**name) && !keys.given.contains(**name)) {
+            if way.path.is_empty() && self.misplaced.iter().any(|misplaced| misplaced == name) {
+                continue;
+            }
+            let inside = if way.path.is_empty() { String::new() } else { format!(" in `{}`", way.path) };
+            self.problem("missing-key", way.span, format!("`{name}` is missing{inside}"), example(name));
+        }
+        lacking.is_empty()
+    }
+
+    /// Names a key that is not known here, and returns the known one that was meant.
+    fn unknown(&mut self, key: &Key, keys: &Keys<'a>, way: Way<'_>) -> Option<&'a str> {
+        if self.problems.len() >= MOST_PROBLEMS {
+            return None;
+        }
+        let Keys { known, given } = keys;
+        let near = did_you_mean(&key.name, known.iter().copied().filter(|name| !given.contains(*name)))
+            .or_else(|| did_you_mean(&key.name, known.iter().copied()));
+        let hint = match (near, self.elsewhere(&key.name, way.path)) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, Some(place)) => format!("`{}` belongs into {place}", key.name),
+            (None, None) => format!("known here: {}", known.join(", ")),
+        };
+        // What stands in this section by mistake may be a credential.
+        let is_harmless = near.is_some() || !way.path.starts_with("livedesk");
+        let what = if is_harmless { format!("unknown key `{}`", shown(&key.name)) } else { "unknown key".to_owned() };
+        self.problem("unknown-key", key.span, what, hint);
+        near
+    }
+
+    /// The section that a key belongs into, if there is exactly one.
+    fn elsewhere(&mut self, name: &str, here: &str) -> Option<String> {
+        let has = |definition: &str| {
+            let shape = if definition.is_empty() { self.schema } else { &self.schema["$defs"][definition] };
+            shape["properties"].get(name).is_some()
+        };
+        let mut found = SECTIONS.iter().filter(|(path, definition)| *path != here && has(definition));
+        match (found.next(), found.next()) {
+            (Some(("", _)), None) => {
+                self.misplaced.push(name.to_owned());
+                Some("the spec's first level: it is indented too far".to_owned())
+            }
+            (Some((path, _)), None) => Some(format!("`{path}`")),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a value at all.
+    fn present(&mut self, node: &Node, way: Way<'_>, required: bool) -> bool {
+        let absent = matches!(&node.what, What::Scalar(scalar) if scalar.is_null());
+        if absent {
+            let last = way.path.rsplit('.').next().unwrap_or_default();
+            let hint = if required {
+                example(last)
+            } else {
+                "remove the key, or give it a value; the word null would stand in quotes".to_owned()
+            };
+            self.problem("no-value", way.span, format!("`{}` has no value", way.path), hint);
+        }
+        !absent
+    }
+
+    fn scalar(&mut self, scalar: &Scalar, span: Span, schema: &'a Value) -> bool {
+        if let Some(choices) = schema["oneOf"].as_array() {
+            let allowed: Vec<&str> = choices.iter().filter_map(|choice| choice["const"].as_str()).collect();
+            return self.one_of(scalar, span, &allowed);
+        }
+        match schema["type"].as_str() {
+            Some("integer") => self.whole_number(scalar, span, schema),
+            Some("boolean") if !matches!(scalar.text.as_str(), "true" | "false") => {
+                self.problem("mistyped", span, "`true` or `false` is expected here", "without quotes");
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn one_of(&mut self, scalar: &Scalar, span: Span, allowed: &[&str]) -> bool {
+        if allowed.contains(&scalar.text.as_str()) {
+            return true;
+        }
+        let list = allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let hint = match did_you_mean(&scalar.text, allowed.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? It is one of {list}"),
+            None if scalar.text.contains("{{") => {
+                format!("one of {list}; this key is the same for all, and not a template")
+            }
+            None => format!("one of {list}"),
+        };
+        self.problem("unknown-value", span, format!("`{}` is not allowed here", shown(&scalar.text)), hint);
+        false
+    }
+
+    fn whole_number(&mut self, scalar: &Scalar, span: Span, schema: &Value) -> bool {
+        let most = if schema["format"] == "uint32" { u64::from(u32::MAX) } else { u64::MAX };
+        let digits = !scalar.text.is_empty() && scalar.text.bytes().all(|byte| byte.is_ascii_digit());
+        let hint = match scalar.text.parse::<u64>() {
+            _ if !scalar.plain => "a number stands without quotes".to_owned(),
+            Ok(_) if scalar.text.len() > 1 && scalar.text.starts_with('0') => "without zeros before it".to_owned(),
+            Ok(number) if digits && number <= most => return true,
+            _ if digits => "this number is too large".to_owned(),
+            _ if scalar.text.contains("{{") => "this key is the same for all, and not a template".to_owned(),
+            _ => "in plain digits, such as `16`".to_owned(),
+        };
+        self.problem("mistyped", span, "a whole number is expected here", hint);
+        false
+    }
+
+    fn mistyped(&mut self, node: &Node, choices: &[&Value], way: Way<'_>) {
+        let expected = choices.iter().map(|choice| kind(choice)).collect::<Vec<_>>().join(" or ");
+        let found = match node.what {
+            What::Map(_) => "a map",
+            What::List(_) => "a list",
+            What::Scalar(_) => "text",
+        };
+        let text = self.source.text.get(node.span.range()).unwrap_or_default();
+        let wants = |kind: &str| choices.iter().any(|choice| choice["type"] == kind);
+        let keys = || {
+            let names =
+                choices.iter().filter_map(|choice| choice["properties"].as_object()).flat_map(|keys| keys.keys());
+            names.cloned().collect::<Vec<_>>().join(", ")
+        };
+        let hint = match &node.what {
+            What::Map(_) if text.starts_with("{{") || text.starts_with("{%") => QUOTE.to_owned(),
+            What::Map(_) if wants("array") => "each item of the list begins with `- `".to_owned(),
+            What::Map(_) if text.starts_with('{') => "text that begins with `{` must be quoted".to_owned(),
+            What::Map(_) => "keys stand below this one that do not belong to it".to_owned(),
+            What::List(_) if wants("object") && text.starts_with('-') => {
+                "write the keys without `- ` before them".to_owned()
+            }
+            What::List(_) if wants("object") && !wants("string") => format!("keys here: {}", keys()),
+            What::List(_) => "this key takes one value; text that begins with `[` must be quoted".to_owned(),
+            What::Scalar(scalar) if wants("object") && scalar.plain && scalar.text.contains(':') => {
+                format!("put a space behind the colon; keys here: {}", keys())
+            }
+            What::Scalar(_) if wants("object") => match keys() {
+                keys if keys.is_empty() => "such as `{ name: value }`".to_owned(),
+                keys => format!("keys here: {keys}"),
+            },
+            What::Scalar(_) => "put it in brackets, `[...]`, or behind `- ` in a line of its own".to_owned(),
+        };
+        let what = if way.path.is_empty() {
+            format!("a spec is {expected}, and this is {found}")
+        } else {
+            format!("{expected} is expected here, found {found}")
+        };
+        self.problem("mistyped", node.span, what, hint);
+    }
+}
+
+/// The sections into which a key may belong that stands elsewhere, with the names of their shapes.
+const SECTIONS: [(&str, &str); 7] = [
+    ("", ""),
+    ("livedesk", "Livedesk"),
+    ("recipients", "RecipientsMap"),
+    ("to", "To"),
+    ("message", "Message"),
+    ("message.template_params", "TemplateParams"),
+    ("send", "Send"),
+];
+
+const QUOTE: &str = "a value that begins with `{` must be quoted: \"{{ name }}\"";
+
+fn schema_requires(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
+}
+
+/// Whether the kinds of value and schema go together.
+fn fits(node: &Node, schema: &Value) -> bool {
+    match node.what {
+        What::Map(_) => schema["type"] == "object",
+        What::List(_) => schema["type"] == "array",
+        What::Scalar(_) => schema["type"] != "object" && schema["type"] != "array",
+    }
+}
+
+fn kind(schema: &Value) -> &'static str {
+    match schema["type"].as_str() {
+        Some("object") => "a map",
+        Some("array") => "a list",
+        Some("integer") => "a whole number",
+        Some("boolean") => "`true` or `false`",
+        _ if schema["oneOf"].is_array() => "one word",
+        _ => "text",
+    }
+}
+
+/// How a required key may look.
+fn example(name: &str) -> String {
+    let example = match name {
+        "name" => "name: order_update",
+        "recipients" => "recipients: orders.csv",
+        "to" => "to: { conversation_id: \"{{ conversation_id }}\" }",
+        "message" => "message: { content: \"Hi {{ name }}\" }",
+        "file" => "file: orders.csv",
+        "language" => "language: en_US",
+        "type" => "type: text",
+        "text_variables" => "text_variables: { \"1\": \"{{ name }}\" }",
+        "index" => "index: 0",
+        "sub_type" => "sub_type: url",
+        "latitude" => "latitude: \"52.52\"",
+        "from" => "from: \"09:00\"",
+        "timezone" => "timezone: \"{{ timezone }}\"",
+        "longitude" => "longitude: \"13.40\"",
+        _ => return format!("give `{name}` a value"),
+    };
+    format!("such as `{example}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::specification::Spec;
+
+    #[test]
+    fn every_required_key_has_an_example() {
+        let schema = Spec::json_schema();
+        let shapes = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+        let required: Vec<&Value> = shapes.filter_map(|shape| shape["required"].as_array()).flatten().collect();
+        assert!(required.len() > 10);
+        for name in required {
+            let example = example(name.as_str().unwrap());
+            assert!(example.starts_with("such as"), "{name}: {example}");
+        }
+    }
+
+    #[test]
+    fn every_section_is_one_of_the_schema() {
+        let schema = Spec::json_schema();
+        for (path, shape) in SECTIONS.iter().filter(|(_, shape)| !shape.is_empty()) {
+            assert!(schema["$defs"][shape]["properties"].is_object(), "{path}: {shape}");
+        }
+    }
+}
