@@ -7,7 +7,6 @@ mod again;
 mod answers;
 #[cfg(target_os = "linux")]
 mod bounds;
-mod cases;
 mod commands;
 mod connections;
 mod corrections;
@@ -24,7 +23,6 @@ mod one_of_many;
 mod outages;
 mod outputs;
 mod pacing;
-mod plans;
 mod preview;
 mod problems;
 mod promises;

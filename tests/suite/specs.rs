@@ -1,49 +1,12 @@
-//! What is wrong with a spec, as folders in `tests/specs`: a spec, and in `expected.snap` what `campaign check` says.
-//!
-//! All of them share the list `tests/specs/list.csv`.
-
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+//! Rules of specs that no single folder shows: the schema and the checks agree, and no spec is too large to be refused.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::fs;
-use std::panic;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use campaign::problem::DrawOptions;
 use campaign::specification::{Source, Spec};
-
-#[test]
-fn each_shape_of_a_spec_is_answered_as_the_cases_say() {
-    run_all("shape");
-}
-
-#[test]
-fn each_trap_of_yaml_is_understood_or_refused_by_name() {
-    run_all("yaml");
-}
-
-#[test]
-fn each_rule_of_whatsapp_is_kept_before_any_row_is_read() {
-    run_all("whatsapp");
-}
-
-#[test]
-fn what_is_the_same_for_every_row_is_one_problem() {
-    run_all("constant");
-}
-
-#[test]
-fn keys_that_contradict_each_other_are_named() {
-    run_all("contradiction");
-}
-
-#[test]
-fn files_that_cannot_be_used_are_shown_where_they_are_named() {
-    run_all("files");
-}
 
 /// What can be told by the shape of a spec alone, so that an editor marks it by the schema.
 const SHAPE: [&str; 32] = [
@@ -108,49 +71,6 @@ fn the_schema_and_the_checks_are_of_one_mind_about_shape() {
     assert!(accepted > 50, "{accepted} specs without a wrong shape");
     let untried: Vec<&str> = SHAPE.into_iter().filter(|code| !refused.contains(code)).collect();
     assert!(untried.is_empty(), "no case has {untried:?}");
-}
-
-/// The cases whose names begin so.
-fn run_all(topic: &str) {
-    let name = |folder: &Path| folder.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut folders: Vec<PathBuf> = fs::read_dir("tests/specs").unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|folder| folder.is_dir() && name(folder).starts_with(topic));
-    folders.sort();
-    assert!(!folders.is_empty(), "no case about {topic}");
-    let fails = |folder: &PathBuf| panic::catch_unwind(|| is_as_expected(folder, &name(folder))).is_err();
-    let failed: Vec<String> = folders.iter().filter(|folder| fails(folder)).map(|folder| name(folder)).collect();
-    assert!(failed.is_empty(), "not as expected: {}", failed.join(", "));
-}
-
-fn is_as_expected(folder: &Path, name: &str) {
-    let place = tempfile::tempdir().unwrap();
-    fs::copy("tests/specs/list.csv", place.path().join("list.csv")).unwrap();
-    fs::copy(folder.join("campaign.yaml"), place.path().join("campaign.yaml")).unwrap();
-    let mut check = Command::new(env!("CARGO_BIN_EXE_campaign"));
-    let ran = check.args(["check", "campaign.yaml"]).current_dir(place.path()).env_clear().output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
-    assert!(!stderr.contains("s3cr3t"), "{name}: a secret is shown");
-    let mut text = format!("exit: {}\n\n{stderr}{stdout}", ran.status.code().unwrap());
-    for warning in warnings(folder) {
-        write!(text, "\n{warning}\n").unwrap();
-    }
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(fs::canonicalize(folder).unwrap());
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.set_description(name);
-    settings.bind(|| insta::assert_snapshot!("expected", text));
-}
-
-/// What a spec without problems warns of.
-fn warnings(folder: &Path) -> Vec<String> {
-    let text = String::from_utf8_lossy(&fs::read(folder.join("campaign.yaml")).unwrap()).into_owned();
-    let source = Source { name: "campaign.yaml".to_owned(), text };
-    let spec = Spec::parse(&source, PathBuf::new(), &[]);
-    spec.map_or_else(
-        |_| Vec::new(),
-        |spec| spec.warnings.iter().map(|problem| problem.render(DrawOptions::PLAIN)).collect(),
-    )
 }
 
 #[test]

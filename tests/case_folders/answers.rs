@@ -4,50 +4,20 @@
 //! In a list, `who` is a row's key and the whole content of its message, so that the journal tells who was sent to.
 //! A folder without a script has no desk. With `interrupt.txt` the first run gets a Ctrl-C once it has said those words.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
-
 use std::fmt::Write;
 use std::fs;
-use std::panic;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::harness::{Desk, Project, Ran};
+use crate::{name, settings};
 
 /// Stands in each spec where the desk's address belongs. Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-#[test]
-fn answers_about_contacts_mean_what_the_cases_say() {
-    run_all("contact");
-}
-
-#[test]
-fn answers_about_conversations_mean_what_the_cases_say() {
-    run_all("conversation");
-}
-
-#[test]
-fn answers_about_messages_mean_what_the_cases_say() {
-    run_all("message");
-}
-
-#[test]
-fn answers_that_concern_everybody_mean_what_the_cases_say() {
-    run_all("everybody");
-}
-
-/// The cases whose names begin so.
-fn run_all(topic: &str) {
-    let mut folders: Vec<PathBuf> = fs::read_dir("tests/cases").unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders.retain(|folder| folder.file_name().unwrap().to_str().unwrap().starts_with(topic));
-    assert!(!folders.is_empty(), "no case about {topic}");
-    let name = |folder: &Path| folder.file_name().unwrap().to_str().unwrap().to_owned();
-    let fails = |folder: &PathBuf| panic::catch_unwind(|| Case::open(folder, name(folder)).run()).is_err();
-    let failed: Vec<String> = folders.iter().filter(|folder| fails(folder)).map(|folder| name(folder)).collect();
-    assert!(failed.is_empty(), "not as expected: {}", failed.join(", "));
+pub(super) fn run(folder: &Path) {
+    Case::open(folder, name(folder)).run();
 }
 
 /// What was said, without the lines about single requests, which the journal has in a form of its own, and without those
@@ -154,11 +124,7 @@ impl Case {
         );
         let rogue: Vec<char> = text.chars().filter(|c| commands_a_terminal(*c)).collect();
         assert!(rogue.is_empty(), "{}: {rogue:?} in\n{text}", self.name);
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(fs::canonicalize(&self.folder).unwrap());
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
-        settings.set_description(&self.name);
+        let mut settings = settings(&self.folder);
         settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
         settings.add_filter(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME");
         // It is said anew when the second is another one: how often that is, is the machine's doing.

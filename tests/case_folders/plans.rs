@@ -2,43 +2,27 @@
 //! and in `expected.snap` what it said. A folder may have been run before: `before` holds the spec and the list as they
 //! were then, and `before/command.txt` the command.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
-
 use std::fs;
-use std::panic;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::harness::{Desk, Project, Ran};
+use crate::settings;
 
 /// Stands in each spec where the desk's address belongs. Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-#[test]
-fn plans_and_problems_are_what_the_folders_say() {
-    let mut folders: Vec<PathBuf> = fs::read_dir("tests/plans").unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    assert!(!folders.is_empty());
-    let fails = |folder: &PathBuf| panic::catch_unwind(|| is_as_expected(folder)).is_err();
-    let failed: Vec<&PathBuf> = folders.iter().filter(|folder| fails(folder)).collect();
-    assert!(failed.is_empty(), "not as expected: {failed:?}");
-}
-
-fn is_as_expected(folder: &Path) {
+pub(super) fn run(folder: &Path) {
     let desk = Desk::friendly();
     let mut project = Project::at(&desk);
     if folder.join("before").exists() {
         project = placed(project, &folder.join("before"), &desk);
-        run(&project, &folder.join("before"));
+        ran_in(&project, &folder.join("before"));
     }
     project = placed(project, folder, &desk);
-    let ran = run(&project, folder);
+    let ran = ran_in(&project, folder);
     let exit = ran.code.map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
     let text = format!("exit: {exit}\n\n--- stdout\n{}\n--- stderr\n{}", ran.stdout, ran.stderr);
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(fs::canonicalize(folder).unwrap());
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.set_description(folder.file_name().unwrap().to_str().unwrap());
+    let mut settings = settings(folder);
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
     // How late it is now is the machine's doing: what is left is which words are said.
     settings.add_filter(r"(  when     .*)", "${1}");
@@ -64,7 +48,7 @@ fn placed(mut project: Project, folder: &Path, desk: &Desk) -> Project {
     project
 }
 
-fn run(project: &Project, folder: &Path) -> Ran {
+fn ran_in(project: &Project, folder: &Path) -> Ran {
     let command = fs::read_to_string(folder.join("command.txt")).unwrap();
     project.campaign(&command.split_whitespace().collect::<Vec<_>>())
 }
