@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use campaign::enroll::{EnrolmentOptions, Invalid, enroll};
+use campaign::campaign::{EnrolmentOptions, Invalid, enroll};
 use campaign::ledger::Sqlite;
 use campaign::message::Templates;
 use campaign::plan::RowEvaluator;
@@ -84,7 +84,7 @@ fn compare() -> Result<()> {
                     &ledger,
                     &evaluator,
                     rows(&list)?,
-                    EnrolmentOptions { invalid: Invalid::Stop, again: None, keep: Keep::First(3) },
+                    EnrolmentOptions { invalid: Invalid::Stop, retry: None, keep: Keep::First(3) },
                 ))?;
                 let enrolled =
                     survey.enrolment.ok_or_else(|| in_words(survey.problems.kinds().map(|kind| kind.first.clone())))?;

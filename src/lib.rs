@@ -4,13 +4,19 @@
 //! # One recipient's path
 //!
 //! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::RowEvaluator`] decides whether it is
-//! sent to, and [`message`] renders it strictly. [`enroll`] hands it to the [`ledger`], which stores key, line and
-//! data once, however often the campaign is run, and [`pending_scan`] looks at what is pending for the plan. From there [`run`] leases it when its [`window`] is open, makes the
-//! contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
+//! sent to, and [`message`] renders it strictly. [`campaign::enroll`] hands it to the [`ledger`], which stores key, line
+//! and data once, however often the campaign is run. Once the plan is confirmed, [`run`] leases it when its [`window`] is
+//! open, makes the contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
 //! [`ledger::Ledger::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
 //! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];
 //! how often and after what wait it is tried again, in [`retry`]. The outcome is settled on disk, told to
 //! [`progress`], and at the end [`report`] writes a line about it. [`preview`] shows it as a chat bubble before all that.
+//!
+//! # One run's path
+//!
+//! [`campaign`] is the use case, without a command line: [`campaign::Inputs`] reads and checks spec and list,
+//! [`campaign::Campaign::open`] takes the list in and plans, `confirm` asks, `send` sends, `report` reports. [`cli`] turns
+//! arguments into its options, and what it tells into words.
 //!
 //! # The rooms
 //!
@@ -40,10 +46,11 @@ pub mod ledger;
 pub mod attachment;
 pub mod livedesk;
 pub mod pace;
-pub mod enroll;
 pub mod run;
-pub mod pending_scan;
 pub mod sandbox;
+
+// The use case.
+pub mod campaign;
 
 // Outside: what people see.
 pub mod stdio;

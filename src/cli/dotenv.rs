@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::Output;
+use crate::campaign::CampaignError;
 use crate::problem::{Place, Problem};
 
 /// Longer files are something else.
@@ -61,7 +62,7 @@ impl Dotenv {
         let found = value(&self.text, name).map_err(|wrong| {
             let place = Place::line(self.path.display().to_string(), wrong.line);
             let problem = Problem::error("dotenv", place, format!("`{name}` {}", wrong.what)).hint(wrong.hint);
-            CliError::Unusable(vec![problem].into())
+            CampaignError::Unusable(vec![problem].into())
         })?;
         Ok(found.map(str::to_owned))
     }

@@ -2,17 +2,16 @@
 
 use serde::Serialize;
 
-use super::campaign::Campaign;
-use super::exit::CliError;
+use super::error::CliError;
+use super::exit::Exit;
 use super::flags::{Preview, RunArgs};
 use super::output::{Output, counted};
 use super::preview;
+use crate::campaign::Campaign;
 use crate::ledger::Lease;
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
-use crate::pending_scan::each_pending;
 use crate::plan::Sample;
-use crate::run::Selection;
 
 /// What a dry run prints for one recipient with `--format json`.
 #[derive(Debug, Serialize)]
@@ -22,15 +21,15 @@ struct Rehearsed<'a> {
     requests: Vec<Request>,
 }
 
-/// Shows messages as they would leave: those that were asked for in the order of the list, or else those that reveal
+/// Shows messages as they would leave: those that were asked for in the order of the list, or else samples that show
 /// what all are like.
-pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<(), CliError> {
+pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
     let most = match args.preview {
         Some(Preview::Some(most)) => Some(most),
         Some(Preview::All) => Some(u64::MAX),
         None => output.is_json().then_some(u64::MAX),
     };
-    let say = |Lease { key, row, .. }: Lease, delivery: Delivery| {
+    let print = |Lease { key, row, .. }: Lease, delivery: Delivery| {
         if output.is_json() {
             output.json(&Rehearsed { line: row.line, key: &key, requests: request::all(&delivery) });
         } else {
@@ -38,9 +37,9 @@ pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -
         }
     };
     match most {
-        Some(most) => first(campaign, most, say).await?,
+        Some(most) => campaign.each_message(most, print).await?,
         None => {
-            for Sample { row, delivery, why } in &campaign.pending_scan.shown {
+            for Sample { row, delivery, why } in campaign.samples() {
                 output.result(&drawn(row.line, delivery, &why.join("; ")));
             }
         }
@@ -52,25 +51,9 @@ pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -
         }
         None => "nothing was sent and nothing was written".to_owned(),
     };
-    let pending = counted(campaign.to_send(), "message");
-    output.say(&format!("dry run: {written}; {pending} would leave"));
-    Ok(())
-}
-
-/// The first deliveries that a run would make, from a rehearsed ledger: the same rows in the same order.
-pub(super) async fn first(
-    campaign: &Campaign,
-    most: u64,
-    mut see: impl FnMut(Lease, Delivery),
-) -> Result<(), CliError> {
-    let Campaign { evaluator, selection, .. } = campaign;
-    let limit = Some(most.min(selection.limit.unwrap_or(u64::MAX)));
-    each_pending(&campaign.ledger, &Selection { limit, ..selection.clone() }, |lease| {
-        let delivery = evaluator.templates.render(&lease.row, &evaluator.list)?;
-        see(lease, delivery);
-        Ok(())
-    })
-    .await
+    let messages = counted(campaign.plan().next.messages, "message");
+    output.say(&format!("dry run: {written}; {messages} would leave"));
+    Ok(Exit::Done)
 }
 
 /// A delivery as people read it.

@@ -1,21 +1,21 @@
 //! The command line: one file a command. The only room that prints, reads the environment, and knows exit codes.
 
-mod prompt;
-mod campaign;
-mod changes;
 mod check;
+mod credentials;
 mod dotenv;
 mod dry_run;
 mod environment;
-mod earlier_runs;
+mod ephemeral;
+mod error;
 mod exit;
 mod flags;
 mod init;
+mod operator;
 mod output;
 mod plan;
 mod preview;
-mod ready;
-mod reports;
+mod prompt;
+mod report;
 mod resolve;
 mod run;
 mod sandbox;
@@ -24,8 +24,6 @@ mod signals;
 mod status;
 mod summary;
 mod watchdog;
-mod atomic_file;
-mod workspace;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -34,7 +32,7 @@ use std::thread;
 
 use clap::{CommandFactory, Parser};
 
-use exit::CliError;
+use error::CliError;
 pub use exit::Exit;
 use flags::{Cli, Command, Format};
 use output::Output;
@@ -66,7 +64,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => in_runtime(run::run(&args, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),
         Command::Status(args) => in_runtime(status::status(&args, &output)),
-        Command::Report(args) => in_runtime(reports::command(&args, &output)),
+        Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),
         Command::Sandbox(args) => in_runtime(sandbox::serve(&args, &output)),
         Command::Schema(args) => Ok(schema::schema(&args, &output)),

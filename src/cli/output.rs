@@ -147,7 +147,8 @@ impl Output {
     }
 
     /// Shows how far a list is read, where something may move.
-    pub(super) fn draw_reading(&self, bar: &ProgressBar) {
+    pub(super) fn draw_reading(&self, bar: Option<&ProgressBar>) {
+        let Some(bar) = bar else { return };
         let style = ProgressStyle::with_template("{bar:30} {percent}% checked  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         if self.moving && bar.length().is_some() {

@@ -1,97 +1,64 @@
-//! What is about to happen, in words that a person can approve.
+//! The plan, in words that a person can approve.
 
-use std::path::Path;
-
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::check::left_out_in_words;
-use super::exit::CliError;
-use super::output::{counted, grouped};
-use crate::enroll::EnrolmentReport;
-use crate::ledger::{Enrolment, Sqlite, Totals};
-use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
-use crate::specification::{Spec, Speed};
+use super::output::{Output, counted, grouped};
+use crate::campaign::{Changes, ListPlan, NextRun, Plan};
+use crate::ledger::Enrolment;
+use crate::specification::{Difference, Send, Speed};
 
-/// Messages that would be sent.
-pub(super) struct Plan<'a> {
-    pub(super) spec: &'a Spec,
-    pub(super) messages: u64,
-    /// Where `send.window` holds: how many of them go to which zone.
-    pub(super) zones: Vec<(TimeZone, u64)>,
-}
+/// Longer values are cut where they are shown.
+const LONGEST: usize = 60;
 
-impl Plan<'_> {
-    /// What the list holds, and who of it is left out.
-    pub(super) fn of_list(evaluator: &RowEvaluator, survey: &EnrolmentReport) -> Vec<String> {
-        if survey.rows == 0 {
-            return Vec::new();
-        }
-        let left_out = left_out_in_words(survey);
-        let mut lines = vec![format!("  list     {}: {}{left_out}", evaluator.list, counted(survey.rows, "row"))];
-        // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
-        let lists = evaluator.suppression.lists();
-        lines.extend(lists.map(|(name, entries)| format!("  suppress {name}: {entries}")));
-        let rewritten = &survey.rewritten;
-        if rewritten.count > 0 {
-            let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
-            let more = if rewritten.count > first.len() as u64 { ", ..." } else { "" };
-            let numbers = counted(rewritten.count, "number");
-            lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
-        }
-        lines.extend(survey.enrolment.as_ref().filter(|change| change.is_reenrolment).map(since));
-        lines
-    }
-
-    /// Where the record of a first run will be. Whoever expects it to continue sees here that it does not.
-    pub(super) fn of_first_run(ledger: &Path) -> String {
-        format!("  ledger   {}: none there yet, so this is the first run", ledger.display())
-    }
-
-    /// What earlier runs have done.
-    pub(super) fn of_settled(totals: &Totals) -> Option<String> {
-        let settled = totals.settled();
-        (settled > 0).then(|| format!("  settled  {} by earlier runs; never repeated", counted(settled, "message")))
-    }
-
-    /// How many messages and requests go where.
-    pub(super) fn to(&self, to: &str) -> String {
-        let requests = counted(self.messages * requests_each(self.spec), "request");
-        format!("  to send  {}, {requests} to {to}", counted(self.messages, "message"))
-    }
-
-    /// The limits, and when it will be finished under them.
-    pub(super) async fn limits(&self, ledger: &Sqlite) -> Result<Vec<String>, CliError> {
-        let zone = TimeZone::system();
-        let forecast = self.forecast(ledger, zone.clone()).await?;
-        let mut lines =
-            vec![format!("  limits   {}", limits(self.spec)), format!("  takes    {}", forecast.in_words())];
-        lines.extend(forecast.by_the_clock(&zone).map(|when| format!("  when     {when}")));
-        Ok(lines)
-    }
-
-    /// When it will be finished, with the quotas as full as earlier runs have left them.
-    pub(super) async fn forecast(&self, ledger: &Sqlite, zone: TimeZone) -> Result<Forecast, CliError> {
-        let claimed = claimed(self.spec, ledger).await?;
-        let load = Load {
-            now: Timestamp::now(),
-            zone,
-            messages: self.messages,
-            requests_each: requests_each(self.spec),
-            claimed,
-            zones: self.zones.clone(),
-        };
-        Ok(forecast(&self.spec.send, load))
+/// Shows a plan.
+pub(super) fn show(plan: &Plan, output: &Output) {
+    let title = plan.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+    output.say(&format!("{}{title}", plan.name));
+    for line in lines(plan) {
+        output.say(&line);
     }
 }
 
-/// How full earlier runs have left each quota: the times of the messages that it still counts.
-pub(super) async fn claimed(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, CliError> {
-    let mut claimed = Vec::new();
-    for quota in &spec.send.quota {
-        claimed.push(ledger.departures_within(quota.per, quota.count.get()).await?);
+/// The lines of a plan: a label of eleven letters, and a text.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let mut lines = plan.list.as_ref().map(of_list).unwrap_or_default();
+    // Whoever expects the record of an earlier run to be continued sees here that it is not.
+    lines.extend(
+        plan.first_run
+            .as_ref()
+            .map(|ledger| format!("  ledger   {}: none there yet, so this is the first run", ledger.display())),
+    );
+    lines.extend(changed(&plan.changes));
+    lines.extend(
+        (plan.settled > 0)
+            .then(|| format!("  settled  {} by earlier runs; never repeated", counted(plan.settled, "message"))),
+    );
+    lines.extend(next(&plan.next, plan.base_url.as_deref()));
+    lines
+}
+
+/// What the list holds, and who of it is left out.
+fn of_list(list: &ListPlan) -> Vec<String> {
+    let left_out = left_out(&list.left_out);
+    let mut lines = vec![format!("  list     {}: {}{left_out}", list.name, counted(list.rows, "row"))];
+    // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
+    lines.extend(list.suppression.iter().map(|(name, entries)| format!("  suppress {name}: {entries}")));
+    let rewritten = &list.rewritten;
+    if rewritten.count > 0 {
+        let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
+        let more = if rewritten.count > first.len() as u64 { ", ..." } else { "" };
+        let numbers = counted(rewritten.count, "number");
+        lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
     }
-    Ok(claimed)
+    lines.extend(list.since.as_ref().map(since));
+    lines
+}
+
+/// `; left out: duplicate 2, where 1`, or nothing if nobody is.
+pub(super) fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a &'static str, &'a u64)>) -> String {
+    let reasons: Vec<String> =
+        reasons.into_iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+    if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) }
 }
 
 /// What has changed in the list.
@@ -112,8 +79,47 @@ fn since(change: &Enrolment) -> String {
     )
 }
 
-fn limits(spec: &Spec) -> String {
-    let send = &spec.send;
+/// What has changed in the spec.
+pub(super) fn changed(changes: &Changes) -> Vec<String> {
+    if !changes.begun {
+        return Vec::new();
+    }
+    let mut lines: Vec<String> = changes
+        .differences
+        .iter()
+        .map(|Difference { key, was, now }| {
+            format!("  changed  {key}: {}, {}", said("was", was.as_deref()), said("now", now.as_deref()))
+        })
+        .collect();
+    if !lines.is_empty() && changes.pending > 0 {
+        let needs = if changes.needs_approval() { "; where nobody is asked that needs `--accept-changes`" } else { "" };
+        let pending = counted(changes.pending, "message");
+        lines.push(format!("           the new version is for {pending} still pending{needs}"));
+    }
+    lines
+}
+
+fn said(when: &str, value: Option<&str>) -> String {
+    match value.map(|text| (text, text.char_indices().nth(LONGEST))) {
+        None => format!("{when} not there"),
+        Some((text, Some((end, _)))) => format!("{when} {:?}...", &text[..end]),
+        Some((text, None)) => format!("{when} {text:?}"),
+    }
+}
+
+/// How many messages and requests go where, the limits, and when it is finished under them.
+pub(super) fn next(next: &NextRun, base_url: Option<&str>) -> Vec<String> {
+    let (messages, requests) = (counted(next.messages, "message"), counted(next.requests, "request"));
+    let mut lines = vec![
+        format!("  to send  {messages}, {requests} to {}", base_url.unwrap_or("the sandbox")),
+        format!("  limits   {}", limits(&next.limits)),
+        format!("  takes    {}", next.forecast.in_words()),
+    ];
+    lines.extend(next.forecast.by_the_clock(&TimeZone::system()).map(|when| format!("  when     {when}")));
+    lines
+}
+
+fn limits(send: &Send) -> String {
     let mut parts = vec![match send.rate {
         Speed::Unlimited => "messages unlimited".to_owned(),
         Speed::Limited(rate) => format!("{rate} messages"),

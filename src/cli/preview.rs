@@ -5,15 +5,12 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::atomic_file::write_whole;
-use super::campaign::Campaign;
-use super::dry_run;
-use super::exit::CliError;
+use super::error::CliError;
 use super::flags::{Preview, RunArgs};
 use super::output::grouped;
-use super::reports::is_one_of;
-use super::workspace;
+use super::plan;
 use crate::attachment;
+use crate::campaign::{Campaign, input_files, is_one_of, write_whole};
 use crate::ledger::Lease;
 use crate::plan::Sample;
 use crate::preview::{About, File, page};
@@ -26,7 +23,7 @@ const MOST: u64 = 200;
 /// Makes sure that the page would not replace a file that the campaign reads.
 pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
     match &args.html {
-        Some(path) if is_one_of(path, &workspace::inputs(spec)) => Err(would_replace(path, "reads")),
+        Some(path) if is_one_of(path, &input_files(spec)) => Err(would_replace(path, "reads")),
         _ => Ok(()),
     }
 }
@@ -37,36 +34,38 @@ fn would_replace(path: &Path, does: &str) -> CliError {
     vec![problem.hint("give the preview another name")].into()
 }
 
-/// Writes the page: the chosen messages, or those that were asked for.
+/// Writes the page: the samples, or the messages that were asked for.
 pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Path) -> Result<(), CliError> {
     let shown = match asked {
-        None => campaign.pending_scan.shown.clone(),
+        None => campaign.samples().to_vec(),
         Some(Preview::Some(most)) => first(campaign, most).await?,
         Some(Preview::All) => first(campaign, u64::MAX).await?,
     };
-    let folder = &campaign.spec.folder;
-    let sent = shown.iter().flat_map(|shown| &shown.delivery.message.attachments);
+    let folder = campaign.folder();
+    let sent = shown.iter().flat_map(|sample| &sample.delivery.message.attachments);
     let sent: Vec<_> = sent.map(|path| folder.join(path)).collect();
     if is_one_of(path, &sent) {
         return Err(would_replace(path, "sends"));
     }
+    let plan = campaign.plan();
+    let messages = plan.next.messages;
     let about = About {
-        name: &campaign.spec.name,
-        description: campaign.spec.description.as_deref(),
+        name: &plan.name,
+        description: plan.description.as_deref(),
         made_at: Timestamp::now(),
-        messages: campaign.to_send(),
-        plan: &campaign.plan,
-        which: &which(asked, shown.len() as u64, campaign.to_send()),
+        messages,
+        plan: &plan::lines(plan),
+        which: &which(asked, shown.len() as u64, messages),
     };
     let page = page(&about, &shown, &|path| about_file(path, folder))
         .map_err(|error| CliError::caused("the preview cannot be made", error))?;
-    write_whole(path, page.as_bytes())
+    Ok(write_whole(path, page.as_bytes())?)
 }
 
 async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Sample>, CliError> {
     let mut shown = Vec::new();
     let show = |lease: Lease, delivery| shown.push(Sample { row: lease.row, delivery, why: Vec::new() });
-    dry_run::first(campaign, most.min(MOST), show).await?;
+    campaign.each_message(most.min(MOST), show).await?;
     Ok(shown)
 }
 

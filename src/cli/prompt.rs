@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 
 use super::output::{Output, counted};
+use crate::campaign::Answer;
 use crate::specification::List;
 
 /// Whether there is somebody to answer: at standard input, or at the terminal where that brings the list.
@@ -26,15 +27,15 @@ fn terminal() -> Option<File> {
     if cfg!(unix) { File::open("/dev/tty").ok() } else { None }
 }
 
-/// Asks for the number of recipients, so that nobody sends to a million by pressing Enter. `true` if it was given.
-pub(super) fn for_the_number(messages: u64, output: &Output) -> bool {
+/// Asks for the number of recipients, so that nobody sends to a million by pressing Enter.
+pub(super) fn for_the_number(messages: u64, output: &Output) -> Answer {
     output.prompt(&format!("Send {}? Type {messages} to go on: ", counted(messages, "message")));
-    answer().replace([',', '_'], "") == messages.to_string()
+    if answer().replace([',', '_'], "") == messages.to_string() { Answer::Yes } else { Answer::No }
 }
 
 /// Asks a yes-or-no question; anything but yes is no. Waits on a thread of its own, so that Ctrl-C is heard meanwhile.
-pub(super) async fn yes(question: &str, output: &Output) -> bool {
+pub(super) async fn yes(question: &str, output: &Output) -> Answer {
     output.prompt(&format!("{question} [y/N] "));
     let ask = || matches!(answer().to_lowercase().as_str(), "y" | "yes");
-    tokio::task::spawn_blocking(ask).await.unwrap_or(false)
+    if tokio::task::spawn_blocking(ask).await.unwrap_or(false) { Answer::Yes } else { Answer::No }
 }

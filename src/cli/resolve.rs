@@ -1,20 +1,14 @@
 //! `campaign resolve`: the operator's word on deliveries in doubt.
 
-use super::exit::{CliError, Exit};
+use super::error::CliError;
+use super::exit::Exit;
 use super::flags::ResolveArgs;
 use super::output::{Output, counted};
-use super::{earlier_runs, workspace};
-use crate::ledger::{Acknowledged, Sqlite, is_first_run};
+use crate::campaign::{open_existing, read_spec};
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
-    let spec = workspace::spec(&args.file, &[])?;
-    let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    let acknowledged = Acknowledged::default();
-    if is_first_run(&path, acknowledged)? {
-        return Err(earlier_runs::not_begun(&spec, &path, args.ledger.is_none()));
-    }
-    let ledger = Sqlite::open(&path, acknowledged)?;
-    ledger.belongs_to(&spec.name).await?;
+    let spec = read_spec(&args.file, &[])?;
+    let ledger = open_existing(&spec, args.ledger.as_deref()).await?;
     let keys = (!args.all).then(|| args.key.clone());
     let asked = args.key.len();
     let resolved = ledger.resolve(keys, args.sent, args.note.clone()).await?;

@@ -1,13 +1,12 @@
-//! `campaign sandbox`, and the sandbox inside `campaign run --sandbox`.
+//! `campaign sandbox`.
 
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::thread;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
-use super::exit::{CliError, Exit};
+use super::error::CliError;
+use super::exit::Exit;
 use super::flags::SandboxArgs;
 use super::output::Output;
 use crate::problem::{Place, Problem};
@@ -52,47 +51,4 @@ fn read_script(path: &Path) -> Result<Script, CliError> {
         let place = Place::line(name, error.line).at_column(error.column);
         CliError::from(vec![Problem::error("sandbox-script", place, error.what)])
     })
-}
-
-/// A sandbox inside this process, on a thread of its own so that it does not slow the run down.
-#[derive(Debug)]
-pub(super) struct Inside {
-    /// Where it is.
-    pub(super) base_url: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Inside {
-    pub(super) fn start() -> Result<Self, CliError> {
-        let fail = |error: std::io::Error| CliError::caused("the sandbox cannot be started", error);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(fail)?;
-        listener.set_nonblocking(true).map_err(fail)?;
-        let base_url = format!("http://{}", listener.local_addr().map_err(fail)?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
-        let (stop, stopped) = oneshot::channel();
-        let serve = move || {
-            runtime.block_on(async {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                let stopped = async {
-                    let _ = stopped.await;
-                };
-                // A failure shows as an unreachable server on the other side.
-                let _ = Sandbox::new(Script::default()).serve(listener, stopped).await;
-            });
-        };
-        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn(serve).map_err(fail)?;
-        Ok(Self { base_url, stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }

@@ -1,17 +1,20 @@
-//! What became of a campaign, in words and as data. The totals add up to the rows of the list.
+//! What became of a campaign, in words, as data and as an exit code. The totals add up to the rows of the list.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::error::CliError;
 use super::exit::Exit;
-use super::output::{counted, grouped};
+use super::output::{Output, counted, grouped};
+use crate::campaign::Outcome;
 use crate::codes::{self, Remedy, Scope};
 use crate::ledger::Totals;
 use crate::mask::masked;
 use crate::plan::in_words;
-use crate::specification::Send;
+use crate::run::End;
+use crate::specification::{Send, Spec};
 use crate::state::State;
 
 /// Kinds of error that are listed at most.
@@ -135,6 +138,73 @@ pub(super) fn exit(totals: &Totals) -> Exit {
     } else {
         Exit::Done
     }
+}
+
+/// Shows what became of everybody and how to go on, and gives the exit code.
+pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, output: &Output) -> Exit {
+    let file = &spec.source.name;
+    if output.is_json() {
+        output.json(&data(&spec.name, &totals));
+    } else {
+        output.result(&text(&spec.name, &totals));
+    }
+    for advice in advice(file, &totals) {
+        output.say(&advice);
+    }
+    if let Err(error) = reports {
+        CliError::from(error).show(output);
+        let command = format!("campaign report {file} -o FILE");
+        output.say(&format!("the ledger is complete; write the report later: `{command}`"));
+        return Exit::Environment;
+    }
+    let pending = totals.of(State::Pending);
+    let go_on = || format!("{} still pending; run the same command again to go on", counted(pending, "message"));
+    match end {
+        End::Interrupted => {
+            output.say(&format!("interrupted: {}", go_on()));
+            Exit::Interrupted
+        }
+        End::Environment(why) => {
+            output.error(&format!("{why}\n{}", go_on()));
+            Exit::Environment
+        }
+        End::Guard(why) => {
+            output.say(&format!("stopped: {why}\n{}", go_on()));
+            Exit::Stopped
+        }
+        End::Paused(why) => {
+            output.say(&format!("{why}\n{}", go_on()));
+            Exit::Paused
+        }
+        End::Done => {
+            if pending > 0 {
+                output.say(&go_on());
+            }
+            exit(&totals)
+        }
+    }
+}
+
+/// What can be done about what failed or is in doubt.
+fn advice(file: &str, totals: &Totals) -> Vec<String> {
+    let mut advice = Vec::new();
+    let (can_be_helped, opted_out) = (can_be_helped(totals), opted_out(totals));
+    if opted_out > 0 {
+        let command = format!("campaign report {file} --only opted-out -o opted-out.csv");
+        let what = counted(opted_out, "recipient");
+        advice.push(format!("{what} stopped marketing: `{command}` writes a list for `recipients.suppress`"));
+    }
+    if can_be_helped > 0 {
+        let what = counted(can_be_helped, "failed message");
+        advice.push(format!("{what} may be helped by sending again: `campaign run {file} --retry-failed`"));
+    }
+    if totals.of(State::Unknown) > 0 {
+        advice.push(format!(
+            "unknown: whether these were sent cannot be told from here and they are never repeated; look them up in \
+             LiveDesk, then `campaign resolve {file} --key KEY --sent` or `--not-sent`"
+        ));
+    }
+    advice
 }
 
 #[cfg(test)]

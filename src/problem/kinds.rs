@@ -82,9 +82,16 @@ pub struct Problems {
     count: u64,
 }
 
+impl Default for Keep {
+    /// Enough for somebody to see what is wrong.
+    fn default() -> Self {
+        Self::First(3)
+    }
+}
+
 impl Default for Problems {
     fn default() -> Self {
-        Self::new(Keep::First(3))
+        Self::new(Keep::default())
     }
 }
 

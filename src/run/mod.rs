@@ -141,9 +141,10 @@ pub struct Selection {
 }
 
 /// What to do when a limit of hours or days is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnHold {
     /// Wait.
+    #[default]
     Wait,
     /// End the run.
     Stop,

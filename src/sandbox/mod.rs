@@ -34,6 +34,7 @@ mod request;
 mod handler;
 mod faults;
 mod journal;
+mod local;
 mod connection;
 mod routes;
 pub mod script;
@@ -41,6 +42,7 @@ mod search;
 mod state;
 mod templates;
 
+pub use local::LocalSandbox;
 pub use script::{Script, ScriptError};
 
 use connection::{Connection, ConnectionListener};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,34 @@ fn a_room_uses_only_rooms_above_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each file of the command line knows those below it only, so that it can be read from the top.
+#[test]
+fn no_two_files_of_the_command_line_use_each_other() {
+    let uses = |file: &Path| {
+        let code = code(file);
+        let paths = code.split("super::").skip(1).map(|rest| rest.split(';').next().unwrap_or_default().to_owned());
+        let words = paths.flat_map(|path| match path.strip_prefix('{') {
+            Some(list) => list.split(',').map(|word| word.trim().to_owned()).collect(),
+            None => vec![path],
+        });
+        words.map(|word| word.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap().to_owned()).collect()
+    };
+    let files = files("cli").into_iter().filter(|file| file.parent() == Some(Path::new("src/cli")));
+    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut left: BTreeMap<String, BTreeSet<String>> = files.map(|file| (name(&file), uses(&file))).collect();
+    left.remove("mod");
+    assert!(left.len() > 10 && left["run"].contains("output"), "{left:?}");
+    loop {
+        let names: BTreeSet<String> = left.keys().cloned().collect();
+        let before = left.len();
+        left.retain(|_, uses| uses.iter().any(|used| names.contains(used)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "in a circle, or above one: {:?}", left.keys());
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::specification::Duplicates;
 use crate::state::LeftOut;
 
 /// The code of a file that cannot be sent along.
-pub const UNUSABLE_ATTACHMENT: &str = "attachment";
+pub(super) const UNUSABLE_ATTACHMENT: &str = "attachment";
 
 /// Rows that are judged, and travel to the ledger, together: each time the threads wait for each other, so not too few.
 const BATCH: usize = 4_000;
@@ -34,27 +34,28 @@ const MOST_JUDGES: usize = 4;
 const EXAMPLES: usize = 3;
 
 /// What to do with rows that have problems.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Invalid {
     /// They stop the run.
+    #[default]
     Stop,
     /// They are recorded as skipped.
     Skip,
 }
 
 /// How a list is taken in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EnrolmentOptions {
     /// What to do with rows that have problems.
     pub invalid: Invalid,
     /// Which failed deliveries to take up on the way.
-    pub again: Option<RetryFailed>,
+    pub retry: Option<RetryFailed>,
     /// How many problems of each kind are kept.
     pub keep: Keep,
 }
 
 /// Phone numbers of which more than the spaces were changed, such as national ones that have got their country.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rewritten {
     /// The first few, as they were and as they are sent.
     pub first: Vec<(String, String)>,
@@ -89,54 +90,58 @@ pub struct EnrolmentReport {
     pub attachments: Contents,
     /// What changed in the ledger; `None` if there were problems.
     pub enrolment: Option<Enrolment>,
+    /// Failed deliveries that are pending again.
+    pub retried: u64,
 }
 
 /// Takes a list in. Without problems it is kept once [`Sqlite::keep_enrolment`] says so.
 ///
 /// # Errors
-/// The ledger's; what is wrong with rows is in the survey.
+/// The ledger's; what is wrong with rows is in the report.
 pub async fn enroll(
     ledger: &Sqlite,
     evaluator: &RowEvaluator,
     rows: Rows,
-    manner: EnrolmentOptions,
+    options: EnrolmentOptions,
 ) -> Result<EnrolmentReport, LedgerError> {
-    let EnrolmentOptions { invalid, again, keep } = manner;
+    let EnrolmentOptions { invalid, retry, keep } = options;
     let spec = evaluator.templates.spec();
-    let mut survey =
+    let mut report =
         EnrolmentReport { problems: Problems::new(keep), warnings: Problems::new(keep), ..EnrolmentReport::default() };
-    let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: again.is_some() };
+    let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: retry.is_some() };
     let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_JUDGES);
     let mut batches = Batches { pass, judges, rows, read: Vec::new() };
-    ledger.begin_enrolment(spec, again).await?;
+    ledger.begin_enrolment(spec, retry).await?;
     batches.read_on();
     let mut next = batches.judged();
     while !next.is_empty() {
-        let entries = next.into_iter().filter_map(|judged| survey.count(judged)).collect();
+        let entries = next.into_iter().filter_map(|judged| report.count(judged)).collect();
         let (duplicates, following) = join(ledger.enroll(entries), async { batches.judged() }).await;
         for duplicate in duplicates? {
-            survey.duplicate(&duplicate, evaluator);
+            report.duplicate(&duplicate, evaluator);
         }
         next = following;
     }
-    survey.warnings.extend(batches.rows.remarks());
-    survey.attachments = batches.pass.folder.into_contents();
-    if survey.rows == 0 && survey.problems.is_empty() {
+    report.warnings.extend(batches.rows.remarks());
+    report.attachments = batches.pass.folder.into_contents();
+    if report.rows == 0 && report.problems.is_empty() {
         let problem =
             Problem::error("list-without-recipients", Place::file(&evaluator.list), "the list has no recipients");
-        survey.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
+        report.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
     }
-    if survey.rows > 0 && survey.left_out.values().sum::<u64>() == survey.rows {
+    if report.rows > 0 && report.left_out.values().sum::<u64>() == report.rows {
         let problem =
             Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is left out");
-        survey.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
+        report.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
     }
-    if survey.problems.is_empty() {
-        survey.enrolment = Some(ledger.finish_enrolment().await?);
+    if report.problems.is_empty() {
+        let enrolment = ledger.finish_enrolment().await?;
+        report.retried = enrolment.retried;
+        report.enrolment = Some(enrolment);
     } else {
         ledger.abandon_enrolment().await?;
     }
-    Ok(survey)
+    Ok(report)
 }
 
 impl EnrolmentReport {

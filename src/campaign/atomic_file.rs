@@ -10,7 +10,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::exit::CliError;
+use super::CampaignError;
 
 const PREFIX: &str = ".report-";
 
@@ -35,21 +35,20 @@ pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Makes it the file itself.
-pub(super) fn keep(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
-    file.as_file().sync_all().map_err(|error| cannot_write(path, error))?;
-    file.persist(path).map_err(|error| cannot_write(path, error.error))?;
+pub(super) fn keep(file: NamedTempFile, path: &Path) -> Result<(), CampaignError> {
+    file.as_file().sync_all().map_err(|error| CampaignError::not_writable(path, error))?;
+    file.persist(path).map_err(|error| CampaignError::not_writable(path, error.error))?;
     Ok(())
 }
 
-/// Writes a file whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut file = temporary(path).map_err(|error| cannot_write(path, error))?;
-    file.write_all(bytes).map_err(|error| cannot_write(path, error))?;
+/// Writes a file whole or not at all, readable by its owner only.
+///
+/// # Errors
+/// It cannot be written; what was there is still there.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CampaignError> {
+    let mut file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
+    file.write_all(bytes).map_err(|error| CampaignError::not_writable(path, error))?;
     keep(file, path)
-}
-
-pub(super) fn cannot_write(path: &Path, error: io::Error) -> CliError {
-    CliError::caused(format!("{}: cannot be written", path.display()), error)
 }
 
 /// Removes what killed processes have left in the folder of `path`, and leaves what is being written. What cannot be

@@ -1,4 +1,4 @@
-//! Where reports go, and writing them.
+//! Where reports go, and writing them from the ledger.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -7,11 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::atomic_file::{cannot_write, clear_leftovers, keep, temporary, write_whole};
-use super::exit::{CliError, Exit};
-use super::flags::{Only, ReportArgs};
-use super::output::{Output, counted};
-use super::{earlier_runs, workspace};
+use super::atomic_file::{clear_leftovers, keep, temporary};
+use super::{CampaignError, Mode, Options, input_files};
 use crate::codes;
 use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
@@ -20,79 +17,9 @@ use crate::report::{self, About, Kind};
 use crate::specification::{ReportFile, Spec};
 use crate::state::State;
 
-/// `campaign report`.
-pub(super) async fn command(args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
-    let spec = workspace::spec(&args.file, &[])?;
-    let path = workspace::ledger(&spec, args.ledger.as_deref())?;
-    let Some(ledger) = Sqlite::open_read_only(&path)? else {
-        return Err(earlier_runs::not_begun(&spec, &path, args.ledger.is_none()));
-    };
-    ledger.belongs_to(&spec.name).await?;
-    let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
-    let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
-        args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
-    if !piped.is_empty() {
-        to_standard_output(&ledger, &spec, only.clone(), output).await?;
-    }
-    let files = if args.output.is_empty() { Targets::of_spec(&spec) } else { Targets::new("--output", files)? };
-    files.spare(&workspace::inputs(&spec))?;
-    // A report that knows of more than the ledger must not be replaced by one that knows of less.
-    earlier_runs::nobody_again(&ledger, &files).await?;
-    files.prepare()?;
-    files.write(&ledger, &spec, &only, output).await?;
-    Ok(Exit::Done)
-}
-
-/// The outcomes that are asked for; `None` where it is the list of those who have opted out.
-fn outcomes(only: &[Only]) -> Option<Vec<State>> {
-    let outcome = |only: &Only| match only {
-        Only::Outcome(state) => Some(*state),
-        Only::OptedOut => None,
-    };
-    only.iter().map(outcome).collect()
-}
-
-/// Writes a suppression list of those who have stopped marketing: key, phone number and e-mail address, however the next
-/// campaign knows them.
-async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
-    let [path] = args.output.as_slice() else {
-        let problem = Problem::error(
-            "opted-out-needs-output",
-            Place::file("--only"),
-            "`opted-out` is a list of its own, not one of the spec's reports",
-        );
-        return Err(vec![problem.hint("say where it goes: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
-    };
-    let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
-    let people = ledger.failed_with(codes::OPTED_OUT).await?;
-    let mut list = csv::Writer::from_writer(Vec::new());
-    let broken = |error: csv::Error| CliError::caused("the list cannot be written", error);
-    list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
-    for lease in &people {
-        // A row that today's templates cannot render is still known by its key.
-        let delivery = templates.render(&lease.row, "the ledger").ok();
-        let contact = delivery.as_ref().and_then(|delivery| match &delivery.address {
-            Address::Contact { contact, .. } => Some(contact),
-            _ => None,
-        });
-        let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
-        let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([lease.key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
-            .map_err(broken)?;
-    }
-    let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
-    if path.as_os_str() == "-" {
-        output.result(String::from_utf8_lossy(&bytes).trim_end());
-        return Ok(Exit::Done);
-    }
-    write_whole(path, &bytes)?;
-    output.say(&format!("{}: {} to suppress", path.display(), counted(people.len() as u64, "recipient")));
-    Ok(Exit::Done)
-}
-
 /// The files that reports go to.
 #[derive(Debug)]
-pub(super) struct Targets(Vec<Target>);
+pub struct ReportTargets(Vec<Target>);
 
 #[derive(Debug)]
 struct Target {
@@ -102,9 +29,24 @@ struct Target {
     place: Place,
 }
 
-impl Targets {
+impl ReportTargets {
+    /// The files of a run, all of which can be written as far as can be told.
+    pub(super) fn of_run(options: &Options, spec: &Spec) -> Result<Self, CampaignError> {
+        let targets = match (options.reports.is_empty(), options.mode) {
+            (false, _) => Self::named("--report", options.reports.clone())?,
+            (true, Mode::Sandbox) => Self::of_spec(spec).for_sandbox(),
+            (true, _) => Self::of_spec(spec),
+        };
+        targets.spare_inputs(spec)?;
+        targets.each(check_place)?;
+        Ok(targets)
+    }
+
     /// Paths from a flag of the command line.
-    pub(super) fn new(flag: &str, paths: Vec<PathBuf>) -> Result<Self, CliError> {
+    ///
+    /// # Errors
+    /// A path is none for a report.
+    pub fn named(flag: &str, paths: Vec<PathBuf>) -> Result<Self, CampaignError> {
         let (mut targets, mut problems) = (Vec::new(), Vec::new());
         for path in paths {
             let place = Place::file(flag);
@@ -126,7 +68,7 @@ impl Targets {
     }
 
     /// Where the spec says, relative to its folder.
-    pub(super) fn of_spec(spec: &Spec) -> Self {
+    pub fn of_spec(spec: &Spec) -> Self {
         let target = |report: &ReportFile| {
             let path = spec.folder.join(&report.path);
             let place = report.span.map_or_else(|| Place::file(&spec.source.name), |span| spec.source.place(span));
@@ -136,7 +78,7 @@ impl Targets {
     }
 
     /// The same beside, for a run in the sandbox: it must not replace the report of a real one.
-    pub(super) fn for_sandbox(mut self) -> Self {
+    fn for_sandbox(mut self) -> Self {
         for Target { path, .. } in &mut self.0 {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             *path = path.with_extension(format!("sandbox.{ending}"));
@@ -149,9 +91,13 @@ impl Targets {
         self.0.iter().map(|target| (target.path.as_path(), target.kind))
     }
 
-    /// Makes sure that no report would replace one of these files.
-    pub(super) fn spare(&self, inputs: &[PathBuf]) -> Result<(), CliError> {
-        let replaces = self.0.iter().filter(|target| is_one_of(&target.path, inputs));
+    /// Makes sure that no report would replace a file that the campaign reads.
+    ///
+    /// # Errors
+    /// Those that would.
+    pub fn spare_inputs(&self, spec: &Spec) -> Result<(), CampaignError> {
+        let inputs = input_files(spec);
+        let replaces = self.0.iter().filter(|target| is_one_of(&target.path, &inputs));
         let problems: Vec<Problem> = replaces
             .map(|Target { path, place, .. }| {
                 let what = format!("the report would replace {}, which the campaign reads", path.display());
@@ -161,14 +107,12 @@ impl Targets {
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
-    /// Makes sure that nothing is in the place of a report that cannot be replaced.
-    pub(super) fn check(&self) -> Result<(), CliError> {
-        self.each(check_place)
-    }
-
     /// Makes sure that the reports can be written, before anything is sent, and clears away what killed runs have left
     /// of theirs.
-    pub(super) fn prepare(&self) -> Result<(), CliError> {
+    ///
+    /// # Errors
+    /// Those that cannot.
+    pub fn prepare(&self) -> Result<(), CampaignError> {
         self.each(|path| {
             check_place(path)?;
             clear_leftovers(path);
@@ -177,7 +121,7 @@ impl Targets {
     }
 
     /// All those with which something fails, each where it is named.
-    fn each(&self, does: impl Fn(&Path) -> io::Result<()>) -> Result<(), CliError> {
+    fn each(&self, does: impl Fn(&Path) -> io::Result<()>) -> Result<(), CampaignError> {
         let failed = self.0.iter().filter_map(|target| Some((target, does(&target.path).err()?)));
         let problems: Vec<Problem> = failed
             .map(|(Target { path, place, .. }, error)| {
@@ -185,26 +129,29 @@ impl Targets {
                 Problem::error("report-not-writable", place.clone(), what)
             })
             .collect();
-        if problems.is_empty() { Ok(()) } else { Err(CliError::Unusable(problems.into())) }
+        if problems.is_empty() { Ok(()) } else { Err(CampaignError::Unusable(problems.into())) }
     }
 
-    /// Writes them all.
-    pub(super) async fn write(
+    /// Writes them all with the rows of these outcomes, or all rows without any. Tells of each that is written.
+    ///
+    /// # Errors
+    /// The first that cannot be written; or the ledger's.
+    pub async fn write(
         &self,
         ledger: &Sqlite,
         spec: &Spec,
         only: &[State],
-        output: &Output,
-    ) -> Result<(), CliError> {
+        written: impl Fn(&Path),
+    ) -> Result<(), CampaignError> {
         for Target { path, kind, .. } in &self.0 {
-            let file = temporary(path).map_err(|error| cannot_write(path, error))?;
+            let file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
             let file = match records(ledger, spec, only.to_vec(), *kind, BufWriter::new(file)).await {
-                Ok(file) => file.into_inner().map_err(|error| cannot_write(path, error.into_error()))?,
-                Err(ReportError::Write(error)) => return Err(cannot_write(path, error)),
+                Ok(file) => file.into_inner().map_err(io::IntoInnerError::into_error),
+                Err(ReportError::Write(error)) => Err(error),
                 Err(ReportError::Ledger(error)) => return Err(error.into()),
             };
-            keep(file, path)?;
-            output.say(&format!("report: {}", path.display()));
+            keep(file.map_err(|error| CampaignError::not_writable(path, error))?, path)?;
+            written(path);
         }
         Ok(())
     }
@@ -221,9 +168,17 @@ enum ReportError {
     Write(#[from] io::Error),
 }
 
-async fn to_standard_output(ledger: &Sqlite, spec: &Spec, only: Vec<State>, output: &Output) -> Result<(), CliError> {
-    match records(ledger, spec, only, Kind::Csv, BufWriter::new(output.results())).await {
-        // Whether it could be written is said of every result in the same way, at the end.
+/// Writes a report as CSV. That `output` takes no more is no error here: it knows by itself.
+///
+/// # Errors
+/// The ledger's.
+pub async fn write_report(
+    ledger: &Sqlite,
+    spec: &Spec,
+    only: Vec<State>,
+    output: impl Write + Send + 'static,
+) -> Result<(), CampaignError> {
+    match records(ledger, spec, only, Kind::Csv, BufWriter::new(output)).await {
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),
         Err(ReportError::Ledger(error)) => Err(error.into()),
     }
@@ -250,8 +205,35 @@ async fn records<W: Write + Send + 'static>(
         .await
 }
 
+/// A suppression list, in CSV, of those who have stopped marketing: key, phone number and e-mail address, however the next
+/// campaign knows them. Gives how many they are with it.
+///
+/// # Errors
+/// The templates do not compile; or the ledger's.
+pub async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>) -> Result<(u64, Vec<u8>), CampaignError> {
+    let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
+    let people = ledger.failed_with(codes::OPTED_OUT).await?;
+    let mut list = csv::Writer::from_writer(Vec::new());
+    let broken = |error: csv::Error| CampaignError::not_writable(Path::new("the list"), error.into());
+    list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
+    for lease in &people {
+        // A row that today's templates cannot render is still known by its key.
+        let delivery = templates.render(&lease.row, "the ledger").ok();
+        let contact = delivery.as_ref().and_then(|delivery| match &delivery.address {
+            Address::Contact { contact, .. } => Some(contact),
+            _ => None,
+        });
+        let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
+        let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
+        list.write_record([lease.key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
+            .map_err(broken)?;
+    }
+    let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
+    Ok((people.len() as u64, bytes))
+}
+
 /// Whether a path leads to one of these files, by whatever name.
-pub(super) fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
+pub fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     real(path).is_some_and(|path| files.iter().any(|file| real(file).as_ref() == Some(&path)))
 }

@@ -13,39 +13,39 @@ const PAGE: usize = 1_000;
 
 /// What was seen.
 #[derive(Debug, Default)]
-pub struct PendingScan {
+pub(super) struct PendingScan {
     /// How many of the messages go to which zone, where `send.window` asks for it.
-    pub zones: Vec<(TimeZone, u64)>,
-    /// Messages that reveal what all are like.
-    pub shown: Vec<Sample>,
+    pub(super) zones: Vec<(TimeZone, u64)>,
+    /// Messages that show what all are like.
+    pub(super) samples: Vec<Sample>,
 }
 
 /// Looks through the pending deliveries of a selection. It takes a pass over them, so it is asked for only where its
-/// result is shown; without `previews` only the zones are asked for, which is quicker.
+/// result is shown; without samples only the zones are asked for, which is quicker.
 ///
 /// # Errors
 /// The ledger's.
-pub async fn pending_scan<L: Ledger>(
+pub(super) async fn pending_scan<L: Ledger>(
     ledger: &L,
     evaluator: &RowEvaluator,
     selection: &Selection,
-    previews: bool,
+    with_samples: bool,
 ) -> Result<PendingScan, LedgerError> {
-    let (mut zones, mut showcase) = (Zones::default(), Sampler::default());
+    let (mut zones, mut sampler) = (Zones::default(), Sampler::default());
     each_pending(ledger, selection, |lease| {
         let (templates, list) = (&evaluator.templates, &evaluator.list);
-        if !previews {
+        if !with_samples {
             zones.count(templates.zone(&lease.row, list));
         // What cannot be rendered any more is told when it is met: by the check before, or by the run.
         } else if let Ok(mut delivery) = templates.render(&lease.row, list) {
             delivery.warnings.extend(templates.damage(&lease.row, list));
-            showcase.see(&lease.row, &delivery, templates.way(&lease.row));
+            sampler.see(&lease.row, &delivery, templates.way(&lease.row));
             zones.count(delivery.zone);
         }
         Ok::<_, LedgerError>(())
     })
     .await?;
-    Ok(PendingScan { zones: zones.0.into_values().collect(), shown: showcase.chosen() })
+    Ok(PendingScan { zones: zones.0.into_values().collect(), samples: sampler.chosen() })
 }
 
 /// Messages by zone.
@@ -64,7 +64,7 @@ impl Zones {
 ///
 /// # Errors
 /// The ledger's, or the first that `see` gives.
-pub async fn each_pending<L: Ledger, E: From<LedgerError>>(
+pub(super) async fn each_pending<L: Ledger, E: From<LedgerError>>(
     ledger: &L,
     selection: &Selection,
     mut see: impl FnMut(Lease) -> Result<(), E>,

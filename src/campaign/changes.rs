@@ -1,0 +1,136 @@
+//! What has changed in the spec since the last run, and whether that needs somebody's word.
+
+use indexmap::IndexMap;
+use indicatif::HumanCount;
+
+use super::CampaignError;
+use crate::attachment::{Contents, Folder};
+use crate::ledger::{Frozen, Sqlite, Totals};
+use crate::problem::{Place, Problem};
+use crate::specification::{Difference, Source, Spec};
+
+/// What has changed since the list was last taken in.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The keys of the spec that say something else.
+    pub differences: Vec<Difference>,
+    /// Whether anything was sent before.
+    pub begun: bool,
+    /// Deliveries that are pending.
+    pub pending: u64,
+    /// Those of them that would get the new version without having got one before.
+    pub others: u64,
+}
+
+/// Whether some have got one message already and others would get another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is the same message.
+    Not,
+    /// It is another one, and there is nobody to send it to.
+    ForNobody,
+    /// It is another one for those who are pending.
+    ForPending,
+}
+
+impl Changes {
+    /// Compares a spec with the one that the ledger knows.
+    ///
+    /// # Errors
+    /// Recipients would be known by another key; or the ledger's.
+    pub(super) async fn since_last_run(spec: &Spec, ledger: &Sqlite) -> Result<Self, CampaignError> {
+        let Some(frozen) = ledger.frozen().await? else { return Ok(Self::default()) };
+        let totals = ledger.totals().await?;
+        refuse_other_keys(spec, &frozen, &totals)?;
+        let mut differences = spec.differences(&frozen.spec);
+        // The constants in force are those of the command line, whatever the file says.
+        differences.retain(|difference| !difference.key.starts_with("vars."));
+        differences.extend(changed_vars(spec, &frozen));
+        differences.extend(changed_attachments(spec, ledger).await?);
+        Ok(Self { differences, begun: totals.settled() > 0, ..Self::default() })
+    }
+
+    /// The same with how many are pending, and how many of them are not sent to because they failed before: that is what
+    /// a changed message is for.
+    pub(super) fn for_pending(self, pending: u64, others: u64) -> Self {
+        Self { pending, others, ..self }
+    }
+
+    /// Whether some have got one message already and others would get another. To those who failed it is sent on
+    /// `--retry-failed`, which is what that is for.
+    pub(super) fn message(&self) -> Changed {
+        match (self.is_of_message(), self.others) {
+            (false, _) => Changed::Not,
+            (true, 0) => Changed::ForNobody,
+            (true, _) => Changed::ForPending,
+        }
+    }
+
+    fn is_of_message(&self) -> bool {
+        let is_message =
+            |difference: &Difference| ["message", "to", "vars"].iter().any(|part| difference.key.starts_with(part));
+        self.begun && self.differences.iter().any(is_message)
+    }
+
+    /// Whether somebody must approve a changed message.
+    pub fn needs_approval(&self) -> bool {
+        self.message() == Changed::ForPending
+    }
+
+    /// A changed message is never sent to the second half of a list unless somebody wants that.
+    pub(super) fn need_approval(&self, spec: &Spec) -> CampaignError {
+        let pending = HumanCount(self.others);
+        let what = format!("the message has changed since the last run, and {pending} are still pending");
+        let keys: Vec<&str> = self.differences.iter().map(|difference| difference.key.as_str()).collect();
+        let problem = Problem::error("message-changed", Place::file(&spec.source.name), what)
+            .detail(keys.join(", "))
+            .hint("look at it with `--dry-run`; `--accept-changes` sends them the new version");
+        vec![problem].into()
+    }
+}
+
+fn changed_vars(spec: &Spec, frozen: &Frozen) -> Vec<Difference> {
+    let vars: IndexMap<String, String> = serde_json::from_str(&frozen.vars).unwrap_or_default();
+    let names = vars.keys().chain(spec.vars.keys().filter(|name| !vars.contains_key(*name)));
+    let changed = names.filter(|name| vars.get(*name) != spec.vars.get(*name));
+    let difference = |name: &String| Difference {
+        key: format!("vars.{name}"),
+        was: vars.get(name).cloned(),
+        now: spec.vars.get(name).cloned(),
+    };
+    changed.map(difference).collect()
+}
+
+/// Attachments whose content is another one. One that is not there any more is a problem of the rows that need it.
+async fn changed_attachments(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Difference>, CampaignError> {
+    let (was, now) = (ledger.attachments().await?, attachments_now(spec, ledger).await?);
+    let short = |hash: &String| hash.get(..8).map(|hash| format!("content {hash}"));
+    let changed = was.iter().filter_map(|(path, was)| Some((path, was, now.get(path).filter(|now| *now != was)?)));
+    let difference = |(path, was, now): (&String, &String, &String)| Difference {
+        key: format!("message.attachments, {path}"),
+        was: short(was),
+        now: short(now),
+    };
+    Ok(changed.map(difference).collect())
+}
+
+/// What the attachments that the ledger knows hold now.
+pub(super) async fn attachments_now(spec: &Spec, ledger: &Sqlite) -> Result<Contents, CampaignError> {
+    let folder = Folder::new(&spec.folder);
+    let now = |path: String| Some((folder.content(&path)?, path)).map(|(content, path)| (path, content));
+    Ok(ledger.attachments().await?.into_keys().filter_map(now).collect())
+}
+
+/// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
+/// get it twice.
+fn refuse_other_keys(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), CampaignError> {
+    let source = Source { name: spec.source.name.clone(), text: frozen.spec.clone() };
+    let Ok(earlier) = Spec::parse(&source, spec.folder.clone(), &[]) else { return Ok(()) };
+    let (old, new) = (earlier.key_rule(), spec.key_rule());
+    if totals.settled() == 0 || old.starts_with(&new) || new.starts_with(&old) {
+        return Ok(());
+    }
+    let what = format!("recipients were known by `{old}` and would now be known by `{new}`: all would get it again");
+    let problem = Problem::error("key-rule-changed", Place::file(&spec.source.name), what);
+    Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
+}

@@ -1,0 +1,85 @@
+//! Evidence of earlier runs outside of the ledger. A campaign that moves without its ledger, or gets an older one back,
+//! would message everyone again; a report that says who was sent to prevents that.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use indicatif::HumanCount;
+
+use super::{CampaignError, ReportTargets, ledger_file};
+use crate::ledger::{Acknowledged, Sqlite, is_first_run};
+use crate::report::{Kind, each_messaged};
+use crate::specification::Spec;
+
+/// Keys that are looked up together.
+const BATCH: usize = 10_000;
+
+/// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is looked
+/// for where it is unless somebody says otherwise.
+pub(super) fn no_earlier_run(
+    spec: &Spec,
+    ledger: &Path,
+    by_default: bool,
+    reports: &ReportTargets,
+) -> Result<(), CampaignError> {
+    let mut evidence = Vec::new();
+    for (path, kind) in reports.files() {
+        let mut messaged = 0_u64;
+        read(path, kind, |_| messaged += 1)?;
+        if messaged > 0 {
+            let recipients = if messaged == 1 { "recipient" } else { "recipients" };
+            evidence.push(format!("{} says that {} {recipients} were sent to", path.display(), HumanCount(messaged)));
+        }
+    }
+    // A spec that is a link has the ledger of its other name beside that one.
+    let real = Path::new(&spec.source.name).canonicalize().ok();
+    if let Some(folder) = real.as_deref().and_then(Path::parent).filter(|_| by_default) {
+        let other = ledger_file::default_path(folder, spec);
+        if folder.canonicalize().ok() != spec.folder.canonicalize().ok()
+            && !is_first_run(&other, Acknowledged::default())?
+        {
+            evidence
+                .push(format!("this spec is a link, and there is a ledger beside the real one: {}", other.display()));
+        }
+    }
+    if evidence.is_empty() {
+        return Ok(());
+    }
+    Err(CampaignError::LedgerElsewhere { ledger: ledger.to_owned(), evidence })
+}
+
+/// Makes sure that nobody would be messaged who was messaged already by the word of a report. The list is taken in, and
+/// not yet kept.
+///
+/// # Errors
+/// [`CampaignError::OlderThanReport`]; or a report cannot be read.
+pub async fn nobody_again(ledger: &Sqlite, reports: &ReportTargets) -> Result<(), CampaignError> {
+    for (path, kind) in reports.files() {
+        let mut messaged = 0_u64;
+        read(path, kind, |_| messaged += 1)?;
+        // A ledger that knows as many is as new as this report, and need not be asked about each.
+        if messaged <= ledger.messaged().await? {
+            continue;
+        }
+        let mut keys = Vec::new();
+        read(path, kind, |key| keys.push(key.to_owned()))?;
+        let mut again = 0;
+        for batch in keys.chunks(BATCH) {
+            again += ledger.untouched(batch.to_vec()).await?;
+        }
+        if again > 0 {
+            return Err(CampaignError::OlderThanReport { report: path.to_owned(), again });
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, kind: Kind, each: impl FnMut(&str)) -> Result<(), CampaignError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file,
+    };
+    let read = file.and_then(|file| each_messaged(kind, BufReader::new(file), each));
+    read.map_err(|error| CampaignError::file(path, error))
+}

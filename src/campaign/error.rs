@@ -1,0 +1,95 @@
+//! Why a campaign does not begin, or could not be carried through.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ledger::LedgerError;
+use crate::problem::{Problem, Problems};
+
+/// Why a campaign does not begin, or could not be carried through. A recipient's failure is never one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// Something that a person wrote is wrong, each at its place.
+    #[error("{} problems", .0.count())]
+    Problems(Problems),
+    /// Files that somebody has named cannot be used, each shown where it is named.
+    #[error("{} files cannot be used", .0.count())]
+    Unusable(Problems),
+    /// Asked, the operator said no. Nothing was sent, and the ledger is as it was.
+    #[error("not confirmed; nothing was sent")]
+    Declined,
+    /// The operator vouched for a first run, and there is a ledger.
+    #[error("there is a ledger at {path}, so this is not the first run; leave `--first-run` out", path = .0.display())]
+    NotFirstRun(PathBuf),
+    /// Nothing was run yet.
+    #[error("there is no ledger at {path}: nothing was run yet", path = .0.display())]
+    NotBegun(PathBuf),
+    /// There is no ledger, and something says that there should be one.
+    #[error(
+        "there is no ledger at {path}, but {}; nothing was sent\nMove the ledger of that run there (all files of its folder), \
+         or name it with `--ledger PATH`: without it everyone would be messaged again. If nobody has got this campaign yet, \
+         say `--first-run`", evidence.join(", and "), path = ledger.display()
+    )]
+    LedgerElsewhere {
+        /// Where it should be.
+        ledger: PathBuf,
+        /// What says that there was an earlier run.
+        evidence: Vec<String>,
+    },
+    /// A report says that people were sent to of whom the ledger does not know that.
+    #[error(
+        "{path} says that {} of those who would be sent to were sent to already, and the ledger does not know of it: it is \
+         an older copy, or the report is another ledger's; nothing was sent\nRestore the newest copy of the ledger (all \
+         files of its folder). If there is none, `--accept-older-ledger` goes on: they would be messaged again",
+        indicatif::HumanCount(*again), path = report.display()
+    )]
+    OlderThanReport {
+        /// The report.
+        report: PathBuf,
+        /// How many would be messaged again.
+        again: u64,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{path}: cannot be written", path = path.display())]
+    NotWritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl CampaignError {
+    /// A file that cannot be read or written, and why.
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    /// A file that cannot be written, and why.
+    pub(crate) fn not_writable(path: &Path, source: io::Error) -> Self {
+        Self::NotWritable { path: path.to_owned(), source }
+    }
+}
+
+impl From<Problems> for CampaignError {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<Vec<Problem>> for CampaignError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems.into())
+    }
+}

@@ -1,0 +1,176 @@
+//! Spec, list and templates, all in order; or every problem of all three at once. Every campaign begins here.
+
+mod evaluator;
+mod list;
+mod spec;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+
+use super::enroll::UNUSABLE_ATTACHMENT;
+use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Notice, Operator, enroll};
+use crate::ledger::Sqlite;
+use crate::plan::RowEvaluator;
+use crate::problem::{Keep, Place, Problem, Problems};
+use crate::recipients::RowError;
+use crate::run::Selection;
+use crate::specification::{self, Spec};
+pub(super) use evaluator::evaluator;
+pub(super) use list::{List, MissingList};
+pub use spec::read_spec;
+
+use list::Opened;
+
+/// What a campaign begins with.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The spec.
+    pub spec: Arc<Spec>,
+    /// The list, or why there is none.
+    pub(super) list: Result<List, MissingList>,
+    /// The compiled templates and the suppression lists.
+    pub(super) evaluator: RowEvaluator,
+}
+
+impl Inputs {
+    /// Reads and checks everything that can be checked before the first row. `vars` override constants of the spec.
+    ///
+    /// # Errors
+    /// What is wrong. If that is anything in spec or templates, the rows are read and evaluated as far as they can be, so
+    /// that whoever mends the one need not come back for the other.
+    pub async fn read(
+        file: &Path,
+        vars: &[(String, String)],
+        options: &EnrolmentOptions,
+    ) -> Result<Self, CampaignError> {
+        let (spec, mut problems) = spec::draft(file, vars)?;
+        let mut unusable = Vec::new();
+        let list = match list::open(&spec) {
+            Ok(Opened::List(list)) => Ok(list),
+            Ok(Opened::Missing(missing)) => Err(Some(missing)),
+            Err(CampaignError::Unusable(more)) => {
+                unusable.extend(each(&more));
+                Err(None)
+            }
+            Err(CampaignError::Problems(more))
+                if problems.is_empty() || more.kinds().all(|kind| kind.first.place.line.is_some()) =>
+            {
+                return Err(all(problems, more, options.keep));
+            }
+            Err(_) if !problems.is_empty() => return Err(problems.into()),
+            Err(error) => return Err(error),
+        };
+        let columns = list.as_ref().ok().and_then(|list| list.rows.columns.as_deref());
+        let evaluator = match evaluator(&spec, columns) {
+            Ok(evaluator) => Some(evaluator),
+            Err(faults) => {
+                problems.extend(faults.wrong);
+                unusable.extend(faults.unusable);
+                None
+            }
+        };
+        let fails = !problems.is_empty() || !unusable.is_empty();
+        if let (Err(Some(missing)), true) = (&list, fails) {
+            unusable.insert(0, missing.problem.clone());
+        }
+        if problems.is_empty() && fails {
+            return Err(CampaignError::Unusable(unusable.into()));
+        }
+        // A path that is wrong by itself leads nowhere either, which is no second problem.
+        unusable.retain(|problem| problems.iter().all(|known| known.place != problem.place));
+        problems.extend(unusable);
+        match (evaluator, list) {
+            (Some(evaluator), Ok(list)) if problems.is_empty() => Ok(Self { spec, list: Ok(list), evaluator }),
+            (Some(evaluator), Err(Some(missing))) if problems.is_empty() => {
+                Ok(Self { spec, list: Err(missing), evaluator })
+            }
+            (Some(evaluator), Ok(list)) => {
+                let mut report = enroll(&Sqlite::scratch()?, &evaluator, list.rows, options.clone()).await?;
+                // What rows have to say about the spec is said already.
+                report.problems.forget_about(&spec.source.name, UNUSABLE_ATTACHMENT);
+                Err(all(problems, report.problems, options.keep))
+            }
+            (None, Ok(list)) => {
+                let mut unreadable = Problems::new(options.keep);
+                for row in list.rows {
+                    if let Err(RowError::Row(problem) | RowError::List(problem)) = row {
+                        unreadable.extend([problem]);
+                    }
+                }
+                Err(all(problems, unreadable, options.keep))
+            }
+            (_, Err(_)) => Err(problems.into()),
+        }
+    }
+
+    /// How far the list is read, for whoever shows it; hidden until it is given a place to be drawn.
+    pub fn reading(&self) -> Option<&ProgressBar> {
+        self.list.as_ref().ok().map(|list| &list.reading)
+    }
+}
+
+fn each(problems: &Problems) -> Vec<Problem> {
+    problems.kinds().flat_map(|kind| kind.each().collect::<Vec<_>>()).collect()
+}
+
+/// The problems of the spec, and then those of the list.
+fn all(of_spec: Vec<Problem>, of_list: Problems, keep: Keep) -> CampaignError {
+    let mut all = Problems::new(keep);
+    all.extend(of_spec);
+    all.absorb(of_list);
+    all.into()
+}
+
+/// Every file that a spec reads, itself included.
+pub fn input_files(spec: &Spec) -> Vec<PathBuf> {
+    let mut files = vec![PathBuf::from(&spec.source.name)];
+    if let specification::List::File(path) = &spec.recipients.file {
+        files.push(spec.folder.join(path));
+    }
+    files.extend(spec.recipients.suppress.iter().map(|file| spec.folder.join(&file.path)));
+    files
+}
+
+/// What a person should know of the spec and its templates, whoever is on the list.
+pub(super) fn warnings(spec: &Spec, evaluator: &RowEvaluator) -> Problems {
+    spec.warnings.iter().chain(evaluator.templates.warnings()).cloned().collect()
+}
+
+/// Takes the list in; problems with it are an error.
+pub(super) async fn take_in(
+    ledger: &Sqlite,
+    evaluator: &RowEvaluator,
+    list: List,
+    options: EnrolmentOptions,
+    operator: &impl Operator,
+) -> Result<EnrolmentReport, CampaignError> {
+    let List { rows, reading } = list;
+    for text in &rows.notes {
+        operator.notice(Notice::AboutList { name: &evaluator.list, text });
+    }
+    let report = enroll(ledger, evaluator, rows, options).await;
+    reading.finish_and_clear();
+    let report = report?;
+    if !report.problems.is_empty() {
+        operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: true });
+        return Err(report.problems.into());
+    }
+    Ok(report)
+}
+
+/// How many of the selected keys are pending; `None` where everybody is selected. Each must be somebody's: a slip would
+/// send to nobody and say that all is done.
+pub(super) async fn pending_of(ledger: &Sqlite, selection: &Selection) -> Result<Option<u64>, CampaignError> {
+    let Some(only) = &selection.only else { return Ok(None) };
+    let (pending, strangers) = ledger.named(only.iter().cloned().collect()).await?;
+    if strangers.is_empty() {
+        return Ok(Some(pending));
+    }
+    let problem = |key: &String| {
+        let what = format!("no recipient has the key `{key}`");
+        Problem::error("unknown-key", Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
+    };
+    Err(strangers.iter().map(problem).collect::<Vec<_>>().into())
+}

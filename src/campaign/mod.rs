@@ -1,0 +1,342 @@
+//! A campaign from its spec to its report: the use case that all rooms above are for, as a library.
+//!
+//! ```text
+//! Inputs::read → Campaign::open → plan → confirm → send → report
+//! ```
+//!
+//! Nothing is printed here, and nobody is asked: an [`Operator`] is told and asked. The order of the steps is in the
+//! types: only a [`Confirmed`] campaign can be sent, and what was not confirmed leaves no trace in the ledger.
+//!
+//! Must not know the command line, the environment, terminals and exit codes.
+
+mod atomic_file;
+mod changes;
+mod check;
+mod earlier_runs;
+mod enroll;
+mod error;
+mod inputs;
+mod ledger_file;
+mod operator;
+mod pending_scan;
+mod plan;
+mod reports;
+mod sending;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::attachment::Contents;
+use crate::ledger::{Acknowledged, Lease, RetryFailed, Sqlite, Totals};
+use crate::message::Delivery;
+use crate::plan::{Decision, RowEvaluator, Sample};
+use crate::problem::Problems;
+use crate::run::{OnHold, Selection};
+use crate::specification::Spec;
+use crate::state::State;
+pub use atomic_file::write_whole;
+pub use changes::Changes;
+pub use check::{Checked, check};
+pub use earlier_runs::nobody_again;
+pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
+pub use error::CampaignError;
+pub use inputs::{Inputs, input_files, read_spec};
+pub use ledger_file::{ledger_path, open_existing, open_read_only};
+pub use operator::{Answer, Notice, Operator, Question};
+pub use plan::{ListPlan, NextRun, Plan};
+pub use reports::{ReportTargets, is_one_of, opted_out, write_report};
+pub use sending::{Confirmed, Outcome, Sent};
+pub use status::{Progress, Status, status};
+
+use changes::Changed;
+use inputs::List;
+use pending_scan::{PendingScan, each_pending, pending_scan};
+
+/// What a run does with the campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is sent, once, and recorded.
+    #[default]
+    Send,
+    /// It is planned on a copy of the ledger; nothing is kept.
+    DryRun,
+    /// It is sent to a sandbox, at any hour, with a ledger that goes with the run.
+    Sandbox,
+}
+
+/// How a campaign is run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What it does.
+    pub mode: Mode,
+    /// Where the ledger is: a path or `sqlite:PATH`; `.campaign/NAME.sqlite` beside the spec if nobody says.
+    pub ledger: Option<String>,
+    /// What the operator acknowledges where the files cannot tell.
+    pub acknowledged: Acknowledged,
+    /// Whom this run is for.
+    pub selection: Selection,
+    /// How the list is taken in.
+    pub enrolment: EnrolmentOptions,
+    /// Whether to choose messages that show what all are like: [`Campaign::samples`].
+    pub samples: bool,
+    /// Where reports go, instead of where the spec says.
+    pub reports: Vec<PathBuf>,
+    /// What to do when a quota, a window or a time holds.
+    pub on_hold: OnHold,
+}
+
+/// A campaign whose list is taken in, with a plan of what a run would do. Nothing of it is kept yet.
+#[derive(Debug)]
+pub struct Campaign {
+    spec: Arc<Spec>,
+    options: Options,
+    reports: ReportTargets,
+    ledger: Sqlite,
+    evaluator: RowEvaluator,
+    totals: Totals,
+    scan: PendingScan,
+    /// What the attachments held when the list was taken in.
+    attachments: Contents,
+    plan: Plan,
+}
+
+impl Campaign {
+    /// Opens the ledger, takes the list in and makes the plan.
+    ///
+    /// # Errors
+    /// The ledger is not the one that it should be, or something is wrong with the list. Nothing was changed.
+    pub async fn open(inputs: Inputs, options: Options, operator: &impl Operator) -> Result<Self, CampaignError> {
+        let reports = ReportTargets::of_run(&options, &inputs.spec)?;
+        let path = ledger_path(&inputs.spec, options.ledger.as_deref())?;
+        let first_run = ledger_file::may_begin(&inputs.spec, &path, &options, &reports)?;
+        let list = list_if_needed(inputs.list, first_run, operator)?;
+        operator
+            .notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
+        let ledger = ledger_file::open(&path, &options)?;
+        let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
+        let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(path));
+        let mut campaign = Self {
+            spec,
+            options,
+            reports,
+            ledger,
+            evaluator: inputs.evaluator,
+            totals: Totals::default(),
+            scan: PendingScan::default(),
+            attachments: Contents::new(),
+            plan,
+        };
+        match campaign.prepare(list, operator).await {
+            Ok(()) => Ok(campaign),
+            Err(error) => {
+                campaign.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything up to the plan.
+    async fn prepare(&mut self, list: Option<List>, operator: &impl Operator) -> Result<(), CampaignError> {
+        self.recover(operator).await?;
+        let changes = Changes::since_last_run(&self.spec, &self.ledger).await?;
+        let report = self.enroll(list, operator).await?;
+        self.refuse_older_ledger().await?;
+        let pending = self.select(&report, operator).await?;
+        self.scan_pending().await?;
+        self.finish_plan(report, changes, pending).await
+    }
+
+    /// What a run would do.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Messages that show what all are like, if [`Options::samples`] asked for them.
+    pub fn samples(&self) -> &[Sample] {
+        &self.scan.samples
+    }
+
+    /// The folder of the spec, which paths in it are relative to.
+    pub fn folder(&self) -> &Path {
+        &self.spec.folder
+    }
+
+    /// The first `most` messages in the order in which a run would send them.
+    ///
+    /// # Errors
+    /// The ledger's, or a row that cannot be rendered.
+    pub async fn each_message(&self, most: u64, mut see: impl FnMut(Lease, Delivery)) -> Result<(), CampaignError> {
+        let Self { evaluator, options: Options { selection, .. }, .. } = self;
+        let limit = Some(most.min(selection.limit.unwrap_or(u64::MAX)));
+        each_pending(&self.ledger, &Selection { limit, ..selection.clone() }, |lease| {
+            let delivery = evaluator.templates.render(&lease.row, &evaluator.list)?;
+            see(lease, delivery);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Asks for what needs somebody's word, and keeps the list as it was taken in.
+    ///
+    /// # Errors
+    /// The operator said no, or is not there to approve a changed message, or a report cannot be written. The ledger is
+    /// as it was before.
+    pub async fn confirm(self, operator: &impl Operator) -> Result<Confirmed, CampaignError> {
+        let approved = match self.approve(operator).await {
+            Ok(is_this_version) => self.reports.prepare().map(|()| is_this_version),
+            Err(error) => Err(error),
+        };
+        match approved {
+            Ok(is_this_version) => {
+                self.keep(is_this_version).await?;
+                Ok(Confirmed::new(self))
+            }
+            Err(error) => {
+                self.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The ledger is as it was before: a run that was declined leaves no trace.
+    pub async fn abandon(self) {
+        // Without a transaction there is nothing to take back, and what went wrong was said already.
+        let _ = self.ledger.abandon_enrolment().await;
+        self.ledger.discard_if_new();
+    }
+
+    async fn recover(&self, operator: &impl Operator) -> Result<(), CampaignError> {
+        self.ledger.belongs_to(&self.spec.name).await?;
+        if self.ledger.interrupted() > 0 {
+            operator.notice(Notice::Interrupted { messages: self.ledger.interrupted() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Takes the list in; where it is gone, evaluates the ledger's own rows again.
+    async fn enroll(&mut self, list: Option<List>, operator: &impl Operator) -> Result<EnrolmentReport, CampaignError> {
+        let options = self.options.enrolment.clone();
+        let report = match list {
+            Some(list) => {
+                let report = inputs::take_in(&self.ledger, &self.evaluator, list, options, operator).await?;
+                operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
+                report
+            }
+            None => self.without_list(options.retry).await?,
+        };
+        self.attachments.clone_from(&report.attachments);
+        Ok(report)
+    }
+
+    /// The list is gone, so the ledger's own rows are evaluated again: templates, `where` and suppression lists may have
+    /// changed since they were enrolled.
+    async fn without_list(&self, retry: Option<RetryFailed>) -> Result<EnrolmentReport, CampaignError> {
+        let attachments = changes::attachments_now(&self.spec, &self.ledger).await?;
+        self.ledger.begin_without_list().await?;
+        let retried = match retry {
+            Some(retry) => self.ledger.retry_failed(retry).await?,
+            None => 0,
+        };
+        let (mut found, mut left_out) = (Problems::default(), Vec::new());
+        each_pending(&self.ledger, &Selection::default(), |lease| {
+            match self.evaluator.evaluate(&lease.row) {
+                Decision::Deliver(_) => {}
+                Decision::LeftOut { reason, .. } => left_out.push((lease, reason)),
+                Decision::Invalid(problems) => found.extend(problems),
+            }
+            Ok::<_, CampaignError>(())
+        })
+        .await?;
+        if !found.is_empty() {
+            return Err(found.into());
+        }
+        self.ledger.leave_out(left_out).await?;
+        Ok(EnrolmentReport { attachments, retried, ..EnrolmentReport::default() })
+    }
+
+    async fn refuse_older_ledger(&self) -> Result<(), CampaignError> {
+        let acknowledged = self.options.acknowledged;
+        if self.options.mode == Mode::Sandbox || acknowledged.first_run || acknowledged.older {
+            return Ok(());
+        }
+        nobody_again(&self.ledger, &self.reports).await
+    }
+
+    /// How many are pending among those who are selected.
+    async fn select(&mut self, report: &EnrolmentReport, operator: &impl Operator) -> Result<u64, CampaignError> {
+        let named = inputs::pending_of(&self.ledger, &self.options.selection).await?;
+        self.totals = self.ledger.totals().await?;
+        if self.options.enrolment.retry.is_some() {
+            operator.notice(Notice::Retrying { retried: report.retried, totals: &self.totals });
+        }
+        Ok(named.unwrap_or_else(|| self.totals.of(State::Pending)))
+    }
+
+    /// Looks at those who are pending, where there is something to see: samples, the hours of many zones.
+    async fn scan_pending(&mut self) -> Result<(), CampaignError> {
+        let Options { samples, selection, .. } = &self.options;
+        if *samples || self.spec.send.window.is_some() {
+            self.scan = pending_scan(&self.ledger, &self.evaluator, selection, *samples).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_plan(
+        &mut self,
+        report: EnrolmentReport,
+        changes: Changes,
+        pending: u64,
+    ) -> Result<(), CampaignError> {
+        let others = self.totals.of(State::Pending).saturating_sub(report.retried);
+        let messages = pending.min(self.options.selection.limit.unwrap_or(u64::MAX));
+        self.plan.changes = changes.for_pending(self.totals.of(State::Pending), others);
+        self.plan.settled = self.totals.settled();
+        self.plan.list = ListPlan::of(&self.evaluator, report);
+        self.plan.next = NextRun::forecast(&self.spec, &self.ledger, messages, self.scan.zones.clone()).await?;
+        Ok(())
+    }
+
+    /// Asks for what needs somebody's word. Gives whether the spec as it is now counts from now on.
+    async fn approve(&self, operator: &impl Operator) -> Result<bool, CampaignError> {
+        let is_this_version = match self.plan.changes.message() {
+            Changed::Not => true,
+            // While there is nobody to decide about, nothing is decided: who comes later would get it unasked.
+            Changed::ForNobody => false,
+            Changed::ForPending => match operator.ask(Question::ChangedMessage { changes: &self.plan.changes }).await {
+                Answer::Yes => true,
+                Answer::No => return Err(CampaignError::Declined),
+                Answer::NotAsked => return Err(self.plan.changes.need_approval(&self.spec)),
+            },
+        };
+        let messages = self.plan.next.messages;
+        if messages > 0 && operator.ask(Question::Send { messages, plan: &self.plan }).await == Answer::No {
+            return Err(CampaignError::Declined);
+        }
+        Ok(is_this_version)
+    }
+
+    /// Keeps the list as it was taken in. From here on the ledger is changed.
+    async fn keep(&self, is_this_version: bool) -> Result<(), CampaignError> {
+        if is_this_version {
+            self.ledger.set_attachments(self.attachments.clone()).await?;
+        }
+        Ok(self.ledger.keep_enrolment(is_this_version.then_some(&*self.spec)).await?)
+    }
+}
+
+/// The list; none where it is gone and the ledger knows it.
+fn list_if_needed(
+    list: Result<List, inputs::MissingList>,
+    first_run: bool,
+    operator: &impl Operator,
+) -> Result<Option<List>, CampaignError> {
+    match list {
+        Ok(list) => Ok(Some(list)),
+        Err(missing) if first_run => Err(missing.into()),
+        Err(missing) => {
+            operator.notice(Notice::ListMissing { name: &missing.name });
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Who runs a campaign: is told what happens, and asked what needs somebody's word. The command line is one; a program
+//! that uses this crate brings its own.
+
+use std::future::Future;
+use std::path::Path;
+
+use super::{Changes, Plan};
+use crate::ledger::Totals;
+use crate::problem::Problems;
+use crate::run::Event;
+
+/// Who runs a campaign.
+pub trait Operator {
+    /// Something happened.
+    fn notice(&self, notice: Notice<'_>);
+
+    /// Something needs somebody's word.
+    fn ask(&self, question: Question<'_>) -> impl Future<Output = Answer>;
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// There is no list any more; the run continues from the ledger.
+    ListMissing {
+        /// What people call it.
+        name: &'a str,
+    },
+    /// Messages were in flight when an earlier run ended: they are `unknown` now.
+    Interrupted {
+        /// How many.
+        messages: u64,
+    },
+    /// Something about how the list was read.
+    AboutList {
+        /// What people call it.
+        name: &'a str,
+        /// Such as its encoding, where that was detected.
+        text: &'a str,
+    },
+    /// Something to look at that stops nothing.
+    Warnings {
+        /// All of one kind together.
+        warnings: &'a Problems,
+        /// Whether problems follow, for which the run ends.
+        blocked: bool,
+    },
+    /// Failed messages were taken up again.
+    Retrying {
+        /// How many.
+        retried: u64,
+        /// All outcomes since.
+        totals: &'a Totals,
+    },
+    /// Sending begins.
+    Sending {
+        /// How many messages.
+        messages: u64,
+    },
+    /// Something happened while sending.
+    Event(&'a Event),
+    /// Sending ends for now.
+    SendingEnded,
+    /// A report was written.
+    ReportWritten(&'a Path),
+}
+
+/// What needs somebody's word.
+#[derive(Debug)]
+pub enum Question<'a> {
+    /// Whether to send a message that has changed since some have got it.
+    ChangedMessage {
+        /// What has changed.
+        changes: &'a Changes,
+    },
+    /// Whether to send.
+    Send {
+        /// So many messages.
+        messages: u64,
+        /// As the plan says.
+        plan: &'a Plan,
+    },
+    /// Whether to send to the rest after the canary.
+    Canary {
+        /// So many were sent to.
+        messages: u64,
+        /// With these outcomes.
+        totals: &'a Totals,
+    },
+}
+
+/// Somebody's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Yes,
+    /// Do not.
+    No,
+    /// There is nobody to ask. Whether that stops the run depends on the question.
+    NotAsked,
+}

@@ -1,0 +1,128 @@
+//! What a run would do, for a person to read and approve.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{CampaignError, Changes, EnrolmentReport, Mode, Rewritten};
+use crate::ledger::{Enrolment, Sqlite};
+use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
+use crate::specification::{Send, Spec};
+
+/// What a run would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The campaign's name.
+    pub name: String,
+    /// Its description.
+    pub description: Option<String>,
+    /// What the list holds; `None` where it is gone.
+    pub list: Option<ListPlan>,
+    /// Where the ledger will be, if this is the first run.
+    pub first_run: Option<PathBuf>,
+    /// What has changed in the spec since the last run.
+    pub changes: Changes,
+    /// Messages that earlier runs have settled.
+    pub settled: u64,
+    /// Where the messages go; `None` is the sandbox.
+    pub base_url: Option<String>,
+    /// What would be sent, and when.
+    pub next: NextRun,
+}
+
+/// What a list holds.
+#[derive(Debug, Clone)]
+pub struct ListPlan {
+    /// What people call it.
+    pub name: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Rows that are left out, by reason.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// The suppression lists, and what was understood of each.
+    pub suppression: Vec<(String, String)>,
+    /// Phone numbers that were written otherwise than they are sent.
+    pub rewritten: Rewritten,
+    /// What has changed in the list since the last run; `None` in the first one.
+    pub since: Option<Enrolment>,
+}
+
+/// What would be sent, and when.
+#[derive(Debug, Clone)]
+pub struct NextRun {
+    /// So many messages.
+    pub messages: u64,
+    /// So many requests, if nothing goes wrong.
+    pub requests: u64,
+    /// The limits.
+    pub limits: Send,
+    /// When it is finished under them.
+    pub forecast: Forecast,
+}
+
+impl Plan {
+    /// What is known before the list is read.
+    pub(super) fn begin(spec: &Spec, mode: Mode, first_run: Option<PathBuf>) -> Self {
+        Self {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            list: None,
+            first_run,
+            changes: Changes::default(),
+            settled: 0,
+            base_url: (mode != Mode::Sandbox).then(|| spec.livedesk.base_url.clone()),
+            next: NextRun::nothing(&spec.send),
+        }
+    }
+}
+
+impl ListPlan {
+    pub(super) fn of(evaluator: &RowEvaluator, report: EnrolmentReport) -> Option<Self> {
+        (report.rows > 0).then(|| Self {
+            name: evaluator.list.clone(),
+            rows: report.rows,
+            left_out: report.left_out,
+            suppression: evaluator
+                .suppression
+                .lists()
+                .map(|(name, entries)| (name.to_owned(), entries.to_string()))
+                .collect(),
+            rewritten: report.rewritten,
+            since: report.enrolment.filter(|change| change.is_reenrolment),
+        })
+    }
+}
+
+impl NextRun {
+    fn nothing(send: &Send) -> Self {
+        let forecast =
+            Forecast { duration: std::time::Duration::ZERO, bound_by: Vec::new(), days: Vec::new(), too_late: 0 };
+        Self { messages: 0, requests: 0, limits: send.clone(), forecast }
+    }
+
+    /// So many messages, with the quotas as full as earlier runs have left them. `zones`: how many of them go to which
+    /// zone, where `send.window` asks for it.
+    pub(super) async fn forecast(
+        spec: &Spec,
+        ledger: &Sqlite,
+        messages: u64,
+        zones: Vec<(TimeZone, u64)>,
+    ) -> Result<Self, CampaignError> {
+        let requests_each = requests_each(spec);
+        let claimed = sent_within_quotas(spec, ledger).await?;
+        let load = Load { now: Timestamp::now(), zone: TimeZone::system(), messages, requests_each, claimed, zones };
+        let forecast = forecast(&spec.send, load);
+        Ok(Self { messages, requests: messages * requests_each, limits: spec.send.clone(), forecast })
+    }
+}
+
+/// For each quota the times of the messages that it still counts.
+pub(super) async fn sent_within_quotas(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, CampaignError> {
+    let mut sent = Vec::new();
+    for quota in &spec.send.quota {
+        sent.push(ledger.departures_within(quota.per, quota.count.get()).await?);
+    }
+    Ok(sent)
+}

@@ -1,0 +1,63 @@
+//! How far a campaign is, and what a run would do next. Only looks.
+
+use std::path::PathBuf;
+
+use super::inputs::evaluator;
+use super::pending_scan::pending_scan;
+use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, ledger_path};
+use crate::ledger::{Sqlite, Totals};
+use crate::run::Selection;
+use crate::specification::Spec;
+use crate::state::State;
+use std::sync::Arc;
+
+/// How far a campaign is.
+#[derive(Debug)]
+pub enum Status {
+    /// Nothing was run yet.
+    NotBegun {
+        /// Where the ledger would be.
+        ledger: PathBuf,
+    },
+    /// Something was.
+    Begun(Box<Progress>),
+}
+
+/// How far a campaign is that was begun.
+#[derive(Debug)]
+pub struct Progress {
+    /// Rows by outcome.
+    pub totals: Totals,
+    /// What has changed in the spec since the last run.
+    pub changes: Changes,
+    /// What a run would send now; `None` if there is nothing left.
+    pub next: Option<NextRun>,
+}
+
+/// How far a campaign is. `ledger`: where it is, if not beside the spec.
+///
+/// # Errors
+/// The ledger cannot be read, or is not the one that it should be.
+pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, CampaignError> {
+    let path = ledger_path(spec, ledger)?;
+    let reports = ReportTargets::of_spec(spec);
+    let Some(found) = Sqlite::open_read_only(&path)? else {
+        earlier_runs::no_earlier_run(spec, &path, ledger.is_none(), &reports)?;
+        return Ok(Status::NotBegun { ledger: path });
+    };
+    found.belongs_to(&spec.name).await?;
+    earlier_runs::nobody_again(&found, &reports).await?;
+    let totals = found.totals().await?;
+    let pending = totals.of(State::Pending);
+    let changes = Changes::since_last_run(spec, &found).await?.for_pending(pending, pending);
+    let next = if pending > 0 { Some(next_run(spec, &found, pending).await?) } else { None };
+    Ok(Status::Begun(Box::new(Progress { totals, changes, next })))
+}
+
+async fn next_run(spec: &Arc<Spec>, ledger: &Sqlite, pending: u64) -> Result<NextRun, CampaignError> {
+    let zones = match &spec.send.window {
+        Some(_) => pending_scan(ledger, &evaluator(spec, None)?, &Selection::default(), false).await?.zones,
+        None => Vec::new(),
+    };
+    NextRun::forecast(spec, ledger, pending, zones).await
+}

@@ -1,0 +1,60 @@
+//! `campaign report`: the report again, from the ledger.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::flags::{Only, ReportArgs};
+use super::output::{Output, counted};
+use crate::campaign::{self, ReportTargets, nobody_again, read_spec, write_report, write_whole};
+use crate::ledger::Sqlite;
+use crate::problem::{Place, Problem};
+use crate::specification::Spec;
+use crate::state::State;
+
+pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
+    let spec = read_spec(&args.file, &[])?;
+    let ledger = campaign::open_read_only(&spec, args.ledger.as_deref()).await?;
+    let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
+    let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
+    if !piped.is_empty() {
+        write_report(&ledger, &spec, only.clone(), output.results()).await?;
+    }
+    let files =
+        if args.output.is_empty() { ReportTargets::of_spec(&spec) } else { ReportTargets::named("--output", files)? };
+    files.spare_inputs(&spec)?;
+    // A report that knows of more than the ledger must not be replaced by one that knows of less.
+    nobody_again(&ledger, &files).await?;
+    files.prepare()?;
+    let written = |path: &Path| output.say(&format!("report: {}", path.display()));
+    files.write(&ledger, &spec, &only, written).await?;
+    Ok(Exit::Done)
+}
+
+/// The outcomes that are asked for; `None` where it is the list of those who have opted out.
+fn outcomes(only: &[Only]) -> Option<Vec<State>> {
+    let outcome = |only: &Only| match only {
+        Only::Outcome(state) => Some(*state),
+        Only::OptedOut => None,
+    };
+    only.iter().map(outcome).collect()
+}
+
+/// Writes a suppression list of those who have stopped marketing.
+async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
+    let [path] = args.output.as_slice() else {
+        let what = "`opted-out` is a list of its own, not one of the spec's reports";
+        let problem = Problem::error("opted-out-needs-output", Place::file("--only"), what);
+        return Err(vec![problem.hint("say where it goes: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
+    };
+    let (people, list) = campaign::opted_out(ledger, spec).await?;
+    if path.as_os_str() == "-" {
+        output.result(String::from_utf8_lossy(&list).trim_end());
+        return Ok(Exit::Done);
+    }
+    write_whole(path, &list)?;
+    output.say(&format!("{}: {} to suppress", path.display(), counted(people, "recipient")));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,56 @@
+//! A sandbox inside this process, for a rehearsal and for tests.
+
+use std::io;
+use std::net;
+use std::thread;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::{Sandbox, Script};
+
+/// A sandbox inside this process, on a thread of its own so that it does not slow the run down.
+#[derive(Debug)]
+pub struct LocalSandbox {
+    /// Its address.
+    pub base_url: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl LocalSandbox {
+    /// Starts one that accepts everything, on a port that is free. It ends when it is dropped.
+    ///
+    /// # Errors
+    /// The system has no port or no thread for it.
+    pub fn start() -> io::Result<Self> {
+        let listener = net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || {
+            runtime.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                let stopped = async {
+                    let _ = stopped.await;
+                };
+                // A failure shows as an unreachable server on the other side.
+                let _ = Sandbox::new(Script::default()).serve(listener, stopped).await;
+            });
+        };
+        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn(serve)?;
+        Ok(Self { base_url, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for LocalSandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
