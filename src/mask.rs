@@ -55,6 +55,13 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(result)
 }
 
+/// The shape of a text: its first two characters, its signs, and a dot for every other letter and digit. It tells why a
+/// text is no number or no date, and not whose it is.
+pub fn outline(text: &str) -> String {
+    let dotted = |(at, c): (usize, char)| if at > 1 && c.is_alphanumeric() { '·' } else { c };
+    text.chars().enumerate().map(dotted).collect()
+}
+
 fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '%' | '+')
 }
@@ -199,7 +206,7 @@ fn push_number(result: &mut String, number: &str) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::masked;
+    use super::{masked, outline};
 
     #[test]
     fn numbers_and_addresses_are_cut_and_nothing_else() {
@@ -220,6 +227,19 @@ mod tests {
             ("100% of @all, +1 and a@", "100% of @all, +1 and a@"),
         ] {
             assert_eq!(masked(text), wanted);
+        }
+    }
+
+    #[test]
+    fn an_outline_keeps_the_signs() {
+        for (text, wanted) in [
+            ("0151 2000", "01·· ····"),
+            ("ada@x.de;", "ad·@·.··;"),
+            ("Müller", "Mü····"),
+            ("01.12.2026", "01.··.····"),
+            ("no", "no"),
+        ] {
+            assert_eq!(outline(text), wanted);
         }
     }
 

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::{CampaignError, Changes, EnrolmentReport, Mode, Rewritten};
 use crate::ledger::{Enrolment, Sqlite};
 use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
+use crate::recipients::ListSummary;
 use crate::specification::{Send, Spec};
 
 /// What a run would do.
@@ -41,8 +42,8 @@ pub struct ListPlan {
     pub rows: u64,
     /// Rows that are left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
-    /// The suppression lists, and what was understood of each.
-    pub suppression: Vec<(String, String)>,
+    /// The suppression lists, what was understood of each, and what of it is about nobody on the list.
+    pub suppression: Vec<ListSummary>,
     /// Phone numbers that were written otherwise than they are sent.
     pub rewritten: Rewritten,
     /// What has changed in the list since the last run; `None` in the first one.
@@ -84,11 +85,7 @@ impl ListPlan {
             name: evaluator.list.clone(),
             rows: report.rows,
             left_out: report.left_out,
-            suppression: evaluator
-                .suppression
-                .lists()
-                .map(|(name, entries)| (name.to_owned(), entries.to_string()))
-                .collect(),
+            suppression: evaluator.suppression.lists().collect(),
             rewritten: report.rewritten,
             since: report.enrolment.filter(|change| change.is_reenrolment),
         })

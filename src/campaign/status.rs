@@ -6,6 +6,7 @@ use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
 use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, ledger_path};
 use crate::ledger::{Sqlite, Totals};
+use crate::problem::Keep;
 use crate::run::Selection;
 use crate::specification::Spec;
 use crate::state::State;
@@ -56,7 +57,9 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
 
 async fn next_run(spec: &Arc<Spec>, ledger: &Sqlite, pending: u64) -> Result<NextRun, CampaignError> {
     let zones = match &spec.send.window {
-        Some(_) => pending_scan(ledger, &evaluator(spec, None)?, &Selection::default(), false).await?.zones,
+        Some(_) => {
+            pending_scan(ledger, &evaluator(spec, None, Keep::default())?, &Selection::default(), false).await?.zones
+        }
         None => Vec::new(),
     };
     NextRun::forecast(spec, ledger, pending, zones).await

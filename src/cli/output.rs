@@ -15,7 +15,7 @@ use super::environment;
 use super::exit::Exit;
 use super::flags::Format;
 use crate::mask::masked;
-use crate::problem::{DrawOptions, Keep, Kind, Problems, Severity};
+use crate::problem::{DrawOptions, Keep, Kind, Problems, Severity, Values};
 use crate::progress::draw_target;
 use crate::stdio::{OnFull, Stream};
 
@@ -58,7 +58,11 @@ impl Output {
             moving,
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
-            look: DrawOptions { coloured: moving && !environment::is_set("NO_COLOR"), width },
+            look: DrawOptions {
+                coloured: moving && !environment::is_set("NO_COLOR"),
+                width,
+                values: if show_pii { Values::Whole } else { Values::Masked },
+            },
         }
     }
 
@@ -159,7 +163,7 @@ impl Output {
     /// Problems: drawn for people on standard error, as data on standard output.
     pub(super) fn problems(&self, problems: &Problems) {
         if self.is_json() {
-            problems.kinds().flat_map(Kind::each).for_each(|problem| self.json(&problem));
+            problems.kinds().flat_map(Kind::each).for_each(|problem| self.json(&problem.data(self.look.values)));
         } else {
             self.aside(problems);
         }
@@ -169,7 +173,7 @@ impl Output {
     pub(super) fn aside(&self, problems: &Problems) {
         if self.is_json() {
             for problem in problems.kinds().flat_map(Kind::each) {
-                self.say(&serde_json::to_string(&problem).unwrap_or_default());
+                self.say(&serde_json::to_string(&problem.data(self.look.values)).unwrap_or_default());
             }
             return;
         }

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::output::{Output, counted, grouped};
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
 use crate::ledger::Enrolment;
+use crate::recipients::ListSummary;
 use crate::specification::{Difference, Send, Speed};
 
 /// Longer values are cut where they are shown.
@@ -42,7 +43,8 @@ fn of_list(list: &ListPlan) -> Vec<String> {
     let left_out = left_out(&list.left_out);
     let mut lines = vec![format!("  list     {}: {}{left_out}", list.name, counted(list.rows, "row"))];
     // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
-    lines.extend(list.suppression.iter().map(|(name, entries)| format!("  suppress {name}: {entries}")));
+    let suppression = list.suppression.iter();
+    lines.extend(suppression.map(|list| format!("  suppress {}: {}{}", list.name, list.recognised, unmatched(list))));
     let rewritten = &list.rewritten;
     if rewritten.count > 0 {
         let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
@@ -59,6 +61,22 @@ pub(super) fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a &'static str, 
     let reasons: Vec<String> =
         reasons.into_iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
     if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) }
+}
+
+/// Lines of a suppression list that are about nobody on the list: usual for a list of everybody who ever said no, and a
+/// slip where it was made for this campaign.
+fn unmatched(list: &ListSummary) -> String {
+    let line = |(number, text): &(u32, Option<String>)| match text {
+        Some(text) => format!("line {number}: {text}"),
+        None => format!("line {number}"),
+    };
+    let first: Vec<String> = list.first_unmatched.iter().map(line).collect();
+    let more = if list.unmatched > first.len() as u64 { ", ..." } else { "" };
+    match list.unmatched {
+        0 => String::new(),
+        1 => format!("; 1 line matches nobody on the list ({})", first.join(", ")),
+        count => format!("; {} lines match nobody on the list ({}{more})", grouped(count), first.join(", ")),
+    }
 }
 
 /// What has changed in the list.

@@ -53,7 +53,11 @@ impl RowEvaluator {
         }
         match self.templates.is_wanted(row, &self.list) {
             Err(problem) => return Decision::Invalid(vec![*problem]),
-            Ok(false) => return Decision::LeftOut { key: self.key_if_any(row), reason: LeftOut::Where },
+            Ok(false) => {
+                let key = self.key_if_any(row);
+                self.note_if_listed(&key, row);
+                return Decision::LeftOut { key, reason: LeftOut::Where };
+            }
             Ok(true) => {}
         }
         let (lost, changed) = self.flaws(row, |column| self.templates.delivery_uses(column));
@@ -87,8 +91,12 @@ impl RowEvaluator {
         if self.suppression.is_empty() {
             return None;
         }
-        let cells = row.cells.iter().filter_map(|cell| cell.as_str());
-        self.suppression.find(spellings(delivery), cells, self.region.as_deref())
+        self.suppression.find(spellings(delivery), &row.cells, self.region.as_deref())
+    }
+
+    /// Tells the suppression lists of a row that is left out for another reason: what they say of it is about somebody.
+    fn note_if_listed(&self, key: &str, row: &Row) {
+        self.suppression.find([key], &row.cells, self.region.as_deref());
     }
 
     /// The key of a row that is left out: only for the report, so a row that has none is none the worse.

@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Kind, Place, Problem, Severity};
+use crate::mask::outline;
 
 /// How problems are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,33 @@ pub struct DrawOptions {
     /// How many characters fit into a line, where that is known: sentences are wrapped, and a longer line of a file is
     /// cut on both sides of what is meant.
     pub width: Option<usize>,
+    /// What is shown of what was written.
+    pub values: Values,
 }
+
+/// What is shown of a cell or another value that is itself what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// Its outline: the first two characters and the signs, `01·· ····`.
+    Masked,
+    /// All of it.
+    Whole,
+}
+
+impl Values {
+    /// A value in one line.
+    pub(super) fn shown(self, value: &str) -> String {
+        let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        let value: String = match self {
+            Self::Masked => outline(value).chars().take(LONGEST_VALUE).map(clean).collect(),
+            Self::Whole => value.chars().take(LONGEST_VALUE).map(clean).collect(),
+        };
+        if value.chars().count() == LONGEST_VALUE { value + "…" } else { value }
+    }
+}
+
+/// Characters of a value that are shown.
+const LONGEST_VALUE: usize = 60;
 
 /// A longer line of a file is cut also where nobody knows how much fits.
 const LONGEST_LINE: usize = 140;
@@ -22,7 +49,7 @@ const BEFORE: usize = 14;
 
 impl DrawOptions {
     /// For pipes, logs and tests.
-    pub const PLAIN: Self = Self { coloured: false, width: None };
+    pub const PLAIN: Self = Self { coloured: false, width: None, values: Values::Masked };
 
     const fn renderer(self) -> Renderer {
         let renderer = if self.coloured { Renderer::styled() } else { Renderer::plain() };
@@ -43,7 +70,10 @@ impl DrawOptions {
 
 /// A problem: message, place, the line with a caret where its text may be shown, hint.
 pub(super) fn one(problem: &Problem, look: DrawOptions) -> String {
-    let message = look.wrapped(&problem.message());
+    let message = match &problem.value {
+        Some(value) => look.wrapped(&format!("{}: \"{}\"", problem.message(), look.values.shown(value))),
+        None => look.wrapped(&problem.message()),
+    };
     let advice = problem.hint.as_deref().map(|hint| look.wrapped(hint));
     let group = place(title(problem.severity, &message), &problem.place);
     look.renderer().render(&[hint(group, advice.as_deref())])
@@ -60,14 +90,19 @@ pub(super) fn kind(kind: &Kind, shown: usize, look: DrawOptions) -> String {
     let advice = first.hint.as_deref().map(|hint| look.wrapped(hint));
     let mut group = title(first.severity, &message);
     for site in sites.iter().take(shown) {
-        let path = match &site.detail {
-            Some(detail) => format!("{}:{} ({detail})", first.place.file, site.line),
-            None => format!("{}:{}", first.place.file, site.line),
-        };
+        let value = site.value.as_deref().map(|value| format!("\"{}\"", look.values.shown(value)));
+        let about: Vec<String> = site.detail.as_deref().map(str::to_owned).into_iter().chain(value).collect();
+        let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(": ")) };
+        let path = format!("{}:{}{about}", first.place.file, site.line);
         group = group.element(Origin::path(path));
     }
-    if kind.count > shown as u64 {
-        let rows = format!("{} in all; `--all` shows each", indicatif::HumanCount(kind.count));
+    if kind.count > sites.len().min(shown) as u64 {
+        let all = if sites.len() > shown || (sites.len() as u64) < kind.count && shown != usize::MAX {
+            "; `--all` shows each"
+        } else {
+            ""
+        };
+        let rows = format!("{} in all{all}", indicatif::HumanCount(kind.count));
         group = group.element(Level::NOTE.message(rows));
     }
     look.renderer().render(&[hint(group, advice.as_deref())])

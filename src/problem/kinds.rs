@@ -40,6 +40,8 @@ pub struct Site {
     pub line: u64,
     /// What is particular about it.
     pub detail: Option<Box<str>>,
+    /// What was written there.
+    pub value: Option<Box<str>>,
 }
 
 /// Problems that are alike.
@@ -64,6 +66,7 @@ impl Kind {
             let mut problem = self.first.clone();
             problem.place.line = self.first.place.line.map(|_| site.line);
             problem.detail = site.detail.as_deref().map(str::to_owned);
+            problem.value.clone_from(&site.value);
             problem
         })
     }
@@ -158,6 +161,7 @@ impl Problems {
         let site = Site {
             line: problem.place.line.unwrap_or_default(),
             detail: problem.detail.clone().map(String::into_boxed_str),
+            value: problem.value.clone(),
         };
         // Whatever has a place in a text of its own is one problem, however many rows lead to it.
         if alike.place.is_some() && self.kinds.contains_key(&alike) {

@@ -1,7 +1,8 @@
 //! What is wrong, where, and how to mend it: one shape and one renderer for spec, list, templates and command line.
 //!
 //! A problem is found before anything is sent. It is about what a person wrote, so it names the place and never
-//! repeats a recipient's data: rows of a list are shown by line and column name only. `kinds` counts problems that are
+//! repeats a recipient's data: rows of a list are shown by line and column name, and a cell that is itself what is wrong
+//! by its outline (`Values`). `kinds` counts problems that are
 //! alike, of which a list of millions may have millions; `draw` is what people see of them.
 
 mod causes;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use causes::with_causes;
-pub use draw::DrawOptions;
+pub use draw::{DrawOptions, Values};
 pub use kinds::{Keep, Kind, Problems, Site};
 
 /// Whether the run may go on.
@@ -147,6 +148,8 @@ pub struct Problem {
     pub what: String,
     /// What is particular about this one, such as `line 7` of "has the key of an earlier row".
     pub detail: Option<String>,
+    /// What was written there, where that is what is wrong. It may be a customer's, so it is shown masked.
+    pub value: Option<Box<str>>,
     /// How to mend it.
     pub hint: Option<String>,
 }
@@ -154,7 +157,15 @@ pub struct Problem {
 impl Problem {
     /// Something that stops the run.
     pub fn error(code: &'static str, place: Place, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, place: Box::new(place), what: what.into(), detail: None, hint: None }
+        Self {
+            severity: Severity::Error,
+            code,
+            place: Box::new(place),
+            what: what.into(),
+            detail: None,
+            value: None,
+            hint: None,
+        }
     }
 
     /// Something to know before sending.
@@ -182,6 +193,13 @@ impl Problem {
         self
     }
 
+    /// With what was written there; nothing if that is empty.
+    #[must_use]
+    pub fn value(mut self, value: &str) -> Self {
+        self.value = (!value.is_empty()).then(|| value.into());
+        self
+    }
+
     /// The whole message.
     pub fn message(&self) -> String {
         match &self.detail {
@@ -196,8 +214,21 @@ impl Problem {
     }
 }
 
-/// The same as data, for `--format json`.
-impl Serialize for Problem {
+/// A problem as data, for `--format json`.
+#[derive(Debug)]
+pub struct Data<'a> {
+    problem: &'a Problem,
+    values: Values,
+}
+
+impl Problem {
+    /// The same as data, with what was written there masked or whole.
+    pub const fn data(&self, values: Values) -> Data<'_> {
+        Data { problem: self, values }
+    }
+}
+
+impl Serialize for Data<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Flat<'a> {
@@ -209,17 +240,21 @@ impl Serialize for Problem {
             #[serde(skip_serializing_if = "Option::is_none")]
             field: Option<&'a str>,
             message: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            value: Option<String>,
             hint: Option<&'a str>,
         }
+        let problem = self.problem;
         Flat {
-            severity: self.severity,
-            code: self.code,
-            file: &self.place.file,
-            line: self.place.line,
-            column: self.place.column,
-            field: self.place.field.as_deref(),
-            message: self.message(),
-            hint: self.hint.as_deref(),
+            severity: problem.severity,
+            code: problem.code,
+            file: &problem.place.file,
+            line: problem.place.line,
+            column: problem.place.column,
+            field: problem.place.field.as_deref(),
+            message: problem.message(),
+            value: problem.value.as_deref().map(|value| self.values.shown(value)),
+            hint: problem.hint.as_deref(),
         }
         .serialize(serializer)
     }

@@ -31,7 +31,7 @@ use crate::problem::{Place, Problem};
 use crate::specification::Format;
 pub use flaw::{Flaw, FlawKind};
 pub use phone::{Phone, normalise};
-pub use suppression::Suppression;
+pub use suppression::{Country, ListSummary, Suppression};
 
 /// The columns of a list, shared by its rows.
 #[derive(Debug, PartialEq, Eq)]

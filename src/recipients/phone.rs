@@ -18,6 +18,9 @@ pub struct Phone {
     pub doubtful: bool,
 }
 
+/// What is wrong with a national number where no country is known.
+pub(super) const NO_COUNTRY: &str = "written without a country: begin it with `+`, or set `recipients.default_region`";
+
 const LENGTH: &str = "too short or too long for a phone number";
 const TRUNK_PREFIX: &str = "has the prefix of calls inside the country after the country code: leave it out";
 
@@ -148,8 +151,7 @@ fn international_digits(number: &Notation, region: Option<&str>) -> Result<Strin
     }
     match plan {
         Some(plan) => national(digits, plan).map_err(|what| lost_sign(digits, region).unwrap_or(what)),
-        None => Err(lost_sign(digits, None)
-            .unwrap_or("written without a country: begin it with `+`, or set `recipients.default_region`")),
+        None => Err(lost_sign(digits, None).unwrap_or(NO_COUNTRY)),
     }
 }
 

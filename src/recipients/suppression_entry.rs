@@ -5,6 +5,8 @@
 
 use super::{email, is_invisible, phone, spreadsheet_artifacts};
 
+pub(super) use super::phone::NO_COUNTRY;
+
 /// What the cells of a column are, by its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
@@ -64,28 +66,61 @@ pub(super) fn read(
     column: Column,
     region: Option<&str>,
 ) -> Result<Option<(Kind, Vec<String>)>, &'static str> {
-    let text = unguarded(text.trim_matches(is_invisible));
+    let written = text.trim_matches(is_invisible);
+    let text = unguarded(written);
     let is_comment = column == Column::Unnamed && text.starts_with('#') && !text.starts_with("##");
     let named = matches!(column, Column::Phone | Column::Email);
     if text.is_empty() || is_comment || named && FILLERS.contains(&text.to_lowercase().as_str()) {
         return Ok(None);
     }
     let understood = match column {
-        Column::Key => return Ok(Some((Kind::Key, forms(text, region)))),
+        Column::Key => return key(written, region).map(|forms| Some((Kind::Key, forms))),
         Column::Email => address(text),
         Column::Phone => number(text, region),
         _ if text.contains('@') && !text.starts_with('@') => address(text),
         _ if is_attempt(text) => number(text, region),
         Column::Other => return Ok(None),
-        Column::Unnamed => return Ok(Some((Kind::Key, forms(text, region)))),
+        Column::Unnamed => return Ok(Some((Kind::Key, of_key(written, region)))),
     };
     match understood {
         Ok(entry) => Ok(Some(entry)),
         // A note or a date beside those who are named.
         Err(_) if column == Column::Other => Ok(None),
-        Err(_) if column == Column::Unnamed && is_plain_id(text) => Ok(Some((Kind::Key, forms(text, region)))),
+        Err(_) if column == Column::Unnamed && is_plain_id(text) => Ok(Some((Kind::Key, of_key(written, region)))),
         Err(what) => Err(what),
     }
+}
+
+/// The forms of an entry that is said to be a key. One that looks like a number or an address that was damaged is a
+/// problem all the same: whoever it was meant for has another key.
+fn key(written: &str, region: Option<&str>) -> Result<Vec<String>, &'static str> {
+    let text = unguarded(written);
+    let mut forms = of_key(written, region);
+    if text.contains('@') && !text.starts_with('@') {
+        match address(text) {
+            Ok((_, addresses)) => forms.extend(addresses),
+            Err(what) if is_damaged_address(text) => return Err(what),
+            Err(_) => {}
+        }
+    } else if text.starts_with('+') && is_attempt(text) {
+        forms.extend(number(text, region)?.1);
+    }
+    Ok(forms)
+}
+
+/// The forms of a key as it is written, and without what keeps spreadsheets from running it.
+fn of_key(written: &str, region: Option<&str>) -> Vec<String> {
+    let mut all = forms(written, region);
+    if unguarded(written) != written {
+        all.extend(forms(unguarded(written), region));
+    }
+    all
+}
+
+/// `f@x,de`, `<c@x.de`, `a@x..de`: no key of anybody, unlike `ada@office`.
+fn is_damaged_address(text: &str) -> bool {
+    let host = text.rsplit('@').next().unwrap_or_default();
+    host.contains('.') || text.contains(|c: char| "<>,;\"()".contains(c) || c.is_whitespace())
 }
 
 /// The forms of a recipient's own key, number or address.
@@ -160,7 +195,8 @@ fn is_plain_id(text: &str) -> bool {
 
 /// Without the apostrophe that our own reports put before what a spreadsheet would evaluate.
 fn unguarded(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(text)
+    let is_guarded = |rest: &&str| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@']);
+    text.strip_prefix('\'').filter(is_guarded).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -206,7 +242,12 @@ mod tests {
         for text in ["C-17", "103", "ORDER-20261201", "@ada"] {
             assert_eq!(kind(text, Column::Unnamed, None), Ok(Some(Kind::Key)), "{text}");
         }
-        assert_eq!(kind("2024-0001234", Column::Key, None), Ok(Some(Kind::Key)));
+        for text in ["2024-0001234", "ada@office", "a@x.de", "@ada", "=1+1", "+a"] {
+            assert_eq!(kind(text, Column::Key, None), Ok(Some(Kind::Key)), "{text}");
+        }
+        for text in ["f@x,de", "a@x.de and b@x.de", "a@x..de", "<a@x.de", "+14155552671 (left)"] {
+            assert!(read(text, Column::Key, None).is_err(), "{text}");
+        }
         assert_eq!(kind("2026-12-01 by mail", Column::Other, None), Ok(None));
     }
 

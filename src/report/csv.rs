@@ -65,11 +65,9 @@ impl<W: Write> Writer for Csv<W> {
 /// hide. A phone number begins with `+` and is a number at worst, so it stays as it is.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let is_number = || text.len() > 1 && text[1..].bytes().all(|byte| byte.is_ascii_digit());
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number() {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    // One that has an apostrophe already gets another, so that taking one off gives the text back.
+    let begins_like_a_formula = text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if begins_like_a_formula && !is_number() { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -83,6 +81,8 @@ mod tests {
         assert_eq!(harmless("@SUM(A1)"), "'@SUM(A1)");
         assert_eq!(harmless("-2+3"), "'-2+3");
         assert_eq!(harmless("+4915123456789"), "+4915123456789");
+        assert_eq!(harmless("'=1+1"), "''=1+1");
         assert_eq!(harmless("plain"), "plain");
+        assert_eq!(harmless("'t Hooft"), "'t Hooft");
     }
 }

@@ -61,7 +61,8 @@ fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
 
 /// The key as it is, without the apostrophe that keeps spreadsheets from running it.
 fn without_apostrophe(key: &str) -> &str {
-    key.strip_prefix('\'').filter(|key| key.starts_with(['=', '+', '-', '@', '\t', '\r'])).unwrap_or(key)
+    let is_guarded = |rest: &&str| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r']);
+    key.strip_prefix('\'').filter(is_guarded).unwrap_or(key)
 }
 
 fn only_io(error: csv::Error) -> io::Result<()> {

@@ -290,6 +290,28 @@ fn those_who_have_opted_out_make_a_suppression_list_that_the_next_campaign_honou
 }
 
 #[test]
+fn a_suppression_list_of_keys_that_look_like_formulas_reads_back_whole() {
+    let keys = ["=1+1", "@a", "'=1+1", "''-x", "+4915123456789", "-2+3", "a@x.de", "ada@office", "C-17"];
+    let desk = Desk::start("faults: [{ on: message, fail: { code: 131050, title: Stopped } }]");
+    let rows = keys.iter().enumerate().map(|(at, key)| format!("{},{key}\n", 101 + at));
+    let list = format!("id,key\n{}", rows.collect::<String>());
+    let project = Project::at(&desk).to("{ conversation_id: '{{ id }}' }").message("{ content: Hi }").list(&list);
+    let project =
+        project.setting("recipients: { file: list.csv, key: '{{ key }}' }").send("stop_when: { failed: '100%' }");
+    let project = project.send("canary: 100");
+    project.run(&[]).exits(3);
+    project.campaign(&["report", "campaign.yaml", "--only", "opted-out", "-o", "opted-out.csv"]).exits(0);
+    let opted_out = fs::read_to_string(project.path("opted-out.csv")).unwrap();
+    let cells: Vec<&str> = opted_out.lines().skip(1).collect();
+    assert!(cells.iter().all(|cell| !cell.starts_with(['=', '-', '@'])), "a spreadsheet would run {cells:?}");
+    let next = Project::at(&desk).to("{ conversation_id: '{{ id }}' }").message("{ content: Hi }").list(&list);
+    let next = next.setting("recipients: { file: list.csv, key: '{{ key }}', suppress: [opted-out.csv] }");
+    let next = next.file("opted-out.csv", opted_out);
+    let checked = next.campaign(&["check", "campaign.yaml", "--format", "json"]).exits(0).json();
+    assert_eq!(checked.last().unwrap()["left_out"]["suppressed"], keys.len());
+}
+
+#[test]
 fn a_summary_says_in_plain_words_what_is_wrong_and_with_whom_it_lies() {
     let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
     let project = Project::at(&desk).people(60).message(TEMPLATE).send("concurrency: 1");

@@ -7,8 +7,8 @@ use super::list::{display_name, name, open_file};
 use crate::campaign::CampaignError;
 use crate::message::Templates;
 use crate::plan::RowEvaluator;
-use crate::problem::{Problem, with_causes};
-use crate::recipients::{Columns, Suppression};
+use crate::problem::{Keep, Problem, Problems, with_causes};
+use crate::recipients::{Columns, Country, Suppression};
 use crate::specification::{Spec, SuppressionFile};
 
 /// What is wrong before the first row is evaluated.
@@ -16,28 +16,38 @@ use crate::specification::{Spec, SuppressionFile};
 pub(in crate::campaign) struct Faults {
     /// What a person wrote.
     pub(super) wrong: Vec<Problem>,
+    /// What is wrong with the entries of suppression lists, of which there may be millions.
+    pub(super) suppression: Problems,
     /// Files that a person has named.
     pub(super) unusable: Vec<Problem>,
 }
 
-impl From<Faults> for CampaignError {
-    fn from(mut faults: Faults) -> Self {
-        if faults.wrong.is_empty() {
+impl From<Box<Faults>> for CampaignError {
+    fn from(mut faults: Box<Faults>) -> Self {
+        if faults.wrong.is_empty() && faults.suppression.is_empty() {
             return Self::Unusable(faults.unusable.into());
         }
         faults.wrong.append(&mut faults.unusable);
-        faults.wrong.into()
+        let mut problems = Problems::new(Keep::All);
+        problems.extend(faults.wrong);
+        problems.absorb(faults.suppression);
+        problems.into()
     }
 }
 
-/// What decides about rows. Without `columns` whatever a template names is taken for one.
-pub(in crate::campaign) fn evaluator(spec: &Arc<Spec>, columns: Option<&Columns>) -> Result<RowEvaluator, Faults> {
+/// What decides about rows. Without `columns` whatever a template names is taken for one. Of the problems of each kind with
+/// suppression lists as many are kept as `keep` says.
+pub(in crate::campaign) fn evaluator(
+    spec: &Arc<Spec>,
+    columns: Option<&Columns>,
+    keep: Keep,
+) -> Result<RowEvaluator, Box<Faults>> {
     let list = name(spec);
-    let mut faults = Faults::default();
+    let mut faults = Box::new(Faults { suppression: Problems::new(keep), ..Faults::default() });
     let templates = Templates::compile(Arc::clone(spec), columns, &list);
-    let suppression = suppression(spec, &mut faults);
+    let suppression = suppression(spec, keep, &mut faults);
     match templates {
-        Ok(templates) if faults.wrong.is_empty() && faults.unusable.is_empty() => {
+        Ok(templates) if faults.suppression.is_empty() && faults.unusable.is_empty() => {
             Ok(RowEvaluator { list, templates, suppression, region: spec.recipients.default_region.clone() })
         }
         Ok(_) => Err(faults),
@@ -49,14 +59,18 @@ pub(in crate::campaign) fn evaluator(spec: &Arc<Spec>, columns: Option<&Columns>
 }
 
 /// Reads the suppression lists, as far as they can be.
-fn suppression(spec: &Spec, faults: &mut Faults) -> Suppression {
-    let region = spec.recipients.default_region.as_deref();
+fn suppression(spec: &Spec, keep: Keep, faults: &mut Faults) -> Suppression {
+    let country = Country::OfAll(spec.recipients.default_region.as_deref());
     let mut suppression = Suppression::default();
     for SuppressionFile { path, span } in &spec.recipients.suppress {
         let path = spec.folder.join(path);
         let name = display_name(&path);
         match open_file(&path) {
-            Ok(file) => faults.wrong.extend(suppression.add(&name, file, region).err().unwrap_or_default()),
+            Ok(file) => {
+                if let Err(problems) = suppression.add(&name, file, country, keep) {
+                    faults.suppression.absorb(problems);
+                }
+            }
             Err(error) => {
                 let what = match error.kind() {
                     io::ErrorKind::NotFound => format!("{name}: there is no such suppression list"),

@@ -63,19 +63,21 @@ impl Inputs {
             Err(error) => return Err(error),
         };
         let columns = list.as_ref().ok().and_then(|list| list.rows.columns.as_deref());
-        let evaluator = match evaluator(&spec, columns) {
+        let mut of_suppression = Problems::new(options.keep);
+        let evaluator = match evaluator(&spec, columns, options.keep) {
             Ok(evaluator) => Some(evaluator),
             Err(faults) => {
                 problems.extend(faults.wrong);
+                of_suppression = faults.suppression;
                 unusable.extend(faults.unusable);
                 None
             }
         };
-        let fails = !problems.is_empty() || !unusable.is_empty();
+        let fails = !problems.is_empty() || !of_suppression.is_empty() || !unusable.is_empty();
         if let (Err(Some(missing)), true) = (&list, fails) {
             unusable.insert(0, missing.problem.clone());
         }
-        if problems.is_empty() && fails {
+        if problems.is_empty() && of_suppression.is_empty() && fails {
             return Err(CampaignError::Unusable(unusable.into()));
         }
         // A path that is wrong by itself leads nowhere either, which is no second problem.
@@ -93,15 +95,14 @@ impl Inputs {
                 Err(all(problems, report.problems, options.keep))
             }
             (None, Ok(list)) => {
-                let mut unreadable = Problems::new(options.keep);
                 for row in list.rows {
                     if let Err(RowError::Row(problem) | RowError::List(problem)) = row {
-                        unreadable.extend([problem]);
+                        of_suppression.extend([problem]);
                     }
                 }
-                Err(all(problems, unreadable, options.keep))
+                Err(all(problems, of_suppression, options.keep))
             }
-            (_, Err(_)) => Err(problems.into()),
+            (_, Err(_)) => Err(all(problems, of_suppression, options.keep)),
         }
     }
 
