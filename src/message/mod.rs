@@ -16,6 +16,7 @@ mod size_limits;
 mod booleans;
 mod cell_lints;
 mod complexity;
+mod context;
 mod jinja_compat;
 mod evaluation;
 mod reference_checks;

@@ -1,17 +1,17 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use minijinja::value::{Enumerator, Object, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::complexity;
+use super::context::Context;
 use super::evaluation::Running;
 use super::interpolate::Interpolation;
 use super::jinja_compat;
@@ -288,59 +288,6 @@ impl io::Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A row as its templates see it.
-pub(super) struct Context<'a> {
-    row: &'a Row,
-    /// What the engine wants of it, made for the first template that needs the engine.
-    variables: OnceCell<Value>,
-}
-
-impl<'a> Context<'a> {
-    pub(super) const fn new(row: &'a Row) -> Self {
-        Self { row, variables: OnceCell::new() }
-    }
-
-    fn variables(&self) -> Value {
-        self.variables.get_or_init(|| Value::from_object(RowVariables(Arc::new(Cells(self.row.clone()))))).clone()
-    }
-}
-
-/// Columns by their names, and all of them under [`WHOLE_ROW`].
-#[derive(Debug)]
-struct RowVariables(Arc<Cells>);
-
-impl Object for RowVariables {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        if key == WHOLE_ROW { Some(Value::from_dyn_object(self.0.clone())) } else { self.0.get_value_by_str(key) }
-    }
-}
-
-#[derive(Debug)]
-struct Cells(Row);
-
-impl Object for Cells {
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.columns.names().iter().map(|name| Value::from(name.as_str())).collect())
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        Some(match self.0.get(key)? {
-            serde_json::Value::String(text) => Value::from(text.as_str()),
-            // As if it were not there: the engine would write `None` as soon as something is done with it.
-            serde_json::Value::Null => return None,
-            other => Value::from(Serde(other)),
-        })
     }
 }
 

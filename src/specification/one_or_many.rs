@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::raw::{OneOrMany, Recipients, RecipientsMap};
+use super::raw::OneOrMany;
+use super::recipients::{RawRecipients, RawRecipientsMap};
 use super::schema_patterns;
 use super::span::Spanned;
 
@@ -16,7 +17,7 @@ use super::span::Spanned;
 enum Shape {
     One(String),
     Many(Vec<Spanned<String>>),
-    Map(Box<RecipientsMap>),
+    Map(Box<RawRecipientsMap>),
 }
 
 struct Allowed {
@@ -46,7 +47,7 @@ impl<'de> Visitor<'de> for Allowed {
         if !self.map {
             return Err(serde::de::Error::invalid_type(serde::de::Unexpected::Map, &self));
         }
-        RecipientsMap::deserialize(MapAccessDeserializer::new(map)).map(|map| Shape::Map(Box::new(map)))
+        RawRecipientsMap::deserialize(MapAccessDeserializer::new(map)).map(|map| Shape::Map(Box::new(map)))
     }
 }
 
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for StringOrList {
     }
 }
 
-impl<'de> Deserialize<'de> for Recipients {
+impl<'de> Deserialize<'de> for RawRecipients {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value: PathOrMap(shape), span } = Spanned::deserialize(deserializer)?;
         match shape {
@@ -88,7 +89,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
     }
 }
 
-impl JsonSchema for Recipients {
+impl JsonSchema for RawRecipients {
     fn schema_name() -> Cow<'static, str> {
         "Recipients".into()
     }
@@ -96,7 +97,7 @@ impl JsonSchema for Recipients {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut path = generator.subschema_for::<schema_patterns::InputFile>();
         path.insert("description".to_owned(), "A path, or `\"-\"` for standard input.".into());
-        let map = generator.subschema_for::<RecipientsMap>();
+        let map = generator.subschema_for::<RawRecipientsMap>();
         json_schema!({ "anyOf": [path, map] })
     }
 }

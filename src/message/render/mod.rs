@@ -13,7 +13,8 @@ use jiff::tz::TimeZone;
 use serde_json::Number;
 
 use self::value::{Destination, Rule, is_longer};
-use super::template::{Context, NoText};
+use super::context::Context;
+use super::template::NoText;
 use super::{
     Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
     Templates, Variables,

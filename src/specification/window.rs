@@ -2,18 +2,69 @@
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::{Checker, template};
+use super::Template;
+use super::checker::{Checker, template};
+use super::raw::OneOrMany;
+use super::schema_patterns;
+use super::span::{Span, Spanned, Text};
 use crate::problem::did_you_mean;
-use crate::specification::span::{Span, Spanned, Text};
-use crate::specification::{SendWindow, Timezone, raw};
 use crate::window::{DAY_NAMES, Days, Window, zone, zone_names};
 
 /// The end of a day, which is a time only as an end.
 const END_OF_DAY: [&str; 2] = ["24:00", "24:00:00"];
 
+/// The hours in which messages leave, by each recipient's own clock. Whoever is outside of them is held, not dropped. A
+/// time that the clock skips in spring is the first moment after the gap; of one that comes twice in autumn the first
+/// opens and the second closes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Window")]
+pub(super) struct RawWindow {
+    /// When it opens: `HH:MM` or `HH:MM:SS`, local time.
+    #[schemars(with = "schema_patterns::TimeOfDay")]
+    pub(super) from: Spanned<String>,
+    /// When it closes: `HH:MM` or `HH:MM:SS`, local time, at most `24:00`. Before `from` it is a time of the next day.
+    #[schemars(with = "schema_patterns::EndOfDay")]
+    pub(super) to: Spanned<String>,
+    /// The recipient's time zone: a template such as `{{ timezone }}`, or one zone for everybody, such as
+    /// `Europe/Berlin`.
+    #[schemars(with = "String")]
+    pub(super) timezone: Spanned<Text>,
+    /// The time zone of those whose own is missing or unknown. Without it they are a problem.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) fallback: Option<Spanned<String>>,
+    /// The days on which it opens, default all: `mon-fri`, or a list such as `[mon, wed, fri]`.
+    #[serde(default)]
+    #[schemars(with = "Option<schema_patterns::Days>")]
+    pub(super) days: Option<OneOrMany>,
+}
+
+/// The hours in which messages leave, by each recipient's own clock.
+#[derive(Debug, Clone)]
+pub struct SendWindow {
+    /// From when to when, on which days.
+    pub hours: Window,
+    /// By whose clock.
+    pub timezone: Timezone,
+    /// The zone of those whose own is missing or unknown; without it they are a problem.
+    pub fallback: Option<TimeZone>,
+}
+
+/// By whose clock the hours count.
+#[derive(Debug, Clone)]
+pub enum Timezone {
+    /// One zone for everybody.
+    OfAll(TimeZone),
+    /// The name of the recipient's own.
+    OfRow(Template),
+}
+
 impl Checker<'_> {
-    pub(super) fn window(&mut self, raw: Option<&Spanned<raw::Window>>) -> Option<SendWindow> {
+    pub(super) fn window(&mut self, raw: Option<&Spanned<RawWindow>>) -> Option<SendWindow> {
         let Spanned { value: raw, span } = raw?;
         let from = self.time_of_day(&raw.from);
         let whole_day = END_OF_DAY.contains(&raw.to.value.trim());
@@ -21,7 +72,7 @@ impl Checker<'_> {
         let days = self.days(raw.days.as_ref());
         let timezone = self.timezone(&raw.timezone);
         let fallback = raw.fallback.as_ref().map(|name| self.zone(name.span, &name.value));
-        if raw.days.as_ref().is_some_and(|raw::OneOrMany(days)| days.is_empty()) {
+        if raw.days.as_ref().is_some_and(|OneOrMany(days)| days.is_empty()) {
             self.problem(
                 "window-without-days",
                 *span,
@@ -79,8 +130,8 @@ impl Checker<'_> {
     }
 
     /// Days and ranges of days, one or many; all of them if nothing is said.
-    fn days(&mut self, raw: Option<&raw::OneOrMany>) -> Option<Days> {
-        let Some(raw::OneOrMany(many)) = raw else { return Some(Days::ALL) };
+    fn days(&mut self, raw: Option<&OneOrMany>) -> Option<Days> {
+        let Some(OneOrMany(many)) = raw else { return Some(Days::ALL) };
         let written = many.iter().flat_map(|raw| raw.value.split(',').map(move |text| (raw, text.trim())));
         let ranges: Vec<Option<Vec<Weekday>>> = written.map(|(raw, text)| self.range(raw, text)).collect();
         let days: Vec<Weekday> = ranges.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();

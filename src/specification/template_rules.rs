@@ -1,98 +1,19 @@
-//! The rules of WhatsApp and LiveDesk for what stands in the spec itself: what is the same for every row and wrong is one
-//! problem at its place, not one in each row.
+//! The rules of WhatsApp for the values of a template that are the same for every row.
 
 use indexmap::IndexMap;
 
-use super::Checker;
-use crate::problem::Severity;
-use crate::specification::raw::{self, ButtonType, HeaderType};
-use crate::specification::span::{Span, Spanned, Text};
-use crate::whatsapp::{self, Breach, LONGEST_CONTENT};
+use super::checker::Checker;
+use super::constants::filled;
+use super::span::{Span, Spanned, Text};
+use super::template_params::{ButtonType, HeaderType, RawButton, RawHeader, RawTemplateParams};
+use crate::whatsapp;
 
 /// LiveDesk's ancestor takes a map with one of these keys for another form of parameters, whose sections they are.
 const RESERVED: [&str; 4] = ["body", "header", "footer", "buttons"];
 
 impl Checker<'_> {
-    /// A rule for a value that has no template in it.
-    pub(super) fn constant(&mut self, text: &Spanned<Text>, rule: fn(&str) -> Result<(), Breach>) {
-        if is_constant(text)
-            && let Err(breach) = rule(text.value.0.trim())
-        {
-            self.breach(text.span, breach);
-        }
-    }
-
-    fn constant_if_any(&mut self, text: Option<&Spanned<Text>>, rule: fn(&str) -> Result<(), Breach>) {
-        if let Some(text) = text {
-            self.constant(text, rule);
-        }
-    }
-
-    /// A rule for an address, as far as it is the same for every row: up to the end of its host, or whole.
-    fn beginning(&mut self, text: Option<&Spanned<Text>>, rule: fn(&str) -> Result<(), Breach>) {
-        let Some(text) = text else { return };
-        let same = text.value.0.split('{').next().unwrap_or_default().trim_start();
-        let has_host = same.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-        if is_constant(text) {
-            self.constant(text, rule);
-        } else if let Some(Err(breach)) = has_host.then(|| rule(same.trim_end())) {
-            self.breach(text.span, breach);
-        }
-    }
-
-    fn breach(&mut self, span: Span, breach: Breach) {
-        match breach.severity {
-            Severity::Error => self.problem(breach.code, span, breach.what, breach.hint),
-            Severity::Warning => self.warning(breach.code, span, breach.what, breach.hint),
-        }
-    }
-
-    /// Ids that are the same for every row.
-    pub(super) fn ids(&mut self, to: &raw::To) {
-        for id in [&to.conversation_id, &to.inbox_id, &to.contact_id] {
-            self.constant_if_any(id.as_ref(), whatsapp::whole_number);
-        }
-    }
-
-    /// The keys of a message beside the template.
-    pub(super) fn plain_values(&mut self, message: &raw::Message) {
-        if let Some(content) = message.content.as_ref().filter(|content| is_constant(content)) {
-            let text = content.value.0.trim();
-            if text.is_empty() {
-                self.problem(
-                    "empty",
-                    content.span,
-                    "an empty text",
-                    "say something, or leave the key out and send `attachments`",
-                );
-            } else if text.chars().count() > LONGEST_CONTENT {
-                self.problem(
-                    "too-long",
-                    content.span,
-                    format!("longer than {LONGEST_CONTENT} characters"),
-                    "shorten it",
-                );
-            }
-        }
-        self.constant_if_any(message.private.as_ref(), boolean);
-        let in_reply_to = message.content_attributes.as_ref().and_then(|attributes| attributes.in_reply_to.as_ref());
-        self.constant_if_any(in_reply_to, whatsapp::whole_number);
-        for path in &message.attachments {
-            self.constant(path, attachment);
-        }
-        let note = message.private.as_ref().filter(|private| private.value.0.trim().eq_ignore_ascii_case("true"));
-        if let (Some(private), Some(_)) = (note, &message.template_params) {
-            self.warning(
-                "private-template",
-                private.span,
-                "a private message is never sent to the customer, so its template is of no use",
-                "remove `private` to send the template, or `template_params` to leave a note",
-            );
-        }
-    }
-
     /// All of a WhatsApp template.
-    pub(super) fn whatsapp(&mut self, params: &raw::TemplateParams) {
+    pub(super) fn whatsapp(&mut self, params: &RawTemplateParams) {
         self.constant(&params.name, whatsapp::template_name);
         self.constant(&params.language, whatsapp::language);
         self.constant_if_any(params.category.as_ref(), whatsapp::category);
@@ -159,7 +80,7 @@ impl Checker<'_> {
         }
     }
 
-    fn header_values(&mut self, header: &raw::HeaderParams) {
+    fn header_values(&mut self, header: &RawHeader) {
         if let Some(variables) = &header.text_variables {
             self.variables(variables);
             if let Some((name, text)) = variables.get_index(1) {
@@ -198,7 +119,7 @@ impl Checker<'_> {
         }
     }
 
-    fn buttons(&mut self, buttons: &[Spanned<raw::ButtonParams>]) {
+    fn buttons(&mut self, buttons: &[Spanned<RawButton>]) {
         let mut seen: Vec<(u64, ButtonType, Span)> = Vec::new();
         for Spanned { value: button, .. } in buttons {
             self.constant(&button.index, whatsapp::button_index);
@@ -242,46 +163,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a text is the same for every row.
-pub(super) fn is_constant(text: &Spanned<Text>) -> bool {
-    !text.value.0.contains('{')
-}
-
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-fn breach(code: &'static str, what: &str, hint: &str) -> Breach {
-    Breach { code, severity: Severity::Error, what: what.to_owned(), hint: hint.to_owned() }
-}
-
-fn filled(text: &str) -> Result<(), Breach> {
-    if text.is_empty() { Err(breach("empty", "an empty value", "give it a value, or remove the key")) } else { Ok(()) }
-}
-
-fn boolean(text: &str) -> Result<(), Breach> {
-    if ["true", "false"].contains(&text.to_lowercase().as_str()) {
-        return Ok(());
-    }
-    let hint = match text.to_lowercase().as_str() {
-        "no" | "off" | "n" => "did you mean `false`?",
-        "yes" | "on" | "y" => "did you mean `true`?",
-        _ => "a template must give one of the two as well",
-    };
-    Err(breach("not-a-boolean", "`true` or `false` is expected", hint))
-}
-
-/// A path that stays inside the spec's folder by its own words; links are checked where files are opened.
-fn attachment(path: &str) -> Result<(), Breach> {
-    use std::path::{Component, Path};
-    filled(path)?;
-    if path.contains(char::is_control) {
-        let what = "the attachment's name has a control character in it, such as a line feed";
-        return Err(breach("attachment-name", what, "write the name on one line, without escapes"));
-    }
-    if Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Ok(());
-    }
-    Err(breach("attachment-outside", "leads out of the spec's folder", "put the file beside the spec or below it"))
 }

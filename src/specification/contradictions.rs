@@ -4,15 +4,18 @@ use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use super::Checker;
-use super::whatsapp::is_constant;
-use crate::specification::raw::{self, Format, Raw, RecipientsMap, UnreachableCheck};
-use crate::specification::span::{Spanned, Text};
-use crate::specification::units::{Rate, Speed, duration};
+use super::checker::Checker;
+use super::checks::UnreachableCheck;
+use super::constants::is_constant;
+use super::raw::{OneOrMany, Raw};
+use super::recipients::{Format, RawRecipients, RawRecipientsMap};
+use super::send::RawSend;
+use super::span::{Spanned, Text};
+use super::units::{Rate, Speed, duration};
 
 impl Checker<'_> {
     pub(super) fn contradictions(&mut self, raw: &Raw) {
-        if let raw::Recipients::Map(map) = &raw.recipients {
+        if let RawRecipients::Map(map) = &raw.recipients {
             self.list(map);
             self.suppression(map);
         }
@@ -25,7 +28,7 @@ impl Checker<'_> {
     }
 
     /// What is said about the list and means nothing in its format.
-    fn list(&mut self, map: &RecipientsMap) {
+    fn list(&mut self, map: &RawRecipientsMap) {
         let format = map.format.or_else(|| by_ending(&map.file.value));
         if let Some(delimiter) = &map.delimiter {
             let said = match format {
@@ -41,7 +44,7 @@ impl Checker<'_> {
         self.workbook_encoding(map, format);
     }
 
-    fn workbook_encoding(&mut self, map: &RecipientsMap, format: Option<Format>) {
+    fn workbook_encoding(&mut self, map: &RawRecipientsMap, format: Option<Format>) {
         if let (Some(encoding), Some(Format::Xlsx)) = (&map.encoding, format) {
             self.problem(
                 "contradiction",
@@ -52,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    fn suppression(&mut self, map: &RecipientsMap) {
+    fn suppression(&mut self, map: &RawRecipientsMap) {
         let mut seen = HashSet::new();
         for path in &map.suppress {
             if path.value.trim().is_empty() || path.value == "-" {
@@ -69,7 +72,7 @@ impl Checker<'_> {
 
     /// An address that is the same for every row: all but the first would be duplicates.
     fn one_address(&mut self, raw: &Raw) {
-        let keyed = matches!(&raw.recipients, raw::Recipients::Map(map) if map.key.is_some());
+        let keyed = matches!(&raw.recipients, RawRecipients::Map(map) if map.key.is_some());
         let contact = raw.to.value.contact.as_ref().map(|contact| &contact.value);
         let to = &raw.to.value;
         let found: Vec<(&str, &Spanned<Text>)> =
@@ -105,10 +108,10 @@ impl Checker<'_> {
 
     /// Reports that would overwrite each other, or what the campaign reads.
     fn report_files(&mut self, raw: &Raw) {
-        let Some(raw::OneOrMany(reports)) = &raw.report else { return };
+        let Some(OneOrMany(reports)) = &raw.report else { return };
         let (list, suppress): (&Spanned<String>, &[Spanned<String>]) = match &raw.recipients {
-            raw::Recipients::Path(file) => (file, &[]),
-            raw::Recipients::Map(map) => (&map.file, &map.suppress),
+            RawRecipients::Path(file) => (file, &[]),
+            RawRecipients::Map(map) => (&map.file, &map.suppress),
         };
         let read: HashSet<PathBuf> = suppress.iter().chain([list]).map(|path| clean(&path.value)).collect();
         let mut seen = HashSet::new();
@@ -125,7 +128,7 @@ impl Checker<'_> {
     }
 
     /// Limits that never count, because another one is narrower.
-    fn speeds(&mut self, send: &raw::Send) {
+    fn speeds(&mut self, send: &RawSend) {
         let speed = |raw: &Spanned<String>| Speed::from_str(&raw.value).ok().and_then(interval);
         let requests = send.requests.as_ref().map_or_else(|| Speed::from_str("50/s").ok().and_then(interval), speed);
         if let (Some(raw), Some(requests)) = (&send.rate, requests)
@@ -158,8 +161,8 @@ impl Checker<'_> {
     }
 
     /// Two quotas of one window: the larger one says nothing.
-    fn quotas(&mut self, send: &raw::Send) {
-        let Some(raw::OneOrMany(quotas)) = &send.quota else { return };
+    fn quotas(&mut self, send: &RawSend) {
+        let Some(OneOrMany(quotas)) = &send.quota else { return };
         let mut seen = HashSet::new();
         for raw in quotas {
             if raw.value.parse().is_ok_and(|rate: Rate| !seen.insert(rate.per)) {
@@ -169,7 +172,7 @@ impl Checker<'_> {
         }
     }
 
-    fn times(&mut self, send: &raw::Send) {
+    fn times(&mut self, send: &RawSend) {
         let time = |raw: &Option<Spanned<String>>| raw.as_ref()?.value.parse::<jiff::Timestamp>().ok();
         if let (Some(after), Some(from), Some(to)) = (&send.not_after, time(&send.not_before), time(&send.not_after))
             && from >= to

@@ -1,0 +1,100 @@
+//! `checks`: how strict the checks before sending are.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::span::Spanned;
+
+/// How strict the checks before sending are.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Checks")]
+pub(super) struct RawChecks {
+    /// Phone numbers that only the numbering plans doubt: a warning (`lenient`, default) or a problem (`strict`).
+    #[serde(default)]
+    pub(super) phones: PhoneCheck,
+    /// Rendered values with `{{` or `{%`, which the server would evaluate: a problem of that row (`refuse`, default)
+    /// or sent as they are (`allow`).
+    #[serde(default)]
+    pub(super) liquid: LiquidCheck,
+    /// Template values with characters that the server strips (`< > " '`): counted as a warning (`warn`, default), a
+    /// problem (`refuse`), or passed over (`allow`).
+    #[serde(default)]
+    pub(super) stripped: StrippedCheck,
+    /// Recipients whom a message may not reach: blocked contacts, muted or closed conversations, and conversations in which
+    /// the channel takes only templates now (`can_reply: false`). Named in a warning (`warn`, default), failed before any
+    /// message leaves (`refuse`), or passed over (`allow`). Known from the answers to making contact and conversation; of a
+    /// `conversation_id` LiveDesk is asked nothing.
+    #[serde(default)]
+    #[schemars(with = "UnreachableCheck")]
+    pub(super) unreachable: Option<Spanned<UnreachableCheck>>,
+}
+
+/// What a doubtful phone number is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PhoneCheck {
+    /// A warning.
+    #[default]
+    Lenient,
+    /// A problem.
+    Strict,
+}
+
+/// What a value is that the server would evaluate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LiquidCheck {
+    /// A problem.
+    #[default]
+    Refuse,
+    /// As wanted.
+    Allow,
+}
+
+/// What a value is that the server would change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StrippedCheck {
+    /// A warning.
+    #[default]
+    Warn,
+    /// A problem.
+    Refuse,
+    /// As wanted.
+    Allow,
+}
+
+/// What a recipient is whom a message may not reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnreachableCheck {
+    /// A warning.
+    #[default]
+    Warn,
+    /// A failure: no message leaves.
+    Refuse,
+    /// As wanted.
+    Allow,
+}
+
+/// How strict the checks are.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "each type says what it means")]
+pub struct Checks {
+    pub phones: PhoneCheck,
+    pub liquid: LiquidCheck,
+    pub stripped: StrippedCheck,
+    pub unreachable: UnreachableCheck,
+}
+
+impl From<RawChecks> for Checks {
+    fn from(raw: RawChecks) -> Self {
+        Self {
+            phones: raw.phones,
+            liquid: raw.liquid,
+            stripped: raw.stripped,
+            unreachable: raw.unreachable.map(|check| check.value).unwrap_or_default(),
+        }
+    }
+}
