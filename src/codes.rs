@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::state::Failure;
+
 /// Whom a failure concerns: a failure that is not the recipient's own may well hit everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -148,6 +150,14 @@ pub fn meaning(code: &str) -> Option<Meaning> {
         scope,
         remedy,
     })
+}
+
+/// A failure with what its code means and who can fix it, where that is known, and else with the server's own words.
+pub fn explained(failure: &Failure) -> String {
+    match meaning(&failure.code) {
+        Some(Meaning { words, fault, .. }) => format!("{}: {words} (to fix: {})", failure.code, fault.words()),
+        None => failure.to_string(),
+    }
 }
 
 /// Whom a failure concerns. A code that nobody knows is taken for the recipient's trouble when WhatsApp gave it, and for

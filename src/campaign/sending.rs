@@ -14,6 +14,7 @@ use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
 use crate::run::{End, Run, RunConfig, Selection, Stop};
 use crate::specification::Spec;
+use crate::state::State;
 
 /// A campaign that may be sent: whoever must be asked has said yes, and the list is kept.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Confirmed {
             evaluator,
             spec,
             pace: &pace,
+            sent_before: self.0.totals.of(State::Accepted) > 0,
             on_hold: options.on_hold,
             stop: stop.clone(),
             emit: &emit,

@@ -365,6 +365,6 @@ pub trait Ledger {
     /// Records how it ended.
     fn settle(&self, claim: Claim, outcome: Outcome) -> impl Future<Output = Result<(), LedgerError>>;
 
-    /// Records that the way to the message is barred for good: no message was sent.
+    /// Records that a pending delivery was refused for good, by the answer to its message or on the way to it.
     fn refuse(&self, lease: Lease, failure: Failure) -> impl Future<Output = Result<(), LedgerError>>;
 }

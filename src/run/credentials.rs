@@ -4,18 +4,11 @@
 //! who were denied wait, pending: nobody fails for what all get.
 
 use super::evidence::Request;
+use super::open_cases::{Case, OpenCases};
 use super::{End, Run};
 use crate::ledger::{Lease, Ledger, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
 use crate::state::Failure;
-
-/// A delivery that was denied and waits, pending.
-#[derive(Debug)]
-struct Case {
-    request: Request,
-    lease: Lease,
-    failure: Failure,
-}
 
 /// What a harmless request was answered that belongs to no recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +22,7 @@ enum Probe {
 /// Deliveries that were denied and whose case is open.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
-    open: Vec<Case>,
+    open: OpenCases,
     /// What the probe was answered since the first of them was denied.
     probe: Option<Probe>,
 }
@@ -37,12 +30,8 @@ pub(super) struct Denied {
 impl Denied {
     /// `request` succeeded: those who were denied the same before it began were denied for reasons of their own.
     fn close(&mut self, request: Request) -> Vec<Case> {
-        let own = |case: &mut Case| {
-            let other = &case.request;
-            other.endpoint == request.endpoint && other.delivery != request.delivery && other.seq < request.seq
-        };
-        let closed = self.open.extract_if(.., own).collect();
-        if self.open.is_empty() {
+        let closed = self.open.close(request);
+        if self.open.as_slice().is_empty() {
             self.probe = None;
         }
         closed
@@ -57,8 +46,8 @@ impl<L: Ledger> Run<'_, L> {
         }
         let cases = {
             let mut denied = self.denied_cases();
-            denied.open.push(Case { request, lease, failure });
-            denied.open.len()
+            denied.open.open(Case { request, lease, failure });
+            denied.open.as_slice().len()
         };
         let probe = self.probe_authorization().await;
         let refused_by_all = match probe {
@@ -72,11 +61,8 @@ impl<L: Ledger> Run<'_, L> {
         Ok(())
     }
 
-    /// A request succeeded: those who were denied the same before failed for reasons of their own.
-    pub(super) async fn on_authorized<T>(&self, reply: &Reply<T>, request: Request) -> Result<(), LedgerError> {
-        if !matches!(reply, Reply::Done(_)) {
-            return Ok(());
-        }
+    /// `request` succeeded: those who were denied the same before failed for reasons of their own.
+    pub(super) async fn settle_own_denials(&self, request: Request) -> Result<(), LedgerError> {
         let closed = self.denied_cases().close(request);
         self.refuse_all(closed).await
     }
@@ -86,11 +72,11 @@ impl<L: Ledger> Run<'_, L> {
     pub(super) async fn settle_denied(&self) -> Result<(), LedgerError> {
         let own = {
             let mut denied = self.denied_cases();
-            let alone = matches!(&denied.open[..], [case] if self.evidence().has_served_others(case.request));
-            if alone { std::mem::take(&mut denied.open) } else { Vec::new() }
+            let alone = matches!(denied.open.as_slice(), [case] if self.evidence().has_served_others(case.request));
+            if alone { denied.open.take_all() } else { Vec::new() }
         };
         self.refuse_all(own).await?;
-        if !self.denied_cases().open.is_empty() && self.probe_authorization().await.is_some() {
+        if !self.denied_cases().open.as_slice().is_empty() && self.probe_authorization().await.is_some() {
             self.stop_for_credentials();
         }
         Ok(())
@@ -121,16 +107,16 @@ impl<L: Ledger> Run<'_, L> {
     /// Ends the run, saying what is known of the credentials.
     fn stop_for_credentials(&self) {
         let denied = self.denied_cases();
-        let Some(case) = denied.open.first() else { return };
+        let Some(case) = denied.open.as_slice().first() else { return };
         let (failure, verb, livedesk) = (&case.failure, case.request.endpoint.verb(), &self.spec.livedesk);
         let keys = format!("`{}` and `{}`", livedesk.api_key, livedesk.api_secret);
         let served = self.evidence().has_served_others(case.request);
         let what = match denied.probe {
             Some(Probe::Denied) if !served => format!("LiveDesk refuses the credentials ({failure}): check {keys}"),
-            _ if served || denied.open.len() == 1 => format!(
+            _ if served || denied.open.as_slice().len() == 1 => format!(
                 "LiveDesk refuses to {verb} ({failure}), and nobody was served since to compare with: either the key pair of \
                  {keys} lacks that permission, or these recipients are out of its reach ({})",
-                self.named(&denied.open)
+                self.named(denied.open.as_slice())
             ),
             Some(Probe::Authorized) => format!(
                 "LiveDesk accepts the credentials for reading but refuses to {verb} ({failure}): give the key pair of {keys} \
@@ -140,14 +126,6 @@ impl<L: Ledger> Run<'_, L> {
         };
         drop(denied);
         self.stop.because(End::Environment(what));
-    }
-
-    /// The first of those who were denied, by line and key.
-    fn named(&self, cases: &[Case]) -> String {
-        let named: Vec<String> = cases.iter().take(3).map(|case| self.place(&case.lease)).collect();
-        let more = cases.len().saturating_sub(named.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{}{more}", named.join(", "))
     }
 
     fn denied_cases(&self) -> std::cell::RefMut<'_, Denied> {

@@ -4,19 +4,20 @@ use jiff::Timestamp;
 
 use super::admission::{AdmissionPass, Admitted};
 use super::evidence::{Endpoint, Request};
+use super::shared_refusals::may_be_shared;
 use super::waiting::Requeue;
 use super::{End, Event, Run};
 use crate::codes;
 use crate::ledger::{Gone, Lease, Ledger, LedgerError};
-use crate::livedesk::{Reply, RetryReason};
+use crate::livedesk::{Reply, RetryReason, Sent};
 use crate::message::{Address, Delivery};
 use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
 
 /// Why a delivery is not settled by this try.
 pub(super) enum AttemptError {
-    /// Refused for good before any message.
-    Refused(Failure),
+    /// Refused for good, by the answer to a request or before any was made.
+    Refused(Failure, Option<Request>),
     /// Certainly not taken.
     Retry(Box<RetryReason>, Request),
     /// A contact or conversation may have been made; trying again does no harm.
@@ -50,12 +51,9 @@ impl<L: Ledger> Run<'_, L> {
     pub(super) async fn deliver(&self, admitted: Admitted<'_>, pass: &AdmissionPass<'_>) -> Result<(), LedgerError> {
         let Admitted { mut lease, slot } = admitted;
         let mut slot = Some(slot);
-        let delivery = match self.evaluator.templates.render(&lease.row, &self.evaluator.list) {
+        let delivery = match self.render(&lease) {
             Ok(delivery) => delivery,
-            Err(problems) => {
-                let what = problems.first().map(|problem| problem.what.clone()).unwrap_or_default();
-                return self.refuse(lease, Failure::new("not-renderable", what)).await;
-            }
+            Err(failure) => return self.refuse(lease, failure).await,
         };
         lease.retarget(&delivery);
         let mut tries = Tries::new(self.spec.send.retry);
@@ -79,7 +77,10 @@ impl<L: Ledger> Run<'_, L> {
                 // What is made anew is not kept from an earlier attempt, so this happens once for each id.
                 AttemptError::Gone(gone) => self.ledger.forget(&mut lease, gone).await?,
                 AttemptError::Ledger(error) => return Err(error),
-                AttemptError::Refused(failure) => return self.refuse(lease, failure).await,
+                AttemptError::Refused(failure, Some(request)) if may_be_shared(&failure) => {
+                    return self.refused_perhaps_like_all(request, lease, failure).await;
+                }
+                AttemptError::Refused(failure, _) => return self.refuse(lease, failure).await,
                 AttemptError::Retry(reason, request) => match *reason {
                     RetryReason::Denied(failure) => return self.denied(request, lease, failure).await,
                     RetryReason::RateLimited { failure, retry_after } => {
@@ -108,6 +109,13 @@ impl<L: Ledger> Run<'_, L> {
                 },
             }
         }
+    }
+
+    fn render(&self, lease: &Lease) -> Result<Delivery, Failure> {
+        self.evaluator.templates.render(&lease.row, &self.evaluator.list).map_err(|problems| {
+            let what = problems.first().map(|problem| problem.what.clone()).unwrap_or_default();
+            Failure::new("not-renderable", what)
+        })
     }
 
     /// One try: everything up to the answer to the message.
@@ -141,27 +149,17 @@ impl<L: Ledger> Run<'_, L> {
             None => self.client.send(&claim, &delivery.message, attachments).await,
         };
         let counts = self.learn(&reply, request);
-        self.on_authorized(&reply, request).await?;
+        self.on_success(&reply, request).await?;
         drop(trial);
         if !matches!(reply, Reply::NotTaken(_)) {
             ticket.spend(left_at);
         }
-        let outcome = match reply {
-            Reply::NotTaken(reason) => {
+        let outcome = match outcome(reply, request, claim.lease(), &delivery.address) {
+            Ok(outcome) => outcome,
+            Err(setback) => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), AttemptError::Retry(Box::new(reason), request)));
+                return Ok(After::NotYet(Box::new(lease), setback));
             }
-            Reply::Done(sent) => {
-                Outcome::Accepted { message_id: sent.message_id, livedesk_status: sent.livedesk_status }
-            }
-            Reply::Refused(failure) => match gone(&failure, claim.lease(), &delivery.address) {
-                None => Outcome::Failed(failure),
-                Some(gone) => {
-                    let lease = self.ledger.release(claim).await?;
-                    return Ok(After::NotYet(Box::new(lease), AttemptError::Gone(gone)));
-                }
-            },
-            Reply::Unknown(failure) => Outcome::Unknown(failure),
         };
         self.ledger.settle(claim, outcome.clone()).await?;
         self.observe(&outcome, counts);
@@ -169,7 +167,16 @@ impl<L: Ledger> Run<'_, L> {
         Ok(After::Settled)
     }
 
-    /// Records a failure before any message.
+    /// A request succeeded: those who were refused the same before failed for reasons of their own.
+    pub(super) async fn on_success<T>(&self, reply: &Reply<T>, request: Request) -> Result<(), LedgerError> {
+        if matches!(reply, Reply::Done(_)) {
+            self.settle_own_denials(request).await?;
+            self.settle_own_refusals(request).await?;
+        }
+        Ok(())
+    }
+
+    /// Records a failure that is the recipient's own.
     pub(super) async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
         self.rate_limits().forget(Some(lease.position()));
         self.ledger.refuse(lease, failure.clone()).await?;
@@ -188,6 +195,20 @@ impl<L: Ledger> Run<'_, L> {
         if let Some(why) = stop {
             self.stop.because(End::Guard(why));
         }
+    }
+}
+
+/// How the delivery ended with the answer to its message; or, where it is certain that nobody got anything, what follows.
+fn outcome(reply: Reply<Sent>, request: Request, lease: &Lease, address: &Address) -> Result<Outcome, AttemptError> {
+    match reply {
+        Reply::Done(Sent { message_id, livedesk_status }) => Ok(Outcome::Accepted { message_id, livedesk_status }),
+        Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
+        Reply::Unknown(failure) => Ok(Outcome::Unknown(failure)),
+        Reply::Refused(failure) => match gone(&failure, lease, address) {
+            Some(gone) => Err(AttemptError::Gone(gone)),
+            None if may_be_shared(&failure) => Err(AttemptError::Refused(failure, Some(request))),
+            None => Ok(Outcome::Failed(failure)),
+        },
     }
 }
 

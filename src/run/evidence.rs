@@ -51,6 +51,13 @@ pub(super) struct Request {
     pub(super) delivery: Option<Position>,
 }
 
+impl Request {
+    /// Whether this is the same kind of request for another recipient, and began later: what became of it can be compared.
+    pub(super) fn is_later_and_for_another(self, earlier: Self) -> bool {
+        self.endpoint == earlier.endpoint && self.delivery != earlier.delivery && self.seq > earlier.seq
+    }
+}
+
 /// What became of a request, as far as it can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answered {

@@ -1,6 +1,6 @@
 //! `send.stop_when`: when so much goes wrong that going on would only spread it.
 
-use crate::codes::{Scope, scope};
+use crate::codes::{Scope, explained, scope};
 use crate::specification::StopWhen;
 use crate::state::Outcome;
 
@@ -45,13 +45,19 @@ impl Guard {
             self.in_a_row = 1;
         }
         if self.in_a_row >= self.when.same_error {
-            return Some(format!("{} times in a row: {failure} (send.stop_when.same_error)", self.in_a_row));
+            return Some(format!(
+                "{} times in a row: {} (send.stop_when.same_error)",
+                self.in_a_row,
+                explained(failure)
+            ));
         }
         let share = self.common as f64 / self.settled as f64;
         (self.settled >= self.when.after && share >= self.when.failed).then(|| {
             format!(
-                "{} of {} failed for reasons that are not the recipients' own (send.stop_when.failed); the last: {failure}",
-                self.common, self.settled
+                "{} of {} failed for reasons that are not the recipients' own (send.stop_when.failed); the last: {}",
+                self.common,
+                self.settled,
+                explained(failure)
             )
         })
     }

@@ -10,8 +10,10 @@ mod guard;
 mod circuit_breaker;
 mod admission;
 mod prepare;
+mod open_cases;
 mod rate_limits;
 mod reachability;
+mod shared_refusals;
 mod waiting;
 
 use std::cell::RefCell;
@@ -36,6 +38,7 @@ use evidence::Evidence;
 use guard::Guard;
 use rate_limits::RateLimits;
 use reachability::Warnings;
+use shared_refusals::SharedRefusals;
 
 /// Deliveries that wait at the back of the queue at most: one more keeps its place in flight.
 const MAX_REQUEUED: usize = 1_000;
@@ -162,6 +165,7 @@ pub struct Run<'a, L> {
     stop: Stop,
     guard: RefCell<Guard>,
     denied: RefCell<Denied>,
+    shared_refusals: RefCell<SharedRefusals>,
     probing: AsyncMutex<()>,
     breaker: RefCell<CircuitBreaker>,
     /// Held by the one who asks the server whether it is there.
@@ -187,7 +191,7 @@ impl<L> std::fmt::Debug for Run<'_, L> {
     }
 }
 
-/// What a run works config.
+/// What a run works with.
 pub struct RunConfig<'a, L> {
     /// The record.
     pub ledger: &'a L,
@@ -201,6 +205,8 @@ pub struct RunConfig<'a, L> {
     pub spec: &'a Spec,
     /// The limits.
     pub pace: &'a Pace,
+    /// Whether an earlier run has sent anything.
+    pub sent_before: bool,
     /// Whether to wait for hours.
     pub on_hold: OnHold,
     /// How to stop it.
@@ -229,6 +235,7 @@ impl<'a, L: Ledger> Run<'a, L> {
             stop: config.stop,
             guard: RefCell::new(Guard::new(config.spec.send.stop_when)),
             denied: RefCell::new(Denied::default()),
+            shared_refusals: RefCell::new(SharedRefusals::new(config.sent_before)),
             probing: AsyncMutex::default(),
             breaker: RefCell::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
             asking: AsyncMutex::default(),
@@ -265,6 +272,7 @@ impl<'a, L: Ledger> Run<'a, L> {
                 .try_for_each_concurrent(None, |admitted| self.deliver(admitted, &pass))
                 .await?;
             self.settle_denied().await?;
+            self.settle_shared_refusals().await?;
             match self.after(pass).await {
                 Some(next) => pass = next,
                 None => return Ok(self.stop.asked().unwrap_or(End::Done)),

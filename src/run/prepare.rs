@@ -48,7 +48,7 @@ impl<L: Ledger> Run<'_, L> {
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.evaluator.list)));
         }
         let conversation = match self.result(reply, request).await {
-            Err(AttemptError::Refused(failure)) if codes::is_not_found(&failure.code) && contact_is_kept => {
+            Err(AttemptError::Refused(failure, _)) if codes::is_not_found(&failure.code) && contact_is_kept => {
                 return Err(AttemptError::Gone(Gone::Contact));
             }
             result => result?,
@@ -93,16 +93,16 @@ impl<L: Ledger> Run<'_, L> {
             let found = self.owners(who, attribute, value).await?;
             if found.is_empty() {
                 let text = format!("{} is taken, but the search does not find by whom", attribute.name());
-                return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text)));
+                return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text), None));
             }
             owners.extend(found.into_iter().map(|owner| (attribute, owner)));
         }
         let Some((_, owner)) = owners.first() else {
             let names: Vec<&str> = taken.iter().map(|attribute| attribute.name()).collect();
             let text = format!("LiveDesk says that {} is taken, which the row does not give", names.join(" and "));
-            return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text)));
+            return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text), None));
         };
-        let conflict = |text| Err(AttemptError::Refused(Failure::new(codes::CONTACT_CONFLICT, text)));
+        let conflict = |text| Err(AttemptError::Refused(Failure::new(codes::CONTACT_CONFLICT, text), None));
         if owners.iter().any(|(_, other)| other.id != owner.id) {
             let whose: Vec<String> = owners
                 .iter()
@@ -125,7 +125,7 @@ impl<L: Ledger> Run<'_, L> {
             let reply = self.client.find_contact(attribute, value, page).await;
             let (found, more) = match self.result(reply, request).await {
                 // Some servers answer 404 to a page beyond the last one: whoever was found before is found.
-                Err(AttemptError::Refused(_)) if !owners.is_empty() => break,
+                Err(AttemptError::Refused(..)) if !owners.is_empty() => break,
                 result => result?,
             };
             owners.extend(found);
@@ -146,7 +146,7 @@ impl<L: Ledger> Run<'_, L> {
                 self.stop.because(End::Guard(error.to_string()));
                 AttemptError::Stopped
             }
-            ReadError::Unusable(what) => AttemptError::Refused(Failure::new("attachment", what)),
+            ReadError::Unusable(what) => AttemptError::Refused(Failure::new("attachment", what), None),
         };
         delivery.message.attachments.iter().map(|path| self.folder.read(path).map_err(failed)).collect()
     }
@@ -161,10 +161,10 @@ impl<L: Ledger> Run<'_, L> {
     /// The result of a request that is no message, or what stands in its way.
     async fn result<T>(&self, reply: Reply<T>, request: Request) -> Result<T, AttemptError> {
         self.learn(&reply, request);
-        self.on_authorized(&reply, request).await?;
+        self.on_success(&reply, request).await?;
         match reply {
             Reply::Done(result) => Ok(result),
-            Reply::Refused(failure) => Err(AttemptError::Refused(failure)),
+            Reply::Refused(failure) => Err(AttemptError::Refused(failure, Some(request))),
             Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
             Reply::Unknown(failure) => Err(AttemptError::Unknown(failure)),
         }

@@ -52,7 +52,7 @@ impl<L: Ledger> Run<'_, L> {
         let reasons = obstacles.iter().map(Obstacle::to_string).collect::<Vec<_>>().join(", ");
         match self.spec.checks.unreachable {
             UnreachableCheck::Allow => Ok(()),
-            UnreachableCheck::Refuse => Err(AttemptError::Refused(Failure::new(codes::UNREACHABLE, reasons))),
+            UnreachableCheck::Refuse => Err(AttemptError::Refused(Failure::new(codes::UNREACHABLE, reasons), None)),
             UnreachableCheck::Warn => {
                 if self.reachability_warnings().record(obstacles) {
                     let text = format!("{}: the message may not arrive: {reasons}", self.place(lease));

@@ -44,8 +44,8 @@ impl<L: Ledger> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
     pub(super) async fn await_send_slot(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), AttemptError> {
         self.unless_stopped(self.pace.message()).await?.map_err(|_| AttemptError::Paused)?;
-        // What was claimed before the server fell silent goes back; only the one that is to tell goes on.
-        if !trial && !self.breaker().is_closed() {
+        // What was claimed before the trouble began goes back; only the trial goes on.
+        if !trial && (!self.breaker().is_closed() || self.shared_refusals.borrow().needs_trial()) {
             return Err(AttemptError::Paused);
         }
         let now = Timestamp::now();
@@ -130,6 +130,7 @@ impl<L: Ledger> Run<'_, L> {
     /// who were in flight together is said and counted once.
     pub(super) fn learn<T>(&self, reply: &Reply<T>, request: Request) -> bool {
         let message = request.endpoint.is_message();
+        self.note_refusal(reply, request);
         let (why, message) = match reply {
             Reply::Done(_) | Reply::Refused(_) => {
                 self.evidence().record(request, Answered::Served);
@@ -234,16 +235,21 @@ impl<L: Ledger> Run<'_, L> {
         (self.emit)(Event::Noted(text));
     }
 
+    /// Whether only one message may leave, to see what becomes of it.
+    fn needs_trial(&self) -> bool {
+        self.breaker().needs_trial() || self.shared_refusals.borrow().needs_trial()
+    }
+
     /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the answer
     /// is held, and the next one waits for what becomes of it.
     pub(super) async fn acquire_trial(&self) -> Result<Option<AsyncGuard<'_, ()>>, AttemptError> {
         loop {
             self.answering().await?;
-            if !self.breaker().needs_trial() {
+            if !self.needs_trial() {
                 return Ok(None);
             }
             let trial = self.unless_stopped(self.trial.lock()).await?;
-            if self.breaker().needs_trial() && !self.breaker().is_open() {
+            if self.needs_trial() && !self.breaker().is_open() {
                 return Ok(Some(trial));
             }
         }

@@ -111,7 +111,8 @@ pub(super) struct RawStopWhen {
     #[serde(default)]
     #[schemars(with = "Option<u64>")]
     pub(super) after: Option<Spanned<u64>>,
-    /// How often the same run-wide error may come in a row. Default 20.
+    /// How often the same error that may concern everybody (a template, the account) may come in a row. Default 20. When
+    /// the run stops, those who were refused so are still pending.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) same_error: Option<Spanned<u32>>,

@@ -123,6 +123,7 @@ async fn run_until(boundary: String, folder: &Path) {
         evaluator: &evaluator,
         spec: &spec,
         pace: &pace,
+        sent_before: false,
         on_hold: OnHold::Wait,
         stop: Stop::new(),
         emit: &|_| (),

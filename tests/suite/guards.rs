@@ -10,26 +10,67 @@ const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update,
      processed_params: { '1': 'x' } } }";
 
 #[test]
-fn a_template_that_does_not_fit_stops_the_run_after_a_handful() {
-    let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
-    let project = Project::at(&desk).people(60).message(TEMPLATE);
-    let project = project.send("stop_when: { same_error: 5 }").send("concurrency: 2");
-    let ran = project.run(&[]).exits(5).says("send.stop_when.same_error").says("132000");
-    assert!((5..=7).contains(&desk.messages().len()), "{}", desk.messages().len());
-    assert_eq!(project.count("pending"), 60 - desk.messages().len());
-    assert!(ran.stdout.contains("failed"), "{}", ran.stdout);
+fn a_template_that_does_not_fit_stops_the_run_after_a_handful_and_fails_nobody() {
+    for (concurrency, same_error) in [(2, 5), (16, 20)] {
+        let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
+        let project = Project::at(&desk).people(60).message(TEMPLATE);
+        let project = project.send(&format!("stop_when: {{ same_error: {same_error} }}"));
+        let project = project.send(&format!("concurrency: {concurrency}"));
+        project.run(&[]).exits(5).says("send.stop_when.same_error").says("132000").says("60 messages still pending");
+        // Those that were in flight together, and then one at a time: none more than it takes.
+        assert_eq!(desk.messages().len(), same_error);
+        assert_eq!((project.count("pending"), project.count("failed")), (60, 0));
+    }
 }
 
 #[test]
-fn a_template_that_is_mended_goes_to_the_rest() {
+fn a_template_that_is_mended_goes_to_everybody() {
     let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 1 }]");
     let wrong = TEMPLATE.replace("order_update", "order_updat");
     let project = Project::at(&desk).people(30).message(&wrong);
     let project = project.send("stop_when: { same_error: 5 }").send("concurrency: 1");
     project.run(&[]).exits(5);
     let project = project.message(TEMPLATE);
-    project.run(&["--accept-changes"]).exits(3);
-    assert_eq!((project.count("failed"), project.count("accepted")), (5, 25));
+    project.run(&["--accept-changes"]).exits(0);
+    assert_eq!((project.count("failed"), project.count("accepted")), (0, 30));
+}
+
+#[test]
+fn a_short_list_that_is_refused_as_a_whole_is_the_campaigns_trouble() {
+    for (to, faults) in [
+        ("{ conversation_id: '{{ conversation_id }}' }", "{ on: message, fail: { code: 132001, title: No } }"),
+        ("{ inbox_id: 79, source_id: '{{ conversation_id }}' }", "{ on: conversation, status: 404 }"),
+        ("{ inbox_id: 79, contact: { identifier: '{{ conversation_id }}' } }", "{ on: contact, status: 404 }"),
+    ] {
+        let desk = Desk::start(&format!("faults: [{faults}]"));
+        let project = Project::at(&desk).people(5).to(to);
+        project.run(&[]).exits(5).says("everybody was refused for the same reason").says("5 messages still pending");
+        assert_eq!(project.count("pending"), 5, "{to}");
+        let mended = Desk::friendly();
+        let project = project.address(&mended);
+        project.run(&[]).exits(0);
+        assert_eq!(project.count("accepted"), 5, "{to}");
+    }
+}
+
+#[test]
+fn refusals_of_some_are_their_own_wherever_they_are_in_the_list() {
+    let faults: Vec<String> = [101, 107, 108, 125, 139, 140]
+        .iter()
+        .map(|id| {
+            format!("  - {{ on: message, match: {{ conversation_id: {id} }}, fail: {{ code: 132012, title: No }} }}")
+        })
+        .collect();
+    for concurrency in [1, 16] {
+        let desk = Desk::start(&format!("faults:\n{}\n", faults.join("\n")));
+        let project = Project::at(&desk).people(40).send(&format!("concurrency: {concurrency}"));
+        project.run(&[]).exits(3);
+        assert_eq!((project.count("accepted"), project.count("failed")), (34, 6));
+        let row = &project.report()[0];
+        assert_eq!((row["error_code"].as_str(), row["attempts"].as_str()), ("132012", "1"));
+        assert_eq!(row["livedesk_status"], "failed", "{row:?}");
+        assert!(!row["message_id"].is_empty() && !row["first_attempt_at"].is_empty(), "{row:?}");
+    }
 }
 
 #[test]

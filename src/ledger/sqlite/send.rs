@@ -218,9 +218,18 @@ impl Ledger for Sqlite {
         self.step(
             &lease.key,
             "UPDATE delivery SET state = 'failed', run = ?2, attempts = ?6, error_code = ?3, error = ?4,
-                first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5, message_id = NULL
+                first_attempt_at = coalesce(first_attempt_at, ?5), settled_at = ?5, message_id = ?7, livedesk_status = ?8
              WHERE id = ?1 AND state = 'pending'",
-            values![lease.id, self.this_run(), failure.code, failure.text, now(), lease.attempts],
+            values![
+                lease.id,
+                self.this_run(),
+                failure.code,
+                failure.text,
+                now(),
+                lease.attempts,
+                failure.message_id.map(|id| stored(id.0)),
+                failure.livedesk_status
+            ],
         )
         .await
     }

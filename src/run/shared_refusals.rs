@@ -1,0 +1,155 @@
+//! Refusals that may concern everybody: a template that WhatsApp does not have, an account that is blocked, an inbox that
+//! does not exist. Nobody fails for what all get, so whoever is refused so waits, pending, and the next messages leave one
+//! at a time, until somebody else's request of the same kind succeeds. Then it was a matter of those recipients, and they
+//! failed. If nobody's does, the guard stops the run and they are still pending.
+
+use super::evidence::{Endpoint, Request};
+use super::open_cases::{Case, OpenCases};
+use super::{End, Event, Run};
+use crate::codes::{Scope, explained, scope};
+use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::livedesk::Reply;
+use crate::state::{Failure, Outcome, State};
+
+/// Open cases at most, each in memory. Whoever lets a run go on for longer than that does not take them for everybody's.
+const MAX_OPEN: usize = 1_000;
+
+/// Whether a refusal may concern others than this recipient.
+pub(super) fn may_be_shared(failure: &Failure) -> bool {
+    scope(&failure.code) != Scope::Recipient
+}
+
+#[derive(Debug)]
+pub(super) struct SharedRefusals {
+    open: OpenCases,
+    /// The last request of each kind that succeeded.
+    succeeded: [Option<Request>; Endpoint::COUNT],
+    /// A message that was refused, after which none has been accepted.
+    last_message: Option<Request>,
+    /// Whether an earlier run of this campaign has sent anything.
+    sent_before: bool,
+}
+
+impl SharedRefusals {
+    pub(super) fn new(sent_before: bool) -> Self {
+        Self { open: OpenCases::default(), succeeded: Default::default(), last_message: None, sent_before }
+    }
+
+    /// Whether only one message may leave, to see what becomes of it.
+    pub(super) const fn needs_trial(&self) -> bool {
+        self.last_message.is_some()
+    }
+
+    fn refused(&mut self, request: Request) {
+        if request.endpoint.is_message() && !self.is_disproved(request) {
+            self.last_message = Some(request);
+        }
+    }
+
+    /// `request` succeeded. Gives those that were refused before for reasons of their own.
+    fn succeeded(&mut self, request: Request) -> Vec<Case> {
+        let last = &mut self.succeeded[request.endpoint as usize];
+        if last.is_none_or(|last| last.seq < request.seq) {
+            *last = Some(request);
+        }
+        self.last_message.take_if(|refused| request.is_later_and_for_another(*refused));
+        self.open.close(request)
+    }
+
+    /// Whether a later request of the same kind for somebody else has succeeded.
+    fn is_disproved(&self, refused: Request) -> bool {
+        self.succeeded[refused.endpoint as usize].is_some_and(|other| other.is_later_and_for_another(refused))
+    }
+
+    /// At the end of a list: whether everybody who was tried was refused for the same reason, and nobody ever sent to.
+    fn are_everybodys(&self) -> bool {
+        let [first, others @ ..] = self.open.as_slice() else { return false };
+        let is_same = |case: &Case| case.failure.code == first.failure.code;
+        let nobody_served = self.succeeded[first.request.endpoint as usize].is_none();
+        !self.sent_before && nobody_served && !others.is_empty() && others.iter().all(is_same)
+    }
+}
+
+impl<L: Ledger> Run<'_, L> {
+    /// Takes note of an answer as soon as it comes, before anything is written.
+    pub(super) fn note_refusal<T>(&self, reply: &Reply<T>, request: Request) {
+        if let Reply::Refused(failure) = reply
+            && may_be_shared(failure)
+        {
+            self.shared_refusals.borrow_mut().refused(request);
+        }
+    }
+
+    /// The delivery waits, pending, until it is known whether it was refused for a reason of its own.
+    pub(super) async fn refused_perhaps_like_all(
+        &self,
+        request: Request,
+        lease: Lease,
+        failure: Failure,
+    ) -> Result<(), LedgerError> {
+        self.rate_limits().forget(request.delivery);
+        let outcome = Outcome::Failed(failure.clone());
+        let stop = self.guard.borrow_mut().observe(&outcome);
+        let closed = {
+            let mut shared = self.shared_refusals.borrow_mut();
+            let case = Case { request, lease, failure };
+            if shared.is_disproved(request) {
+                Some(case)
+            } else {
+                shared.open.open(case);
+                shared.open.take_oldest_beyond(MAX_OPEN)
+            }
+        };
+        self.fail_each(closed).await?;
+        if let Some(why) = stop {
+            let open = self.shared_refusals.borrow().open.as_slice().len();
+            let nobody = match open {
+                0 => String::new(),
+                _ => format!(
+                    ". It may concern everybody, so those who were refused are still pending ({open}): fix it and run again. \
+                     If only these recipients are wrong, raise the limit"
+                ),
+            };
+            self.stop.because(End::Guard(why + &nobody));
+        }
+        Ok(())
+    }
+
+    /// `request` succeeded: those who were refused the same before failed for reasons of their own.
+    pub(super) async fn settle_own_refusals(&self, request: Request) -> Result<(), LedgerError> {
+        let closed = self.shared_refusals.borrow_mut().succeeded(request);
+        self.fail_each(closed).await
+    }
+
+    /// At the end of a list: whoever is left was refused for a reason of their own, unless it was everybody.
+    pub(super) async fn settle_shared_refusals(&self) -> Result<(), LedgerError> {
+        if self.stop.asked().is_some() {
+            return Ok(());
+        }
+        let everybodys = {
+            let shared = self.shared_refusals.borrow();
+            shared.are_everybodys().then(|| explained(&shared.open.as_slice()[0].failure))
+        };
+        if let Some(failure) = everybodys {
+            let text =
+                format!("everybody was refused for the same reason, so nobody failed: {failure}. Fix it and run again");
+            self.stop.because(End::Guard(text));
+            return Ok(());
+        }
+        let open = {
+            let mut shared = self.shared_refusals.borrow_mut();
+            shared.last_message = None;
+            shared.open.take_all()
+        };
+        self.fail_each(open).await
+    }
+
+    /// Settles cases as failed; the guard knows of them.
+    async fn fail_each(&self, cases: impl IntoIterator<Item = Case>) -> Result<(), LedgerError> {
+        for case in cases {
+            self.ledger.refuse(case.lease, case.failure).await?;
+            (self.emit)(Event::Settled(State::Failed));
+        }
+        Ok(())
+    }
+}
