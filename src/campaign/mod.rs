@@ -10,6 +10,7 @@
 //! Must not know the command line, the environment, terminals and exit codes.
 
 mod atomic_file;
+mod canary;
 mod changes;
 mod check;
 mod earlier_runs;
@@ -36,6 +37,7 @@ use crate::run::{OnHold, Selection};
 use crate::specification::Spec;
 use crate::state::State;
 pub use atomic_file::write_whole;
+pub use canary::CanaryResult;
 pub use changes::Changes;
 pub use check::{Checked, check};
 pub use earlier_runs::nobody_again;
@@ -303,14 +305,14 @@ impl Campaign {
             Changed::Not => true,
             // While there is nobody to decide about, nothing is decided: who comes later would get it unasked.
             Changed::ForNobody => false,
-            Changed::ForPending => match operator.ask(Question::ChangedMessage { changes: &self.plan.changes }).await {
+            Changed::ForPending => match operator.ask(Question::ChangedMessage { plan: &self.plan }).await {
                 Answer::Yes => true,
                 Answer::No => return Err(CampaignError::Declined),
                 Answer::NotAsked => return Err(self.plan.changes.need_approval(&self.spec)),
             },
         };
-        let messages = self.plan.next.messages;
-        if messages > 0 && operator.ask(Question::Send { messages, plan: &self.plan }).await == Answer::No {
+        let sends = self.plan.next.messages > 0;
+        if sends && operator.ask(Question::Send { plan: &self.plan }).await == Answer::No {
             return Err(CampaignError::Declined);
         }
         Ok(is_this_version)

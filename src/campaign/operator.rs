@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::Path;
 
-use super::{Changes, Plan};
+use super::{CanaryResult, Plan};
 use crate::ledger::Totals;
 use crate::problem::Problems;
 use crate::run::Event;
@@ -70,23 +70,16 @@ pub enum Notice<'a> {
 pub enum Question<'a> {
     /// Whether to send a message that has changed since some have got it.
     ChangedMessage {
-        /// What has changed.
-        changes: &'a Changes,
+        /// What has changed, and who would get it.
+        plan: &'a Plan,
     },
     /// Whether to send.
     Send {
-        /// So many messages.
-        messages: u64,
-        /// As the plan says.
+        /// What.
         plan: &'a Plan,
     },
     /// Whether to send to the rest after the canary.
-    Canary {
-        /// So many were sent to.
-        messages: u64,
-        /// With these outcomes.
-        totals: &'a Totals,
-    },
+    Canary(CanaryResult<'a>),
 }
 
 /// Somebody's word.

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::HumanCount;
 use jiff::Timestamp;
 
+use super::canary::Canary;
 use super::plan::sent_within_quotas;
-use super::{Answer, Campaign, CampaignError, Notice, Operator, Question};
+use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question};
 use crate::ledger::{Sqlite, Totals};
 use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
@@ -91,31 +92,54 @@ impl Confirmed {
         Ok(Sent { end, took: began.elapsed(), rate_limited_for: pace.paused_for() })
     }
 
-    /// Everybody; or the first few alone, where the spec asks for a canary and they have not been sent yet.
+    /// Everybody; or the first few alone, where the spec asks for a canary and nobody has approved it yet.
     async fn in_stages(&self, run: &Run<'_, Sqlite>, operator: &impl Operator) -> Result<End, CampaignError> {
-        let Campaign { spec, ledger, options, totals, plan, .. } = &self.0;
+        let Campaign { spec, options, totals, plan, .. } = &self.0;
         let messages = plan.next.messages;
-        let stage = async |selection: &Selection, messages: u64| {
+        let stage = async |limit: Option<u64>, messages: u64| {
             operator.notice(Notice::Sending { messages });
-            let end = run.send(selection).await;
+            let end = run.send(&Selection { limit, ..options.selection.clone() }).await;
             operator.notice(Notice::SendingEnded);
             end
         };
-        let canary = spec.send.canary.and_then(|canary| canary.checked_sub(totals.settled()));
-        let Some(canary) = canary.filter(|canary| (1..messages).contains(canary)) else {
-            return Ok(stage(&options.selection, messages).await?);
+        let unsent = match Canary::after(spec.send.canary, totals.settled()) {
+            Canary::Unsent(unsent) if unsent < messages => unsent,
+            Canary::Sent if messages > 0 => 0,
+            _ => return Ok(stage(options.selection.limit, messages).await?),
         };
-        let first = Selection { limit: Some(canary), ..options.selection.clone() };
-        let end = stage(&first, canary).await?;
-        if end != End::Done {
-            return Ok(end);
+        if unsent > 0 {
+            let end = stage(Some(unsent), unsent).await?;
+            if end != End::Done {
+                return Ok(end);
+            }
         }
-        let totals = ledger.totals().await?;
-        if operator.ask(Question::Canary { messages: canary, totals: &totals }).await != Answer::Yes {
-            return Ok(End::Guard(format!("the canary of {} is sent; run again for the rest", HumanCount(canary))));
+        if let Some(why) = self.canary_is_not_approved(unsent > 0, operator).await? {
+            return Ok(End::Guard(why));
         }
-        let limit = options.selection.limit.map(|limit| limit - canary);
-        Ok(stage(&Selection { limit, ..options.selection.clone() }, messages - canary).await?)
+        let limit = options.selection.limit.map(|limit| limit - unsent);
+        Ok(stage(limit, messages - unsent).await?)
+    }
+
+    /// Why the rest may not follow the canary, if so. One that was sent just now and failed is not even asked about: its
+    /// result must be seen first, and what was wrong mended.
+    async fn canary_is_not_approved(
+        &self,
+        is_new: bool,
+        operator: &impl Operator,
+    ) -> Result<Option<String>, CampaignError> {
+        let totals = self.0.ledger.totals().await?;
+        let result = CanaryResult { messages: self.0.spec.send.canary.unwrap_or_default(), totals: &totals };
+        let (messages, failure) = (HumanCount(result.messages), result.failure());
+        let approved = !(is_new && failure.is_some()) && operator.ask(Question::Canary(result)).await == Answer::Yes;
+        Ok((!approved).then(|| match failure {
+            None => format!(
+                "the canary of {messages} is sent; look at what arrived, then run again with `--approve-canary` for the rest"
+            ),
+            Some(failure) => format!(
+                "the canary of {messages} failed: {failure}. Mend that, then run again with `--retry-failed`; or with \
+                 `--approve-canary` to send the rest all the same"
+            ),
+        }))
     }
 
     /// The limits, with the quotas as full as earlier runs have left them.

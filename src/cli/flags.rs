@@ -140,7 +140,10 @@ pub(super) struct RunArgs {
     /// Go on with a ledger that may be an older copy: whoever was sent to since it was made may be messaged again
     #[arg(long, conflicts_with_all = ["sandbox", "first_run"])]
     pub(super) accept_older_ledger: bool,
-    /// Do not ask, neither before the first send nor after the canary
+    /// Send the rest after the canary: somebody has seen it arrive
+    #[arg(long)]
+    pub(super) approve_canary: bool,
+    /// Do not ask, neither before the first send nor after a canary without failures
     #[arg(long)]
     pub(super) yes: bool,
     /// The ledger [default: .campaign/NAME.sqlite beside the spec]

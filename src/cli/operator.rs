@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use super::flags::RunArgs;
 use super::output::{Output, counted, grouped};
-use super::{prompt, summary};
-use crate::campaign::{Answer, Notice, Operator, Question};
+use super::prompt::Prompt;
+use super::{plan, summary};
+use crate::campaign::{Answer, CanaryResult, Notice, Operator, Question};
 use crate::progress::Progress;
-use crate::specification::{List, Spec};
+use crate::specification::Spec;
 
 /// Whoever has typed the command.
 pub(super) struct Terminal<'a> {
@@ -15,13 +16,13 @@ pub(super) struct Terminal<'a> {
     output: &'a Output,
     progress: Rc<Progress>,
     name: &'a str,
-    list: &'a List,
+    prompt: Prompt<'a>,
 }
 
 impl<'a> Terminal<'a> {
     pub(super) fn new(args: &'a RunArgs, spec: &'a Spec, output: &'a Output) -> Self {
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
-        Self { args, output, progress, name: &spec.name, list: &spec.recipients.file }
+        Self { args, output, progress, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
     }
 
     pub(super) fn progress(&self) -> &Progress {
@@ -36,7 +37,7 @@ impl<'a> Terminal<'a> {
 
     /// Whether there is somebody who wants to be asked.
     fn asks(&self) -> bool {
-        !self.args.yes && prompt::is_possible(self.list, self.output)
+        !self.args.yes && self.prompt.is_possible()
     }
 }
 
@@ -65,22 +66,34 @@ impl Operator for Terminal<'_> {
     async fn ask(&self, question: Question<'_>) -> Answer {
         match question {
             Question::ChangedMessage { .. } if self.args.accept_changes => Answer::Yes,
-            Question::ChangedMessage { .. } if self.asks() => {
-                prompt::yes("Go on with the new version?", self.output).await
+            Question::ChangedMessage { plan } if self.asks() => {
+                self.prompt.yes("Go on with the new version?", &plan::text(plan)).await
             }
-            // Whoever has typed the command wants it.
-            Question::Send { .. } if self.args.sandbox || !self.asks() => Answer::Yes,
-            Question::Send { messages, .. } => prompt::for_the_number(messages, self.output),
             Question::ChangedMessage { .. } => Answer::NotAsked,
-            Question::Canary { messages, totals } => {
-                self.output.say(&summary::text(self.name, totals));
-                let question = format!("The canary of {} is sent. Send the rest?", grouped(messages));
-                match (self.args.yes, self.asks()) {
-                    (true, _) => Answer::Yes,
-                    (false, true) => prompt::yes(&question, self.output).await,
-                    (false, false) => Answer::NotAsked,
-                }
-            }
+            // Whoever has typed the command where there is nobody to ask wants it.
+            Question::Send { .. } if self.args.sandbox || !self.asks() => Answer::Yes,
+            Question::Send { plan } => self.prompt.number(plan.next.messages, &plan::text(plan)),
+            Question::Canary(result) => self.approves(result).await,
         }
+    }
+}
+
+impl Terminal<'_> {
+    /// Whether the rest may follow a canary. `--yes` says so before it is sent: of one that fails it says nothing.
+    async fn approves(&self, canary: CanaryResult<'_>) -> Answer {
+        let outcomes = summary::text(self.name, canary.totals);
+        self.output.say(&outcomes);
+        let (messages, failure) = (grouped(canary.messages), canary.failure());
+        if self.args.approve_canary || (self.args.yes && failure.is_none()) {
+            return Answer::Yes;
+        }
+        if !self.asks() {
+            return Answer::NotAsked;
+        }
+        let question = match failure {
+            None => format!("The canary of {messages} is sent. Send the rest?"),
+            Some(failure) => format!("The canary of {messages} failed: {failure}. Send the rest all the same?"),
+        };
+        self.prompt.yes(&question, &[outcomes]).await
     }
 }

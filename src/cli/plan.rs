@@ -13,11 +13,15 @@ const LONGEST: usize = 60;
 
 /// Shows a plan.
 pub(super) fn show(plan: &Plan, output: &Output) {
-    let title = plan.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
-    output.say(&format!("{}{title}", plan.name));
-    for line in lines(plan) {
+    for line in text(plan) {
         output.say(&line);
     }
+}
+
+/// A plan with its title.
+pub(super) fn text(plan: &Plan) -> Vec<String> {
+    let title = plan.description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+    [format!("{}{title}", plan.name)].into_iter().chain(lines(plan)).collect()
 }
 
 /// The lines of a plan: a label of eleven letters, and a text.
@@ -34,6 +38,9 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         (plan.settled > 0)
             .then(|| format!("  settled  {} by earlier runs; never repeated", counted(plan.settled, "message"))),
     );
+    if plan.settled > 0 && plan.next.messages > 0 && plan.next.limits.canary == Some(plan.settled) {
+        lines.push("  canary   sent by an earlier run; the rest needs your approval (`--approve-canary`)".to_owned());
+    }
     lines.extend(next(&plan.next, plan.base_url.as_deref()));
     lines
 }

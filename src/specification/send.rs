@@ -61,7 +61,7 @@ pub(super) struct RawSend {
     /// When to stop the whole run.
     #[serde(default)]
     pub(super) stop_when: RawStopWhen,
-    /// Send to the first N, then stop and ask.
+    /// Send to the first N, then stop until somebody approves it: at the terminal, or with `--approve-canary`.
     #[serde(default)]
     #[schemars(with = "Option<u64>", range(min = 1))]
     pub(super) canary: Option<Spanned<u64>>,

@@ -102,11 +102,16 @@ fn doubt_about_one_after_the_other_stops_the_run() {
 }
 
 #[test]
-fn a_canary_stops_and_the_next_run_sends_the_rest() {
+fn a_canary_waits_for_somebodys_approval_and_no_later_run_gives_it() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(10).send("canary: 3");
-    project.run(&[]).exits(5).says("the canary of 3 is sent; run again for the rest");
+    project.run(&[]).exits(5).says("the canary of 3 is sent; look at what arrived");
     assert_eq!(project.count("accepted"), 3);
+    project.run(&[]).exits(5).says("`--approve-canary`");
+    assert_eq!(desk.messages().len(), 3);
+    project.run(&["--dry-run"]).exits(0).says("canary   sent by an earlier run");
+    project.run(&["--approve-canary", "--limit", "2"]).exits(0);
+    // Approved once, it is approved for good.
     project.run(&[]).exits(0);
     assert_eq!(desk.messages().len(), 10);
 }
@@ -118,8 +123,45 @@ fn a_canary_that_was_cut_short_is_finished_first() {
     project.run(&["--limit", "1"]).exits(0);
     project.run(&[]).exits(5);
     assert_eq!(project.count("accepted"), 4);
-    project.run(&[]).exits(0);
+    project.run(&["--yes"]).exits(0);
     assert_eq!(project.count("accepted"), 10);
+}
+
+/// The rest would fail in the same way: whoever said yes before could not know.
+#[test]
+fn a_failure_of_the_campaigns_own_fails_the_canary_whatever_was_said_before() {
+    let desk = Desk::start("templates: [{ name: order_update, language: en, body: 1 }]");
+    let project = Project::at(&desk).people(10).message(TEMPLATE).send("canary: 3");
+    for flags in [&["--yes"][..], &["--yes"], &[], &["--approve-canary", "--limit", "0"]] {
+        project.run(flags);
+        assert_eq!(desk.messages().len(), 3, "{flags:?}");
+    }
+    project.run(&["--yes"]).exits(5).says("the canary of 3 failed: 3 failed with 132001: no approved template");
+    let mended = TEMPLATE.replace("en_US", "en");
+    let project = project.message(&mended);
+    project.run(&["--retry-failed", "--accept-changes"]).exits(5).says("the canary of 3 is sent");
+    assert_eq!((project.count("accepted"), project.count("pending")), (3, 7));
+    project.run(&["--approve-canary"]).exits(0);
+    assert_eq!(project.count("accepted"), 10);
+}
+
+#[test]
+fn approval_in_advance_does_not_cover_a_canary_that_fails_and_afterwards_it_does() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 102 }, status: 404 }]");
+    let project = Project::at(&desk).people(6).send("canary: 3");
+    project.run(&["--approve-canary"]).exits(5).says("the canary of 3 failed: 1 failed with http-404");
+    project.run(&["--approve-canary"]).exits(3);
+    assert_eq!((project.count("accepted"), project.count("failed")), (5, 1));
+}
+
+#[test]
+fn failures_that_are_the_recipients_own_do_not_fail_a_canary() {
+    let desk = Desk::start(
+        "faults: [{ on: message, match: { conversation_id: 102 }, fail: { code: 131026, title: Message undeliverable } }]",
+    );
+    let project = Project::at(&desk).people(6).send("canary: 3");
+    project.run(&["--yes"]).exits(3);
+    assert_eq!((project.count("accepted"), project.count("failed")), (5, 1));
 }
 
 #[test]

@@ -40,9 +40,9 @@ impl Operator for Script {
 
     async fn ask(&self, question: Question<'_>) -> Answer {
         self.asked.borrow_mut().push(match question {
-            Question::ChangedMessage { changes } => format!("changed {}", changes.differences[0].key),
-            Question::Send { messages, .. } => format!("send {messages}"),
-            Question::Canary { messages, .. } => format!("canary {messages}"),
+            Question::ChangedMessage { plan } => format!("changed {}", plan.changes.differences[0].key),
+            Question::Send { plan } => format!("send {}", plan.next.messages),
+            Question::Canary(canary) => format!("canary {}", canary.messages),
         });
         self.answer
     }

@@ -36,6 +36,8 @@ mod safekeeping;
 mod samples;
 mod sandbox;
 mod specs;
+#[cfg(unix)]
+mod terminal;
 mod timeouts;
 mod trace;
 mod windows;

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Desk, Project, Ran, Running};
+use crate::harness::{Desk, Project, Ran};
 
 const LEDGER: &str = ".campaign/c.sqlite";
 const LOG: &str = ".campaign/c.sqlite-wal";
@@ -439,30 +439,4 @@ fn what_was_declined_is_asked_again_and_its_list_is_forgotten() {
     let project = project.message("{ content: Hello }");
     assert_eq!(project.campaign(&["status", "campaign.yaml"]).exits(0).stdout, before);
     assert_eq!(desk.messages().len(), 1);
-}
-
-/// Somebody at a terminal (of `script`) who types another number than is asked for.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_first_run_that_was_declined_leaves_nothing() {
-    let Ok(path) = which("script") else { return };
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(3);
-    let program = format!("{} run campaign.yaml", env!("CARGO_BIN_EXE_campaign"));
-    let mut words = std::process::Command::new("/bin/sh");
-    words.args(["-c", "(sleep 1; echo no; sleep 1) | \"$0\" -qec \"$1\" /dev/null", &path, &program]);
-    words
-        .current_dir(project.path(""))
-        .env("TERM", "xterm")
-        .env("LIVEDESK_API_KEY", "k")
-        .env("LIVEDESK_API_SECRET", "s");
-    let ran = Running::launch(words).finish();
-    assert!(ran.stdout.contains("nothing was sent"), "{ran:?}");
-    assert_eq!(desk.journal().len(), 0);
-    assert!(!project.path(".campaign").exists(), "{:?}", project.files());
-}
-
-fn which(program: &str) -> Result<String, ()> {
-    let paths = ["/usr/bin", "/bin"].map(|folder| format!("{folder}/{program}"));
-    paths.into_iter().find(|path| Path::new(path).exists()).ok_or(())
 }

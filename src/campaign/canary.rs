@@ -1,0 +1,92 @@
+//! The canary: the first few messages alone, and what must be true before the rest may follow.
+//!
+//! No run approves a canary by itself, neither the one that sends it nor a later one: somebody must have seen it arrive.
+//! That it was approved shows in the ledger, which then knows of more messages than the canary has.
+
+use indicatif::HumanCount;
+
+use crate::codes::{Responsibility, Scope, meaning, scope};
+use crate::ledger::Totals;
+use crate::state::State;
+
+/// How far a canary is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Canary {
+    /// There is none, or it was approved: everybody is sent to.
+    Approved,
+    /// So many messages of it are left to send.
+    Unsent(u64),
+    /// All of it is sent, and nobody has approved it.
+    Sent,
+}
+
+impl Canary {
+    /// How far the canary of so many messages is. `settled`: messages whose outcome is known or in doubt.
+    pub(super) fn after(canary: Option<u64>, settled: u64) -> Self {
+        match canary {
+            Some(canary) if settled < canary => Self::Unsent(canary - settled),
+            Some(canary) if settled == canary => Self::Sent,
+            _ => Self::Approved,
+        }
+    }
+}
+
+/// What happened to a canary, for whoever approves it.
+#[derive(Debug, Clone, Copy)]
+pub struct CanaryResult<'a> {
+    /// So many messages were sent.
+    pub messages: u64,
+    /// With these outcomes.
+    pub totals: &'a Totals,
+}
+
+impl CanaryResult<'_> {
+    /// The most frequent failure that is not a recipient's own, in words: the rest would most likely meet it as well.
+    pub fn failure(&self) -> Option<String> {
+        let own = |state: &State, code: &str| match state {
+            State::Unknown => true,
+            State::Failed => is_campaigns_own(code),
+            _ => false,
+        };
+        let (state, code, text, count) = self.totals.errors.iter().find(|(state, code, ..)| own(state, code))?;
+        let words = meaning(code).map_or(text.as_str(), |meaning| meaning.words);
+        let what = if words.starts_with(code.as_str()) { words.to_owned() } else { format!("{code}: {words}") };
+        let state = if *state == State::Unknown { "unknown" } else { "failed" };
+        Some(format!("{} {state} with {what}", HumanCount(*count)))
+    }
+}
+
+/// Whether a failure is no recipient's own.
+fn is_campaigns_own(code: &str) -> bool {
+    let lies_here = |responsibility| matches!(responsibility, Responsibility::Campaign | Responsibility::Account);
+    scope(code) != Scope::Recipient || meaning(code).is_some_and(|meaning| lies_here(meaning.fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_is_approved_when_more_was_sent() {
+        let after = |settled| Canary::after(Some(3), settled);
+        assert_eq!([0, 1, 3, 4].map(after), [Canary::Unsent(3), Canary::Unsent(2), Canary::Sent, Canary::Approved]);
+        assert_eq!(Canary::after(None, 0), Canary::Approved);
+    }
+
+    #[test]
+    fn what_the_rest_would_meet_as_well_fails_a_canary() {
+        let failure = |state, code: &str| {
+            let errors = vec![(state, code.to_owned(), "text".to_owned(), 2)];
+            CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() } }.failure()
+        };
+        for code in ["132001", "131042", "131047", "http-404"] {
+            assert!(failure(State::Failed, code).is_some(), "{code}");
+        }
+        for code in ["131026", "131050", "contact-conflict", "999999"] {
+            assert_eq!(failure(State::Failed, code), None, "{code}");
+        }
+        let wrong = "2 failed with 132001: no approved template of that name in that language";
+        assert_eq!(failure(State::Failed, "132001").as_deref(), Some(wrong));
+        assert_eq!(failure(State::Unknown, "timeout").as_deref(), Some("2 unknown with timeout: text"));
+    }
+}
