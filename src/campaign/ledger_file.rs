@@ -86,7 +86,7 @@ pub async fn open_read_only(spec: &Spec, url: Option<&str>) -> Result<Sqlite, Ca
 }
 
 /// Why a command that needs a ledger has none: nothing was run yet, or it is missing.
-fn not_begun(spec: &Spec, path: &Path, by_default: bool) -> CampaignError {
+pub(super) fn not_begun(spec: &Spec, path: &Path, by_default: bool) -> CampaignError {
     let missing = earlier_runs::no_earlier_run(spec, path, by_default, &ReportTargets::of_spec(spec));
     missing.err().unwrap_or_else(|| CampaignError::NotBegun(path.to_owned()))
 }

@@ -32,11 +32,11 @@ struct Target {
 impl ReportTargets {
     /// The files of a run, all of which can be written as far as can be told.
     pub(super) fn of_run(options: &Options, spec: &Spec) -> Result<Self, CampaignError> {
-        let targets = match (options.reports.is_empty(), options.mode) {
-            (false, _) => Self::named("--report", options.reports.clone())?,
-            (true, Mode::Sandbox) => Self::of_spec(spec).for_sandbox(),
-            (true, _) => Self::of_spec(spec),
+        let targets = match options.reports.clone() {
+            reports if reports.is_empty() => Self::of_spec(spec),
+            reports => Self::named("--report", reports)?,
         };
+        let targets = if options.mode == Mode::Sandbox { targets.beside("sandbox") } else { targets };
         targets.spare_inputs(spec)?;
         targets.each(check_place)?;
         Ok(targets)
@@ -77,11 +77,13 @@ impl ReportTargets {
         Self(spec.report.iter().filter_map(target).collect())
     }
 
-    /// The same beside, for a run in the sandbox: it must not replace the report of a real one.
-    fn for_sandbox(mut self) -> Self {
+    /// The same beside, with a word in their names: they must not replace the reports of real runs, nor be taken for them.
+    pub(super) fn beside(mut self, word: &str) -> Self {
         for Target { path, .. } in &mut self.0 {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            *path = path.with_extension(format!("sandbox.{ending}"));
+            if path.file_stem().is_some_and(|stem| Path::new(stem).extension().is_none_or(|last| last != word)) {
+                *path = path.with_extension(format!("{word}.{ending}"));
+            }
         }
         self
     }

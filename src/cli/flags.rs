@@ -32,6 +32,9 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Settle deliveries whose outcome is unknown, by your own word
     Resolve(ResolveArgs),
+    /// Back up a ledger, or save what can be read of a damaged one
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Serve a local LiveDesk that keeps state, checks what it is sent and plays faults from a script
     Sandbox(SandboxArgs),
     /// Print a JSON Schema
@@ -149,7 +152,7 @@ pub(super) struct RunArgs {
     /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
-    /// Where the report goes, instead of where the spec says (repeatable)
+    /// Where the report goes, instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING
     #[arg(long, value_name = "PATH")]
     pub(super) report: Vec<PathBuf>,
     /// Send again to those who failed and whom that can help
@@ -238,6 +241,49 @@ pub(super) struct ResolveArgs {
     #[arg(long, value_name = "TEXT")]
     pub(super) note: Option<String>,
     /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerCommand {
+    /// Copy the ledger, also while a run is under way. To restore the copy takes `run --accept-older-ledger`
+    Backup(BackupArgs),
+    /// Make a new ledger of what can be read of a damaged one. Whoever cannot be read is `unknown` in it
+    Recover(RecoverArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The copy [default: beside the ledger, with the time in its name]
+    #[arg(short, long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The spec; its list must be there, to find those whom the ledger has lost
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The new ledger [default: NAME.recovered.sqlite beside the damaged one, which is left as it is]
+    #[arg(short, long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+    /// Where a report of the new ledger goes (repeatable) [default: beside the spec's, with `.recovered` in its name]
+    #[arg(long, value_name = "PATH")]
+    pub(super) report: Vec<PathBuf>,
+    /// Override a constant of the spec's `vars`, as the runs did
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Record rows with problems as skipped and go on without them
+    #[arg(long)]
+    pub(super) skip_invalid: bool,
+    /// The damaged ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }

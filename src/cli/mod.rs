@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod flags;
 mod init;
+mod ledger;
 mod operator;
 mod output;
 mod plan;
@@ -66,6 +67,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(args) => in_runtime(status::status(&args, &output)),
         Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),
+        Command::Ledger(command) => in_runtime(ledger::ledger(&command, &output)),
         Command::Sandbox(args) => in_runtime(sandbox::serve(&args, &output)),
         Command::Schema(args) => Ok(schema::schema(&args, &output)),
         Command::Init(args) => init::init(&args, &output),

@@ -17,7 +17,8 @@ use crate::recipients::Row;
 use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome};
 pub use lock::{Holder, Lock};
 pub use sqlite::{
-    Acknowledged, Enrolled, Enrolment, Frozen, Records, RetryFailed, Sqlite, Totals, is_first_run, register_checksum,
+    Acknowledged, Backup, Enrolled, Enrolment, Frozen, Records, Recovered, Recovery, RetryFailed, Sqlite, Totals,
+    is_first_run, register_checksum,
 };
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.
@@ -58,7 +59,7 @@ pub enum LedgerError {
     /// Parts of the file cannot be read, or contradict each other.
     #[error(
         "{}the ledger is damaged ({why}); restore it from a backup, with all files of its folder: without it everyone would \
-         be messaged again", place(path.as_deref())
+         be messaged again. Without a backup, `campaign ledger recover` saves what can be read", place(path.as_deref())
     )]
     Damaged {
         /// The file, where it is known.
@@ -69,13 +70,14 @@ pub enum LedgerError {
     /// The log of a run that was killed cannot be read.
     #[error(
         "{path}: this log of a run that was killed is damaged, and with it the record of who was sent to; restore the ledger \
-         from a backup, with all files of its folder", path = .0.display()
+         from a backup, with all files of its folder. Without a backup, `campaign ledger recover` saves what can be read", path = .0.display()
     )]
     DamagedLog(PathBuf),
     /// It cannot be shown that the ledger knows everyone who was sent to.
     #[error(
         "{path}: {why}. Whoever it does not know of would be messaged again. Restore the newest copy, with all files of its \
-         folder; if there is none, `campaign run --accept-older-ledger` goes on with this one", path = path.display()
+         folder. If there is none, `campaign ledger recover` makes one in which everyone whom it may have missed is `unknown`, and \
+         `campaign run --accept-older-ledger` goes on with this one", path = path.display()
     )]
     NotCurrent {
         /// The ledger.

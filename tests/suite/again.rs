@@ -251,7 +251,8 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     register_checksum(&ledger).unwrap();
     ledger
         .execute_batch(
-            "DROP TABLE identity; DROP TABLE attachment; DROP TABLE history;
+            "DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
+             DROP TABLE identity; DROP TABLE attachment; DROP TABLE history;
              ALTER TABLE campaign DROP COLUMN checksum; ALTER TABLE columns DROP COLUMN checksum;
              ALTER TABLE left_out DROP COLUMN checksum; ALTER TABLE delivery DROP COLUMN checksum;
              ALTER TABLE delivery DROP COLUMN sent_as; ALTER TABLE delivery DROP COLUMN again;
@@ -267,6 +268,36 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     project.run(&[]).exits(0);
     assert_eq!(desk.addressed(), [101, 102, 103]);
     assert_eq!(project.report()[0]["error"], "earlier unknown (resolved as sent 2026-11-18T11:06:40Z: seen there)");
+}
+
+#[test]
+fn a_ledger_of_the_third_format_is_continued() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).send("concurrency: 1");
+    project.run(&["--limit", "1"]).exits(0);
+    let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    register_checksum(&ledger).unwrap();
+    ledger
+        .execute_batch(
+            "DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
+             ALTER TABLE identity RENAME TO new_identity;
+             CREATE TABLE identity (
+                one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, claims INTEGER NOT NULL DEFAULT 0,
+                schema INTEGER NOT NULL DEFAULT 0,
+                checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(one, id, claims, schema)) STORED
+             ) STRICT;
+             INSERT INTO identity (one, id, claims) SELECT one, id, claims FROM new_identity;
+             DROP TABLE new_identity;
+             UPDATE identity SET schema = (SELECT checksum(group_concat(sql, ';')) FROM
+                (SELECT sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' ORDER BY rowid));
+             PRAGMA user_version = 3;",
+        )
+        .unwrap();
+    drop(ledger);
+    project.campaign(&["status", "campaign.yaml"]).exits(0);
+    project.run(&["--limit", "1"]).exits(0);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [101, 102, 103]);
 }
 
 #[test]

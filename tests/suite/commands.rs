@@ -27,6 +27,10 @@ fn every_command_explains_itself() {
         let ran = project.campaign(&[command, "--help"]).exits(0);
         insta::assert_snapshot!(format!("help {command}"), ran.stdout);
     }
+    for command in ["backup", "recover"] {
+        let ran = project.campaign(&["ledger", command, "--help"]).exits(0);
+        insta::assert_snapshot!(format!("help ledger {command}"), ran.stdout);
+    }
 }
 
 #[test]

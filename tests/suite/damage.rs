@@ -15,6 +15,7 @@ use crate::harness::{Desk, Project, Random};
 
 const PEOPLE: u64 = 40;
 const FOLDER: &str = ".campaign";
+const LEDGER: &str = "c.sqlite";
 const PAGE: u64 = 4096;
 
 /// Words of which each refusal has one: what is wrong is not enough, somebody has to know what to do.
@@ -37,14 +38,23 @@ struct Trial<'r> {
     project: Project,
     /// Copies of the folder, as they were between runs.
     copies: Vec<Files>,
+    /// The folder of another campaign with the same list, of whom it has sent to a few.
+    other: Files,
     /// Whether the last run came to its end, so that there is a report of it.
     ended: bool,
     done: Vec<String>,
 }
 
 impl Trial<'_> {
-    fn pick<T>(&mut self, from: &[T]) -> usize {
-        usize::try_from(self.random.below(from.len() as u64)).unwrap()
+    /// One of so many.
+    fn pick(&mut self, of: usize) -> usize {
+        usize::try_from(self.random.below(of as u64)).unwrap()
+    }
+
+    /// An earlier state of the folder.
+    fn older(&mut self) -> Files {
+        let copy = self.pick(self.copies.len());
+        self.copies[copy].clone()
     }
 
     /// A few runs of which each does some of the work.
@@ -80,62 +90,128 @@ impl Trial<'_> {
 
     /// Does something to a file, or to the folder.
     fn damage(&mut self) {
-        let now = files(&self.project);
-        let names: Vec<&String> = now.keys().collect();
-        let name = names[self.pick(&names)].clone();
-        let path = self.project.path(FOLDER).join(&name);
-        let length = now[&name].len() as u64;
+        let names: Vec<String> = files(&self.project).into_keys().collect();
+        let name = names[self.pick(names.len())].clone();
+        match self.random.below(3) {
+            0 => self.damage_bytes(&name),
+            1 => self.damage_file(&name, &names),
+            _ => self.replace_files(&name),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.project.path(FOLDER).join(name)
+    }
+
+    /// Bits, pages and lengths.
+    fn damage_bytes(&mut self, name: &str) {
+        let bytes = fs::read(self.file(name)).unwrap();
+        let length = bytes.len() as u64;
         let at = if length > 0 { self.random.below(length) } else { 0 };
-        let open = || File::options().write(true).open(&path).unwrap();
-        let kind = self.random.below(14);
-        self.done.push(format!("damage {kind} to {name} of {length} at {at}"));
+        let file = File::options().write(true).open(self.file(name)).unwrap();
+        let kind = self.random.below(7);
+        self.done.push(format!("bytes {kind} of {name} of {length} at {at}"));
         match kind {
-            0..=2 => {
+            0 | 1 => {
                 for _ in 0..=self.random.below(3) {
                     let at = if length > 0 { self.random.below(length) } else { 0 };
-                    let byte = now[&name].get(usize::try_from(at).unwrap()).copied().unwrap_or_default();
-                    open().write_all_at(&[byte ^ (1 << self.random.below(8))], at).unwrap();
+                    let byte = bytes.get(usize::try_from(at).unwrap()).copied().unwrap_or_default();
+                    file.write_all_at(&[byte ^ (1 << self.random.below(8))], at).unwrap();
                 }
             }
-            3 | 4 => open().set_len(at).unwrap(),
-            5 => fs::remove_file(path).unwrap(),
-            6 => open().set_len(0).unwrap(),
-            7 => open().write_all_at(&[0; 4096], at / PAGE * PAGE).unwrap(),
-            8 => {
-                let copy = self.pick(&self.copies.iter().map(|_| ()).collect::<Vec<_>>());
-                match self.copies[copy].get(&name) {
-                    Some(bytes) => fs::write(path, bytes).unwrap(),
-                    None => fs::remove_file(path).unwrap(),
-                }
+            2 => file.set_len(at).unwrap(),
+            3 => file.set_len(at / PAGE * PAGE).unwrap(),
+            4 => file.set_len(0).unwrap(),
+            5 => file.write_all_at(&[0; 4096], at / PAGE * PAGE).unwrap(),
+            _ => {
+                // Two pages change places.
+                let (one, two) = (at / PAGE, self.random.below(length.div_ceil(PAGE).max(1)));
+                let page = |at: u64| bytes.chunks(4096).nth(usize::try_from(at).unwrap()).unwrap_or_default();
+                file.write_all_at(page(one), two * PAGE).unwrap();
+                file.write_all_at(page(two), one * PAGE).unwrap();
             }
-            9 => {
-                // The ledger alone, as somebody copies it who does not know of the others.
-                for other in now.keys().filter(|other| *other != "c.sqlite") {
-                    fs::remove_file(self.project.path(FOLDER).join(other)).unwrap();
-                }
-            }
-            10 => {
+        }
+    }
+
+    /// Names, links and rights.
+    fn damage_file(&mut self, name: &str, names: &[String]) {
+        let path = self.file(name);
+        let kind = self.random.below(6);
+        self.done.push(format!("file {kind} of {name}"));
+        match kind {
+            0 => fs::remove_file(path).unwrap(),
+            1 => {
                 fs::remove_file(&path).unwrap();
                 symlink("/nonexistent/disk", path).unwrap();
             }
-            11 => {
-                // Behind a link all is as it was.
+            2 => {
+                // At the other end of the link all is as it was.
                 fs::rename(&path, self.project.path("moved")).unwrap();
                 symlink(self.project.path("moved"), path).unwrap();
             }
-            12 => fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap(),
+            3 => fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap(),
+            4 => {
+                // Two files change places.
+                let other = self.pick(names.len());
+                let other = self.file(&names[other]);
+                let aside = self.project.path("aside");
+                fs::rename(&path, &aside).unwrap();
+                if other.exists() {
+                    fs::rename(&other, &path).unwrap();
+                }
+                fs::rename(&aside, &other).unwrap();
+            }
+            _ => {
+                // The ledger alone, as somebody copies it who does not know of the others.
+                for other in names.iter().filter(|other| *other != LEDGER) {
+                    fs::remove_file(self.file(other)).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Files and pages of an older copy, or of another ledger.
+    fn replace_files(&mut self, name: &str) {
+        let kind = self.random.below(8);
+        let is_older = kind.is_multiple_of(2);
+        let from = if is_older { self.older() } else { self.other.clone() };
+        self.done.push(format!("from {}: {kind} of {name}", if is_older { "an older copy" } else { "another" }));
+        match kind {
+            0 => match from.get(name) {
+                Some(bytes) => fs::write(self.file(name), bytes).unwrap(),
+                None => fs::remove_file(self.file(name)).unwrap(),
+            },
+            1 | 2 => {
+                // Also one that is not there any more, such as a log.
+                let names: Vec<&String> = from.keys().collect();
+                let name = names[self.pick(names.len())];
+                self.done.push(format!("which is {name}"));
+                fs::write(self.file(name), &from[name]).unwrap();
+            }
+            3..=5 => self.put_pages(&from),
             // Where no report tells of what is lost, nothing in the world does.
             _ if self.ended => {
-                let copy = self.pick(&self.copies.iter().map(|_| ()).collect::<Vec<_>>());
                 fs::remove_dir_all(self.project.path(FOLDER)).unwrap();
-                if self.random.below(2) == 0 {
+                if self.random.below(3) > 0 {
                     fs::create_dir(self.project.path(FOLDER)).unwrap();
-                    for (name, bytes) in &self.copies[copy] {
-                        fs::write(self.project.path(FOLDER).join(name), bytes).unwrap();
+                    for (name, bytes) in &from {
+                        fs::write(self.file(name), bytes).unwrap();
                     }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Pages of another state of the ledger, or of another ledger, get into their places in this one.
+    fn put_pages(&mut self, from: &Files) {
+        let Some(bytes) = from.get(LEDGER).filter(|bytes| !bytes.is_empty()) else { return };
+        let file = File::options().write(true).open(self.file(LEDGER)).unwrap();
+        for _ in 0..=self.random.below(3) {
+            let page = self.random.below(bytes.len() as u64 / PAGE);
+            self.done.push(format!("page {page}"));
+            let at = usize::try_from(page * PAGE).unwrap();
+            file.write_all_at(&bytes[at..at + 4096], page * PAGE).unwrap();
         }
     }
 
@@ -164,12 +240,25 @@ impl Trial<'_> {
 fn whatever_is_damaged_nobody_gets_it_twice() {
     let trials = std::env::var("DAMAGE_TRIALS").map_or(40, |trials| trials.parse().unwrap());
     let mut random = Random::from_environment("DAMAGE_SEED");
+    let other = {
+        let desk = Desk::friendly();
+        let project = Project::at(&desk).people(PEOPLE);
+        project.run(&["--limit", "3"]).exits(0);
+        files(&project)
+    };
     let mut ends = BTreeMap::new();
     for done in 1..=trials {
         let desk = Desk::friendly();
         let project = Project::at(&desk).people(PEOPLE).send("concurrency: 3");
-        let mut trial =
-            Trial { random: &mut random, desk, project, copies: Vec::new(), ended: false, done: Vec::new() };
+        let mut trial = Trial {
+            random: &mut random,
+            desk,
+            project,
+            copies: Vec::new(),
+            other: other.clone(),
+            ended: false,
+            done: Vec::new(),
+        };
         trial.begin();
         trial.damage();
         *ends.entry(trial.finish()).or_insert(0) += 1;

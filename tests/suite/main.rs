@@ -18,6 +18,7 @@ mod guards;
 mod histories;
 mod jinja;
 mod killed;
+mod ledgers;
 mod library;
 mod lists;
 mod one_of_many;

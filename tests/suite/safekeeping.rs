@@ -293,6 +293,40 @@ fn a_bit_that_flips_inside_a_row_or_a_definition_is_found_before_anything_is_sen
     }
 }
 
+/// Each row and each checksum in it is right; only together they are not, and no report tells.
+#[test]
+fn pages_of_another_time_or_of_another_ledger_are_found_before_anything_is_sent() {
+    let desk = Desk::friendly();
+    let other = {
+        let project = begun(&Desk::friendly(), 3);
+        fs::read(project.path(LEDGER)).unwrap()
+    };
+    let project = begun(&desk, 20);
+    let older = fs::read(project.path(LEDGER)).unwrap();
+    project.run(&["--limit", "30"]).exits(0);
+    let newer = fs::read(project.path(LEDGER)).unwrap();
+    fs::remove_file(project.path("reports/c.csv")).unwrap();
+    // What says which ledger it is and how much it knows stays as it is.
+    let of_identity = |page: &[u8]| page.windows(7).any(|text| text == b"trigger") || page[..16].contains(&b'S');
+    for from in [older, other] {
+        let mut mixed = newer.clone();
+        let mut pages = 0;
+        for (page, put) in mixed.chunks_mut(4096).zip(from.chunks(4096)).skip(1) {
+            let holds_rows = page.windows(6).any(|text| text == b"[\"105\"");
+            if holds_rows && !of_identity(page) {
+                page.copy_from_slice(put);
+                pages += 1;
+            }
+        }
+        assert!(pages > 0);
+        fs::write(project.path(LEDGER), &mixed).unwrap();
+        is_refused(&desk, &project, "the ledger is damaged");
+    }
+    fs::write(project.path(LEDGER), newer).unwrap();
+    project.run(&[]).exits(0);
+    nobody_twice(&desk);
+}
+
 // What happens under a run.
 
 /// The files are changed while messages leave: the run ends by itself, and soon.

@@ -65,7 +65,7 @@ fn each_sample_runs_in_the_sandbox_and_reports_every_row() {
         let output = campaign(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(0), "{sample}: {}", String::from_utf8_lossy(&output.stderr));
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let report = fs::read_to_string(folder.path().join("result.jsonl")).unwrap();
+        let report = fs::read_to_string(folder.path().join("result.sandbox.jsonl")).unwrap();
         let rows: Vec<Value> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(summary["recipients"], rows.len(), "{sample}");
         let sent = rows.iter().filter(|row| row["outcome"] == "accepted" && row["message_id"].is_u64()).count();

@@ -76,6 +76,22 @@ pub(super) fn check(connection: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Compares the sum of what was tried with the deliveries.
+///
+/// # Errors
+/// [`LedgerError::Damaged`] if some of them are of another time than the others, or of another ledger.
+pub(super) fn check_progress(connection: &Connection) -> Result<(), LedgerError> {
+    let sql = "SELECT progress IS (
+            SELECT coalesce(sum(checksum(id, key, state, attempts, run)), 0) FROM delivery
+            WHERE attempts > 0 OR state <> 'pending')
+        FROM identity";
+    let is_whole: Option<bool> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    match is_whole {
+        Some(true) => Ok(()),
+        _ => Err(LedgerError::damaged("some of its pages are older than the others, or another ledger's")),
+    }
+}
+
 fn tables(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'";
     let mut statement = connection.prepare(sql)?;
@@ -83,7 +99,7 @@ fn tables(connection: &Connection) -> Result<Vec<String>, LedgerError> {
 }
 
 /// The columns that are no generated ones.
-fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, LedgerError> {
+pub(super) fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid")?;
     Ok(statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

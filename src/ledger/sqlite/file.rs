@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 
+use super::backup::copy_all;
 use super::counter::{self, Count, Counter, Found};
 use super::format::{self, Identity, prepare};
 use super::{Acknowledged, connect};
@@ -139,7 +139,7 @@ pub(super) fn remove_unfinished(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-fn unfinished(path: &Path) -> PathBuf {
+pub(super) fn unfinished(path: &Path) -> PathBuf {
     with_suffix(path, ".new")
 }
 
@@ -165,13 +165,25 @@ pub(super) fn rescue(ledger: &Connection, path: &Path) -> Result<PathBuf, Ledger
     let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
     private(&unfinished).map_err(&fail)?;
     let mut target = connect(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    rusqlite::backup::Backup::new(ledger, &mut target)?.run_to_completion(10_000, Duration::ZERO, None)?;
+    copy_all(ledger, &mut target)?;
     let Identity { id, claims } = format::identity(&target)?;
     target.close().map_err(|(_, error)| LedgerError::from(error))?;
     Counter::create(&copy, &Count { ledger: id, claims })?;
     leftover.persist_noclobber(&copy).map_err(|error| fail(error.error))?;
     sync_folder(&copy).map_err(fail)?;
     Ok(copy)
+}
+
+/// Makes sure that a new file would replace none.
+pub(super) fn is_free(path: &Path) -> Result<(), LedgerError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(path)(error)),
+        Ok(_) => {
+            let why = "there is a file of that name already; give another with `-o`".to_owned();
+            Err(LedgerError::File { path: path.to_owned(), why })
+        }
+    }
 }
 
 /// Gives a finished file its name, unless another file has it.
@@ -231,7 +243,7 @@ pub(super) fn private_folder(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
-fn private(path: &Path) -> io::Result<()> {
+pub(super) fn private(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

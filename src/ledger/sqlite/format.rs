@@ -6,18 +6,33 @@ use super::{checksum, send};
 use crate::ledger::LedgerError;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 /// The first format that says which ledger it is, and has a counter beside it.
 pub(super) const WITH_IDENTITY: i64 = 3;
 
-/// What each older format lacks, from the first on.
+/// The first format that keeps the sum by which pages of another time are noticed.
+const WITH_PROGRESS: i64 = 4;
+
+const TABLES: &str = concat!(include_str!("schema.sql"), include_str!("identity.sql"));
+
+/// What brings a ledger of this format up to today's; everything for a file without tables.
 ///
-/// The step to format 3 ends with today's tables. Once there is a format 4, it needs its own copy of them as they are now.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("from_1_to_2.sql"),
-    concat!(include_str!("from_2_to_3.sql"), include_str!("schema.sql"), include_str!("from_2_to_3_rows.sql")),
-];
+/// The step from format 2 ends with today's tables. Once there is a format 5, each step needs its own copy of them as they
+/// are now.
+fn migration(found: i64) -> String {
+    const FROM_1_TO_2: &str = include_str!("from_1_to_2.sql");
+    const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES, include_str!("from_2_to_4_rows.sql")];
+    const FROM_3: [&str; 3] =
+        [include_str!("from_3_to_4.sql"), include_str!("identity.sql"), include_str!("from_3_to_4_rows.sql")];
+    match found {
+        0 => TABLES.to_owned(),
+        1 => [FROM_1_TO_2, &FROM_2.concat()].concat(),
+        2 => FROM_2.concat(),
+        3 => FROM_3.concat(),
+        _ => String::new(),
+    }
+}
 
 /// Commits to the log until it is copied into the file: little in the log is little to lose with it.
 const PAGES_IN_LOG: u32 = 256;
@@ -46,10 +61,7 @@ pub(super) fn prepare_with(
     ))?;
     connection.set_prepared_statement_cache_capacity(64);
     let found = check_format(&connection)?;
-    let changes = match found {
-        0 => include_str!("schema.sql").to_owned(),
-        found => MIGRATIONS[usize::try_from(found - 1).unwrap_or_default().min(MIGRATIONS.len())..].concat(),
-    };
+    let changes = migration(found);
     if !changes.is_empty() {
         // Without a commit, dropping the transaction takes it back.
         let transaction = connection.unchecked_transaction()?;
@@ -96,8 +108,10 @@ pub(super) fn check_integrity(connection: &Connection) -> Result<(), LedgerError
     if found != "ok" {
         return Err(LedgerError::damaged(&found));
     }
-    if check_format(connection)? >= WITH_IDENTITY {
-        return checksum::check(connection);
+    let format = check_format(connection)?;
+    if format >= WITH_IDENTITY {
+        checksum::check(connection)?;
+        return if format >= WITH_PROGRESS { checksum::check_progress(connection) } else { Ok(()) };
     }
     let is_newer = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'identity'";
     if connection.query_row(is_newer, [], |row| row.get(0))? {

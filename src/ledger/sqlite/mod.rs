@@ -4,6 +4,7 @@
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 
 mod attachments;
+mod backup;
 mod checksum;
 mod counter;
 mod enroll;
@@ -11,6 +12,7 @@ mod file;
 mod format;
 mod index_room;
 mod read;
+mod recover;
 mod retry_failed;
 mod send;
 mod watch;
@@ -27,13 +29,16 @@ use tempfile::TempDir;
 use tokio::sync::{oneshot, watch as channel};
 
 use super::{LedgerError, Lock};
+pub use backup::Backup;
 pub use checksum::register as register_checksum;
 use counter::{Count, Counter, Found};
 pub use enroll::{Enrolled, Enrolment};
 use file::Location;
 use format::{FORMAT, Identity, WITH_IDENTITY, check_format, delivery_view, prepare, prepare_with, settle_interrupted};
 pub use read::{Frozen, Records, Totals};
+pub use recover::{Recovered, Recovery};
 pub use retry_failed::RetryFailed;
+use send::unstored;
 use watch::Watch;
 use writer::{Job, Safeguard, Writer};
 
@@ -298,9 +303,7 @@ impl Drop for Sqlite {
 /// A whole copy in memory.
 fn copy(source: &Connection) -> Result<Connection, LedgerError> {
     let mut connection = connect_to_temporary()?;
-    let backup = rusqlite::backup::Backup::new(source, &mut connection)?;
-    backup.run_to_completion(10_000, std::time::Duration::ZERO, None)?;
-    drop(backup);
+    backup::copy_all(source, &mut connection)?;
     Ok(connection)
 }
 

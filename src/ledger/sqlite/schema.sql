@@ -80,16 +80,6 @@ CREATE TABLE history (
 ) STRICT;
 CREATE INDEX history_of ON history (delivery);
 
--- Which ledger this is, and how many claims it has recorded: compared with the counter that is kept beside the file.
-CREATE TABLE identity (
-    one    INTEGER PRIMARY KEY CHECK (one = 1),
-    id     TEXT NOT NULL,
-    claims INTEGER NOT NULL DEFAULT 0,
-    schema INTEGER NOT NULL DEFAULT 0,      -- the checksum of the definitions of all tables
-    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(one, id, claims, schema)) STORED
-) STRICT;
-INSERT INTO identity (one, id) VALUES (1, lower(hex(randomblob(16))));
-
 -- The contents of attachments in the version that is sent: a file that changes is a message that changes.
 CREATE TABLE attachment (
     path TEXT PRIMARY KEY,                  -- as the message names it

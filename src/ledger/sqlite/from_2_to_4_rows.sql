@@ -1,4 +1,4 @@
--- The rows of format 2, see from_2_to_3.sql.
+-- The rows of format 2, see from_2_to_4.sql.
 INSERT INTO campaign (one, name, spec, vars, enrolment, run)
     SELECT one, name, spec, vars, enrolment, run FROM old_campaign;
 INSERT INTO columns (id, names)

@@ -1,5 +1,5 @@
 -- Format 2 had no checksums, and did not say which ledger it was, how many claims it had recorded, nor when messages left.
--- Its rows move into the tables of schema.sql, which stand between this file and from_2_to_3_rows.sql. Foreign keys are off.
+-- Its rows move into the tables of schema.sql and identity.sql, which stand between this file and from_2_to_4_rows.sql. Foreign keys are off.
 DROP INDEX history_of;
 ALTER TABLE campaign RENAME TO old_campaign;
 ALTER TABLE columns RENAME TO old_columns;

@@ -1,0 +1,86 @@
+//! A copy of a campaign's ledger, and a new ledger with what can still be read of a damaged one.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::inputs::take_in;
+use super::{CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportTargets, ledger_file, ledger_path};
+use crate::ledger::{Backup, Recovered, Recovery, Sqlite, Totals};
+use crate::specification::Spec;
+
+/// Copies the ledger to `target`, or to a file beside it with the time in its name. Gives where the copy is.
+///
+/// # Errors
+/// Nothing was run yet, the ledger is not the one that it should be, or the copy cannot be written.
+pub fn backup(spec: &Spec, ledger: Option<&str>, target: Option<PathBuf>) -> Result<(PathBuf, Backup), CampaignError> {
+    let path = ledger_path(spec, ledger)?;
+    let name = || path.with_extension(format!("{}.backup.sqlite", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")));
+    let target = target.unwrap_or_else(name);
+    match Sqlite::backup(&path, &target)? {
+        Some(backup) => Ok((target, backup)),
+        None => Err(ledger_file::not_begun(spec, &path, ledger.is_none())),
+    }
+}
+
+/// How a damaged ledger is recovered.
+#[derive(Debug, Clone, Default)]
+pub struct RecoverOptions {
+    /// Where the damaged ledger is, as in [`super::Options::ledger`].
+    pub ledger: Option<String>,
+    /// Where the new one goes: beside the damaged one if nobody says.
+    pub target: Option<PathBuf>,
+    /// Where reports of it go, instead of beside those of the spec.
+    pub reports: Vec<PathBuf>,
+    /// How the list is taken in.
+    pub enrolment: EnrolmentOptions,
+}
+
+/// A recovered ledger.
+#[derive(Debug)]
+pub struct RecoveredLedger {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What could be read of the damaged one.
+    pub found: Recovered,
+    /// Recipients on the list of whom nothing could be read. They are `unknown`.
+    pub missing: u64,
+    /// All outcomes.
+    pub totals: Totals,
+}
+
+/// Makes a new ledger, and a report of it, from what can be read of a damaged one. Whoever is on the list and cannot be read
+/// is `unknown`, never pending: they may have been sent to. The damaged ledger is left as it is.
+///
+/// # Errors
+/// Nothing was run yet, a run holds the ledger, there is no list, or the new ledger cannot be written.
+pub async fn recover(
+    inputs: Inputs,
+    options: RecoverOptions,
+    operator: &impl Operator,
+) -> Result<RecoveredLedger, CampaignError> {
+    let Inputs { spec, list, evaluator } = inputs;
+    let list = list?;
+    let path = ledger_path(&spec, options.ledger.as_deref())?;
+    let target = options.target.unwrap_or_else(|| path.with_extension("recovered.sqlite"));
+    let reports = if options.reports.is_empty() {
+        ReportTargets::of_spec(&spec).beside("recovered")
+    } else {
+        ReportTargets::named("--report", options.reports)?
+    };
+    reports.spare_inputs(&spec)?;
+    reports.prepare()?;
+    let Some(recovery) = Recovery::begin(&path, &target, &spec.name)? else {
+        return Err(ledger_file::not_begun(&spec, &path, options.ledger.is_none()));
+    };
+    let ledger = recovery.ledger();
+    ledger.belongs_to(&spec.name).await?;
+    take_in(ledger, &evaluator, list, options.enrolment, operator).await?;
+    let missing = ledger.distrust_new().await?;
+    ledger.keep_enrolment(None).await?;
+    let totals = ledger.totals().await?;
+    let found = recovery.found.clone();
+    reports.write(ledger, &spec, &[], |path: &Path| operator.notice(Notice::ReportWritten(path))).await?;
+    recovery.finish()?;
+    Ok(RecoveredLedger { path: target, found, missing, totals })
+}

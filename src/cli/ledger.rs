@@ -1,0 +1,89 @@
+//! `campaign ledger`: a copy of a ledger, and what can still be read of a damaged one.
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::flags::{BackupArgs, LedgerCommand, RecoverArgs};
+use super::output::{Output, counted, grouped};
+use super::summary;
+use crate::campaign::{
+    self, Answer, EnrolmentOptions, Inputs, Invalid, Notice, Operator, Question, RecoverOptions, RecoveredLedger,
+    read_spec,
+};
+use crate::state::State;
+
+pub(super) async fn ledger(command: &LedgerCommand, output: &Output) -> Result<Exit, CliError> {
+    match command {
+        LedgerCommand::Backup(args) => backup(args, output),
+        LedgerCommand::Recover(args) => recover(args, output).await,
+    }
+}
+
+fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
+    let spec = read_spec(&args.file, &[])?;
+    let (path, backup) = campaign::backup(&spec, args.ledger.as_deref(), args.output.clone())?;
+    let (deliveries, attempts) = (deliveries(backup.deliveries), counted(backup.claims, "send attempt"));
+    output.result(&format!("{}: {deliveries}, {attempts}", path.display()));
+    Ok(Exit::Done)
+}
+
+async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> {
+    let invalid = if args.skip_invalid { Invalid::Skip } else { Invalid::Stop };
+    let enrolment = EnrolmentOptions { invalid, retry: None, keep: output.keep };
+    let inputs = Inputs::read(&args.file, &args.vars, &enrolment).await?;
+    let spec = inputs.spec.clone();
+    output.draw_reading(inputs.reading());
+    let options = RecoverOptions {
+        ledger: args.ledger.clone(),
+        target: args.output.clone(),
+        reports: args.report.clone(),
+        enrolment,
+    };
+    let recovered = campaign::recover(inputs, options, &Reader(output)).await?;
+    output.result(&in_words(&recovered));
+    output.result(&summary::text(&spec.name, &recovered.totals));
+    if recovered.totals.of(State::Unknown) > 0 {
+        let (file, path) = (&spec.source.name, recovered.path.display());
+        output.say(&format!(
+            "unknown: these may have been sent. Look them up in LiveDesk, settle them with\n  \
+             campaign resolve {file} --ledger {path} --key KEY --sent    (or --not-sent)\nand go on with\n  \
+             campaign run {file} --ledger {path}"
+        ));
+    }
+    Ok(summary::exit(&recovered.totals))
+}
+
+/// How much of a damaged ledger there is in the new one.
+fn in_words(recovered: &RecoveredLedger) -> String {
+    let found = &recovered.found;
+    let whole = deliveries(found.whole);
+    let lost = match found.keys_only + recovered.missing {
+        0 => "every row of the list is among them".to_owned(),
+        lost => format!("{} could not, and may have been sent", grouped(lost)),
+    };
+    let outdated = found.outdated.as_ref().map_or_else(String::new, |why| {
+        format!("\n{why}. So those whom it shows as pending or failed may have been sent to as well")
+    });
+    format!("{}: {whole} could be read; {lost}{outdated}", recovered.path.display())
+}
+
+fn deliveries(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "delivery" } else { "deliveries" })
+}
+
+/// Whoever reads what there is to know about the list, and nothing else.
+struct Reader<'a>(&'a Output);
+
+impl Operator for Reader<'_> {
+    fn notice(&self, notice: Notice<'_>) {
+        match notice {
+            Notice::Warnings { warnings, .. } => self.0.aside(warnings),
+            Notice::AboutList { name, text } => self.0.say(&format!("{name}: {text}")),
+            Notice::ReportWritten(path) => self.0.say(&format!("report: {}", path.display())),
+            _ => {}
+        }
+    }
+
+    async fn ask(&self, _: Question<'_>) -> Answer {
+        Answer::NotAsked
+    }
+}
