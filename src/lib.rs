@@ -24,6 +24,7 @@
 //! know no network, no clock, no files, and no event loop.
 
 // The core.
+pub mod humanize;
 pub mod problem;
 pub mod secret;
 pub mod mask;

@@ -114,7 +114,7 @@ impl Progress {
             self.last_line.set(Instant::now());
             let rate = counts.settled as f64 / self.begun.get().elapsed().as_secs_f64();
             let left = self.bar.length().unwrap_or_default().saturating_sub(counts.settled) as f64 / rate;
-            let left = crate::plan::in_words(Duration::from_secs_f64(left.min(1e9)));
+            let left = crate::humanize::duration(Duration::from_secs_f64(left.min(1e9)));
             self.line(&format!(
                 "{} of {} settled{trouble}, {rate:.1}/s, {left} left",
                 HumanCount(counts.settled),

@@ -5,10 +5,11 @@ use serde_json::json;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::CheckArgs;
-use super::output::{Output, counted};
+use super::output::Output;
 use super::plan::left_out;
 use super::run::{enrolment, selection};
 use crate::campaign::{self, Answer, Checked, Inputs, Notice, Operator, Question};
+use crate::humanize::counted;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, CliError> {
     let options = enrolment(&args.list, output);

@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::exit::Exit;
-use super::output::{Output, counted};
+use super::output::Output;
 use crate::campaign::CampaignError;
+use crate::humanize::counted;
 use crate::ledger::LedgerError;
 use crate::problem::with_causes;
 

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::flags::RunArgs;
-use super::output::{Output, counted, grouped};
+use super::output::Output;
 use super::prompt::Prompt;
 use super::{plan, summary};
 use crate::campaign::{Answer, CanaryResult, Notice, Operator, Question};
+use crate::humanize::{counted, grouped};
 use crate::progress::Progress;
 use crate::specification::Spec;
 

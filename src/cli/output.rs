@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::environment;
 use super::exit::Exit;
 use super::flags::Format;
+use crate::humanize::counted;
 use crate::mask::masked;
 use crate::problem::{DrawOptions, Keep, Kind, Problems, Severity, Values};
 use crate::progress::draw_target;
@@ -191,15 +192,4 @@ impl Output {
             self.say(&format!("... and {what}; `--all` shows each\n"));
         }
     }
-}
-
-/// `1 problem`, `2 problems`, `1,000 problems`.
-pub(super) fn counted(count: u64, thing: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{ending}", grouped(count))
-}
-
-/// A number as people read it: `1,000,000`.
-pub(super) fn grouped(count: u64) -> String {
-    indicatif::HumanCount(count).to_string()
 }

@@ -2,8 +2,9 @@
 
 use jiff::tz::TimeZone;
 
-use super::output::{Output, counted, grouped};
+use super::output::Output;
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
+use crate::humanize::{counted, grouped};
 use crate::ledger::Enrolment;
 use crate::recipients::ListSummary;
 use crate::specification::{Difference, Send, Speed};

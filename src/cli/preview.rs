@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::error::CliError;
 use super::flags::{Preview, RunArgs};
-use super::output::grouped;
 use super::plan;
 use crate::attachment;
 use crate::campaign::{Campaign, input_files, is_one_of, write_whole};
+use crate::humanize::grouped;
 use crate::ledger::Lease;
 use crate::plan::Sample;
 use crate::preview::{About, File, page};

@@ -7,8 +7,9 @@ use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 
-use super::output::{Output, counted};
+use super::output::Output;
 use crate::campaign::Answer;
+use crate::humanize::counted;
 use crate::specification::List;
 
 /// Whoever can be asked.

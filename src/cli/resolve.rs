@@ -3,8 +3,9 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::ResolveArgs;
-use super::output::{Output, counted};
+use super::output::Output;
 use crate::campaign::{open_existing, read_spec};
+use crate::humanize::counted;
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;

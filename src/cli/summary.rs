@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Output, counted, grouped};
+use super::output::Output;
 use crate::campaign::Outcome;
 use crate::codes::{self, Remedy, Scope};
+use crate::humanize::duration;
+use crate::humanize::{counted, grouped};
 use crate::ledger::Totals;
 use crate::mask::masked;
-use crate::plan::in_words;
 use crate::run::End;
 use crate::specification::{Send, Spec};
 use crate::state::State;
@@ -100,8 +101,8 @@ pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Op
         format!(
             "most of this run ({} of {}) was spent waiting for the server's own limit: lower `send.requests` (now {}) or \
              `send.rate` (now {}) to what it takes",
-            in_words(held.min(whole)),
-            in_words(whole),
+            duration(held.min(whole)),
+            duration(whole),
             send.requests,
             send.rate
         )

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
 
-use super::template::WHOLE_ROW;
 use crate::recipients::Row;
+
+/// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
+pub(super) const WHOLE_ROW: &str = "row";
 
 /// A row as its templates see it.
 pub(super) struct Context<'a> {

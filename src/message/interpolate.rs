@@ -5,7 +5,7 @@ use minijinja::machinery::ast::{Expr, Stmt};
 use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 
-use super::template::WHOLE_ROW;
+use super::context::WHOLE_ROW;
 use crate::recipients::Row;
 
 /// A template without filters, conditions and the like.

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use minijinja::Environment;
 
 use super::references::{FILTERS, Reference, ReferenceKind, TESTS, has_filter, has_test, names};
-use super::template::{TEXT_FOR_TRUTH, TRUTH_HINT, is_condition, misled};
-use super::truthiness::Decision;
+use super::truthiness::{Decision, TEXT_FOR_TRUTH, TRUTH_HINT, misled};
 use super::unfilled_placeholders::{UnfilledPlaceholder, slips};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipients::Columns;
@@ -39,7 +38,7 @@ impl ReferenceChecker<'_> {
     pub(super) fn names(&self, template: &Template) -> Vec<Reference> {
         let Ok(compiled) = self.environment.get_template(&template.key) else { return Vec::new() };
         let free = compiled.undeclared_variables(false);
-        let mut names = names(&template.text, is_condition(self.spec, template));
+        let mut names = names(&template.text, self.spec.is_condition(template));
         names.retain(|name| !matches!(name.of, ReferenceKind::Variable { .. }) || free.contains(&name.text));
         names
     }

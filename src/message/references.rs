@@ -10,7 +10,7 @@ use minijinja::ErrorKind;
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::template::WHOLE_ROW;
+use super::context::WHOLE_ROW;
 
 /// A name in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! The spec's templates, compiled once, strictly: what is not defined is an error, not an empty string.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
@@ -11,14 +10,14 @@ use foldhash::HashMap;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::complexity;
-use super::context::Context;
+use super::context::{Context, WHOLE_ROW};
 use super::evaluation::Running;
 use super::interpolate::Interpolation;
 use super::jinja_compat;
 use super::reference_checks::{MOST_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
 use super::references::{Reference, ReferenceKind, backward_slices, conditions, uses_whole_row};
 use super::size_limits;
-use super::truthiness::{Decision, decisions};
+use super::truthiness::{Decision, TEXT_FOR_TRUTH, decisions, misled, shortened};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
 use crate::specification::{Spec, Template};
@@ -33,14 +32,8 @@ const CALLS: usize = 200;
 /// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
 const LONGEST_TEXT: usize = 1 << 20;
 
-/// Letters of an expression that a problem shows.
-const LONGEST_EXPRESSION: usize = 200;
-
 /// Marks the error of a null deep inside a cell.
 const NULL: &str = "null";
-
-/// The name under which all cells can be reached, whatever their column is called: `row["Order No."]`.
-pub(super) const WHOLE_ROW: &str = "row";
 
 /// The compiled templates of a campaign.
 #[derive(Debug)]
@@ -124,7 +117,7 @@ impl Templates {
                 deciding.insert(template.key.clone(), decisions);
             }
             let columns_of = columns_of(&names, &environment);
-            let is_condition = is_condition(&spec, template);
+            let is_condition = spec.is_condition(template);
             let used = if is_condition { &mut condition } else { &mut delivery };
             used.columns.extend(columns_of.iter().map(|column| Arc::from(*column)));
             used.whole_row |= uses_whole_row(&template.text, is_condition);
@@ -240,25 +233,10 @@ pub(super) struct NoText {
     pub(super) what: String,
 }
 
-/// The code of a text that is used as a truth value.
-pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
-
-/// How to ask a text what was meant.
-pub(super) const TRUTH_HINT: &str = "`column|bool` reads words such as yes and no, `column == \"yes\"` compares, `column != \"\"` asks whether it is filled";
-
-pub(super) fn misled(expression: &str, is_written: bool) -> String {
-    let expression = shortened(expression);
-    if is_written {
-        format!("the condition `{expression}` is true, and the text says no")
-    } else {
-        format!("`{expression}` is a text, used as a truth value: every text but the empty one is true, also `no`")
-    }
-}
-
 /// The conditions of a template that a text may decide.
 fn decisions_in(spec: &Spec, template: &Template) -> Vec<Decision> {
     let mut found = decisions(&source(spec, template));
-    if is_condition(spec, template) {
+    if spec.is_condition(template) {
         for decision in &mut found {
             decision.range =
                 decision.range.start.saturating_sub(TEST.len())..decision.range.end.saturating_sub(TEST.len());
@@ -319,7 +297,7 @@ fn environment(spec: &Spec) -> Environment<'static> {
 fn by_complexity(spec: &Spec) -> (Vec<&Template>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut readable = spec.templates();
-    readable.retain(|template| match complexity::check(&template.text, is_condition(spec, template)) {
+    readable.retain(|template| match complexity::check(&template.text, spec.is_condition(template)) {
         Ok(()) => true,
         Err(found) => {
             let place = spec.place_in(template, &found.range);
@@ -353,15 +331,11 @@ fn clashes(spec: &Spec, columns: Option<&Columns>, list: &str) -> Vec<Problem> {
     spec.vars.keys().filter_map(clash).collect()
 }
 
-pub(super) fn is_condition(spec: &Spec, template: &Template) -> bool {
-    spec.recipients.condition.as_ref().is_some_and(|condition| condition.key == template.key)
-}
-
 /// Compiles the conditions of the templates, each under a name of its own.
 fn branches(spec: &Spec, readable: &[&Template], environment: &mut Environment<'static>) -> Vec<String> {
     let mut all: Vec<&str> = readable
         .iter()
-        .filter(|template| !is_condition(spec, template))
+        .filter(|template| !spec.is_condition(template))
         .flat_map(|template| conditions(&template.text))
         .collect();
     all.sort_unstable();
@@ -376,7 +350,7 @@ fn branches(spec: &Spec, readable: &[&Template], environment: &mut Environment<'
 
 /// The templates that need no engine.
 fn plain(spec: &Spec, readable: &[&Template]) -> HashMap<String, Interpolation> {
-    let texts = readable.iter().filter(|template| !is_condition(spec, template));
+    let texts = readable.iter().filter(|template| !spec.is_condition(template));
     texts.filter_map(|template| Some((template.key.clone(), Interpolation::of(&template.text)?))).collect()
 }
 
@@ -386,11 +360,11 @@ const TEST: &str = "{% if (";
 /// What the engine is given for a template.
 fn source(spec: &Spec, template: &Template) -> String {
     let text = &template.text;
-    if is_condition(spec, template) { format!("{TEST}{text}) %}}yes{{% endif %}}") } else { text.clone() }
+    if spec.is_condition(template) { format!("{TEST}{text}) %}}yes{{% endif %}}") } else { text.clone() }
 }
 
 fn broken(spec: &Spec, template: &Template, error: &Error, columns: Option<&Columns>) -> Problem {
-    let shift = if is_condition(spec, template) { TEST.len() } else { 0 };
+    let shift = if spec.is_condition(template) { TEST.len() } else { 0 };
     let range = error.range().unwrap_or(0..0);
     let at = range.start.saturating_sub(shift).min(template.text.len());
     let len = range.len().min(template.text.len() - at);
@@ -416,15 +390,7 @@ fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
         Problem::error("backward-slice", place, "a slice can only go forward here, by a number that is written out")
             .hint("`|reverse` turns a text or a list round")
     };
-    backward_slices(&template.text, is_condition(spec, template)).into_iter().map(told).collect()
-}
-
-/// An expression as problems name it: of a long one its beginning, because each row may have the problem.
-fn shortened(expression: &str) -> Cow<'_, str> {
-    match expression.char_indices().nth(LONGEST_EXPRESSION) {
-        Some((end, _)) => Cow::Owned(format!("{}...", &expression[..end])),
-        None => Cow::Borrowed(expression),
-    }
+    backward_slices(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
 }
 
 /// Why a row's template gave no text. Values are never named: they are a customer's.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, ToSpan, Unit};
 
-use super::in_words;
+use crate::humanize::duration;
 use crate::specification::{Send, Speed};
 use crate::window::Status;
 
@@ -65,7 +65,7 @@ impl Forecast {
     /// `3 min 20 s, by send.rate`.
     pub fn in_words(&self) -> String {
         let by = if self.bound_by.is_empty() { String::new() } else { format!(", by {}", self.bound_by.join(" and ")) };
-        format!("{}{by}", in_words(self.duration))
+        format!("{}{by}", duration(self.duration))
     }
 
     /// `4,000 today until 20:00, the rest tomorrow by 11:40`; `None` where how long it takes says enough.

@@ -3,9 +3,6 @@
 mod forecast;
 mod samples;
 
-use std::fmt;
-use std::time::Duration;
-
 use crate::message::{Address, Delivery, Templates};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, Suppression};
@@ -124,33 +121,5 @@ pub const fn requests_each(spec: &Spec) -> u64 {
         To::Conversation { .. } => 1,
         To::Sender { .. } => 2,
         To::Contact { .. } => 3,
-    }
-}
-
-/// A duration as people say it: the two largest units.
-pub fn in_words(duration: Duration) -> impl fmt::Display {
-    let seconds = duration.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) if seconds < 1 => "less than a second".to_owned(),
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_said_in_two_units() {
-        let said = |seconds| in_words(Duration::from_secs(seconds)).to_string();
-        assert_eq!(said(0), "less than a second");
-        assert_eq!(said(59), "59 s");
-        assert_eq!(said(61), "1 min 1 s");
-        assert_eq!(said(3_720), "1 h 2 min");
-        assert_eq!(said(90_000), "1 d 1 h");
     }
 }

@@ -14,8 +14,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior, context};
 
+use crate::humanize;
 use crate::plan::Sample;
-use crate::report::{hash, number, visible};
+use crate::report::{hash, visible};
 use bubble::Column;
 
 const STYLE: &str = include_str!("page.css");
@@ -81,34 +82,18 @@ fn templates() -> Result<Environment<'static>, Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    templates.add_filter("number", number);
+    templates.add_filter("";
     templates.add_filter("visible", visible);
     templates.add_filter("lines", |text: &str| visible(&text.replace("\r\n", "\n")));
-    templates.add_filter("size", size);
+    templates.add_filter("size", humanize::bytes);
     // Its name ends in `.html`, which is what makes the engine escape every value.
     templates.add_template("page.html", include_str!("page.html"))?;
     Ok(templates)
 }
 
-/// Bytes as people say them.
-fn size(bytes: u64) -> String {
-    match bytes {
-        1 => "1 byte".to_owned(),
-        2..1_000 | 0 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes / 100 % 10),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{labelled, size};
-
-    #[test]
-    fn bytes_are_said_in_round_numbers() {
-        let said = [0, 1, 999, 1_000, 1_550, 999_999, 1_000_000, 40 << 20].map(size);
-        assert_eq!(said, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.5 kB", "999.9 kB", "1.0 MB", "41.9 MB"]);
-    }
+    use super::labelled;
 
     #[test]
     fn a_line_of_the_plan_has_its_label_apart() {

@@ -28,7 +28,7 @@ use rows::Rows;
 use throughput::Throughput;
 use totals::Totals;
 use view::Page;
-pub use view::{number, visible};
+pub use view::visible;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/table.js");
@@ -84,7 +84,7 @@ fn templates() -> Result<Environment<'static>, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    templates.add_filter("number", view::number);
+    templates.add_filter("number", crate::humanize::grouped);
     templates.add_filter("visible", view::visible);
     templates.add_template("head.html", include_str!("html/head.html"))?;
     templates.add_template("page.html", include_str!("html/page.html"))?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::json_schema;
 use crate::state::State;
 pub(crate) use csv::harmless;
-pub use html::{hash, number, visible};
+pub use html::{hash, visible};
 pub use read_back::each_messaged;
 
 /// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.

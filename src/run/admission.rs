@@ -7,7 +7,7 @@ use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 
-use super::deliver::AttemptError;
+use super::attempt::AttemptError;
 use super::{End, OnHold, Run, Selection};
 use crate::ledger::{Lease, Ledger, LedgerError, Position};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use tokio::time::Instant;
 
-use crate::plan::in_words;
+use crate::humanize::duration;
 use crate::retry::{RequestSeq, growing};
 use crate::specification::Retry;
 
@@ -134,7 +134,7 @@ impl CircuitBreaker {
         };
         let wait = self.backoff.next().unwrap_or(MAX_PROBE_INTERVAL);
         if now + wait > opened_at + self.max_outage {
-            let waited = in_words(now - opened_at);
+            let waited = duration(now - opened_at);
             return Err(format!("LiveDesk has not come back; waited for {waited} (send.outage): {}", self.why));
         }
         Ok(wait)

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::admission::{AdmissionPass, Admitted};
+use super::attempt::{AttemptError, Requeue};
 use super::evidence::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
-use super::waiting::Requeue;
 use super::{End, Event, Run};
 use crate::codes;
 use crate::ledger::{Gone, Lease, Ledger, LedgerError};
@@ -13,32 +13,6 @@ use crate::livedesk::{Reply, RetryReason, Sent};
 use crate::message::{Address, Delivery};
 use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
-
-/// Why a delivery is not settled by this try.
-pub(super) enum AttemptError {
-    /// Refused for good, by the answer to a request or before any was made.
-    Refused(Failure, Option<Request>),
-    /// Certainly not taken.
-    Retry(Box<RetryReason>, Request),
-    /// A contact or conversation may have been made; trying again does no harm.
-    Unknown(Failure),
-    /// LiveDesk does not have what an earlier attempt found or made; it is made anew.
-    Gone(Gone),
-    /// Everybody must wait, and a claim should not wait with them.
-    Paused,
-    /// The recipient's window is closed, and opens then.
-    Held(Timestamp),
-    /// The run is ending.
-    Stopped,
-    /// The ledger failed.
-    Ledger(LedgerError),
-}
-
-impl From<LedgerError> for AttemptError {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
 
 /// How a try ended when the lease is still in hand.
 enum After {

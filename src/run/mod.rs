@@ -9,6 +9,7 @@ mod evidence;
 mod guard;
 mod circuit_breaker;
 mod admission;
+mod attempt;
 mod prepare;
 mod open_cases;
 mod rate_limits;

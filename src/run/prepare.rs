@@ -1,6 +1,6 @@
 //! What a message needs before it can be claimed: its contact, its conversation, its files.
 
-use super::deliver::AttemptError;
+use super::attempt::AttemptError;
 use super::evidence::{Endpoint, Request};
 use super::{End, Event, Run};
 use crate::attachment::{Attachment, ReadError};

@@ -5,7 +5,7 @@
 use std::cell::RefMut;
 use std::collections::BTreeMap;
 
-use super::deliver::AttemptError;
+use super::attempt::AttemptError;
 use super::{Event, Run};
 use crate::codes;
 use crate::ledger::{Lease, Ledger};

@@ -10,16 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{MutexGuard as AsyncGuard, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::attempt::{AttemptError, Requeue};
 use super::circuit_breaker::CircuitBreaker;
-use super::deliver::AttemptError;
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode};
 use crate::codes;
+use crate::humanize::duration;
 use crate::ledger::{Lease, Ledger, Position};
 use crate::livedesk::{Reply, RetryReason};
 use crate::pace::Ticket;
-use crate::plan::in_words;
 use crate::retry::RequestSeq;
 use crate::state::Failure;
 use crate::window::Status;
@@ -29,13 +29,6 @@ const NAP: Duration = Duration::from_secs(30);
 
 /// Shorter waits than this are nobody's business.
 const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
-
-/// Whether a delivery is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Requeue {
-    Now,
-    Never,
-}
 
 /// How often it is said that the server is still away.
 const STILL_AWAY: Duration = Duration::from_secs(30);
@@ -228,8 +221,8 @@ impl<L: Ledger> Run<'_, L> {
         let Some((lasted, longest, why)) = breaker.outage(Instant::now()) else { return };
         let text = format!(
             "still no clear answer from LiveDesk after {} ({why}); waiting for up to {} (send.outage)",
-            in_words(lasted),
-            in_words(longest)
+            duration(lasted),
+            duration(longest)
         );
         drop(breaker);
         (self.emit)(Event::Noted(text));
@@ -269,7 +262,7 @@ impl<L: Ledger> Run<'_, L> {
                 self.pace.pause(wait);
             }
             Limit::GivenUp(waited) => {
-                let (verb, waited) = (request.endpoint.verb(), in_words(waited));
+                let (verb, waited) = (request.endpoint.verb(), duration(waited));
                 self.stop.because(End::Environment(format!(
                     "LiveDesk limits the rate of every request to {verb}; waited for {waited} in vain (send.outage): {failure}"
                 )));
@@ -328,7 +321,7 @@ impl<L: Ledger> Run<'_, L> {
         if !self.rate_limits().names(lease.position()) {
             return;
         }
-        let (place, attempts, wait) = (self.place(lease), self.spec.send.retry.attempts, in_words(wait));
+        let (place, attempts, wait) = (self.place(lease), self.spec.send.retry.attempts, duration(wait));
         let text = format!(
             "{place}: LiveDesk limits this recipient, and no others ({failure}); the others go on, try {nth} of {attempts} \
              is in {wait}"

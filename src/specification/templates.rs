@@ -3,6 +3,11 @@
 use super::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
 
 impl Spec {
+    /// Whether the template is `recipients.where`: an expression, not a text with expressions in it.
+    pub fn is_condition(&self, template: &Template) -> bool {
+        self.recipients.condition.as_ref().is_some_and(|condition| condition.key == template.key)
+    }
+
     /// All templates, in the order of their keys.
     pub fn templates(&self) -> Vec<&Template> {
         let mut all: Vec<&Template> =

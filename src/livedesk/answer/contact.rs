@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::conversation::Obstacle;
 use super::number;
+use super::obstacle::Obstacle;
 use crate::message::Contact;
 use crate::state::ContactId;
 

@@ -1,10 +1,9 @@
 //! Conversations in answers: whose they are, and whether a message in them reaches anybody.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::contact::Owner;
+use super::obstacle::Obstacle;
 use super::{number, status_word};
 use crate::message::Contact;
 use crate::state::{ContactId, ConversationId, InboxId};
@@ -22,32 +21,8 @@ pub struct Conversation {
     can_reply: Option<bool>,
 }
 
-/// Why a message may not reach anybody, or may not be wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Obstacle {
-    /// The contact is blocked.
-    Blocked,
-    /// The conversation is muted.
-    Muted,
-    /// The conversation is not open; LiveDesk's word for it.
-    Inactive(&'static str),
-    /// The channel takes only templates in it now.
-    OnlyTemplates,
-}
-
 /// States of conversations in which nobody is at work.
 const INACTIVE: [&str; 3] = ["resolved", "closed", "snoozed"];
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blocked => f.write_str("the contact is blocked"),
-            Self::Muted => f.write_str("the conversation is muted"),
-            Self::Inactive(status) => write!(f, "the conversation is {status}"),
-            Self::OnlyTemplates => f.write_str("the channel takes only templates now (`can_reply: false`)"),
-        }
-    }
-}
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]

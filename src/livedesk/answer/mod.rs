@@ -15,6 +15,7 @@ mod classification;
 mod contact;
 mod conversation;
 mod message;
+mod obstacle;
 mod retry_after;
 
 use std::fmt;
@@ -31,9 +32,10 @@ use crate::state::{Failure, MessageId};
 use body::Body;
 use classification::{Class, Repeat, classify, envelope_code};
 pub use contact::{Attribute, ContactReply, Owner};
-pub use conversation::{Conversation, ConversationRequest, Obstacle};
+pub use conversation::{Conversation, ConversationRequest};
 pub use message::{MessageRequest, Sent};
 use message::{Posted, external_error};
+pub use obstacle::Obstacle;
 
 /// Contacts on a page of a search; a shorter page is the last one.
 const PAGE: usize = 15;

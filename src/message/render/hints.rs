@@ -1,6 +1,6 @@
 //! How to mend what is wrong with a row, where the code of the problem is enough to say so.
 
-use crate::message::template::{TEXT_FOR_TRUTH, TRUTH_HINT};
+use crate::message::truthiness::{TEXT_FOR_TRUTH, TRUTH_HINT};
 
 /// How to mend what is wrong with a row.
 pub(super) fn hint(code: &str) -> Option<&'static str> {

@@ -9,10 +9,29 @@ use minijinja::machinery::ast::{
 };
 use minijinja::value::ValueKind;
 
-use super::{Decision, Source};
-use crate::message::template::WHOLE_ROW;
+use crate::message::context::WHOLE_ROW;
 
 type Sources = BTreeSet<Source>;
+
+/// Where a value comes from: a column or a constant, or something in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::message) struct Source {
+    /// The column or the constant; [`WHOLE_ROW`] if it may be any column.
+    pub(in crate::message) name: String,
+    /// The key of the object in the cell, for lists that hold such.
+    pub(in crate::message) key: Option<String>,
+}
+
+/// A condition that a text may decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::message) struct Decision {
+    /// What decides.
+    pub(in crate::message) source: Source,
+    /// The bytes of the condition, or of the part of it, in the template.
+    pub(in crate::message) range: Range<usize>,
+    /// Whether what depends on it writes the same value.
+    pub(in crate::message) is_written: bool,
+}
 
 #[derive(Default)]
 pub(super) struct Analysis<'a> {

@@ -10,35 +10,42 @@
 
 mod analysis;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 
 use self::analysis::Analysis;
+pub(super) use self::analysis::Decision;
 use super::booleans::is_no;
-use super::template::WHOLE_ROW;
+use super::context::WHOLE_ROW;
 use crate::recipients::Row;
 
-/// Where a value comes from: a column or a constant, or something in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source {
-    /// The column or the constant; [`WHOLE_ROW`] if it may be any column.
-    pub(super) name: String,
-    /// The key of the object in the cell, for lists that hold such.
-    pub(super) key: Option<String>,
+/// Letters of an expression that a problem shows.
+const LONGEST_EXPRESSION: usize = 200;
+
+/// The code of a text that is used as a truth value.
+pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
+
+/// How to ask a text what was meant.
+pub(super) const TRUTH_HINT: &str = "`column|bool` reads words such as yes and no, `column == \"yes\"` compares, `column != \"\"` asks whether it is filled";
+
+pub(super) fn misled(expression: &str, is_written: bool) -> String {
+    let expression = shortened(expression);
+    if is_written {
+        format!("the condition `{expression}` is true, and the text says no")
+    } else {
+        format!("`{expression}` is a text, used as a truth value: every text but the empty one is true, also `no`")
+    }
 }
 
-/// A condition that a text may decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Decision {
-    /// What decides.
-    pub(super) source: Source,
-    /// The bytes of the condition, or of the part of it, in the template.
-    pub(super) range: Range<usize>,
-    /// Whether what depends on it writes the same value.
-    pub(super) is_written: bool,
+/// An expression as problems name it: of a long one its beginning, because each row may have the problem.
+pub(super) fn shortened(expression: &str) -> Cow<'_, str> {
+    match expression.char_indices().nth(LONGEST_EXPRESSION) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &expression[..end])),
+        None => Cow::Borrowed(expression),
+    }
 }
 
 impl Decision {

@@ -211,13 +211,14 @@ fn codes_beyond_measure_are_summed_up() {
 
 #[test]
 fn shares_never_call_somebody_nobody() {
-    use super::view::{number, share};
+    use super::view::share;
+    use crate::humanize::grouped;
     assert_eq!(share(0, 10), "0\u{a0}%");
     assert_eq!(share(1, 1_000_000), "<\u{a0}0.1\u{a0}%");
     assert_eq!(share(999_999, 1_000_000), ">\u{a0}99.9\u{a0}%");
     assert_eq!(share(10, 10), "100\u{a0}%");
     assert_eq!(share(1, 3), "33.3\u{a0}%");
-    assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use plotters::prelude::*;
 
-use super::view::number;
+use crate::humanize::grouped;
 use crate::report::Record;
 use crate::state::{RESOLVED, State};
 
@@ -117,7 +117,7 @@ impl Throughput {
                 .axis_style(GRID)
                 .y_labels(5)
                 .x_label_formatter(&|at| tick_label(*at, end - start))
-                .y_label_formatter(&|count| number(*count))
+                .y_label_formatter(&|count| grouped(*count))
                 .x_label_style(label.clone())
                 .y_label_style(label)
                 .draw()

@@ -236,19 +236,6 @@ pub(super) fn share(count: u64, all: u64) -> String {
     }
 }
 
-/// A number with its thousands apart.
-pub fn number(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The text with every control and direction override written out: what a person sees is what is there.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
