@@ -3,12 +3,13 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{BackupArgs, LedgerCommand, RecoverArgs};
-use super::output::{Output, counted, grouped};
+use super::output::Output;
 use super::summary;
 use crate::campaign::{
     self, Answer, EnrolmentOptions, Inputs, Invalid, Notice, Operator, Question, RecoverOptions, RecoveredLedger,
     read_spec,
 };
+use crate::humanize::{counted, grouped};
 use crate::state::State;
 
 pub(super) async fn ledger(command: &LedgerCommand, output: &Output) -> Result<Exit, CliError> {

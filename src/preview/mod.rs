@@ -82,7 +82,7 @@ fn templates() -> Result<Environment<'static>, Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    templates.add_filter("";
+    templates.add_filter("number", humanize::grouped);
     templates.add_filter("visible", visible);
     templates.add_filter("lines", |text: &str| visible(&text.replace("\r\n", "\n")));
     templates.add_filter("size", humanize::bytes);

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
-use super::state::Refusal;
+use super::state::{Refusal, Upload};
 
 /// More than any upload that the real service takes (40 MB a file).
 pub(super) const BODY_LIMIT: usize = 128 * 1024 * 1024;
@@ -44,15 +44,6 @@ pub(super) enum Body {
     Broken(String),
     /// Neither JSON nor a form: the real service does not look at it.
     Other(String),
-}
-
-/// A file of a multipart request. Its bytes are counted and let go.
-#[derive(Clone, Debug)]
-pub(super) struct Upload {
-    pub(super) name: String,
-    pub(super) filename: String,
-    pub(super) content_type: String,
-    pub(super) size: u64,
 }
 
 impl ApiRequest {

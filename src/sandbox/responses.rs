@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::request::Upload;
+use super::state::Upload;
 use super::state::{Contact, Conversation, Message, Refusal, uuid};
 
 /// Larger than 32 bits, as the real ones are.

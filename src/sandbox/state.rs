@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::Value;
 
-use super::request::Upload;
 use super::templates::Failure;
 
 /// The real service takes this many messages of one conversation in any minute.
@@ -45,6 +44,15 @@ pub(super) enum Refusal {
     Word { word: String, field: &'static str },
     /// A body that is not what its media type says.
     Unreadable,
+}
+
+/// A file of a multipart request. Its bytes are counted and let go.
+#[derive(Clone, Debug)]
+pub(super) struct Upload {
+    pub(super) name: String,
+    pub(super) filename: String,
+    pub(super) content_type: String,
+    pub(super) size: u64,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 //! Each section of the file has a module of its own name, with the section as it is written (`Raw...`, the source of the
 //! JSON Schema), as it is used, and the checks between the two: a new key goes there and nowhere else. A text takes this
 //! path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree with the
-//! JSON Schema; `deserialize` makes [`raw`] of it; `checker` asks each section for its part of the [`Spec`].
+//! JSON Schema; `deserialize` makes [`raw`] of it; `draft` asks each section for its part of the [`Spec`].
 //!
 //! This module reads text, never files, and knows nothing of rows.
 
@@ -13,6 +13,7 @@ mod constants;
 mod contradictions;
 mod deserialize;
 mod diff;
+mod draft;
 mod livedesk;
 mod message;
 mod one_or_many;
@@ -95,7 +96,7 @@ impl Spec {
     /// # Errors
     /// All problems that were found, each with its place.
     pub fn parse(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
-        match checker::draft(source, folder, vars) {
+        match draft::draft(source, folder, vars) {
             (Some(spec), problems) if problems.is_empty() => Ok(spec),
             (_, problems) => Err(problems),
         }
@@ -104,7 +105,7 @@ impl Spec {
     /// The same, with what can be made of a spec that has problems: what cannot be used in it is as if it were not
     /// there. It is good for finding the problems of templates and rows at the same time, and for nothing else.
     pub fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Self>, Vec<Problem>) {
-        checker::draft(source, folder, vars)
+        draft::draft(source, folder, vars)
     }
 
     /// The same without its hours and dates, for a rehearsal at any time.

@@ -8,10 +8,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::raw::OneOrMany;
 use super::recipients::{RawRecipients, RawRecipientsMap};
 use super::schema_patterns;
 use super::span::Spanned;
+
+/// One string or a list of them.
+#[derive(Debug, Clone)]
+pub(super) struct OneOrMany(pub(super) Vec<Spanned<String>>);
 
 /// What stands there, before it knows its own place.
 enum Shape {

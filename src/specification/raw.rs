@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::checks::RawChecks;
 use super::livedesk::RawLivedesk;
 use super::message::RawMessage;
+use super::one_or_many::OneOrMany;
 use super::recipients::RawRecipients;
 use super::schema_patterns;
 use super::send::RawSend;
@@ -52,7 +53,3 @@ pub(super) struct Raw {
     #[schemars(with = "Option<schema_patterns::OneOrMany<schema_patterns::Report>>")]
     pub(super) report: Option<OneOrMany>,
 }
-
-/// One string or a list of them.
-#[derive(Debug, Clone)]
-pub(super) struct OneOrMany(pub(super) Vec<Spanned<String>>);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::checker::Checker;
-use super::raw::OneOrMany;
+use super::one_or_many::OneOrMany;
 use super::span::Span;
 
 /// A report as the spec names it.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::checker::Checker;
-use super::raw::OneOrMany;
+use super::one_or_many::OneOrMany;
 use super::schema_patterns;
 use super::span::Spanned;
 use super::units::{Rate, Speed, duration, share};

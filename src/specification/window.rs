@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Template;
 use super::checker::{Checker, template};
-use super::raw::OneOrMany;
+use super::one_or_many::OneOrMany;
 use super::schema_patterns;
 use super::span::{Span, Spanned, Text};
 use crate::problem::did_you_mean;
