@@ -25,9 +25,9 @@
 
 // The core.
 pub mod humanize;
+pub mod mask;
 pub mod problem;
 pub mod secret;
-pub mod mask;
 pub mod json_schema;
 pub mod state;
 pub mod codes;
