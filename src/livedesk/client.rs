@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::answer::{
 use super::deadline::{Deadline, ExchangeError};
 use super::recent_ids::RecentIds;
 use super::request::{self, Id, Request};
+use super::request_ids::{self, RequestIds};
 use crate::attachment::Attachment;
 use crate::codes;
 use crate::ledger::{Claim, Position};
@@ -133,6 +134,7 @@ struct IssuedIds {
 pub struct Client {
     connections: Connections,
     issued: RefCell<IssuedIds>,
+    request_ids: RequestIds,
     redactor: Redactor,
     base_url: String,
     credentials: Credentials,
@@ -161,7 +163,16 @@ impl Client {
         let redactor = Redactor::of_basic_auth(&credentials.key, &credentials.secret);
         let (base_url, answer_timeout) = (base_url.to_owned(), timeouts.answer);
         let issued = RefCell::default();
-        Ok(Self { connections, issued, redactor, base_url, credentials, answer_timeout, watcher: None })
+        Ok(Self {
+            connections,
+            issued,
+            request_ids: RequestIds::new(),
+            redactor,
+            base_url,
+            credentials,
+            answer_timeout,
+            watcher: None,
+        })
     }
 
     /// The same, telling of each request.
@@ -280,6 +291,10 @@ impl Client {
     async fn exchange_unseen(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
         match self.ask(request, attachments).await {
             Ok(answer) => Exchange::Answered(answer),
+            Err(ExchangeError::OfAnother) => {
+                self.connections.disable_reuse();
+                Exchange::Lost(Failure::new(codes::MISMATCH, "the answer is another request's"))
+            }
             Err(ExchangeError::TimedOut) => Exchange::Lost(Failure::new("timeout", "no answer in time")),
             // Refused, no such host, no TLS, no connection in time: nothing of the request has left.
             Err(ExchangeError::Transport(error)) if error.is_connect() || error.is_builder() => {
@@ -294,11 +309,15 @@ impl Client {
 
     async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, ExchangeError> {
         let url = format!("{}{}", self.base_url, request.path);
+        // A cache gives everybody the answer that the first one got.
+        let may_be_cached = request.method == "GET";
+        let id = self.request_ids.next();
         let http = self.connections.client_for(request.is_message());
         let builder = if request.method == "GET" { http.get(url) } else { http.post(url) };
         let builder = builder
             .basic_auth(self.credentials.key.expose(), Some(self.credentials.secret.expose()))
-            .query(&request.query);
+            .query(&request.query)
+            .header(request_ids::HEADER, &id);
         let builder = match request.body {
             Some(fields) if !attachments.is_empty() => builder.multipart(form(&fields, attachments)?),
             Some(body) => builder.json(&body),
@@ -312,6 +331,10 @@ impl Client {
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
         if response.headers().get(KEEP_ALIVE).is_some_and(is_short) {
             self.connections.disable_reuse();
+        }
+        let found = header(HeaderName::from_static(request_ids::HEADER));
+        if !may_be_cached && found.is_some_and(|found| self.request_ids.is_of_another(&id, &found)) {
+            return Err(ExchangeError::OfAnother);
         }
         let mut body = Vec::new();
         while body.len() < LARGEST_BODY {

@@ -32,6 +32,8 @@ pub(super) enum ExchangeError {
     TimedOut,
     /// The transport failed.
     Transport(reqwest::Error),
+    /// The answer is another request's.
+    OfAnother,
 }
 
 impl From<reqwest::Error> for ExchangeError {

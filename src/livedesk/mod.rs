@@ -7,6 +7,7 @@ mod answer;
 mod client;
 mod deadline;
 mod recent_ids;
+mod request_ids;
 pub mod request;
 
 pub use answer::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine;
@@ -14,6 +14,8 @@ use super::connection::Connection;
 use super::handler::{Handler, Reply};
 use super::request::{ApiRequest, BODY_LIMIT, Route};
 use super::script::Credentials;
+
+const REQUEST_ID: &str = "x-request-id";
 
 pub(super) fn router(handler: Arc<Handler>) -> Router {
     // Spelled out rather than nested: a nested router hides the front of the path from the journal.
@@ -74,6 +76,7 @@ async fn wrong_method(State(handler): Shared, ConnectInfo(connection): OnLine, r
 async fn respond(handler: &Handler, connection: &Connection, route: Route, request: Request) -> Response {
     let arrived = handler.now();
     let is_authorized = is_authorized(handler.credentials.as_ref(), request.headers());
+    let request_id = request.headers().get(REQUEST_ID).cloned();
     let call = ApiRequest::read(route, request).await;
     let verdict = handler.handle(&call, is_authorized, arrived);
     if verdict.delay > Duration::ZERO {
@@ -88,8 +91,16 @@ async fn respond(handler: &Handler, connection: &Connection, route: Route, reque
             // Never seen by anybody: writing it is what finds the connection cut.
             StatusCode::NO_CONTENT.into_response()
         },
-        Reply::into_response,
+        |reply| with_request_id(reply.into_response(), request_id),
     )
+}
+
+/// The real service gives back the id that a request came with.
+fn with_request_id(mut response: Response, id: Option<HeaderValue>) -> Response {
+    if let Some(id) = id {
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
+    }
+    response
 }
 
 impl IntoResponse for Reply {

@@ -5,11 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::harness::{Project, conversation_of, read_request, shared_machine};
 
@@ -190,5 +192,144 @@ fn a_second_answer_at_any_moment_is_nobody_elses() {
         let (unknown, _) = unknown_with(stray, "rate: unlimited");
         assert!(unknown.iter().all(|row| row.ends_with("answer-mismatch")), "{stray:?}: {unknown:?}");
         assert!(unknown.len() <= 1, "{stray:?}: {unknown:?}");
+    }
+}
+
+/// A request, as far as the servers below look at it.
+struct Received {
+    first_line: String,
+    request_id: String,
+    body: Value,
+}
+
+fn receive(requests: &mut impl BufRead) -> Option<Received> {
+    let (mut first_line, mut request_id, mut length) = (None, String::new(), 0);
+    for line in requests.by_ref().lines() {
+        let line = line.ok()?.to_lowercase();
+        match line.split_once(": ") {
+            _ if line.is_empty() => break,
+            Some(("content-length", value)) => length = value.parse().ok()?,
+            Some(("x-request-id", value)) => value.clone_into(&mut request_id),
+            _ => {}
+        }
+        first_line.get_or_insert(line);
+    }
+    let mut body = vec![0; length];
+    requests.read_exact(&mut body).ok()?;
+    Some(Received { first_line: first_line?, request_id, body: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+fn response(status: &str, header: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!("HTTP/1.1 {status}\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A server that answers each message with its id, and before the second answer on a connection refuses the first message
+/// again: by a 404 that names nothing but the request.
+fn refuse_late(connection: TcpStream, log: &Mutex<Log>) {
+    let mut answers = connection.try_clone().unwrap();
+    let mut requests = BufReader::new(connection);
+    let mut late = String::new();
+    while let Some(Received { first_line, request_id, .. }) = receive(&mut requests) {
+        let conversation = conversation_of(&first_line);
+        log.lock().unwrap().messages.extend(conversation);
+        let body = match conversation {
+            Some(id) => json!({ "id": message_id(id), "status": "sent" }),
+            None => json!({ "meta": {}, "payload": [] }),
+        };
+        let header = format!("X-Request-Id: {request_id}\r\n");
+        let answer = response("200 OK", &header, &body);
+        // The client hangs up once it knows.
+        let _ = write!(answers, "{late}{answer}");
+        late = response("404 Not Found", &header, &json!({ "error": "Resource could not be found" }));
+    }
+}
+
+#[test]
+fn a_late_refusal_that_names_nobody_is_not_the_next_recipients() {
+    let (address, log) = server(refuse_late);
+    let project = Project::at_address(&address).people(8).send("concurrency: 1");
+    project.run(&[]).exits(4);
+    assert_eq!((project.count("accepted"), project.count("unknown"), project.count("failed")), (7, 1, 0));
+    assert_eq!(project.report()[1]["error_code"], "answer-mismatch");
+    let log = log.lock().unwrap();
+    assert_eq!(log.messages.len(), 8);
+    assert!(log.connections >= 7, "no connection is used twice after that: {}", log.connections);
+}
+
+/// What is wrong with the ids of a server that makes contacts and conversations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ids {
+    /// Each answer about this comes again before the next one on its connection.
+    Late(&'static str),
+    /// All contacts, or all conversations, have one id.
+    TheSame(&'static str),
+}
+
+/// Answers with no more ids than LiveDesk documents, and without that of the request.
+fn give(wrong: Ids) -> impl Fn(TcpStream, &Mutex<Log>) + Send + Sync {
+    move |connection, log| {
+        let mut answers = connection.try_clone().unwrap();
+        let mut requests = BufReader::new(connection);
+        let mut late = String::new();
+        while let Some(Received { first_line, body, .. }) = receive(&mut requests) {
+            let conversation = conversation_of(&first_line);
+            log.lock().unwrap().messages.extend(conversation);
+            let number = |name: &str| body[name].as_u64().or_else(|| body[name].as_str()?.parse().ok());
+            let (kind, body) = match (number("identifier"), number("contact_id"), conversation) {
+                (Some(customer), ..) => {
+                    let id = if wrong == Ids::TheSame("contact") { 5_000 } else { 5_000 + customer };
+                    ("contact", json!({ "payload": { "contact": { "id": id } } }))
+                }
+                (_, Some(contact), _) => {
+                    let id = if wrong == Ids::TheSame("conversation") { 7 } else { contact + 1_000 };
+                    ("conversation", json!({ "id": id }))
+                }
+                (.., Some(conversation)) => ("message", json!({ "id": message_id(conversation), "status": "sent" })),
+                _ => ("search", json!({ "meta": {}, "payload": [] })),
+            };
+            let answer = response("200 OK", "", &body);
+            let is_late = wrong == Ids::Late(kind);
+            // The client hangs up once it knows.
+            let _ = write!(answers, "{}{answer}", if is_late { late.as_str() } else { "" });
+            if is_late {
+                late = answer;
+            }
+        }
+    }
+}
+
+/// Six contacts, one after the other, and the conversations to which messages came.
+fn six_contacts(wrong: Ids) -> (Project, Vec<u64>) {
+    let (address, log) = server(give(wrong));
+    let project = Project::at_address(&address).people(6).send("concurrency: 1");
+    let project = project.to("{ inbox_id: 79, contact: { identifier: '{{ conversation_id }}' } }");
+    project.run(&[]);
+    let messages = std::mem::take(&mut log.lock().unwrap().messages);
+    (project, messages)
+}
+
+#[test]
+fn a_late_answer_about_a_contact_or_conversation_is_nobody_elses() {
+    for kind in ["contact", "conversation"] {
+        let (project, messages) = six_contacts(Ids::Late(kind));
+        assert_eq!(project.count("accepted"), 6, "{kind}: what was asked for is asked for again");
+        for row in project.report() {
+            let contact = 5_000 + row["key"].parse::<u64>().unwrap();
+            assert_eq!(row["contact_id"], contact.to_string(), "{kind}");
+            assert_eq!(row["conversation_id"], (contact + 1_000).to_string(), "{kind}");
+        }
+        assert_eq!(messages.len(), 6, "{kind}");
+    }
+}
+
+#[test]
+fn an_id_that_was_given_for_somebody_else_is_a_conflict_and_nothing_is_sent_there() {
+    for kind in ["contact", "conversation"] {
+        let (project, messages) = six_contacts(Ids::TheSame(kind));
+        assert_eq!((project.count("accepted"), project.count("failed")), (1, 5), "{kind}");
+        let codes: Vec<_> = project.report()[1..].iter().map(|row| row["error_code"].clone()).collect();
+        assert_eq!(codes, vec![format!("{kind}-conflict"); 5]);
+        assert_eq!(messages.len(), 1, "{kind}");
     }
 }
