@@ -142,7 +142,7 @@ fn spec() -> Result<Spec> {
 }
 
 fn rows(list: &Arc<[u8]>) -> Result<Rows> {
-    let written = ListOptions { name: LIST, format: Format::Csv, delimiter: None, encoding: None };
+    let written = ListOptions { name: LIST, format: Format::Csv, delimiter: None, encoding: None, sheet: None };
     Ok(recipients::read(Cursor::new(Arc::clone(list)), &written).map_err(in_words)?)
 }
 

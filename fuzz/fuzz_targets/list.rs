@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         format: [Format::Csv, Format::Tsv, Format::Jsonl, Format::Csv][usize::from(choice & 3)],
         delimiter: (choice & 0x20 != 0).then_some(b';'),
         encoding: ENCODINGS[usize::from(choice >> 6)],
+        sheet: None,
     };
     let Ok(mut rows) = read(Cursor::new(list.to_vec()), &written) else { return };
     let mut count = 0;

@@ -8,7 +8,7 @@ use campaign::specification::Format;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let written = ListOptions { name: "list.xlsx", format: Format::Xlsx, delimiter: None, encoding: None };
+    let written = ListOptions { name: "list.xlsx", format: Format::Xlsx, delimiter: None, encoding: None, sheet: None };
     let Ok(rows) = read(Cursor::new(bytes.to_vec()), &written) else { return };
     for row in rows.flatten() {
         assert_eq!(row.cells.len(), row.columns.names().len());

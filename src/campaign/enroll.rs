@@ -18,7 +18,7 @@ use crate::message::{Delivery, STACK};
 use crate::plan::{Decision, RowEvaluator};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, RowError, Rows};
-use crate::specification::Duplicates;
+use crate::specification::{Duplicates, InvalidCheck};
 use crate::state::LeftOut;
 
 /// The code of a file that cannot be sent along.
@@ -46,7 +46,7 @@ pub enum Invalid {
 /// How a list is taken in.
 #[derive(Debug, Clone, Default)]
 pub struct EnrolmentOptions {
-    /// What to do with rows that have problems.
+    /// What to do with rows that have problems; a spec with `checks.invalid: skip` skips them in any case.
     pub invalid: Invalid,
     /// Which failed deliveries to take up on the way.
     pub retry: Option<RetryFailed>,
@@ -106,6 +106,7 @@ pub async fn enroll(
 ) -> Result<EnrolmentReport, LedgerError> {
     let EnrolmentOptions { invalid, retry, keep } = options;
     let spec = evaluator.templates.spec();
+    let invalid = if spec.checks.invalid == InvalidCheck::Skip { Invalid::Skip } else { invalid };
     let mut report =
         EnrolmentReport { problems: Problems::new(keep), warnings: Problems::new(keep), ..EnrolmentReport::default() };
     let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: retry.is_some() };

@@ -1,13 +1,16 @@
-//! The key pair of a project: from the environment, else from a `.env` file.
+//! What a spec takes from the environment or from a `.env` file: the key pair of its project, and its address.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::dotenv::Dotenv;
 use super::environment;
 use super::error::CliError;
 use super::output::Output;
+use crate::campaign::CampaignError;
 use crate::livedesk::Credentials;
+use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::specification::Spec;
 
@@ -15,9 +18,36 @@ use crate::specification::Spec;
 /// working directory.
 pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, CliError> {
     let names = [spec.livedesk.api_key.as_str(), spec.livedesk.api_secret.as_str()];
-    let [key, secret] = names.map(in_environment);
-    let mut values = [key?, secret?];
-    for path in files(&spec.folder) {
+    match values(names, &spec.folder, output)? {
+        [Some(key), Some(secret)] => Ok(Credentials { key: Secret::new(key), secret: Secret::new(secret) }),
+        values => Err(missing(names.into_iter().zip(values), &spec.folder)),
+    }
+}
+
+/// The spec with the address that a variable gives, if it names one. Where the variable is not set that is an error if the
+/// address is `needed`.
+pub(super) fn with_base_url(spec: Arc<Spec>, needed: bool, output: &Output) -> Result<Arc<Spec>, CliError> {
+    let Some((name, span)) = &spec.livedesk.base_url_variable else { return Ok(spec) };
+    let unusable = |problem: Problem| CliError::from(CampaignError::Unusable(vec![problem].into()));
+    let [value] = values([name.as_str()], &spec.folder, output)?;
+    match value {
+        Some(url) => spec.with_base_url(&url).map(Arc::new).map_err(unusable),
+        None if needed => {
+            let what = format!("`{name}` is not set");
+            let hint = "put the address of LiveDesk into the environment or into a `.env` file beside the spec";
+            Err(unusable(Problem::error("base-url-not-set", spec.source.place(*span), what).hint(hint)))
+        }
+        None => Ok(spec),
+    }
+}
+
+/// The values of variables: from the environment, else from a `.env` file.
+fn values<const N: usize>(names: [&str; N], folder: &Path, output: &Output) -> Result<[Option<String>; N], CliError> {
+    let mut values = [const { None }; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        *value = in_environment(name)?;
+    }
+    for path in files(folder) {
         if values.iter().all(Option::is_some) {
             break;
         }
@@ -26,10 +56,7 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, C
             *value = file.value(name)?;
         }
     }
-    match values {
-        [Some(key), Some(secret)] => Ok(Credentials { key: Secret::new(key), secret: Secret::new(secret) }),
-        values => Err(missing(names.into_iter().zip(values), &spec.folder)),
-    }
+    Ok(values)
 }
 
 fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: &Path) -> CliError {

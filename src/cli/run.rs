@@ -9,7 +9,7 @@ use crate::sandbox::LocalSandbox;
 use crate::secret::Secret;
 use crate::specification::Spec;
 
-use super::credentials::credentials;
+use super::credentials::{credentials, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{ListArgs, RunArgs};
@@ -20,7 +20,10 @@ use super::{dry_run, ephemeral, plan, preview, summary};
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
     let options = options(args, output);
-    let inputs = Inputs::read(&args.list.file, &args.list.vars, &options.enrolment).await?;
+    let mut inputs = Inputs::read(&args.list.file, &args.list.vars, &options.enrolment).await?;
+    if !args.sandbox {
+        inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
+    }
     let spec = inputs.spec.clone();
     preview::spare_inputs(args, &spec)?;
     output.draw_reading(inputs.reading());

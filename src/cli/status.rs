@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::StatusArgs;
@@ -10,7 +11,7 @@ use super::{plan, summary};
 use crate::campaign::{self, Progress, Status, read_spec};
 
 pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, CliError> {
-    let spec = read_spec(&args.file, &[])?;
+    let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
     let Progress { totals, changes, next } = match campaign::status(&spec, args.ledger.as_deref()).await? {
         Status::Begun(progress) => *progress,
         Status::NotBegun { .. } if output.is_json() => {

@@ -94,6 +94,8 @@ pub struct ListOptions<'a> {
     pub delimiter: Option<u8>,
     /// The encoding, if it was said.
     pub encoding: Option<&'a str>,
+    /// The sheet of a workbook, if it was said.
+    pub sheet: Option<&'a str>,
 }
 
 /// Why a row could not be read.

@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
     /// Every record names its own fields, so what a field is does not depend on the first line.
     fn json_lines(&mut self, input: impl Read + Send + 'static) -> Result<(), Vec<Problem>> {
         let name = self.file.name.clone();
-        let options = ListOptions { name: &name, format: Format::Jsonl, delimiter: None, encoding: None };
+        let options = ListOptions { name: &name, format: Format::Jsonl, delimiter: None, encoding: None, sheet: None };
         for row in jsonl::read(input, &options)? {
             let row = row.map_err(|(RowError::Row(problem) | RowError::List(problem))| vec![problem])?;
             let names = row.columns.names();
@@ -391,7 +391,7 @@ fn each_cell(
     input: impl Read + Send + 'static,
     each: &mut impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
-    let options = |format| ListOptions { name, format, delimiter: None, encoding: None };
+    let options = |format| ListOptions { name, format, delimiter: None, encoding: None, sheet: None };
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     match ending.as_str() {
         "xlsx" => xlsx::cells(input, name, each),

@@ -10,6 +10,10 @@ use super::span::Spanned;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Checks")]
 pub(super) struct RawChecks {
+    /// Rows with problems: they stop the run (`stop`, default), or are recorded as skipped and the others go on (`skip`, as
+    /// `--skip-invalid` does).
+    #[serde(default)]
+    pub(super) invalid: InvalidCheck,
     /// Phone numbers that only the numbering plans doubt: a warning (`lenient`, default) or a problem (`strict`).
     #[serde(default)]
     pub(super) phones: PhoneCheck,
@@ -28,6 +32,17 @@ pub(super) struct RawChecks {
     #[serde(default)]
     #[schemars(with = "UnreachableCheck")]
     pub(super) unreachable: Option<Spanned<UnreachableCheck>>,
+}
+
+/// What a row with problems means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InvalidCheck {
+    /// Nothing is sent.
+    #[default]
+    Stop,
+    /// The row is skipped.
+    Skip,
 }
 
 /// What a doubtful phone number is.
@@ -82,6 +97,7 @@ pub enum UnreachableCheck {
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "each type says what it means")]
 pub struct Checks {
+    pub invalid: InvalidCheck,
     pub phones: PhoneCheck,
     pub liquid: LiquidCheck,
     pub stripped: StrippedCheck,
@@ -91,6 +107,7 @@ pub struct Checks {
 impl From<RawChecks> for Checks {
     fn from(raw: RawChecks) -> Self {
         Self {
+            invalid: raw.invalid,
             phones: raw.phones,
             liquid: raw.liquid,
             stripped: raw.stripped,

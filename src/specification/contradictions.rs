@@ -31,6 +31,10 @@ impl Checker<'_> {
     /// What is said about the list and means nothing in its format.
     fn list(&mut self, map: &RawRecipientsMap) {
         let format = map.format.or_else(|| by_ending(&map.file.value));
+        if let (Some(sheet), false) = (&map.sheet, format == Some(Format::Xlsx)) {
+            let hint = "remove it, or say `format: xlsx`";
+            self.problem("contradiction", sheet.span, "only a workbook has sheets", hint);
+        }
         if let Some(delimiter) = &map.delimiter {
             let said = match format {
                 Some(Format::Jsonl) => "a JSON Lines list has no `delimiter`",

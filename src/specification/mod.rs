@@ -41,11 +41,11 @@ use serde_json::Value;
 
 use crate::json_schema;
 use crate::problem::{Place, Problem};
-pub use checks::{Checks, LiquidCheck, PhoneCheck, StrippedCheck, UnreachableCheck};
+pub use checks::{Checks, InvalidCheck, LiquidCheck, PhoneCheck, StrippedCheck, UnreachableCheck};
 pub use diff::Difference;
 pub use livedesk::{DEFAULT_BASE_URL, Livedesk};
 pub use message::{Message, MessageType};
-pub use recipients::{Duplicates, Format, List, Recipients, SuppressionFile};
+pub use recipients::{DeclaredColumn, Duplicates, Format, List, Recipients, SuppressionFile};
 pub use report::ReportFile;
 pub use send::{Retry, Send, StopWhen};
 pub use span::{Source, Span};

@@ -37,6 +37,14 @@ pub(super) struct RawRecipientsMap {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) encoding: Option<Spanned<String>>,
+    /// The sheet of a workbook; the first visible one if absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) sheet: Option<Spanned<String>>,
+    /// The columns that the list has at least. `check --no-list` checks the templates against them, without the list.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) columns: Vec<Spanned<String>>,
     /// A template that says what makes two rows the same delivery. Default: whom `to` addresses.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
@@ -68,7 +76,7 @@ pub enum Format {
     Tsv,
     /// One JSON object on each line.
     Jsonl,
-    /// The first sheet of an Excel workbook.
+    /// A sheet of an Excel workbook.
     Xlsx,
 }
 
@@ -94,6 +102,10 @@ pub struct Recipients {
     pub delimiter: Option<u8>,
     /// The declared encoding; UTF-8 or the byte order mark's if `None`.
     pub encoding: Option<String>,
+    /// The sheet of a workbook; the first visible one if `None`.
+    pub sheet: Option<String>,
+    /// The columns that the list must have, as far as they are declared.
+    pub columns: Vec<DeclaredColumn>,
     /// What makes two rows the same delivery; whom `to` addresses if `None`.
     pub key: Option<Template>,
     /// The expression that a row must satisfy.
@@ -106,6 +118,15 @@ pub struct Recipients {
     pub default_region: Option<String>,
     /// What a second row for a key means.
     pub on_duplicate: Duplicates,
+}
+
+/// A column that the spec expects in the list.
+#[derive(Debug, Clone)]
+pub struct DeclaredColumn {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
 }
 
 /// A suppression list as the spec names it.
@@ -135,6 +156,8 @@ impl Checker<'_> {
                 format: None,
                 delimiter: None,
                 encoding: None,
+                sheet: None,
+                columns: Vec::new(),
                 key: None,
                 r#where: None,
                 suppress: Vec::new(),
@@ -158,6 +181,8 @@ impl Checker<'_> {
             format: map.format,
             delimiter,
             encoding,
+            sheet: map.sheet.map(|sheet| sheet.value),
+            columns: self.columns(map.columns),
             key: optional("recipients.key", map.key),
             condition: optional("recipients.where", map.r#where),
             file_at: map.file.span,
@@ -169,6 +194,20 @@ impl Checker<'_> {
             default_region,
             on_duplicate: map.on_duplicate,
         }
+    }
+
+    fn columns(&mut self, raw: Vec<Spanned<String>>) -> Vec<DeclaredColumn> {
+        let mut columns: Vec<DeclaredColumn> = Vec::new();
+        for Spanned { value: name, span } in raw {
+            if name.trim().is_empty() {
+                self.problem("column-name", span, "a column without a name", "write the name as in the list's header");
+            } else if columns.iter().any(|known| known.name == name) {
+                self.warning("listed-twice", span, "the same column for the second time", "remove one of the two");
+            } else {
+                columns.push(DeclaredColumn { name, span });
+            }
+        }
+        columns
     }
 
     fn delimiter(&mut self, raw: Option<&Spanned<String>>) -> Option<u8> {

@@ -105,7 +105,7 @@ fn opened(path: &Path, delimiter: Option<u8>, encoding: Option<&str>) -> Result<
         "xlsx" => Format::Xlsx,
         _ => Format::Csv,
     };
-    let written = ListOptions { name: "list", format, delimiter, encoding };
+    let written = ListOptions { name: "list", format, delimiter, encoding, sheet: None };
     recipients::read(File::open(path).unwrap(), &written)
         .map_err(|problems| problems.iter().map(|problem| problem.code).collect::<Vec<_>>().join(", "))
 }

@@ -7,6 +7,7 @@ mod again;
 mod answers;
 #[cfg(target_os = "linux")]
 mod bounds;
+mod checking;
 mod commands;
 mod connections;
 mod corrections;

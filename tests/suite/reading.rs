@@ -26,7 +26,8 @@ fn every_row_knows_its_line_however_lines_end() {
     for line_end in ["\n", "\r\n", "\r"] {
         for last in [true, false] {
             let text = rows_that_know_their_lines(line_end, last);
-            let written = ListOptions { name: "list", format: Format::Csv, delimiter: None, encoding: None };
+            let written =
+                ListOptions { name: "list", format: Format::Csv, delimiter: None, encoding: None, sheet: None };
             let rows: Vec<_> = recipients::read(Cursor::new(text), &written).unwrap().map(Result::unwrap).collect();
             assert_eq!(rows.len(), 6_000);
             for row in rows {
@@ -50,7 +51,7 @@ fn lists_are_read_as_another_reader_reads_them() {
         }
         let expected: Vec<Vec<String>> = serde_json::from_str(&expected).unwrap();
         let format = if path.extension().is_some_and(|ending| ending == "tsv") { Format::Tsv } else { Format::Csv };
-        let options = ListOptions { name: "list", format, delimiter: None, encoding: None };
+        let options = ListOptions { name: "list", format, delimiter: None, encoding: None, sheet: None };
         let rows = recipients::read(File::open(&path).unwrap(), &options).unwrap();
         let names = rows.columns.as_ref().unwrap().names().to_vec();
         let cells = |row: recipients::Row| -> Vec<String> {

@@ -100,6 +100,7 @@ pub(super) fn open(spec: &Spec) -> Result<Opened, CampaignError> {
         format,
         delimiter: spec.recipients.delimiter,
         encoding: spec.recipients.encoding.as_deref(),
+        sheet: spec.recipients.sheet.as_deref(),
     };
     Ok(Opened::List(List { rows: recipients::read(input, &options)?, reading }))
 }

@@ -13,10 +13,10 @@ use super::enroll::UNUSABLE_ATTACHMENT;
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Notice, Operator, enroll};
 use crate::ledger::Sqlite;
 use crate::plan::RowEvaluator;
-use crate::problem::{Keep, Place, Problem, Problems};
-use crate::recipients::RowError;
+use crate::problem::{Keep, Place, Problem, Problems, did_you_mean};
+use crate::recipients::{Columns, RowError};
 use crate::run::Selection;
-use crate::specification::{self, Spec};
+use crate::specification::{self, DeclaredColumn, Spec};
 pub(super) use evaluator::evaluator;
 pub(super) use list::{List, MissingList};
 pub use spec::read_spec;
@@ -63,6 +63,7 @@ impl Inputs {
             Err(error) => return Err(error),
         };
         let columns = list.as_ref().ok().and_then(|list| list.rows.columns.as_deref());
+        problems.extend(undeclared(&spec, columns));
         let mut of_suppression = Problems::new(options.keep);
         let evaluator = match evaluator(&spec, columns, options.keep) {
             Ok(evaluator) => Some(evaluator),
@@ -106,10 +107,31 @@ impl Inputs {
         }
     }
 
+    /// Takes `spec` from here on: the same, with what the environment adds to it.
+    pub fn set_spec(&mut self, spec: Arc<Spec>) {
+        self.spec = spec;
+    }
+
     /// How far the list is read, for whoever shows it; hidden until it is given a place to be drawn.
     pub fn reading(&self) -> Option<&ProgressBar> {
         self.list.as_ref().ok().map(|list| &list.reading)
     }
+}
+
+/// Columns that the spec declares and the list does not have.
+fn undeclared(spec: &Spec, columns: Option<&Columns>) -> Vec<Problem> {
+    let Some(columns) = columns else { return Vec::new() };
+    let names = || columns.names().iter().map(String::as_str);
+    let lacking = spec.recipients.columns.iter().filter(|declared| columns.position(&declared.name).is_none());
+    let problem = |declared: &DeclaredColumn| {
+        let what = format!("the list has no column `{}`", declared.name);
+        let hint = match did_you_mean(&declared.name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "add it to the list, or remove it here".to_owned(),
+        };
+        Problem::error("column-missing", spec.source.place(declared.span), what).hint(hint)
+    };
+    lacking.map(problem).collect()
 }
 
 fn each(problems: &Problems) -> Vec<Problem> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::super::encoding::unreadable;
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, did_you_mean};
 
 const SAVE_AGAIN: &str = "save it again as .xlsx, or as CSV in UTF-8";
 
@@ -31,6 +31,13 @@ pub(super) enum Broken {
     TooMany(&'static str),
     /// Its parts do not fit together.
     Unsupported(&'static str),
+    /// It has no sheet of that name.
+    NoSuchSheet {
+        /// The name.
+        wanted: String,
+        /// Those that it has.
+        names: Vec<String>,
+    },
     /// It cannot be read at all.
     Io(io::Error),
 }
@@ -41,6 +48,7 @@ impl Broken {
         let mib = |bytes: u64| bytes / 1024 / 1024;
         let (code, what, hint) = match self {
             Self::Io(error) => return unreadable(file, error),
+            Self::NoSuchSheet { wanted, names } => return no_such_sheet(file, wanted, names),
             Self::Damaged => ("list-unreadable", "the workbook is cut off or damaged".to_owned(), SAVE_AGAIN),
             Self::TooLarge { what, most } => {
                 let what = format!("{what} has more than {} MiB", mib(*most));
@@ -57,6 +65,20 @@ impl Broken {
         };
         Problem::error(code, Place::file(file), what).hint(hint)
     }
+}
+
+/// Sheets that are named in a hint.
+const NAMED: usize = 10;
+
+fn no_such_sheet(file: &str, wanted: &str, names: &[String]) -> Problem {
+    let quoted: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    let hint = match did_you_mean(wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("its sheets: {}{more}", quoted.join(", ")),
+    };
+    let what = format!("the workbook has no sheet `{wanted}` (recipients.sheet)");
+    Problem::error("no-such-sheet", Place::file(file), what).hint(hint)
 }
 
 impl fmt::Display for Broken {

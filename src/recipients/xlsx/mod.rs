@@ -1,4 +1,4 @@
-//! Excel workbooks: the first sheet that is to be seen, its first row naming the columns.
+//! Excel workbooks: one sheet, the first visible one unless it is named, its first row naming the columns.
 //!
 //! A workbook is a ZIP archive of XML. `package` unpacks its parts and `xml` reads them as streams with bounds;
 //! `workbook` knows sheets, texts (`strings`) and how numbers are shown (`number_format`); `rows` reads row after row,
@@ -21,7 +21,7 @@ use self::broken::Broken;
 use self::cell::Cell;
 use self::package::{Package, Part, Spool, spool};
 use self::rows::{SheetRow, SheetRows};
-use self::workbook::Workbook;
+use self::workbook::{SheetName, Workbook};
 use super::header::Header;
 use super::tally::Tally;
 use super::{Flaw, ListOptions, Row, RowError, RowSource, Rows, empty};
@@ -38,7 +38,7 @@ const OLD: &[u8] = b"\xd0\xcf\x11\xe0";
 
 pub(super) fn read(input: impl Read, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     let broken = |broken: Broken| vec![broken.problem(written.name)];
-    let mut sheet = Sheet::open(input, written.name)?;
+    let mut sheet = Sheet::open(input, written.name, written.sheet)?;
     let first = loop {
         match sheet.next().map_err(broken)? {
             None => return Err(empty(written.name)),
@@ -65,7 +65,7 @@ pub(super) fn read(input: impl Read, written: &ListOptions<'_>) -> Result<Rows, 
 
 /// Gives each cell of the sheet with its line.
 pub(super) fn cells(input: impl Read, name: &str, mut each: impl FnMut(u64, &str)) -> Result<(), Vec<Problem>> {
-    let mut sheet = Sheet::open(input, name)?;
+    let mut sheet = Sheet::open(input, name, None)?;
     while let Some(SheetRow { line, cells, .. }) = sheet.next().map_err(|broken| vec![broken.problem(name)])? {
         for (at, cell) in cells.into_iter().enumerate() {
             match cell {
@@ -92,7 +92,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn open(mut input: impl Read, name: &str) -> Result<Self, Vec<Problem>> {
+    fn open(mut input: impl Read, name: &str, wanted: Option<&str>) -> Result<Self, Vec<Problem>> {
         let mut beginning = Vec::new();
         let cannot_read = |error| vec![Broken::Io(error).problem(name)];
         input.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(cannot_read)?;
@@ -100,17 +100,16 @@ impl Sheet {
             input.by_ref().take(OLD_WORKBOOK).read_to_end(&mut beginning).map_err(cannot_read)?;
         }
         no_workbook(&beginning, name).map_or(Ok(()), |problem| Err(vec![problem]))?;
-        let sheet = Self::of(&beginning, input).map_err(|broken| vec![broken.problem(name)])?;
+        let sheet = Self::of(&beginning, input, wanted).map_err(|broken| vec![broken.problem(name)])?;
         sheet.ok_or_else(|| empty(name))
     }
 
-    fn of(beginning: &[u8], input: impl Read) -> Result<Option<Self>, Broken> {
+    fn of(beginning: &[u8], input: impl Read, wanted: Option<&str>) -> Result<Option<Self>, Broken> {
         let mut package = Package::open(spool(beginning, input)?)?;
         let workbook = Workbook::read(&mut package)?;
-        let visible = workbook.sheets.iter().find(|sheet| !sheet.hidden);
-        let Some(first) = visible.or(workbook.sheets.first()).cloned() else { return Ok(None) };
-        let note = (workbook.sheets.len() > 1).then(|| format!("sheet `{}` of {}", first.name, workbook.sheets.len()));
-        let Some(part) = package.into_part(&first.part)? else { return Ok(None) };
+        let Some(sheet) = chosen(&workbook, wanted)?.cloned() else { return Ok(None) };
+        let note = (workbook.sheets.len() > 1).then(|| format!("sheet `{}` of {}", sheet.name, workbook.sheets.len()));
+        let Some(part) = package.into_part(&sheet.part)? else { return Ok(None) };
         let rows = SheetRows::open(part)?;
         Ok(Some(Self { rows, workbook, note, hidden: Tally::default() }))
     }
@@ -122,6 +121,18 @@ impl Sheet {
         }
         Ok(row)
     }
+}
+
+/// The sheet of that name; the first visible one if nobody names one.
+fn chosen<'w>(workbook: &'w Workbook, wanted: Option<&str>) -> Result<Option<&'w SheetName>, Broken> {
+    let sheets = &workbook.sheets;
+    let Some(wanted) = wanted else { return Ok(sheets.iter().find(|sheet| !sheet.hidden).or(sheets.first())) };
+    // Excel itself takes names for the same that differ in case alone.
+    let is_wanted = |sheet: &&SheetName| sheet.name.to_lowercase() == wanted.to_lowercase();
+    sheets.iter().find(is_wanted).map(Some).ok_or_else(|| Broken::NoSuchSheet {
+        wanted: wanted.to_owned(),
+        names: sheets.iter().map(|sheet| sheet.name.clone()).collect(),
+    })
 }
 
 /// The rows below the header.

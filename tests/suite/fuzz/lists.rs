@@ -23,7 +23,7 @@ const FORMATS: [Format; 4] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::X
 
 /// Reads a list to its end. Each row has its columns and stands behind the one before, and nothing comes behind the list's end.
 fn holds(bytes: &[u8], format: Format, delimiter: Option<u8>, encoding: Option<&str>) {
-    let written = ListOptions { name: "list", format, delimiter, encoding };
+    let written = ListOptions { name: "list", format, delimiter, encoding, sheet: None };
     let Ok(mut rows) = read(Cursor::new(bytes.to_vec()), &written) else { return };
     let (mut last, mut told) = (0, 0);
     // Twice as many as a list of so many bytes can have: reading that never ends would pass this.
