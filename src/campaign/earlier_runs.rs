@@ -9,7 +9,8 @@ use indicatif::HumanCount;
 
 use super::{CampaignError, ReportTargets, ledger_file};
 use crate::ledger::{Acknowledged, Sqlite, is_first_run};
-use crate::report::{Kind, each_messaged};
+use crate::report::each_messaged;
+use crate::specification::ReportFormat;
 use crate::specification::Spec;
 
 /// Keys that are looked up together.
@@ -75,7 +76,7 @@ pub async fn nobody_again(ledger: &Sqlite, reports: &ReportTargets) -> Result<()
     Ok(())
 }
 
-fn read(path: &Path, kind: Kind, each: impl FnMut(&str)) -> Result<(), CampaignError> {
+fn read(path: &Path, kind: ReportFormat, each: impl FnMut(&str)) -> Result<(), CampaignError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file,

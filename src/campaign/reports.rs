@@ -13,7 +13,8 @@ use crate::codes;
 use crate::ledger::{LedgerError, Sqlite};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
-use crate::report::{self, About, Kind};
+use crate::report::{self, About};
+use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
 use crate::state::State;
 
@@ -24,7 +25,7 @@ pub struct ReportTargets(Vec<Target>);
 #[derive(Debug)]
 struct Target {
     path: PathBuf,
-    kind: Kind,
+    kind: ReportFormat,
     /// Where it was named: the key of the spec, or the flag.
     place: Place,
 }
@@ -50,7 +51,7 @@ impl ReportTargets {
         let (mut targets, mut problems) = (Vec::new(), Vec::new());
         for path in paths {
             let place = Place::file(flag);
-            match Kind::of(&path) {
+            match ReportFormat::by_ending(&path) {
                 _ if has_control_characters(&path) => {
                     let what =
                         format!("the report's name {:?} has control characters in it", path.display().to_string());
@@ -72,7 +73,7 @@ impl ReportTargets {
         let target = |report: &ReportFile| {
             let path = spec.folder.join(&report.path);
             let place = report.span.map_or_else(|| Place::file(&spec.source.name), |span| spec.source.place(span));
-            Kind::of(&path).map(|kind| Target { path, kind, place })
+            ReportFormat::by_ending(&path).map(|kind| Target { path, kind, place })
         };
         Self(spec.report.iter().filter_map(target).collect())
     }
@@ -89,7 +90,7 @@ impl ReportTargets {
     }
 
     /// Where the reports are, and what they are written in.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, Kind)> {
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, ReportFormat)> {
         self.0.iter().map(|target| (target.path.as_path(), target.kind))
     }
 
@@ -180,7 +181,7 @@ pub async fn write_report(
     only: Vec<State>,
     output: impl Write + Send + 'static,
 ) -> Result<(), CampaignError> {
-    match records(ledger, spec, only, Kind::Csv, BufWriter::new(output)).await {
+    match records(ledger, spec, only, ReportFormat::Csv, BufWriter::new(output)).await {
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),
         Err(ReportError::Ledger(error)) => Err(error.into()),
     }
@@ -191,7 +192,7 @@ async fn records<W: Write + Send + 'static>(
     ledger: &Sqlite,
     spec: &Spec,
     only: Vec<State>,
-    kind: Kind,
+    kind: ReportFormat,
     output: W,
 ) -> Result<W, ReportError> {
     let about = About { name: spec.name.clone(), description: spec.description.clone(), written_at: Timestamp::now() };

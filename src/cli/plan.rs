@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::output::Output;
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
-use crate::humanize::{counted, grouped};
+use crate::humanize::{counted, grouped, shortened};
 use crate::ledger::Enrolment;
 use crate::recipients::ListSummary;
 use crate::specification::{Difference, Send, Speed};
@@ -126,10 +126,9 @@ pub(super) fn changed(changes: &Changes) -> Vec<String> {
 }
 
 fn said(when: &str, value: Option<&str>) -> String {
-    match value.map(|text| (text, text.char_indices().nth(LONGEST))) {
+    match value {
         None => format!("{when} not there"),
-        Some((text, Some((end, _)))) => format!("{when} {:?}...", &text[..end]),
-        Some((text, None)) => format!("{when} {text:?}"),
+        Some(text) => format!("{when} {:?}", shortened(text, LONGEST)),
     }
 }
 

@@ -79,12 +79,12 @@ impl Place {
     /// Part of a file whose text may be shown, from byte `start` for `len` bytes. A part that runs on to further
     /// lines is marked on its first one.
     pub fn in_text(file: impl Into<String>, text: &str, start: usize, len: usize) -> Self {
-        let start = floor_char_boundary(text, start);
+        let start = text.floor_char_boundary(start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let shown = text[line_start..line_end].trim_end_matches('\r');
         let from = (start - line_start).min(shown.len());
-        let to = floor_char_boundary(shown, (from + len.max(1)).min(shown.len()));
+        let to = shown.floor_char_boundary((from + len.max(1)).min(shown.len()));
         let excerpt = (shown.len() <= LONGEST_EXCERPT)
             .then(|| Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) }));
         Self {
@@ -115,14 +115,6 @@ impl Place {
     pub fn without_text(self) -> Self {
         Self { excerpt: None, column: None, ..self }
     }
-}
-
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 impl fmt::Display for Place {

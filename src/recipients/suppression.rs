@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -392,16 +393,14 @@ fn each_cell(
     each: &mut impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
     let options = |format| ListOptions { name, format, delimiter: None, encoding: None, sheet: None };
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    match ending.as_str() {
-        "xlsx" => xlsx::cells(input, name, each),
+    match Format::by_ending(Path::new(name)) {
+        Some(Format::Xlsx) => xlsx::cells(input, name, each),
         _ => csv::cells(input, &options(Format::Csv), each),
     }
 }
 
 fn is_json_lines(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["jsonl", "ndjson"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    Format::by_ending(Path::new(name)) == Some(Format::Jsonl)
 }
 
 /// A number of which a spreadsheet has lost digits names nobody, and whoever it was would be messaged.

@@ -8,7 +8,6 @@ mod jsonl;
 mod read_back;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::json_schema;
+use crate::specification::ReportFormat;
 use crate::state::State;
 pub(crate) use csv::harmless;
 pub use html::{hash, visible};
@@ -77,29 +77,6 @@ impl Record {
     }
 }
 
-/// What a report is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Comma-separated, with a header.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// One self-contained page.
-    Html,
-}
-
-impl Kind {
-    /// By file ending. `None` for others.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "csv" => Some(Self::Csv),
-            "jsonl" => Some(Self::Jsonl),
-            "html" => Some(Self::Html),
-            _ => None,
-        }
-    }
-}
-
 /// What stands at the head of a report for people.
 #[derive(Debug, Clone)]
 pub struct About {
@@ -130,10 +107,10 @@ pub trait Writer {
 ///
 /// # Errors
 /// The output's.
-pub fn writer<'a>(kind: Kind, about: About, output: impl Write + 'a) -> io::Result<Box<dyn Writer + 'a>> {
+pub fn writer<'a>(kind: ReportFormat, about: About, output: impl Write + 'a) -> io::Result<Box<dyn Writer + 'a>> {
     Ok(match kind {
-        Kind::Csv => Box::new(csv::Csv::new(output)?),
-        Kind::Jsonl => Box::new(jsonl::Jsonl::new(output)),
-        Kind::Html => Box::new(html::Html::new(output, about)?),
+        ReportFormat::Csv => Box::new(csv::Csv::new(output)?),
+        ReportFormat::Jsonl => Box::new(jsonl::Jsonl::new(output)),
+        ReportFormat::Html => Box::new(html::Html::new(output, about)?),
     })
 }

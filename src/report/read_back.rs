@@ -6,29 +6,29 @@ use std::io::{self, BufRead};
 
 use serde_json::Value;
 
-use super::Kind;
 use super::csv::COLUMNS;
+use crate::specification::ReportFormat;
 
 /// Calls `each` with the key of everyone who was sent to, or may have been: `accepted`, `unknown` and `claimed` ones.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn each_messaged(kind: Kind, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
+pub fn each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
     let mut row = |key: &str, outcome: &str| {
         if matches!(outcome, "accepted" | "unknown" | "claimed") {
             each(key);
         }
     };
     match kind {
-        Kind::Csv => csv(input, row),
-        Kind::Jsonl => json(input, |line| {
+        ReportFormat::Csv => csv(input, row),
+        ReportFormat::Jsonl => json(input, |line| {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
             if let (Some(key), Some(outcome)) = (text("key"), text("outcome")) {
                 row(key, outcome);
             }
         }),
         // The page has one array of cells a line, in the order of the CSV report's columns.
-        Kind::Html => json(input, |line| {
+        ReportFormat::Html => json(input, |line| {
             let text = |at: usize| line.get(at).and_then(Value::as_str);
             if let (Some(key), Some(outcome)) = (text(1), text(2)) {
                 row(key, outcome);
@@ -119,7 +119,7 @@ mod tests {
             record("nobody", State::Failed),
             record("later", State::Pending),
         ];
-        for kind in [Kind::Csv, Kind::Jsonl, Kind::Html] {
+        for kind in [ReportFormat::Csv, ReportFormat::Jsonl, ReportFormat::Html] {
             let about = About { name: "c".to_owned(), description: None, written_at: jiff::Timestamp::UNIX_EPOCH };
             let mut bytes = Vec::new();
             let mut writer = writer(kind, about, &mut bytes).unwrap();
@@ -135,9 +135,11 @@ mod tests {
 
     #[test]
     fn another_file_says_nothing() {
-        for (kind, text) in
-            [(Kind::Csv, "a,key,outcome\n1,x,accepted\n"), (Kind::Jsonl, "[1,2]\nx"), (Kind::Html, "<p>")]
-        {
+        for (kind, text) in [
+            (ReportFormat::Csv, "a,key,outcome\n1,x,accepted\n"),
+            (ReportFormat::Jsonl, "[1,2]\nx"),
+            (ReportFormat::Html, "<p>"),
+        ] {
             each_messaged(kind, text.as_bytes(), |key| assert_eq!(key, "nobody")).unwrap();
         }
     }

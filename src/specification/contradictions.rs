@@ -30,7 +30,7 @@ impl Checker<'_> {
 
     /// What is said about the list and means nothing in its format.
     fn list(&mut self, map: &RawRecipientsMap) {
-        let format = map.format.or_else(|| by_ending(&map.file.value));
+        let format = map.format.or_else(|| Format::by_ending(Path::new(&map.file.value)));
         if let (Some(sheet), false) = (&map.sheet, format == Some(Format::Xlsx)) {
             let hint = "remove it, or say `format: xlsx`";
             self.problem("contradiction", sheet.span, "only a workbook has sheets", hint);
@@ -214,17 +214,6 @@ fn interval(speed: Speed) -> Option<std::time::Duration> {
     match speed {
         Speed::Limited(rate) => Some(rate.interval()),
         Speed::Unlimited => None,
-    }
-}
-
-/// What a list is written in by its file's ending, where that leaves no doubt.
-fn by_ending(file: &str) -> Option<Format> {
-    let ending = Path::new(file).extension()?.to_str()?.to_lowercase();
-    match ending.as_str() {
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "xlsx" => Some(Format::Xlsx),
-        "tsv" | "tab" => Some(Format::Tsv),
-        _ => None,
     }
 }
 

@@ -46,7 +46,7 @@ pub use diff::Difference;
 pub use livedesk::{DEFAULT_BASE_URL, Livedesk};
 pub use message::{Message, MessageType};
 pub use recipients::{DeclaredColumn, Duplicates, Format, List, Recipients, SuppressionFile};
-pub use report::ReportFile;
+pub use report::{ReportFile, ReportFormat};
 pub use send::{Retry, Send, StopWhen};
 pub use span::{Source, Span};
 pub use template_params::{Button, ButtonType, Header, HeaderType, TemplateParams, Variables};

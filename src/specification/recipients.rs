@@ -1,6 +1,6 @@
 //! `recipients`: the list and how it is read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,6 +78,19 @@ pub enum Format {
     Jsonl,
     /// A sheet of an Excel workbook.
     Xlsx,
+}
+
+impl Format {
+    /// What a list is written in by the ending of its name; `None` where the ending does not tell.
+    pub fn by_ending(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_lowercase().as_str() {
+            "csv" | "txt" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "xlsx" => Some(Self::Xlsx),
+            _ => None,
+        }
+    }
 }
 
 /// What a second row for the same key means.

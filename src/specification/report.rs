@@ -6,6 +6,29 @@ use super::checker::Checker;
 use super::one_or_many::OneOrMany;
 use super::span::Span;
 
+/// What a report is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// Comma-separated, with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// One self-contained page.
+    Html,
+}
+
+impl ReportFormat {
+    /// By file ending. `None` for others.
+    pub fn by_ending(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::Jsonl),
+            "html" => Some(Self::Html),
+            _ => None,
+        }
+    }
+}
+
 /// A report as the spec names it.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
@@ -21,8 +44,7 @@ impl Checker<'_> {
             return vec![ReportFile { path: PathBuf::from(format!("reports/{name}.csv")), span: None }];
         };
         for path in &paths {
-            let ending = Path::new(&path.value).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if !matches!(ending, "csv" | "jsonl" | "html") {
+            if ReportFormat::by_ending(Path::new(&path.value)).is_none() {
                 self.problem(
                     "report-ending",
                     path.span,

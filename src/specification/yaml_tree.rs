@@ -11,6 +11,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
 
 use super::span::{Source, Span};
 use super::{MOST_PROBLEMS, yaml_errors};
+use crate::humanize::shortened;
 use crate::problem::Problem;
 
 /// Values in one spec at most, aliases counted as what they stand for: an end to every bomb.
@@ -306,9 +307,5 @@ fn size(node: &Node) -> usize {
 pub(super) fn shown(name: &str) -> String {
     const LONGEST: usize = 60;
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut shown: String = name.chars().take(LONGEST).map(clean).collect();
-    if name.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+    shortened(name, LONGEST).chars().map(clean).collect()
 }

@@ -112,15 +112,7 @@ pub(super) fn open_file(path: &Path) -> io::Result<File> {
 }
 
 fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, CampaignError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-    let by_ending = match ending.as_str() {
-        "csv" | "txt" => Some(Format::Csv),
-        "tsv" | "tab" => Some(Format::Tsv),
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "xlsx" => Some(Format::Xlsx),
-        _ => None,
-    };
-    spec.recipients.format.or(by_ending).ok_or_else(|| {
+    spec.recipients.format.or_else(|| Format::by_ending(path)).ok_or_else(|| {
         let what = "the ending does not say what the list is written in";
         let problem = Problem::error("list-format-unknown", Place::file(name), what);
         CampaignError::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])

@@ -26,6 +26,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::codes;
+use crate::humanize::{changes_direction, shortened};
 use crate::message::Contact;
 use crate::secret::Redactor;
 use crate::state::{Failure, MessageId};
@@ -351,22 +352,13 @@ fn status_word(text: &str) -> String {
     one_line(text).to_lowercase()
 }
 
-/// Characters that change the direction of what stands around them: they would make a text read as another.
-const fn turns_the_text(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// One clean line: no control characters, which could drive a terminal, and no more than is worth reading.
 pub(super) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control() || turns_the_text(c))
+        .split(|c: char| c.is_whitespace() || c.is_control() || changes_direction(c))
         .filter(|word| !word.is_empty())
         .collect();
-    let mut line: String = words.join(" ").chars().take(LONGEST_TEXT).collect();
-    if words.iter().map(|word| word.chars().count() + 1).sum::<usize>() > LONGEST_TEXT + 1 {
-        line.push('…');
-    }
-    line
+    shortened(&words.join(" "), LONGEST_TEXT).into_owned()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use self::analysis::Analysis;
 pub(super) use self::analysis::Decision;
 use super::booleans::is_no;
 use super::context::WHOLE_ROW;
+use crate::humanize;
 use crate::recipients::Row;
 
 /// Letters of an expression that a problem shows.
@@ -42,10 +43,7 @@ pub(super) fn misled(expression: &str, is_written: bool) -> String {
 
 /// An expression as problems name it: of a long one its beginning, because each row may have the problem.
 pub(super) fn shortened(expression: &str) -> Cow<'_, str> {
-    match expression.char_indices().nth(LONGEST_EXPRESSION) {
-        Some((end, _)) => Cow::Owned(format!("{}...", &expression[..end])),
-        None => Cow::Borrowed(expression),
-    }
+    humanize::shortened(expression, LONGEST_EXPRESSION)
 }
 
 impl Decision {

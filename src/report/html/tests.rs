@@ -7,7 +7,8 @@ use super::throughput::Throughput;
 use super::totals::Totals;
 use super::{SCRIPT, STYLE, hash};
 use crate::report::csv::COLUMNS;
-use crate::report::{About, Kind, Record, writer};
+use crate::report::{About, Record, writer};
+use crate::specification::ReportFormat;
 use crate::state::State;
 
 const NASTY: [&str; 8] = [
@@ -70,7 +71,7 @@ fn page(records: &[Record]) -> String {
         written_at: "2026-11-21T10:12:00.123Z".parse().unwrap(),
     };
     let mut output = Vec::new();
-    let mut report = writer(Kind::Html, about, &mut output).unwrap();
+    let mut report = writer(ReportFormat::Html, about, &mut output).unwrap();
     for record in records {
         report.add(record).unwrap();
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::humanize::shortened;
 use crate::report::Record;
 use crate::state::State;
 
@@ -48,7 +49,7 @@ impl Totals {
             let reason = self.reason(record.outcome, record.error_code.as_deref().unwrap_or_default());
             reason.count += 1;
             if reason.example.is_empty() {
-                reason.example = cut(record.error.as_deref().unwrap_or_default(), EXAMPLE);
+                reason.example = shortened(record.error.as_deref().unwrap_or_default(), EXAMPLE).into_owned();
             }
         }
     }
@@ -64,7 +65,7 @@ impl Totals {
     }
 
     fn reason(&mut self, outcome: State, code: &str) -> &mut Reason {
-        let key = (outcome, cut(code, CODE));
+        let key = (outcome, shortened(code, CODE).into_owned());
         if self.reasons.len() < REASONS || self.reasons.contains_key(&key) {
             self.reasons.entry(key).or_default()
         } else {
@@ -73,16 +74,8 @@ impl Totals {
     }
 
     fn add_status(&mut self, status: &str) {
-        let status = cut(status, CODE);
+        let status = shortened(status, CODE).into_owned();
         let known = self.statuses.len() < REASONS || self.statuses.contains_key(&status);
         *self.statuses.entry(if known { status } else { "other words".to_owned() }).or_default() += 1;
-    }
-}
-
-/// The text, or its beginning and a mark that there was more.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
     }
 }

@@ -11,6 +11,7 @@ use super::rows::{self, Rows};
 use super::throughput::{STACK, Throughput};
 use super::totals::{Reason, Totals};
 use crate::codes;
+use crate::humanize::changes_direction;
 use crate::report::csv::COLUMNS;
 use crate::state::{LeftOut, State};
 
@@ -240,7 +241,7 @@ pub(super) fn share(count: u64, all: u64) -> String {
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let hidden = (c.is_control() && c != '\n') || changes_direction(c);
         if hidden { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
     shown
