@@ -1,17 +1,16 @@
 //! Evidence of earlier runs outside of the ledger. A campaign that moves without its ledger, or gets an older one back,
 //! would message everyone again; a report that says who was sent to prevents that.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
 use indicatif::HumanCount;
 
 use super::{CampaignError, ReportTargets, ledger_file};
-use crate::ledger::{Acknowledged, Sqlite, is_first_run};
+use crate::ledger::{Acknowledged, Sqlite, frozen_in, is_first_run};
 use crate::report::each_messaged;
-use crate::specification::ReportFormat;
-use crate::specification::Spec;
+use crate::specification::{ReportFormat, Source, Spec};
 
 /// Keys that are looked up together.
 const BATCH: usize = 10_000;
@@ -48,6 +47,34 @@ pub(super) fn no_earlier_run(
         return Ok(());
     }
     Err(CampaignError::LedgerElsewhere { ledger: ledger.to_owned(), evidence })
+}
+
+/// Makes sure that no other campaign of this folder writes its report to the same file: each would take the other's for a
+/// trace of its own runs.
+///
+/// # Errors
+/// [`CampaignError::SharedReport`].
+pub(super) fn no_shared_report(spec: &Spec, reports: &ReportTargets) -> Result<(), CampaignError> {
+    // Where there is no folder there is no other ledger, and what cannot be read is no reason not to begin.
+    let Ok(entries) = fs::read_dir(ledger_file::default_folder(&spec.folder)) else { return Ok(()) };
+    for ledger in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if ledger.extension().is_none_or(|ending| ending != "sqlite") {
+            continue;
+        }
+        let Some(frozen) = frozen_in(&ledger).filter(|frozen| frozen.name != spec.name) else { continue };
+        let source = Source { name: frozen.name.clone(), text: frozen.spec };
+        let Ok(other) = Spec::parse(&source, spec.folder.clone(), &[]) else { continue };
+        let others = ReportTargets::of_spec(&other);
+        let shared = reports.files().find(|(report, _)| others.files().any(|(other, _)| is_same(report, other)));
+        if let Some((report, _)) = shared {
+            return Err(CampaignError::SharedReport { report: report.to_owned(), campaign: frozen.name, ledger });
+        }
+    }
+    Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// Makes sure that nobody would be messaged who was messaged already by the word of a report. The list is taken in, and

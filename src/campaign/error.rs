@@ -36,6 +36,22 @@ pub enum CampaignError {
         /// What says that there was an earlier run.
         evidence: Vec<String>,
     },
+    /// Another campaign writes its report to the same file.
+    #[error(
+        "{path} is also the report of the campaign `{campaign}` (ledger: {}), and each would replace the other's; nothing was \
+         sent\nGive this campaign a report of its own: see `report` in the spec", ledger.display(), path = report.display()
+    )]
+    SharedReport {
+        /// The file.
+        report: PathBuf,
+        /// The other campaign.
+        campaign: String,
+        /// Its ledger.
+        ledger: PathBuf,
+    },
+    /// A report was not written, because somebody asked this process to end.
+    #[error("{path}: interrupted before it was written", path = .0.display())]
+    ReportInterrupted(PathBuf),
     /// A report says that people were sent to of whom the ledger does not know that.
     #[error(
         "{path} says that {} of those who would be sent to were sent to already, and the ledger does not know of it: it is \

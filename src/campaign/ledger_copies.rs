@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::inputs::take_in;
-use super::{CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportTargets, ledger_file, ledger_path};
+use super::{
+    CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportOptions, ReportTargets, ledger_file, ledger_path,
+};
 use crate::ledger::{Backup, Recovered, Recovery, Sqlite, Totals};
 use crate::specification::Spec;
 
@@ -80,7 +82,9 @@ pub async fn recover(
     ledger.keep_enrolment(None).await?;
     let totals = ledger.totals().await?;
     let found = recovery.found.clone();
-    reports.write(ledger, &spec, &[], |path: &Path| operator.notice(Notice::ReportWritten(path))).await?;
+    reports
+        .write(ledger, &spec, &ReportOptions::default(), |path: &Path| operator.notice(Notice::ReportWritten(path)))
+        .await?;
     recovery.finish()?;
     Ok(RecoveredLedger { path: target, found, missing, totals })
 }

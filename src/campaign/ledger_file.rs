@@ -9,7 +9,12 @@ use crate::specification::Spec;
 
 /// Where the ledger is of a spec in this folder, unless somebody says otherwise.
 pub(super) fn default_path(folder: &Path, spec: &Spec) -> PathBuf {
-    folder.join(".campaign").join(format!("{}.sqlite", spec.name))
+    default_folder(folder).join(format!("{}.sqlite", spec.name))
+}
+
+/// The folder of the ledgers of all specs in a folder, unless somebody says otherwise.
+pub(super) fn default_folder(folder: &Path) -> PathBuf {
+    folder.join(".campaign")
 }
 
 /// Where the ledger is: beside the spec, unless `url` (a path or `sqlite:PATH`) says otherwise.
@@ -39,6 +44,7 @@ pub(super) fn may_begin(
     if options.mode == Mode::Sandbox {
         return Ok(true);
     }
+    earlier_runs::no_shared_report(spec, reports)?;
     let first_run = is_first_run(path, options.acknowledged)?;
     match (first_run, options.acknowledged.first_run) {
         (true, false) => earlier_runs::no_earlier_run(spec, path, options.ledger.is_none(), reports)?,

@@ -49,9 +49,9 @@ pub use ledger_copies::{RecoverOptions, RecoveredLedger, backup, recover};
 pub use ledger_file::{ledger_path, open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
 pub use plan::{ListPlan, NextRun, Plan};
-pub use reports::{ReportTargets, is_one_of, opted_out, write_report};
+pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_report};
 pub use sending::{Confirmed, Outcome, Sent};
-pub use status::{Progress, Status, status};
+pub use status::{ActiveRun, Progress, Status, status};
 
 use changes::Changed;
 use inputs::List;

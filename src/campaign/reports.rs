@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
@@ -17,6 +18,15 @@ use crate::report::{self, About};
 use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
 use crate::state::State;
+
+/// What is written of a ledger.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// The rows with these outcomes; all rows without any.
+    pub only: Vec<State>,
+    /// Once this is set, writing ends soon.
+    pub aborted: Arc<AtomicBool>,
+}
 
 /// The files that reports go to.
 #[derive(Debug)]
@@ -135,20 +145,23 @@ impl ReportTargets {
         if problems.is_empty() { Ok(()) } else { Err(CampaignError::Unusable(problems.into())) }
     }
 
-    /// Writes them all with the rows of these outcomes, or all rows without any. Tells of each that is written.
+    /// Writes them all. Tells of each that is written.
     ///
     /// # Errors
-    /// The first that cannot be written; or the ledger's.
+    /// The first that cannot be written, or was not because of [`ReportOptions::aborted`]; or the ledger's.
     pub async fn write(
         &self,
         ledger: &Sqlite,
         spec: &Spec,
-        only: &[State],
+        options: &ReportOptions,
         written: impl Fn(&Path),
     ) -> Result<(), CampaignError> {
         for Target { path, kind, .. } in &self.0 {
             let file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
-            let file = match records(ledger, spec, only.to_vec(), *kind, BufWriter::new(file)).await {
+            let file = match records(ledger, spec, options.clone(), *kind, BufWriter::new(file)).await {
+                Err(_) if options.aborted.load(Ordering::Relaxed) => {
+                    return Err(CampaignError::ReportInterrupted(path.clone()));
+                }
                 Ok(file) => file.into_inner().map_err(io::IntoInnerError::into_error),
                 Err(ReportError::Write(error)) => Err(error),
                 Err(ReportError::Ledger(error)) => return Err(error.into()),
@@ -181,7 +194,8 @@ pub async fn write_report(
     only: Vec<State>,
     output: impl Write + Send + 'static,
 ) -> Result<(), CampaignError> {
-    match records(ledger, spec, only, ReportFormat::Csv, BufWriter::new(output)).await {
+    let options = ReportOptions { only, ..ReportOptions::default() };
+    match records(ledger, spec, options, ReportFormat::Csv, BufWriter::new(output)).await {
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),
         Err(ReportError::Ledger(error)) => Err(error.into()),
     }
@@ -191,7 +205,7 @@ pub async fn write_report(
 async fn records<W: Write + Send + 'static>(
     ledger: &Sqlite,
     spec: &Spec,
-    only: Vec<State>,
+    ReportOptions { only, aborted }: ReportOptions,
     kind: ReportFormat,
     output: W,
 ) -> Result<W, ReportError> {
@@ -200,7 +214,12 @@ async fn records<W: Write + Send + 'static>(
         .report(only, move |records| {
             let mut output = output;
             let mut writer = report::writer(kind, about, &mut output)?;
-            records.each(|record| Ok::<_, ReportError>(writer.add(record)?))?;
+            records.each(|record| {
+                if aborted.load(Ordering::Relaxed) {
+                    return Err(ReportError::Write(io::ErrorKind::Interrupted.into()));
+                }
+                Ok(writer.add(record)?)
+            })?;
             writer.finish()?;
             output.flush()?;
             Ok(output)

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::HumanCount;
@@ -9,7 +11,7 @@ use jiff::Timestamp;
 
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
-use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question};
+use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
 use crate::ledger::{Sqlite, Totals};
 use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
@@ -150,15 +152,30 @@ impl Confirmed {
         Ok(Pace::new(&spec.send, Earlier { quotas, last_message, last_request }))
     }
 
-    /// Writes the reports, and gives what became of everybody so far.
+    /// Writes the reports, and gives what became of everybody so far. When `abort` ends, what is not written yet is left;
+    /// the ledger is complete all the same.
     ///
     /// # Errors
     /// The ledger's.
-    pub async fn report(self, sent: Sent, operator: &impl Operator) -> Result<Outcome, CampaignError> {
+    pub async fn report(
+        self,
+        sent: Sent,
+        abort: impl Future<Output = ()>,
+        operator: &impl Operator,
+    ) -> Result<Outcome, CampaignError> {
         let Campaign { spec, ledger, reports, .. } = &self.0;
         ledger.settle_interrupted().await?;
         let written = |path: &Path| operator.notice(Notice::ReportWritten(path));
-        let reports = reports.write(ledger, spec, &[], written).await;
-        Ok(Outcome { end: sent.end, totals: ledger.totals().await?, reports })
+        let options = ReportOptions::default();
+        let mut writing = pin!(reports.write(ledger, spec, &options, written));
+        let reports = tokio::select! {
+            reports = &mut writing => reports,
+            () = abort => {
+                options.aborted.store(true, Ordering::Relaxed);
+                writing.await
+            }
+        };
+        let end = if matches!(reports, Err(CampaignError::ReportInterrupted(_))) { End::Interrupted } else { sent.end };
+        Ok(Outcome { end, totals: ledger.totals().await?, reports })
     }
 }

@@ -1,16 +1,17 @@
 //! How far a campaign is, and what a run would do next. Only looks.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
 use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, ledger_path};
-use crate::ledger::{Sqlite, Totals};
+use crate::ledger::{Holder, Lock, Sqlite, Totals};
 use crate::problem::Keep;
 use crate::run::Selection;
 use crate::specification::Spec;
 use crate::state::State;
-use std::sync::Arc;
 
 /// How far a campaign is.
 #[derive(Debug)]
@@ -33,6 +34,17 @@ pub struct Progress {
     pub changes: Changes,
     /// What a run would send now; `None` if there is nothing left.
     pub next: Option<NextRun>,
+    /// The run that is under way.
+    pub run: Option<ActiveRun>,
+}
+
+/// A run that is under way.
+#[derive(Debug)]
+pub struct ActiveRun {
+    /// Who runs it.
+    pub holder: Holder,
+    /// Messages that left in the last minute.
+    pub last_minute: u64,
 }
 
 /// How far a campaign is. `ledger`: where it is, if not beside the spec.
@@ -48,11 +60,15 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
     };
     found.belongs_to(&spec.name).await?;
     earlier_runs::nobody_again(&found, &reports).await?;
+    let run = match Lock::holder(&path)? {
+        Some(holder) => Some(ActiveRun { holder, last_minute: found.departed_within(Duration::from_mins(1)).await? }),
+        None => None,
+    };
     let totals = found.totals().await?;
     let pending = totals.of(State::Pending);
     let changes = Changes::since_last_run(spec, &found).await?.for_pending(pending, pending);
     let next = if pending > 0 { Some(next_run(spec, &found, pending).await?) } else { None };
-    Ok(Status::Begun(Box::new(Progress { totals, changes, next })))
+    Ok(Status::Begun(Box::new(Progress { totals, changes, next, run })))
 }
 
 async fn next_run(spec: &Arc<Spec>, ledger: &Sqlite, pending: u64) -> Result<NextRun, CampaignError> {

@@ -22,6 +22,8 @@ pub enum Exit {
     Held = 6,
     /// Nothing is wrong, run it again later: a quota, a window or `not_before` holds, with `--no-wait`.
     Paused = 7,
+    /// `status`: nothing was run yet.
+    NotBegun = 8,
     /// Interrupted; can be continued.
     Interrupted = 130,
 }

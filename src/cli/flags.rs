@@ -178,6 +178,9 @@ pub(super) struct StatusArgs {
     /// The spec
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    /// Show it again every few seconds until no run is under way
+    #[arg(long)]
+    pub(super) watch: bool,
     /// The ledger [default: .campaign/NAME.sqlite beside the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,

@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{Only, ReportArgs};
 use super::output::Output;
-use crate::campaign::{self, ReportTargets, nobody_again, read_spec, write_report, write_whole};
+use crate::campaign::{self, ReportOptions, ReportTargets, nobody_again, read_spec, write_report, write_whole};
 use crate::humanize::counted;
 use crate::ledger::Sqlite;
 use crate::problem::{Place, Problem};
@@ -30,7 +30,7 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     nobody_again(&ledger, &files).await?;
     files.prepare()?;
     let written = |path: &Path| output.say(&format!("report: {}", path.display()));
-    files.write(&ledger, &spec, &only, written).await?;
+    files.write(&ledger, &spec, &ReportOptions { only, ..ReportOptions::default() }, written).await?;
     Ok(Exit::Done)
 }
 

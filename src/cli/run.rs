@@ -36,7 +36,9 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     ephemeral::warn(campaign.plan(), output);
     let confirmed = campaign.confirm(&operator).await?;
     let sent = send(&confirmed, &spec, args, &operator, output).await?;
-    let outcome = confirmed.report(sent, &operator).await?;
+    // Those of the run have done their work, and whoever sends one now does not want to wait for a report.
+    let mut signals = Signals::listen().map_err(cannot_listen)?;
+    let outcome = confirmed.report(sent, signals.next(), &operator).await?;
     Ok(summary::conclude(&spec, outcome, output))
 }
 
@@ -85,7 +87,7 @@ async fn send(
     let client = client(spec, sandbox.as_ref(), output)?;
     let client = if args.verbose { client.watched_by(operator.watcher()) } else { client };
     output.never_wait();
-    let signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
+    let signals = Signals::listen().map_err(cannot_listen)?;
     let stop = Stop::new();
     let abort = interrupted_twice(signals, &stop, operator.progress());
     let sent = confirmed.send(&client, &stop, abort, operator).await?;
@@ -93,6 +95,10 @@ async fn send(
         output.say(&text);
     }
     Ok(sent)
+}
+
+fn cannot_listen(error: std::io::Error) -> CliError {
+    CliError::caused("cannot listen for signals", error)
 }
 
 fn start_sandbox() -> Result<LocalSandbox, CliError> {

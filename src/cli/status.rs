@@ -1,5 +1,9 @@
-//! `campaign status`: how far a campaign is, and what a run would do next.
+//! `campaign status`: how far a campaign is, who runs it, and what a run would do next.
 
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::credentials::with_base_url;
@@ -8,33 +12,83 @@ use super::exit::Exit;
 use super::flags::StatusArgs;
 use super::output::Output;
 use super::{plan, summary};
-use crate::campaign::{self, Progress, Status, read_spec};
+use crate::campaign::{self, ActiveRun, Progress, Status, read_spec};
+use crate::humanize::counted;
+use crate::specification::Spec;
+
+/// Between two looks of `--watch`.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// A look at a large ledger takes a while, and most of the time the disk is the run's.
+const REST: u32 = 9;
+
+/// Puts the cursor into the upper left corner of a terminal that is empty from there on.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
 pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
-    let Progress { totals, changes, next } = match campaign::status(&spec, args.ledger.as_deref()).await? {
-        Status::Begun(progress) => *progress,
-        Status::NotBegun { .. } if output.is_json() => {
-            output.json(&json!({ "campaign": spec.name, "begun": false }));
-            return Ok(Exit::Done);
+    loop {
+        let began = Instant::now();
+        let status = campaign::status(&spec, args.ledger.as_deref()).await?;
+        if args.watch && !output.is_json() && std::io::stdout().is_terminal() {
+            output.result(CLEAR);
         }
+        let (exit, is_running) = show(&spec, status, output);
+        if !(args.watch && is_running) {
+            return Ok(exit);
+        }
+        tokio::time::sleep(INTERVAL.max(began.elapsed() * REST)).await;
+    }
+}
+
+/// Shows it once. Gives the exit code, and whether a run is under way.
+fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
+    let Progress { totals, changes, next, run } = match status {
+        Status::Begun(progress) => *progress,
         Status::NotBegun { ledger } => {
-            output.result(&format!("{}: not begun; there is no ledger at {}", spec.name, ledger.display()));
-            return Ok(Exit::Done);
+            if output.is_json() {
+                output.json(&json!({ "campaign": spec.name, "begun": false }));
+            } else {
+                output.result(&format!("{}: not begun; there is no ledger at {}", spec.name, ledger.display()));
+            }
+            return (Exit::NotBegun, false);
         }
     };
+    let shown = (summary::exit(&totals), run.is_some());
     if output.is_json() {
-        output.json(&summary::data(&spec.name, &totals));
-        return Ok(summary::exit(&totals));
+        let mut data = summary::data(&spec.name, &totals);
+        data["begun"] = json!(true);
+        data["run"] = run.map_or_else(
+            || json!(null),
+            |run| {
+                let rate = rate(&run);
+                json!({ "process": run.holder.process, "host": run.holder.host, "since": run.holder.since,
+                    "messages_last_minute": run.last_minute, "messages_per_second": rate })
+            },
+        );
+        output.json(&data);
+        return shown;
     }
     output.result(&summary::text(&spec.name, &totals));
-    let Some(next) = next else {
-        output.result("next run: nothing to send");
-        return Ok(summary::exit(&totals));
-    };
-    output.result("next run:");
-    for line in plan::changed(&changes).into_iter().chain(plan::next(&next, Some(&spec.livedesk.base_url))) {
-        output.result(&line);
+    if let Some(run) = &run {
+        let messages = counted(run.last_minute, "message");
+        output.result(&format!("run by {}: {messages} in the last minute ({:.1}/s)", run.holder, rate(run)));
     }
-    Ok(summary::exit(&totals))
+    let title = if run.is_some() { "left for it:" } else { "next run:" };
+    match next {
+        None => output.result(&format!("{title} nothing to send")),
+        Some(next) => {
+            output.result(title);
+            for line in plan::changed(&changes).into_iter().chain(plan::next(&next, Some(&spec.livedesk.base_url))) {
+                output.result(&line);
+            }
+        }
+    }
+    shown
+}
+
+/// Messages a second: in the last minute, or since the run began if that was later.
+fn rate(run: &ActiveRun) -> f64 {
+    let since = Timestamp::now().duration_since(run.holder.since).as_secs_f64();
+    run.last_minute as f64 / since.clamp(1.0, 60.0)
 }

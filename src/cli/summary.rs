@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
-use crate::campaign::Outcome;
+use crate::campaign::{CampaignError, Outcome};
 use crate::codes::{self, Remedy, Scope};
 use crate::humanize::duration;
 use crate::humanize::{counted, grouped};
@@ -153,10 +153,11 @@ pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, o
         output.say(&advice);
     }
     if let Err(error) = reports {
+        let interrupted = matches!(error, CampaignError::ReportInterrupted(_));
         CliError::from(error).show(output);
         let command = format!("campaign report {file} -o FILE");
         output.say(&format!("the ledger is complete; write the report later: `{command}`"));
-        return Exit::Environment;
+        return if interrupted { Exit::Interrupted } else { Exit::Environment };
     }
     let pending = totals.of(State::Pending);
     let go_on = || format!("{} still pending; run the same command again to go on", counted(pending, "message"));

@@ -18,9 +18,12 @@ const A_LOOK: Duration = Duration::from_millis(100);
 /// Who runs a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    process: u32,
-    host: String,
-    since: jiff::Timestamp,
+    /// The process id on that host; 0 where nobody has written it down.
+    pub process: u32,
+    /// The host's name.
+    pub host: String,
+    /// When they began.
+    pub since: jiff::Timestamp,
 }
 
 impl Holder {
@@ -102,17 +105,28 @@ impl Lock {
         Ok(Self { _ledger: ledger_lock, ..self })
     }
 
+    /// Who holds the ledger, if a run does.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn holder(ledger: &Path) -> Result<Option<Holder>, LedgerError> {
+        let locked = |path: &Path| match File::open(path) {
+            Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LedgerError::File { path: path.to_owned(), why: error.to_string() }),
+        };
+        if let Some(mut file) = locked(&Self::path_of(ledger))? {
+            return Ok(Some(holder(&mut file)));
+        }
+        Ok(if has_own_lock(ledger) { locked(ledger)?.map(|_| Holder::unnamed()) } else { None })
+    }
+
     /// Whether a run holds the ledger.
     ///
     /// # Errors
     /// What is wrong with the file.
     pub fn is_held(ledger: &Path) -> Result<bool, LedgerError> {
-        let is_locked = |path: &Path| match File::open(path) {
-            Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(LedgerError::File { path: path.to_owned(), why: error.to_string() }),
-        };
-        Ok(is_locked(&Self::path_of(ledger))? || has_own_lock(ledger) && is_locked(ledger)?)
+        Self::holder(ledger).map(|holder| holder.is_some())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outco
 pub use lock::{Holder, Lock};
 pub use sqlite::{
     Acknowledged, Backup, Enrolled, Enrolment, Frozen, Records, Recovered, Recovery, RetryFailed, Sqlite, Totals,
-    is_first_run, register_checksum,
+    frozen_in, is_first_run, register_checksum,
 };
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.

@@ -97,7 +97,7 @@ impl Project {
         let campaign = self.open(operator).await?;
         let confirmed = campaign.confirm(operator).await?;
         let sent = confirmed.send(&self.client(), &Stop::new(), pending(), operator).await?;
-        confirmed.report(sent, operator).await
+        confirmed.report(sent, pending(), operator).await
     }
 }
 
@@ -112,7 +112,7 @@ async fn a_campaign_is_run_from_spec_to_report_without_a_process() {
     assert!(campaign.plan().first_run.is_some());
     let confirmed = campaign.confirm(&operator).await.unwrap();
     let sent = confirmed.send(&project.client(), &Stop::new(), pending(), &operator).await.unwrap();
-    let outcome = confirmed.report(sent, &operator).await.unwrap();
+    let outcome = confirmed.report(sent, pending(), &operator).await.unwrap();
     assert_eq!((outcome.end, outcome.totals.of(State::Accepted)), (End::Done, 3));
     outcome.reports.unwrap();
     assert_eq!((operator.asked.take(), operator.settled.take()), (vec!["send 3".to_owned()], 3));

@@ -151,6 +151,31 @@ fn a_run_under_nohup_goes_on_when_the_terminal_is_closed() {
     assert_eq!(project.count("accepted"), 9);
 }
 
+#[test]
+fn a_signal_while_the_report_is_written_is_heard() {
+    let desk = Desk::friendly();
+    let rows: Vec<String> = (101..200_000).map(|id| id.to_string()).collect();
+    let project = Project::at(&desk).setting("recipients: { file: list.csv, where: 'conversation_id|int < 104' }");
+    let project = project.list(&format!("conversation_id\n{}\n", rows.join("\n")));
+    let run = project.start(&[]);
+    desk.wait_for_messages(3);
+    let is_written = || {
+        let entries = fs::read_dir(project.path("reports")).into_iter().flatten();
+        entries.filter_map(Result::ok).any(|entry| entry.metadata().is_ok_and(|about| about.len() > 0))
+    };
+    let began = Instant::now();
+    while !is_written() {
+        assert!(began.elapsed() < Duration::from_mins(1), "no report was begun");
+        thread::sleep(Duration::from_millis(1));
+    }
+    run.interrupt();
+    let ran = run.finish().exits(130).says("reports/c.csv: interrupted before it was written");
+    assert!(ran.stderr.contains("the ledger is complete"), "{}", ran.stderr);
+    assert_eq!(fs::read_dir(project.path("reports")).unwrap().count(), 0, "nothing is left of it");
+    project.campaign(&["report", "campaign.yaml"]).exits(0);
+    assert_eq!(project.count("accepted"), 3);
+}
+
 /// The summary is printed all the same, and nobody thinks that the ledger is broken.
 #[test]
 fn a_report_that_cannot_be_written_in_the_end_is_named_and_can_be_written_later() {

@@ -119,8 +119,29 @@ fn a_rehearsal_leaves_no_trace() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(5);
     project.run(&["--sandbox"]).exits(0);
+    project.run(&["--sandbox", "--report", "reports/c.csv"]).exits(0).says("report: reports/c.sandbox.csv");
+    project.run(&["--sandbox", "--report", "out.sandbox.csv"]).exits(0).says("report: out.sandbox.csv");
     project.run(&[]).exits(0);
     assert_eq!(desk.messages().len(), 5);
+}
+
+#[test]
+fn two_campaigns_that_would_share_a_report_are_told_so_and_no_trace_is_seen_where_none_is() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5).setting("report: all.csv");
+    let text = fs::read_to_string(project.path("campaign.yaml")).unwrap().replace("name: c\n", "name: d\n");
+    let project = project.file("other.yaml", &text);
+    project.run(&[]).exits(0);
+    for words in [&["run", "other.yaml"][..], &["run", "other.yaml", "--dry-run"]] {
+        let ran = project.campaign(words).exits(1).says("all.csv is also the report of the campaign `c`");
+        assert!(!ran.stderr.contains("--first-run"), "{}", ran.stderr);
+    }
+    let project = project.file("other.yaml", text.replace("all.csv", "other.csv"));
+    project.campaign(&["run", "other.yaml"]).exits(0);
+    assert_eq!(desk.messages().len(), 10);
+    project.run(&[]).exits(0);
+    // And in the end the first one is told as well.
+    project.setting("report: other.csv").run(&[]).exits(1).says("the report of the campaign `d`");
 }
 
 #[test]

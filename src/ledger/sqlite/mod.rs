@@ -35,7 +35,7 @@ use counter::{Count, Counter, Found};
 pub use enroll::{Enrolled, Enrolment};
 use file::Location;
 use format::{FORMAT, Identity, WITH_IDENTITY, check_format, delivery_view, prepare, prepare_with, settle_interrupted};
-pub use read::{Frozen, Records, Totals};
+pub use read::{Frozen, Records, Totals, frozen_in};
 pub use recover::{Recovered, Recovery};
 pub use retry_failed::RetryFailed;
 use send::unstored;

@@ -1,13 +1,14 @@
 //! Looking into the ledger: totals, records for the report, and the operator's word on what is in doubt.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row as SqlRow, params};
 
-use super::Sqlite;
 use super::send::{now, unstored};
+use super::{Sqlite, connect};
 use crate::ledger::LedgerError;
 use crate::report::Record;
 use crate::state::{RESOLVED, State};
@@ -54,21 +55,27 @@ pub struct Frozen {
     pub vars: String,
 }
 
+/// The spec that was last enrolled into the ledger at `path`, without a look at anything else. `None` where there is none, or
+/// no ledger that can be read.
+pub fn frozen_in(path: &Path) -> Option<Frozen> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    frozen(&connection).ok()?
+}
+
+fn frozen(connection: &Connection) -> Result<Option<Frozen>, LedgerError> {
+    let frozen = connection.query_row("SELECT name, spec, vars FROM campaign WHERE spec <> ''", [], |row| {
+        Ok(Frozen { name: row.get(0)?, spec: row.get(1)?, vars: row.get(2)? })
+    });
+    Ok(frozen.optional()?)
+}
+
 impl Sqlite {
     /// The spec that was last enrolled; `None` before the first time.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn frozen(&self) -> Result<Option<Frozen>, LedgerError> {
-        self.alone(|connection| {
-            let frozen = connection
-                .query_row("SELECT name, spec, vars FROM campaign WHERE spec <> ''", [], |row| {
-                    Ok(Frozen { name: row.get(0)?, spec: row.get(1)?, vars: row.get(2)? })
-                })
-                .optional()?;
-            Ok(frozen)
-        })
-        .await
+        self.alone(|connection| frozen(connection)).await
     }
 
     /// Makes sure that the ledger is this campaign's; an empty one is anybody's.
@@ -193,6 +200,19 @@ impl Sqlite {
                 connection
                     .query_row("SELECT max(coalesce(left_at, claimed_at)) FROM delivery", [], |row| row.get(0))?;
             Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
+        })
+        .await
+    }
+
+    /// How many messages left in the last `window`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn departed_within(&self, window: Duration) -> Result<u64, LedgerError> {
+        let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        self.alone(move |connection| {
+            let sql = "SELECT count(*) FROM delivery WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'";
+            Ok(unstored(connection.query_row(sql, [since], |row| row.get(0))?))
         })
         .await
     }
