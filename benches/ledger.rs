@@ -6,13 +6,12 @@ mod common;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campaign::ledger::{Acknowledged, Entry, Ledger, Sqlite};
+use campaign::ledger::{self, Acknowledged, Deliver, Enroll, Entry, Ledger, Location, Purpose};
 use campaign::recipients::{Columns, Row};
-use campaign::specification::{Source, Spec};
 use campaign::state::{ConversationId, MessageId, Outcome};
 use common::{Contest, ROUNDS, Result};
 use futures_util::TryStreamExt;
@@ -52,25 +51,23 @@ fn main() -> Result<()> {
 }
 
 /// A ledger with enough pending deliveries for all rounds.
-async fn enrolled(path: &Path) -> Result<Sqlite> {
-    let source = Source { name: "campaign.yaml".to_owned(), text: include_str!("campaign.yaml").to_owned() };
-    let spec = Spec::parse(&source, PathBuf::new(), &[]).map_err(|problems| format!("{problems:?}"))?;
+async fn enrolled(path: &Path) -> Result<impl Ledger + use<>> {
     let names = ["conversation_id", "name", "order", "status", "city", "amount", "due", "note"];
     let columns = Arc::new(Columns::new(names.map(str::to_owned).to_vec()));
-    let ledger = Sqlite::open(path, Acknowledged::default())?;
-    ledger.begin_enrolment(&spec, None).await?;
+    let ledger = ledger::open(&Location::File(path.to_owned()), Purpose::Run, Acknowledged::default()).await?;
+    ledger.begin_enrolment("benchmark", None).await?;
     let entry = |line: usize| {
         let cells = names.map(|_| json!("a cell of twelve")).into();
         Entry::Delivery { key: line.to_string(), row: Row::new(line as u64, columns.clone(), cells), message: None }
     };
     ledger.enroll((0..MOST * ROUNDS).map(entry).collect()).await?;
     ledger.finish_enrolment().await?;
-    ledger.keep_enrolment(Some(&spec)).await?;
+    ledger.keep_enrolment(None).await?;
     ledger.begin_run().await?;
     Ok(ledger)
 }
 
-async fn deliveries(ledger: &Sqlite, concurrency: usize) -> Result<f64> {
+async fn deliveries(ledger: &impl Ledger, concurrency: usize) -> Result<f64> {
     let leases = ledger.lease(None, MOST).await?;
     let done = Cell::new(0_u32);
     let begun = Instant::now();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use campaign::campaign::{EnrolmentOptions, Invalid, enroll};
-use campaign::ledger::Sqlite;
+use campaign::ledger;
 use campaign::message::Templates;
 use campaign::plan::RowEvaluator;
 use campaign::problem::{DrawOptions, Keep, Problem};
@@ -79,7 +79,7 @@ fn compare() -> Result<()> {
         })
         .entrant("enroll into a rehearsal: what `check` does", || {
             per_second(|| {
-                let ledger = Sqlite::scratch()?;
+                let ledger = ledger::scratch()?;
                 let survey = runtime.block_on(enroll(
                     &ledger,
                     &evaluator,

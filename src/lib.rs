@@ -7,7 +7,7 @@
 //! sent to, and [`message`] renders it strictly. [`campaign::enroll`] hands it to the [`ledger`], which stores key, line
 //! and data once, however often the campaign is run. Once the plan is confirmed, [`run`] leases it when its [`window`] is
 //! open, makes the contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
-//! [`ledger::Ledger::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
+//! [`ledger::Deliver::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
 //! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];
 //! how often and after what wait it is tried again, in [`retry`]. The outcome is settled on disk, told to
 //! [`progress`], and at the end [`report`] writes a line about it. [`preview`] shows it as a chat bubble before all that.
@@ -15,7 +15,7 @@
 //! # One run's path
 //!
 //! [`campaign`] is the use case, without a command line: [`campaign::Inputs`] reads and checks spec and list,
-//! [`campaign::Campaign::open`] takes the list in and plans, `confirm` asks, `send` sends, `report` reports. [`cli`] turns
+//! [`campaign::open`] takes the list in and plans, `confirm` asks, `send` sends, `report` reports. [`cli`] turns
 //! arguments into its options, and what it tells into words.
 //!
 //! # The rooms

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,48 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
+/// How a delivery had ended before an operator's word changed that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastOutcome {
+    /// `failed` or `unknown`.
+    pub outcome: State,
+    /// Its code, where there was one.
+    pub error_code: Option<String>,
+    /// Its reason in words.
+    pub error: Option<String>,
+    /// What was done.
+    pub action: OperatorAction,
+    /// When it was done.
+    pub at: Timestamp,
+    /// What the operator noted.
+    pub note: Option<String>,
+}
+
+/// What an operator had done with a delivery that was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// `campaign resolve --sent`.
+    ResolvedAsSent,
+    /// `campaign resolve --not-sent`.
+    ResolvedAsNotSent,
+    /// `campaign run --retry-failed`.
+    Retried,
+}
+
+impl OperatorAction {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ResolvedAsSent, Self::ResolvedAsNotSent, Self::Retried];
+
+    /// The words that ledger and report have for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ResolvedAsSent => "resolved as sent",
+            Self::ResolvedAsNotSent => "resolved as not sent",
+            Self::Retried => "sent again",
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use indicatif::HumanCount;
 
 use crate::codes::{Responsibility, Scope, meaning, scope};
-use crate::ledger::Totals;
+use crate::ledger::{ErrorCount, Totals};
 use crate::state::State;
 
 /// How far a canary is.
@@ -48,7 +48,8 @@ impl CanaryResult<'_> {
             State::Failed => is_campaigns_own(code),
             _ => false,
         };
-        let (state, code, text, count) = self.totals.errors.iter().find(|(state, code, ..)| own(state, code))?;
+        let error = self.totals.errors.iter().find(|error| own(&error.state, &error.code))?;
+        let ErrorCount { state, code, text, count, .. } = error;
         let words = meaning(code).map_or(text.as_str(), |meaning| meaning.words);
         let what = if words.starts_with(code.as_str()) { words.to_owned() } else { format!("{code}: {words}") };
         let state = if *state == State::Unknown { "unknown" } else { "failed" };
@@ -76,7 +77,8 @@ mod tests {
     #[test]
     fn what_the_rest_would_meet_as_well_fails_a_canary() {
         let failure = |state, code: &str| {
-            let errors = vec![(state, code.to_owned(), "text".to_owned(), 2)];
+            let (code, text) = (code.to_owned(), "text".to_owned());
+            let errors = vec![ErrorCount { state, code, text, varies: false, count: 2 }];
             CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() } }.failure()
         };
         for code in ["132001", "131042", "131047", "http-404"] {

@@ -5,7 +5,7 @@ use indicatif::HumanCount;
 
 use super::CampaignError;
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Frozen, Sqlite, Totals};
+use crate::ledger::{Inspect, Totals, Version};
 use crate::problem::{Place, Problem};
 use crate::specification::{Difference, Source, Spec};
 
@@ -38,15 +38,15 @@ impl Changes {
     ///
     /// # Errors
     /// Recipients would be known by another key; or the ledger's.
-    pub(super) async fn since_last_run(spec: &Spec, ledger: &Sqlite) -> Result<Self, CampaignError> {
-        let Some(frozen) = ledger.frozen().await? else { return Ok(Self::default()) };
+    pub(super) async fn since_last_run(spec: &Spec, ledger: &impl Inspect) -> Result<Self, CampaignError> {
+        let Some(version) = ledger.version().await? else { return Ok(Self::default()) };
         let totals = ledger.totals().await?;
-        refuse_other_keys(spec, &frozen, &totals)?;
-        let mut differences = spec.differences(&frozen.spec);
+        refuse_other_keys(spec, &version, &totals)?;
+        let mut differences = spec.differences(&version.spec);
         // The constants in force are those of the command line, whatever the file says.
         differences.retain(|difference| !difference.key.starts_with("vars."));
-        differences.extend(changed_vars(spec, &frozen));
-        differences.extend(changed_attachments(spec, ledger).await?);
+        differences.extend(changed_vars(spec, &version));
+        differences.extend(changed_attachments(spec, &version));
         Ok(Self { differences, begun: totals.settled() > 0, ..Self::default() })
     }
 
@@ -89,8 +89,8 @@ impl Changes {
     }
 }
 
-fn changed_vars(spec: &Spec, frozen: &Frozen) -> Vec<Difference> {
-    let vars: IndexMap<String, String> = serde_json::from_str(&frozen.vars).unwrap_or_default();
+fn changed_vars(spec: &Spec, version: &Version) -> Vec<Difference> {
+    let vars: IndexMap<String, String> = serde_json::from_str(&version.vars).unwrap_or_default();
     let names = vars.keys().chain(spec.vars.keys().filter(|name| !vars.contains_key(*name)));
     let changed = names.filter(|name| vars.get(*name) != spec.vars.get(*name));
     let difference = |name: &String| Difference {
@@ -102,8 +102,8 @@ fn changed_vars(spec: &Spec, frozen: &Frozen) -> Vec<Difference> {
 }
 
 /// Attachments whose content is another one. One that is not there any more is a problem of the rows that need it.
-async fn changed_attachments(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Difference>, CampaignError> {
-    let (was, now) = (ledger.attachments().await?, attachments_now(spec, ledger).await?);
+fn changed_attachments(spec: &Spec, version: &Version) -> Vec<Difference> {
+    let (was, now) = (&version.attachments, attachments_now(spec, version));
     let short = |hash: &String| hash.get(..8).map(|hash| format!("content {hash}"));
     let changed = was.iter().filter_map(|(path, was)| Some((path, was, now.get(path).filter(|now| *now != was)?)));
     let difference = |(path, was, now): (&String, &String, &String)| Difference {
@@ -111,20 +111,19 @@ async fn changed_attachments(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Differe
         was: short(was),
         now: short(now),
     };
-    Ok(changed.map(difference).collect())
+    changed.map(difference).collect()
 }
 
 /// What the attachments that the ledger knows hold now.
-pub(super) async fn attachments_now(spec: &Spec, ledger: &Sqlite) -> Result<Contents, CampaignError> {
+pub(super) fn attachments_now(spec: &Spec, version: &Version) -> Contents {
     let folder = Folder::new(&spec.folder);
-    let now = |path: String| Some((folder.content(&path)?, path)).map(|(content, path)| (path, content));
-    Ok(ledger.attachments().await?.into_keys().filter_map(now).collect())
+    version.attachments.keys().filter_map(|path| Some((path.clone(), folder.content(path)?))).collect()
 }
 
 /// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
 /// get it twice.
-fn refuse_other_keys(spec: &Spec, frozen: &Frozen, totals: &Totals) -> Result<(), CampaignError> {
-    let source = Source { name: spec.source.name.clone(), text: frozen.spec.clone() };
+fn refuse_other_keys(spec: &Spec, version: &Version, totals: &Totals) -> Result<(), CampaignError> {
+    let source = Source { name: spec.source.name.clone(), text: version.spec.clone() };
     let Ok(earlier) = Spec::parse(&source, spec.folder.clone(), &[]) else { return Ok(()) };
     let (old, new) = (earlier.key_rule(), spec.key_rule());
     if totals.settled() == 0 || old.starts_with(&new) || new.starts_with(&old) {

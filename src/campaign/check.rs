@@ -2,7 +2,7 @@
 
 use super::inputs::{pending_of, take_in, warnings};
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator};
-use crate::ledger::Sqlite;
+use crate::ledger;
 use crate::run::Selection;
 
 /// What a list without problems holds.
@@ -31,7 +31,7 @@ pub async fn check(
     let Inputs { spec, list, evaluator } = inputs;
     let list = list?;
     operator.notice(Notice::Warnings { warnings: &warnings(&spec, &evaluator), blocked: false });
-    let ledger = Sqlite::scratch()?;
+    let ledger = ledger::scratch()?;
     let report = take_in(&ledger, &evaluator, list, options, operator).await?;
     operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
     let left_out: u64 = report.left_out.values().sum();

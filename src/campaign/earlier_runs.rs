@@ -1,14 +1,14 @@
 //! Evidence of earlier runs outside of the ledger. A campaign that moves without its ledger, or gets an older one back,
 //! would message everyone again; a report that says who was sent to prevents that.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
 use indicatif::HumanCount;
 
-use super::{CampaignError, ReportTargets, ledger_file};
-use crate::ledger::{Acknowledged, Sqlite, frozen_in, is_first_run};
+use super::{CampaignError, ReportTargets};
+use crate::ledger::{self, Acknowledged, Inspect, Location, Neighbour, is_first_run};
 use crate::report::each_messaged;
 use crate::specification::{ReportFormat, Source, Spec};
 
@@ -17,9 +17,9 @@ const BATCH: usize = 10_000;
 
 /// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is looked
 /// for where it is unless somebody says otherwise.
-pub(super) fn no_earlier_run(
+pub(super) async fn no_earlier_run(
     spec: &Spec,
-    ledger: &Path,
+    ledger: &Location,
     by_default: bool,
     reports: &ReportTargets,
 ) -> Result<(), CampaignError> {
@@ -35,18 +35,17 @@ pub(super) fn no_earlier_run(
     // A spec that is a link has the ledger of its other name beside that one.
     let real = Path::new(&spec.source.name).canonicalize().ok();
     if let Some(folder) = real.as_deref().and_then(Path::parent).filter(|_| by_default) {
-        let other = ledger_file::default_path(folder, spec);
+        let other = Location::beside(folder, &spec.name);
         if folder.canonicalize().ok() != spec.folder.canonicalize().ok()
-            && !is_first_run(&other, Acknowledged::default())?
+            && !is_first_run(&other, Acknowledged::default()).await?
         {
-            evidence
-                .push(format!("this spec is a link, and there is a ledger beside the real one: {}", other.display()));
+            evidence.push(format!("this spec is a link, and there is a ledger beside the real one: {other}"));
         }
     }
     if evidence.is_empty() {
         return Ok(());
     }
-    Err(CampaignError::LedgerElsewhere { ledger: ledger.to_owned(), evidence })
+    Err(CampaignError::LedgerElsewhere { ledger: ledger.clone(), evidence })
 }
 
 /// Makes sure that no other campaign of this folder writes its report to the same file: each would take the other's for a
@@ -55,19 +54,16 @@ pub(super) fn no_earlier_run(
 /// # Errors
 /// [`CampaignError::SharedReport`].
 pub(super) fn no_shared_report(spec: &Spec, reports: &ReportTargets) -> Result<(), CampaignError> {
-    // Where there is no folder there is no other ledger, and what cannot be read is no reason not to begin.
-    let Ok(entries) = fs::read_dir(ledger_file::default_folder(&spec.folder)) else { return Ok(()) };
-    for ledger in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if ledger.extension().is_none_or(|ending| ending != "sqlite") {
+    for Neighbour { campaign, spec: text, ledger } in ledger::neighbours(&spec.folder) {
+        if campaign == spec.name {
             continue;
         }
-        let Some(frozen) = frozen_in(&ledger).filter(|frozen| frozen.name != spec.name) else { continue };
-        let source = Source { name: frozen.name.clone(), text: frozen.spec };
+        let source = Source { name: campaign.clone(), text };
         let Ok(other) = Spec::parse(&source, spec.folder.clone(), &[]) else { continue };
         let others = ReportTargets::of_spec(&other);
         let shared = reports.files().find(|(report, _)| others.files().any(|(other, _)| is_same(report, other)));
         if let Some((report, _)) = shared {
-            return Err(CampaignError::SharedReport { report: report.to_owned(), campaign: frozen.name, ledger });
+            return Err(CampaignError::SharedReport { report: report.to_owned(), campaign, ledger });
         }
     }
     Ok(())
@@ -82,7 +78,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 ///
 /// # Errors
 /// [`CampaignError::OlderThanReport`]; or a report cannot be read.
-pub async fn nobody_again(ledger: &Sqlite, reports: &ReportTargets) -> Result<(), CampaignError> {
+pub async fn nobody_again(ledger: &impl Inspect, reports: &ReportTargets) -> Result<(), CampaignError> {
     for (path, kind) in reports.files() {
         let mut messaged = 0_u64;
         read(path, kind, |_| messaged += 1)?;

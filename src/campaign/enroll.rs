@@ -12,8 +12,9 @@ use std::thread;
 use futures_util::future::join;
 use parking_lot::Mutex;
 
+use super::RetryFailed;
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Enrolled, Enrolment, Entry, LedgerError, RetryFailed, Sqlite};
+use crate::ledger::{Duplicate, Enrolment, Entry, Ledger, LedgerError};
 use crate::message::{Delivery, STACK};
 use crate::plan::{Decision, RowEvaluator};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
@@ -48,7 +49,7 @@ pub enum Invalid {
 pub struct EnrolmentOptions {
     /// What to do with rows that have problems; a spec with `checks.invalid: skip` skips them in any case.
     pub invalid: Invalid,
-    /// Which failed deliveries to take up on the way.
+    /// Which failed deliveries to retry.
     pub retry: Option<RetryFailed>,
     /// How many problems of each kind are kept.
     pub keep: Keep,
@@ -94,12 +95,12 @@ pub struct EnrolmentReport {
     pub retried: u64,
 }
 
-/// Takes a list in. Without problems it is kept once [`Sqlite::keep_enrolment`] says so.
+/// Takes a list in. Without problems it is kept once [`Enroll::keep_enrolment`](crate::ledger::Enroll::keep_enrolment) says so.
 ///
 /// # Errors
 /// The ledger's; what is wrong with rows is in the report.
 pub async fn enroll(
-    ledger: &Sqlite,
+    ledger: &impl Ledger,
     evaluator: &RowEvaluator,
     rows: Rows,
     options: EnrolmentOptions,
@@ -112,7 +113,11 @@ pub async fn enroll(
     let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: retry.is_some() };
     let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_JUDGES);
     let mut batches = Batches { pass, judges, rows, read: Vec::new() };
-    ledger.begin_enrolment(spec, retry).await?;
+    let retry = match retry {
+        Some(retry) => Some(retry.decide(ledger).await?),
+        None => None,
+    };
+    ledger.begin_enrolment(&spec.name, retry).await?;
     batches.read_on();
     let mut next = batches.judged();
     while !next.is_empty() {
@@ -158,7 +163,7 @@ impl EnrolmentReport {
         entry
     }
 
-    fn duplicate(&mut self, duplicate: &Enrolled, evaluator: &RowEvaluator) {
+    fn duplicate(&mut self, duplicate: &Duplicate, evaluator: &RowEvaluator) {
         *self.left_out.entry("duplicate").or_default() += 1;
         if evaluator.templates.spec().recipients.on_duplicate == Duplicates::Stop {
             let place = Place::line(&evaluator.list, duplicate.line);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Location};
 use crate::problem::{Problem, Problems};
 
 /// Why a campaign does not begin, or could not be carried through. A recipient's failure is never one of these.
@@ -19,27 +19,27 @@ pub enum CampaignError {
     #[error("not confirmed; nothing was sent")]
     Declined,
     /// The operator vouched for a first run, and there is a ledger.
-    #[error("there is a ledger at {path}, so this is not the first run; leave `--first-run` out", path = .0.display())]
-    NotFirstRun(PathBuf),
+    #[error("there is a ledger at {0}, so this is not the first run; leave `--first-run` out")]
+    NotFirstRun(Location),
     /// Nothing was run yet.
-    #[error("there is no ledger at {path}: nothing was run yet", path = .0.display())]
-    NotBegun(PathBuf),
+    #[error("there is no ledger at {0}: nothing was run yet")]
+    NotBegun(Location),
     /// There is no ledger, and something says that there should be one.
     #[error(
-        "there is no ledger at {path}, but {}; nothing was sent\nMove the ledger of that run there (all files of its folder), \
+        "there is no ledger at {ledger}, but {}; nothing was sent\nMove the ledger of that run there (all files of its folder), \
          or name it with `--ledger PATH`: without it everyone would be messaged again. If nobody has got this campaign yet, \
-         say `--first-run`", evidence.join(", and "), path = ledger.display()
+         say `--first-run`", evidence.join(", and ")
     )]
     LedgerElsewhere {
         /// Where it should be.
-        ledger: PathBuf,
+        ledger: Location,
         /// What says that there was an earlier run.
         evidence: Vec<String>,
     },
     /// Another campaign writes its report to the same file.
     #[error(
-        "{path} is also the report of the campaign `{campaign}` (ledger: {}), and each would replace the other's; nothing was \
-         sent\nGive this campaign a report of its own: see `report` in the spec", ledger.display(), path = report.display()
+        "{path} is also the report of the campaign `{campaign}` (ledger: {ledger}), and each would replace the other's; nothing was \
+         sent\nGive this campaign a report of its own: see `report` in the spec", path = report.display()
     )]
     SharedReport {
         /// The file.
@@ -47,7 +47,7 @@ pub enum CampaignError {
         /// The other campaign.
         campaign: String,
         /// Its ledger.
-        ledger: PathBuf,
+        ledger: Location,
     },
     /// A report was not written, because somebody asked this process to end.
     #[error("{path}: interrupted before it was written", path = .0.display())]

@@ -5,24 +5,35 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::inputs::take_in;
-use super::{
-    CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportOptions, ReportTargets, ledger_file, ledger_path,
-};
-use crate::ledger::{Backup, Recovered, Recovery, Sqlite, Totals};
+use super::which_ledger::{locate, not_begun};
+use super::{CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportOptions, ReportTargets};
+use crate::ledger::{self, Backup, Enroll, Inspect, Location, Recovered, Totals};
 use crate::specification::Spec;
 
 /// Copies the ledger to `target`, or to a file beside it with the time in its name. Gives where the copy is.
 ///
 /// # Errors
 /// Nothing was run yet, the ledger is not the one that it should be, or the copy cannot be written.
-pub fn backup(spec: &Spec, ledger: Option<&str>, target: Option<PathBuf>) -> Result<(PathBuf, Backup), CampaignError> {
-    let path = ledger_path(spec, ledger)?;
-    let name = || path.with_extension(format!("{}.backup.sqlite", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")));
+pub async fn backup(
+    spec: &Spec,
+    ledger: Option<&str>,
+    target: Option<PathBuf>,
+) -> Result<(PathBuf, Backup), CampaignError> {
+    let location = locate(spec, ledger)?;
+    let name = || {
+        path_of(&location, spec)
+            .with_extension(format!("{}.backup.sqlite", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")))
+    };
     let target = target.unwrap_or_else(name);
-    match Sqlite::backup(&path, &target)? {
+    match ledger::backup(&location, &target).await? {
         Some(backup) => Ok((target, backup)),
-        None => Err(ledger_file::not_begun(spec, &path, ledger.is_none())),
+        None => Err(not_begun(spec, &location, ledger.is_none()).await),
     }
+}
+
+/// Where the file of a ledger is; of one that is no file, where it would be by its name.
+fn path_of(location: &Location, spec: &Spec) -> PathBuf {
+    location.file().map_or_else(|| PathBuf::from(format!("{}.sqlite", spec.name)), Path::to_owned)
 }
 
 /// How a damaged ledger is recovered.
@@ -63,8 +74,8 @@ pub async fn recover(
 ) -> Result<RecoveredLedger, CampaignError> {
     let Inputs { spec, list, evaluator } = inputs;
     let list = list?;
-    let path = ledger_path(&spec, options.ledger.as_deref())?;
-    let target = options.target.unwrap_or_else(|| path.with_extension("recovered.sqlite"));
+    let location = locate(&spec, options.ledger.as_deref())?;
+    let target = options.target.unwrap_or_else(|| path_of(&location, &spec).with_extension("recovered.sqlite"));
     let reports = if options.reports.is_empty() {
         ReportTargets::of_spec(&spec).beside("recovered")
     } else {
@@ -72,13 +83,13 @@ pub async fn recover(
     };
     reports.spare_inputs(&spec)?;
     reports.prepare()?;
-    let Some(recovery) = Recovery::begin(&path, &target, &spec.name)? else {
-        return Err(ledger_file::not_begun(&spec, &path, options.ledger.is_none()));
+    let Some(recovery) = ledger::recover(&location, &target, &spec.name).await? else {
+        return Err(not_begun(&spec, &location, options.ledger.is_none()).await);
     };
     let ledger = recovery.ledger();
     ledger.belongs_to(&spec.name).await?;
     take_in(ledger, &evaluator, list, options.enrolment, operator).await?;
-    let missing = ledger.distrust_new().await?;
+    let missing = recovery.distrust_new().await?;
     ledger.keep_enrolment(None).await?;
     let totals = ledger.totals().await?;
     let found = recovery.found.clone();

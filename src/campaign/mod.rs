@@ -1,7 +1,7 @@
 //! A campaign from its spec to its report: the use case that all rooms above are for, as a library.
 //!
 //! ```text
-//! Inputs::read → Campaign::open → plan → confirm → send → report
+//! Inputs::read → open → plan → confirm → send → report
 //! ```
 //!
 //! Nothing is printed here, and nobody is asked: an [`Operator`] is told and asked. The order of the steps is in the
@@ -18,19 +18,20 @@ mod enroll;
 mod error;
 mod inputs;
 mod ledger_copies;
-mod ledger_file;
 mod operator;
 mod pending_scan;
 mod plan;
 mod reports;
+mod retry_failed;
 mod sending;
 mod status;
+mod which_ledger;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::attachment::Contents;
-use crate::ledger::{Acknowledged, Lease, RetryFailed, Sqlite, Totals};
+use crate::ledger::{Acknowledged, Lease, Ledger, Totals, Version};
 use crate::message::Delivery;
 use crate::plan::{Decision, RowEvaluator, Sample};
 use crate::problem::Problems;
@@ -46,12 +47,13 @@ pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
 pub use inputs::{Inputs, input_files, read_spec};
 pub use ledger_copies::{RecoverOptions, RecoveredLedger, backup, recover};
-pub use ledger_file::{ledger_path, open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
 pub use plan::{ListPlan, NextRun, Plan};
 pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_report};
+pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
+pub use which_ledger::{open_existing, open_read_only};
 
 use changes::Changed;
 use inputs::List;
@@ -92,11 +94,11 @@ pub struct Options {
 
 /// A campaign whose list is taken in, with a plan of what a run would do. Nothing of it is kept yet.
 #[derive(Debug)]
-pub struct Campaign {
+pub struct Campaign<L> {
     spec: Arc<Spec>,
     options: Options,
     reports: ReportTargets,
-    ledger: Sqlite,
+    ledger: L,
     evaluator: RowEvaluator,
     totals: Totals,
     scan: PendingScan,
@@ -105,41 +107,44 @@ pub struct Campaign {
     plan: Plan,
 }
 
-impl Campaign {
-    /// Opens the ledger, takes the list in and makes the plan.
-    ///
-    /// # Errors
-    /// The ledger is not the one that it should be, or something is wrong with the list. Nothing was changed.
-    pub async fn open(inputs: Inputs, options: Options, operator: &impl Operator) -> Result<Self, CampaignError> {
-        let reports = ReportTargets::of_run(&options, &inputs.spec)?;
-        let path = ledger_path(&inputs.spec, options.ledger.as_deref())?;
-        let first_run = ledger_file::may_begin(&inputs.spec, &path, &options, &reports)?;
-        let list = list_if_needed(inputs.list, first_run, operator)?;
-        operator
-            .notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
-        let ledger = ledger_file::open(&path, &options)?;
-        let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
-        let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(path));
-        let mut campaign = Self {
-            spec,
-            options,
-            reports,
-            ledger,
-            evaluator: inputs.evaluator,
-            totals: Totals::default(),
-            scan: PendingScan::default(),
-            attachments: Contents::new(),
-            plan,
-        };
-        match campaign.prepare(list, operator).await {
-            Ok(()) => Ok(campaign),
-            Err(error) => {
-                campaign.abandon().await;
-                Err(error)
-            }
+/// Opens the ledger, takes the list in and makes the plan.
+///
+/// # Errors
+/// The ledger is not the one that it should be, or something is wrong with the list. Nothing was changed.
+pub async fn open<O: Operator>(
+    inputs: Inputs,
+    options: Options,
+    operator: &O,
+) -> Result<Campaign<impl Ledger + use<O>>, CampaignError> {
+    let reports = ReportTargets::of_run(&options, &inputs.spec)?;
+    let location = which_ledger::locate(&inputs.spec, options.ledger.as_deref())?;
+    let first_run = which_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
+    let list = list_if_needed(inputs.list, first_run, operator)?;
+    operator.notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
+    let ledger = which_ledger::open(&location, &options).await?;
+    let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
+    let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(location));
+    let mut campaign = Campaign {
+        spec,
+        options,
+        reports,
+        ledger,
+        evaluator: inputs.evaluator,
+        totals: Totals::default(),
+        scan: PendingScan::default(),
+        attachments: Contents::new(),
+        plan,
+    };
+    match campaign.prepare(list, operator).await {
+        Ok(()) => Ok(campaign),
+        Err(error) => {
+            campaign.abandon().await;
+            Err(error)
         }
     }
+}
 
+impl<L: Ledger> Campaign<L> {
     /// Everything up to the plan.
     async fn prepare(&mut self, list: Option<List>, operator: &impl Operator) -> Result<(), CampaignError> {
         self.recover(operator).await?;
@@ -186,7 +191,7 @@ impl Campaign {
     /// # Errors
     /// The operator said no, or is not there to approve a changed message, or a report cannot be written. The ledger is
     /// as it was before.
-    pub async fn confirm(self, operator: &impl Operator) -> Result<Confirmed, CampaignError> {
+    pub async fn confirm(self, operator: &impl Operator) -> Result<Confirmed<L>, CampaignError> {
         let approved = match self.approve(operator).await {
             Ok(is_this_version) => self.reports.prepare().map(|()| is_this_version),
             Err(error) => Err(error),
@@ -207,13 +212,13 @@ impl Campaign {
     pub async fn abandon(self) {
         // Without a transaction there is nothing to take back, and what went wrong was said already.
         let _ = self.ledger.abandon_enrolment().await;
-        self.ledger.discard_if_new();
+        self.ledger.discard_if_new().await;
     }
 
     async fn recover(&self, operator: &impl Operator) -> Result<(), CampaignError> {
         self.ledger.belongs_to(&self.spec.name).await?;
         if self.ledger.interrupted() > 0 {
-            operator.notice(Notice::Interrupted { messages: self.ledger.interrupted() as u64 });
+            operator.notice(Notice::Interrupted { messages: self.ledger.interrupted() });
         }
         Ok(())
     }
@@ -236,10 +241,11 @@ impl Campaign {
     /// The list is gone, so the ledger's own rows are evaluated again: templates, `where` and suppression lists may have
     /// changed since they were enrolled.
     async fn without_list(&self, retry: Option<RetryFailed>) -> Result<EnrolmentReport, CampaignError> {
-        let attachments = changes::attachments_now(&self.spec, &self.ledger).await?;
+        let version = self.ledger.version().await?.unwrap_or_default();
+        let attachments = changes::attachments_now(&self.spec, &version);
         self.ledger.begin_without_list().await?;
         let retried = match retry {
-            Some(retry) => self.ledger.retry_failed(retry).await?,
+            Some(retry) => self.ledger.retry_failed(retry.decide(&self.ledger).await?).await?,
             None => 0,
         };
         let (mut found, mut left_out) = (Problems::default(), Vec::new());
@@ -322,10 +328,12 @@ impl Campaign {
 
     /// Keeps the list as it was taken in. From here on the ledger is changed.
     async fn keep(&self, is_this_version: bool) -> Result<(), CampaignError> {
-        if is_this_version {
-            self.ledger.set_attachments(self.attachments.clone()).await?;
-        }
-        Ok(self.ledger.keep_enrolment(is_this_version.then_some(&*self.spec)).await?)
+        let version = is_this_version.then(|| Version {
+            spec: self.spec.source.text.clone(),
+            vars: serde_json::to_string(&self.spec.vars).unwrap_or_default(),
+            attachments: self.attachments.clone(),
+        });
+        Ok(self.ledger.keep_enrolment(version).await?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::tz::TimeZone;
 
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::plan::{RowEvaluator, Sample, Sampler};
 use crate::run::Selection;
 
@@ -25,7 +25,7 @@ pub(super) struct PendingScan {
 ///
 /// # Errors
 /// The ledger's.
-pub(super) async fn pending_scan<L: Ledger>(
+pub(super) async fn pending_scan<L: Deliver>(
     ledger: &L,
     evaluator: &RowEvaluator,
     selection: &Selection,
@@ -64,7 +64,7 @@ impl Zones {
 ///
 /// # Errors
 /// The ledger's, or the first that `see` gives.
-pub(super) async fn each_pending<L: Ledger, E: From<LedgerError>>(
+pub(super) async fn each_pending<L: Deliver, E: From<LedgerError>>(
     ledger: &L,
     selection: &Selection,
     mut see: impl FnMut(Lease) -> Result<(), E>,

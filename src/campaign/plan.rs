@@ -1,13 +1,12 @@
 //! What a run would do, for a person to read and approve.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{CampaignError, Changes, EnrolmentReport, Mode, Rewritten};
-use crate::ledger::{Enrolment, Sqlite};
+use crate::ledger::{Enrolment, Inspect, Location};
 use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
 use crate::recipients::ListSummary;
 use crate::specification::{Send, Spec};
@@ -22,7 +21,7 @@ pub struct Plan {
     /// What the list holds; `None` where it is gone.
     pub list: Option<ListPlan>,
     /// Where the ledger will be, if this is the first run.
-    pub first_run: Option<PathBuf>,
+    pub first_run: Option<Location>,
     /// What has changed in the spec since the last run.
     pub changes: Changes,
     /// Messages that earlier runs have settled.
@@ -65,7 +64,7 @@ pub struct NextRun {
 
 impl Plan {
     /// What is known before the list is read.
-    pub(super) fn begin(spec: &Spec, mode: Mode, first_run: Option<PathBuf>) -> Self {
+    pub(super) fn begin(spec: &Spec, mode: Mode, first_run: Option<Location>) -> Self {
         Self {
             name: spec.name.clone(),
             description: spec.description.clone(),
@@ -103,7 +102,7 @@ impl NextRun {
     /// zone, where `send.window` asks for it.
     pub(super) async fn forecast(
         spec: &Spec,
-        ledger: &Sqlite,
+        ledger: &impl Inspect,
         messages: u64,
         zones: Vec<(TimeZone, u64)>,
     ) -> Result<Self, CampaignError> {
@@ -116,7 +115,10 @@ impl NextRun {
 }
 
 /// For each quota the times of the messages that it still counts.
-pub(super) async fn sent_within_quotas(spec: &Spec, ledger: &Sqlite) -> Result<Vec<Vec<Timestamp>>, CampaignError> {
+pub(super) async fn sent_within_quotas(
+    spec: &Spec,
+    ledger: &impl Inspect,
+) -> Result<Vec<Vec<Timestamp>>, CampaignError> {
     let mut sent = Vec::new();
     for quota in &spec.send.quota {
         sent.push(ledger.departures_within(quota.per, quota.count.get()).await?);

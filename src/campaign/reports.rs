@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::atomic_file::{clear_leftovers, keep, temporary};
 use super::{CampaignError, Mode, Options, input_files};
 use crate::codes;
-use crate::ledger::{LedgerError, Sqlite};
+use crate::ledger::{Inspect, LedgerError};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
 use crate::report::{self, About};
@@ -151,14 +151,14 @@ impl ReportTargets {
     /// The first that cannot be written, or was not because of [`ReportOptions::aborted`]; or the ledger's.
     pub async fn write(
         &self,
-        ledger: &Sqlite,
+        ledger: &impl Inspect,
         spec: &Spec,
         options: &ReportOptions,
         written: impl Fn(&Path),
     ) -> Result<(), CampaignError> {
         for Target { path, kind, .. } in &self.0 {
             let file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
-            let file = match records(ledger, spec, options.clone(), *kind, BufWriter::new(file)).await {
+            let file = match records(ledger, spec, options, *kind, BufWriter::new(file)).await {
                 Err(_) if options.aborted.load(Ordering::Relaxed) => {
                     return Err(CampaignError::ReportInterrupted(path.clone()));
                 }
@@ -189,42 +189,38 @@ enum ReportError {
 /// # Errors
 /// The ledger's.
 pub async fn write_report(
-    ledger: &Sqlite,
+    ledger: &impl Inspect,
     spec: &Spec,
     only: Vec<State>,
-    output: impl Write + Send + 'static,
+    output: impl Write,
 ) -> Result<(), CampaignError> {
     let options = ReportOptions { only, ..ReportOptions::default() };
-    match records(ledger, spec, options, ReportFormat::Csv, BufWriter::new(output)).await {
+    match records(ledger, spec, &options, ReportFormat::Csv, BufWriter::new(output)).await {
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),
         Err(ReportError::Ledger(error)) => Err(error.into()),
     }
 }
 
 /// All records through one writer, which is handed back for its file to be kept.
-async fn records<W: Write + Send + 'static>(
-    ledger: &Sqlite,
+async fn records<W: Write>(
+    ledger: &impl Inspect,
     spec: &Spec,
-    ReportOptions { only, aborted }: ReportOptions,
+    ReportOptions { only, aborted }: &ReportOptions,
     kind: ReportFormat,
-    output: W,
+    mut output: W,
 ) -> Result<W, ReportError> {
     let about = About { name: spec.name.clone(), description: spec.description.clone(), written_at: Timestamp::now() };
-    ledger
-        .report(only, move |records| {
-            let mut output = output;
-            let mut writer = report::writer(kind, about, &mut output)?;
-            records.each(|record| {
-                if aborted.load(Ordering::Relaxed) {
-                    return Err(ReportError::Write(io::ErrorKind::Interrupted.into()));
-                }
-                Ok(writer.add(record)?)
-            })?;
-            writer.finish()?;
-            output.flush()?;
-            Ok(output)
-        })
-        .await
+    let mut writer = report::writer(kind, about, &mut output)?;
+    let add = |record| {
+        if aborted.load(Ordering::Relaxed) {
+            return Err(ReportError::Write(io::ErrorKind::Interrupted.into()));
+        }
+        Ok(writer.add(&record)?)
+    };
+    ledger.records(only, add).await?;
+    writer.finish()?;
+    output.flush()?;
+    Ok(output)
 }
 
 /// A suppression list, in CSV, of those who have stopped marketing: key, phone number and e-mail address, however the next
@@ -232,7 +228,7 @@ async fn records<W: Write + Send + 'static>(
 ///
 /// # Errors
 /// The templates do not compile; or the ledger's.
-pub async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>) -> Result<(u64, Vec<u8>), CampaignError> {
+pub async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>) -> Result<(u64, Vec<u8>), CampaignError> {
     let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
     let people = ledger.failed_with(codes::OPTED_OUT).await?;
     let mut list = csv::Writer::from_writer(Vec::new());

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
-use crate::ledger::{Sqlite, Totals};
+use crate::ledger::{Ledger, Totals};
 use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
 use crate::run::{End, Run, RunConfig, Selection, Stop};
@@ -21,7 +21,7 @@ use crate::state::State;
 
 /// A campaign that may be sent: whoever must be asked has said yes, and the list is kept.
 #[derive(Debug)]
-pub struct Confirmed(Campaign);
+pub struct Confirmed<L>(Campaign<L>);
 
 /// How sending ended.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ pub struct Outcome {
     pub reports: Result<(), CampaignError>,
 }
 
-impl Confirmed {
-    pub(super) const fn new(campaign: Campaign) -> Self {
+impl<L: Ledger> Confirmed<L> {
+    pub(super) const fn new(campaign: Campaign<L>) -> Self {
         Self(campaign)
     }
 
@@ -95,7 +95,7 @@ impl Confirmed {
     }
 
     /// Everybody; or the first few alone, where the spec asks for a canary and nobody has approved it yet.
-    async fn in_stages(&self, run: &Run<'_, Sqlite>, operator: &impl Operator) -> Result<End, CampaignError> {
+    async fn in_stages(&self, run: &Run<'_, L>, operator: &impl Operator) -> Result<End, CampaignError> {
         let Campaign { spec, options, totals, plan, .. } = &self.0;
         let messages = plan.next.messages;
         let stage = async |limit: Option<u64>, messages: u64| {

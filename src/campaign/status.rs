@@ -1,13 +1,12 @@
 //! How far a campaign is, and what a run would do next. Only looks.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
-use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, ledger_path};
-use crate::ledger::{Holder, Lock, Sqlite, Totals};
+use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, which_ledger};
+use crate::ledger::{self, Holder, Inspect, Ledger, Location, Totals};
 use crate::problem::Keep;
 use crate::run::Selection;
 use crate::specification::Spec;
@@ -19,7 +18,7 @@ pub enum Status {
     /// Nothing was run yet.
     NotBegun {
         /// Where the ledger would be.
-        ledger: PathBuf,
+        ledger: Location,
     },
     /// Something was.
     Begun(Box<Progress>),
@@ -52,15 +51,15 @@ pub struct ActiveRun {
 /// # Errors
 /// The ledger cannot be read, or is not the one that it should be.
 pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, CampaignError> {
-    let path = ledger_path(spec, ledger)?;
+    let location = which_ledger::locate(spec, ledger)?;
     let reports = ReportTargets::of_spec(spec);
-    let Some(found) = Sqlite::open_read_only(&path)? else {
-        earlier_runs::no_earlier_run(spec, &path, ledger.is_none(), &reports)?;
-        return Ok(Status::NotBegun { ledger: path });
+    let Some(found) = ledger::open_read_only(&location).await? else {
+        earlier_runs::no_earlier_run(spec, &location, ledger.is_none(), &reports).await?;
+        return Ok(Status::NotBegun { ledger: location });
     };
     found.belongs_to(&spec.name).await?;
     earlier_runs::nobody_again(&found, &reports).await?;
-    let run = match Lock::holder(&path)? {
+    let run = match found.holder().await? {
         Some(holder) => Some(ActiveRun { holder, last_minute: found.departed_within(Duration::from_mins(1)).await? }),
         None => None,
     };
@@ -71,7 +70,7 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
     Ok(Status::Begun(Box::new(Progress { totals, changes, next, run })))
 }
 
-async fn next_run(spec: &Arc<Spec>, ledger: &Sqlite, pending: u64) -> Result<NextRun, CampaignError> {
+async fn next_run(spec: &Arc<Spec>, ledger: &impl Ledger, pending: u64) -> Result<NextRun, CampaignError> {
     let zones = match &spec.send.window {
         Some(_) => {
             pending_scan(ledger, &evaluator(spec, None, Keep::default())?, &Selection::default(), false).await?.zones

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::preview;
 use crate::campaign::Campaign;
 use crate::humanize::counted;
-use crate::ledger::Lease;
+use crate::ledger::{Lease, Ledger};
 use crate::livedesk::request::{self, Request};
 use crate::message::Delivery;
 use crate::plan::Sample;
@@ -24,7 +24,7 @@ struct Rehearsed<'a> {
 
 /// Shows messages as they would leave: those that were asked for in the order of the list, or else samples that show
 /// what all are like.
-pub(super) async fn show(campaign: &Campaign, args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
+pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
     let most = match args.preview {
         Some(Preview::Some(most)) => Some(most),
         Some(Preview::All) => Some(u64::MAX),

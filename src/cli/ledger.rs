@@ -14,14 +14,14 @@ use crate::state::State;
 
 pub(super) async fn ledger(command: &LedgerCommand, output: &Output) -> Result<Exit, CliError> {
     match command {
-        LedgerCommand::Backup(args) => backup(args, output),
+        LedgerCommand::Backup(args) => backup(args, output).await,
         LedgerCommand::Recover(args) => recover(args, output).await,
     }
 }
 
-fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
+async fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
-    let (path, backup) = campaign::backup(&spec, args.ledger.as_deref(), args.output.clone())?;
+    let (path, backup) = campaign::backup(&spec, args.ledger.as_deref(), args.output.clone()).await?;
     let (deliveries, attempts) = (deliveries(backup.deliveries), counted(backup.claims, "send attempt"));
     output.result(&format!("{}: {deliveries}, {attempts}", path.display()));
     Ok(Exit::Done)

@@ -30,9 +30,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = plan.list.as_ref().map(of_list).unwrap_or_default();
     // Whoever expects the record of an earlier run to be continued sees here that it is not.
     lines.extend(
-        plan.first_run
-            .as_ref()
-            .map(|ledger| format!("  ledger   {}: none there yet, so this is the first run", ledger.display())),
+        plan.first_run.as_ref().map(|ledger| format!("  ledger   {ledger}: none there yet, so this is the first run")),
     );
     lines.extend(changed(&plan.changes));
     lines.extend(

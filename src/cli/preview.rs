@@ -11,7 +11,7 @@ use super::plan;
 use crate::attachment;
 use crate::campaign::{Campaign, input_files, is_one_of, write_whole};
 use crate::humanize::grouped;
-use crate::ledger::Lease;
+use crate::ledger::{Lease, Ledger};
 use crate::plan::Sample;
 use crate::preview::{About, File, page};
 use crate::problem::{Place, Problem};
@@ -35,7 +35,11 @@ fn would_replace(path: &Path, does: &str) -> CliError {
 }
 
 /// Writes the page: the samples, or the messages that were asked for.
-pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Path) -> Result<(), CliError> {
+pub(super) async fn write(
+    campaign: &Campaign<impl Ledger>,
+    asked: Option<Preview>,
+    path: &Path,
+) -> Result<(), CliError> {
     let shown = match asked {
         None => campaign.samples().to_vec(),
         Some(Preview::Some(most)) => first(campaign, most).await?,
@@ -62,7 +66,7 @@ pub(super) async fn write(campaign: &Campaign, asked: Option<Preview>, path: &Pa
     Ok(write_whole(path, page.as_bytes())?)
 }
 
-async fn first(campaign: &Campaign, most: u64) -> Result<Vec<Sample>, CliError> {
+async fn first(campaign: &Campaign<impl Ledger>, most: u64) -> Result<Vec<Sample>, CliError> {
     let mut shown = Vec::new();
     let show = |lease: Lease, delivery| shown.push(Sample { row: lease.row, delivery, why: Vec::new() });
     campaign.each_message(most.min(MOST), show).await?;

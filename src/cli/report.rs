@@ -9,7 +9,7 @@ use super::flags::{Only, ReportArgs};
 use super::output::Output;
 use crate::campaign::{self, ReportOptions, ReportTargets, nobody_again, read_spec, write_report, write_whole};
 use crate::humanize::counted;
-use crate::ledger::Sqlite;
+use crate::ledger::Inspect;
 use crate::problem::{Place, Problem};
 use crate::specification::Spec;
 use crate::state::State;
@@ -44,7 +44,12 @@ fn outcomes(only: &[Only]) -> Option<Vec<State>> {
 }
 
 /// Writes a suppression list of those who have stopped marketing.
-async fn opted_out(ledger: &Sqlite, spec: &Arc<Spec>, args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
+async fn opted_out(
+    ledger: &impl Inspect,
+    spec: &Arc<Spec>,
+    args: &ReportArgs,
+    output: &Output,
+) -> Result<Exit, CliError> {
     let [path] = args.output.as_slice() else {
         let what = "`opted-out` is a list of its own, not one of the spec's reports";
         let problem = Problem::error("opted-out-needs-output", Place::file("--only"), what);

@@ -1,7 +1,7 @@
 //! `campaign run`: check, enroll, plan, ask, send, report.
 
-use crate::campaign::{Campaign, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, Sent};
-use crate::ledger::RetryFailed;
+use crate::campaign::{self, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, RetryFailed, Sent};
+use crate::ledger::Ledger;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Selection, Stop};
@@ -28,7 +28,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     preview::spare_inputs(args, &spec)?;
     output.draw_reading(inputs.reading());
     let operator = Terminal::new(args, &spec, output);
-    let campaign = Campaign::open(inputs, options, &operator).await?;
+    let campaign = campaign::open(inputs, options, &operator).await?;
     plan::show(campaign.plan(), output);
     if args.dry_run {
         return dry_run::show(&campaign, args, output).await;
@@ -77,7 +77,7 @@ pub(super) const fn enrolment(args: &ListArgs, output: &Output) -> EnrolmentOpti
 
 /// Sends, to LiveDesk or to a sandbox inside this process.
 async fn send(
-    confirmed: &Confirmed,
+    confirmed: &Confirmed<impl Ledger>,
     spec: &Spec,
     args: &RunArgs,
     operator: &Terminal<'_>,

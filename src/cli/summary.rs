@@ -12,7 +12,7 @@ use crate::campaign::{CampaignError, Outcome};
 use crate::codes::{self, Remedy, Scope};
 use crate::humanize::duration;
 use crate::humanize::{counted, grouped};
-use crate::ledger::Totals;
+use crate::ledger::{ErrorCount, Totals};
 use crate::mask::masked;
 use crate::run::End;
 use crate::specification::{Send, Spec};
@@ -40,9 +40,9 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
             let _ = write!(text, "  ({})", reasons.join(", "));
         }
     }
-    for (state, code, example, count) in totals.errors.iter().take(MOST_ERRORS) {
+    for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MOST_ERRORS) {
         let words = codes::meaning(code).map_or_else(
-            || without(code, example),
+            || example(error),
             |meaning| format!("{} (it lies with {})", meaning.words, meaning.fault.words()),
         );
         let alone =
@@ -85,9 +85,16 @@ pub(super) fn can_be_helped(totals: &Totals) -> u64 {
     failed(totals).filter(|(code, _)| helps(code)).map(|(_, count)| count).sum()
 }
 
-/// A text without the code that it begins with, which stands in front of it already.
-fn without(code: &str, text: &str) -> String {
-    masked(text.strip_prefix(code).map_or(text, |rest| rest.trim_start_matches([':', ' ']))).into_owned()
+/// The text of an error, without the code that it begins with, which was said already.
+fn example(ErrorCount { code, text, varies, .. }: &ErrorCount) -> String {
+    if *varies {
+        return masked(&one_of_many(text)).into_owned();
+    }
+    masked(text.strip_prefix(code).map_or(text.as_str(), |rest| rest.trim_start_matches([':', ' ']))).into_owned()
+}
+
+fn one_of_many(text: &str) -> String {
+    format!("for example {text}")
 }
 
 /// How many have stopped marketing from this business.
@@ -110,8 +117,8 @@ pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Op
 }
 
 fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
-    let errors = totals.errors.iter().filter(|(state, ..)| *state == State::Failed);
-    errors.map(|(_, code, _, count)| (code.as_str(), *count))
+    let errors = totals.errors.iter().filter(|error| error.state == State::Failed);
+    errors.map(|error| (error.code.as_str(), error.count))
 }
 
 /// The summary as data.
@@ -123,9 +130,10 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
         "recipients": totals.all(),
         "outcomes": outcomes,
         "skipped": totals.left_out,
-        "errors": totals.errors.iter().map(|(state, code, text, count)| {
+        "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count }| {
+            let text = if *varies { one_of_many(text) } else { text.clone() };
             let meaning = codes::meaning(code).map(|meaning| meaning.words);
-            json!({ "outcome": state, "error_code": code, "error": masked(text), "meaning": meaning, "count": count })
+            json!({ "outcome": state, "error_code": code, "error": masked(&text), "meaning": meaning, "count": count })
         }).collect::<Vec<_>>(),
     })
 }

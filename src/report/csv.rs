@@ -35,9 +35,7 @@ impl<W: Write> Csv<W> {
 
 impl<W: Write> Writer for Csv<W> {
     fn add(&mut self, record: &Record) -> io::Result<()> {
-        fn or_empty<T: ToString>(value: Option<&T>) -> String {
-            value.map(ToString::to_string).unwrap_or_default()
-        }
+        let record = record.shown();
         self.output.write_record([
             record.line.to_string(),
             harmless(&record.key).into_owned(),
@@ -59,6 +57,10 @@ impl<W: Write> Writer for Csv<W> {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.output.flush()
     }
+}
+
+fn or_empty<T: ToString>(value: Option<&T>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
 }
 
 /// A text that no spreadsheet evaluates: what begins like a formula gets an apostrophe in front, which spreadsheets

@@ -66,6 +66,7 @@ impl<W: Write> Html<W> {
 
 impl<W: Write> Writer for Html<W> {
     fn add(&mut self, record: &Record) -> io::Result<()> {
+        let record = &*record.shown();
         self.sums.add(record);
         self.throughput.add(record);
         self.rows.add(record, &mut self.output)

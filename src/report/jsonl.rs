@@ -16,6 +16,7 @@ impl<W> Jsonl<W> {
 
 impl<W: Write> Writer for Jsonl<W> {
     fn add(&mut self, record: &Record) -> io::Result<()> {
+        let record = &*record.shown();
         serde_json::to_writer(&mut self.output, record)?;
         self.output.write_all(b"\n")
     }

@@ -7,6 +7,7 @@ mod html;
 mod jsonl;
 mod read_back;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use crate::json_schema;
 use crate::specification::ReportFormat;
-use crate::state::State;
+use crate::state::{PastOutcome, State};
 pub(crate) use csv::harmless;
 pub use html::{hash, visible};
 pub use read_back::each_messaged;
@@ -58,6 +59,9 @@ pub struct Record {
     pub settled_at: Option<Timestamp>,
     /// Milliseconds from the first attempt to the outcome.
     pub duration_ms: Option<u64>,
+    /// How it had ended before, the first time first. A report tells it in `error`.
+    #[serde(skip)]
+    pub earlier: Vec<PastOutcome>,
 }
 
 /// A time as every report prints it: RFC 3339, UTC, always with milliseconds.
@@ -71,10 +75,28 @@ fn with_milliseconds<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S
 }
 
 impl Record {
+    /// The record as a report shows it: how it had ended before is told in `error`.
+    fn shown(&self) -> Cow<'_, Self> {
+        if self.earlier.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let texts: Vec<String> = self.error.iter().cloned().chain(self.earlier.iter().map(in_words)).collect();
+        Cow::Owned(Self { error: Some(texts.join("; ")), earlier: Vec::new(), ..self.clone() })
+    }
+
     /// The JSON Schema of one line of a JSON Lines report.
     pub fn json_schema() -> Value {
         json_schema::of::<Record>(json_schema::Null::Allowed)
     }
+}
+
+/// `earlier failed, 131047: too late (sent again 2026-11-25T10:00:00Z: she wrote)`.
+fn in_words(past: &PastOutcome) -> String {
+    let PastOutcome { outcome, error_code, error, action, at, note } = past;
+    let reason = error_code.as_ref().zip(error.as_ref()).map(|(code, text)| format!(", {code}: {text}"));
+    let note = note.as_ref().map(|note| format!(": {note}"));
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("earlier {outcome}{} ({} {at}{})", reason.unwrap_or_default(), action.word(), note.unwrap_or_default())
 }
 
 /// What stands at the head of a report for people.

@@ -111,6 +111,7 @@ mod tests {
             first_attempt_at: None,
             settled_at: None,
             duration_ms: None,
+            earlier: Vec::new(),
         };
         let records = [
             record("=1+1", State::Accepted),

@@ -9,7 +9,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::attempt::AttemptError;
 use super::{End, OnHold, Run, Selection};
-use crate::ledger::{Lease, Ledger, LedgerError, Position};
+use crate::ledger::{Deliver, Lease, LedgerError, Position};
 
 /// Deliveries that are fetched from the ledger together.
 const PAGE: usize = 256;
@@ -75,7 +75,7 @@ impl<'s> AdmissionPass<'s> {
     }
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// Pending deliveries whose window is open, in the order of the list and from where the pass has come to, until there
     /// are enough or no more, or somebody asks to stop. Each comes with a place among those in flight, for which it has
     /// queued behind those that went to the back.

@@ -6,7 +6,7 @@
 use super::evidence::Request;
 use super::open_cases::{Case, OpenCases};
 use super::{End, Run};
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
 use crate::state::Failure;
 
@@ -38,7 +38,7 @@ impl Denied {
     }
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// The delivery waits, pending, until it is known whether it was denied for a reason of its own.
     pub(super) async fn denied(&self, request: Request, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
         if self.evidence().others_since(request, request.seq).served > 0 {

@@ -8,7 +8,7 @@ use super::evidence::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
 use super::{End, Event, Run};
 use crate::codes;
-use crate::ledger::{Gone, Lease, Ledger, LedgerError};
+use crate::ledger::{Deliver, Gone, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason, Sent};
 use crate::message::{Address, Delivery};
 use crate::retry::Tries;
@@ -20,7 +20,7 @@ enum After {
     NotYet(Box<Lease>, AttemptError),
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// Takes one delivery as far as it goes. If its window closes meanwhile, it is left for a later pass.
     pub(super) async fn deliver(&self, admitted: Admitted<'_>, pass: &AdmissionPass<'_>) -> Result<(), LedgerError> {
         let Admitted { mut lease, slot } = admitted;

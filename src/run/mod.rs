@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Deliver, LedgerError};
 use crate::livedesk::Client;
 use crate::pace::Pace;
 use crate::plan::RowEvaluator;
@@ -222,7 +222,7 @@ impl<L> std::fmt::Debug for RunConfig<'_, L> {
     }
 }
 
-impl<'a, L: Ledger> Run<'a, L> {
+impl<'a, L: Deliver> Run<'a, L> {
     /// Prepares a run.
     pub fn new(config: RunConfig<'a, L>) -> Self {
         Self {

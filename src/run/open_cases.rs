@@ -3,7 +3,7 @@
 
 use super::Run;
 use super::evidence::Request;
-use crate::ledger::{Lease, Ledger};
+use crate::ledger::{Deliver, Lease};
 use crate::state::Failure;
 
 /// Recipients that a message names; the report has them all.
@@ -45,7 +45,7 @@ impl OpenCases {
     }
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// The first recipients of some cases, by line and key.
     pub(super) fn named(&self, cases: &[Case]) -> String {
         let named: Vec<String> = cases.iter().take(NAMED).map(|case| self.place(&case.lease)).collect();

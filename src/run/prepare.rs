@@ -5,7 +5,7 @@ use super::evidence::{Endpoint, Request};
 use super::{End, Event, Run};
 use crate::attachment::{Attachment, ReadError};
 use crate::codes;
-use crate::ledger::{Found, Gone, Lease, Ledger, Position};
+use crate::ledger::{Deliver, Found, Gone, Lease, Position};
 use crate::livedesk::{Attribute, ContactReply, ConversationRequest, Obstacle, Owner, Reply};
 use crate::message::{Address, Contact, Delivery};
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
@@ -13,7 +13,7 @@ use crate::state::{ContactId, ConversationId, Failure, InboxId};
 /// Pages of a contact search that are read at most: the search is by substring, and a short text may match thousands.
 const MOST_PAGES: u32 = 40;
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// The conversation: known, kept from an earlier try, or made now.
     pub(super) async fn conversation(
         &self,

@@ -225,7 +225,7 @@ mod tests {
 
         fn request(&mut self, who: i64) -> Request {
             self.seq += 1;
-            Request { seq: self.seq, endpoint: Endpoint::Message, delivery: Some(Position::at(who)) }
+            Request { seq: self.seq, endpoint: Endpoint::Message, delivery: Some(Position::new(who)) }
         }
 
         fn serves(&mut self, who: i64) {
@@ -315,10 +315,10 @@ mod tests {
     fn tries_of_its_own_are_bounded_and_those_for_all_are_not() {
         let mut server = Server::new();
         server.refuses(1);
-        assert!((0..50).all(|_| matches!(server.limits.next_try(Position::at(1), None), NextTry::Shared(_))));
+        assert!((0..50).all(|_| matches!(server.limits.next_try(Position::new(1), None), NextTry::Shared(_))));
         server.serves(2);
         server.refuses(1);
-        let next = |server: &mut Server| server.limits.next_try(Position::at(1), None);
+        let next = |server: &mut Server| server.limits.next_try(Position::new(1), None);
         assert!(matches!(next(&mut server), NextTry::Own(wait, 2) if wait >= Duration::from_secs(15)));
         assert!(matches!(next(&mut server), NextTry::Own(_, 3)));
         assert_eq!(next(&mut server), NextTry::Never);

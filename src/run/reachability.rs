@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::attempt::AttemptError;
 use super::{Event, Run};
 use crate::codes;
-use crate::ledger::{Lease, Ledger};
+use crate::ledger::{Deliver, Lease};
 use crate::livedesk::Obstacle;
 use crate::specification::UnreachableCheck;
 use crate::state::Failure;
@@ -43,7 +43,7 @@ impl Warnings {
     }
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// What `checks.unreachable` makes of obstacles that an answer has shown.
     pub(super) fn check_reachable(&self, lease: &Lease, obstacles: &[Obstacle]) -> Result<(), AttemptError> {
         if obstacles.is_empty() {

@@ -7,7 +7,7 @@ use super::evidence::{Endpoint, Request};
 use super::open_cases::{Case, OpenCases};
 use super::{End, Event, Run};
 use crate::codes::{Scope, explained, scope};
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::Reply;
 use crate::state::{Failure, Outcome, State};
 
@@ -70,7 +70,7 @@ impl SharedRefusals {
     }
 }
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// Takes note of an answer as soon as it comes, before anything is written.
     pub(super) fn note_refusal<T>(&self, reply: &Reply<T>, request: Request) {
         if let Reply::Refused(failure) = reply

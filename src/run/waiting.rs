@@ -17,7 +17,7 @@ use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode};
 use crate::codes;
 use crate::humanize::duration;
-use crate::ledger::{Lease, Ledger, Position};
+use crate::ledger::{Deliver, Lease, Position};
 use crate::livedesk::{Reply, RetryReason};
 use crate::pace::Ticket;
 use crate::retry::RequestSeq;
@@ -33,7 +33,7 @@ const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
 /// How often it is said that the server is still away.
 const STILL_AWAY: Duration = Duration::from_secs(30);
 
-impl<L: Ledger> Run<'_, L> {
+impl<L: Deliver> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
     pub(super) async fn await_send_slot(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), AttemptError> {
         self.unless_stopped(self.pace.message()).await?.map_err(|_| AttemptError::Paused)?;

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use campaign::attachment::Contents;
-use campaign::ledger::{Acknowledged, Claim, Found, Gone, Lease, Ledger, LedgerError, Position, Sqlite};
+use campaign::ledger::{self, Acknowledged, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
 use campaign::pace::{Earlier, Pace};
@@ -21,7 +21,8 @@ use campaign::recipients::Suppression;
 use campaign::run::{OnHold, Run, RunConfig, Selection, Stop};
 use campaign::secret::Secret;
 use campaign::specification::{Source, Spec};
-use campaign::state::{ConversationId, Failure, Outcome};
+use campaign::state::{ConversationId, Failure};
+use jiff::Timestamp;
 
 use crate::harness::{Desk, Project};
 
@@ -33,13 +34,13 @@ const FOLDER: &str = "DYING_FOLDER";
 const DOOMED: u32 = 3;
 
 /// A ledger that ends the process when the doomed delivery reaches a boundary.
-struct Dying {
-    ledger: Sqlite,
+struct Dying<L> {
+    ledger: L,
     boundary: String,
     claimed: Cell<u32>,
 }
 
-impl Dying {
+impl<L> Dying<L> {
     fn reached(&self, boundary: &str) {
         if self.boundary == boundary && self.claimed.get() == DOOMED {
             std::process::abort();
@@ -47,47 +48,57 @@ impl Dying {
     }
 }
 
-impl Ledger for Dying {
+impl<L: Deliver> Deliver for Dying<L> {
+    async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.ledger.begin_run().await
+    }
+
+    async fn end_run(&self, last_request: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.end_run(last_request).await
+    }
+
+    fn interrupted(&self) -> u64 {
+        self.ledger.interrupted()
+    }
+
+    async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
+        self.ledger.settle_interrupted().await
+    }
+
+    async fn lost(&self) -> LedgerError {
+        self.ledger.lost().await
+    }
+
     async fn lease(&self, after: Option<Position>, limit: usize) -> Result<Vec<Lease>, LedgerError> {
         self.ledger.lease(after, limit).await
     }
 
-    async fn claim(&self, lease: Lease, conversation_id: ConversationId) -> Result<Claim, LedgerError> {
+    async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        self.ledger.refuse(lease, failure).await
+    }
+
+    async fn record_claim(&self, lease: &Lease, conversation_id: ConversationId) -> Result<(), LedgerError> {
         self.claimed.set(self.claimed.get() + 1);
         self.reached("before the claim");
-        let claim = self.ledger.claim(lease, conversation_id).await?;
+        self.ledger.record_claim(lease, conversation_id).await?;
         self.reached("after the claim");
-        Ok(claim)
-    }
-
-    async fn note(&self, lease: &mut Lease, found: Found) -> Result<(), LedgerError> {
-        self.ledger.note(lease, found).await
-    }
-
-    async fn forget(&self, lease: &mut Lease, gone: Gone) -> Result<(), LedgerError> {
-        self.ledger.forget(lease, gone).await
-    }
-
-    async fn withdraw(&self, claim: Claim) -> Result<Lease, LedgerError> {
-        self.ledger.withdraw(claim).await
-    }
-
-    async fn release(&self, claim: Claim) -> Result<Lease, LedgerError> {
-        self.reached("before the release");
-        let lease = self.ledger.release(claim).await?;
-        self.reached("after the release");
-        Ok(lease)
-    }
-
-    async fn settle(&self, claim: Claim, outcome: Outcome) -> Result<(), LedgerError> {
-        self.reached("before the settlement");
-        self.ledger.settle(claim, outcome).await?;
-        self.reached("after the settlement");
         Ok(())
     }
 
-    async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
-        self.ledger.refuse(lease, failure).await
+    async fn record_ids(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.ledger.record_ids(lease).await
+    }
+
+    async fn record_end(&self, claim: &Claim, end: ClaimEnd) -> Result<(), LedgerError> {
+        let step = match end {
+            ClaimEnd::Settled(_) => "settlement",
+            ClaimEnd::Released => "release",
+            ClaimEnd::Withdrawn => "withdrawal",
+        };
+        self.reached(&format!("before the {step}"));
+        self.ledger.record_end(claim, end).await?;
+        self.reached(&format!("after the {step}"));
+        Ok(())
     }
 }
 
@@ -112,9 +123,10 @@ async fn run_until(boundary: String, folder: &Path) {
     let word = || Secret::new("word".to_owned());
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, Credentials { key: word(), secret: word() }, timeouts).unwrap();
-    let sqlite = Sqlite::open(&folder.join(".campaign/c.sqlite"), Acknowledged::default()).unwrap();
-    sqlite.begin_run().await.unwrap();
-    let ledger = Dying { ledger: sqlite, boundary, claimed: Cell::new(0) };
+    let location = Location::File(folder.join(".campaign/c.sqlite"));
+    let ledger = ledger::open(&location, Purpose::Run, Acknowledged::default()).await.unwrap();
+    ledger.begin_run().await.unwrap();
+    let ledger = Dying { ledger, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, Earlier::default());
     let run = Run::new(RunConfig {
         attachments: Contents::new(),

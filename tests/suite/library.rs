@@ -9,8 +9,10 @@ use std::future::pending;
 use std::path::PathBuf;
 
 use campaign::campaign::{
-    Answer, Campaign, CampaignError, Inputs, Notice, Operator, Options, Outcome, Question, Status, read_spec, status,
+    Answer, Campaign, CampaignError, Inputs, Notice, Operator, Options, Outcome, Question, Status, open, read_spec,
+    status,
 };
+use campaign::ledger::Ledger;
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::run::{End, Stop};
 use campaign::sandbox::LocalSandbox;
@@ -86,10 +88,10 @@ impl Project {
         Client::new(&self.sandbox.base_url, Credentials { key: any(), secret: any() }, timeouts).unwrap()
     }
 
-    async fn open(&self, operator: &Script) -> Result<Campaign, CampaignError> {
+    async fn open(&self, operator: &Script) -> Result<Campaign<impl Ledger + use<>>, CampaignError> {
         let options = Options::default();
         let inputs = Inputs::read(&self.file(), &[], &options.enrolment).await?;
-        Campaign::open(inputs, options, operator).await
+        open(inputs, options, operator).await
     }
 
     /// Everything, in the order in which it must be done: the types allow no other.

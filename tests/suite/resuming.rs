@@ -240,7 +240,10 @@ fn resolved_as_not_sent_it_is_sent_by_the_next_run() {
 #[test]
 fn only_what_is_unknown_can_be_resolved() {
     let (desk, project) = in_doubt();
-    project.campaign(&["resolve", "campaign.yaml", "--key", "101", "--not-sent"]).exits(1).says("1 key named no");
+    project
+        .campaign(&["resolve", "campaign.yaml", "--key", "101", "--not-sent"])
+        .exits(1)
+        .says("no delivery with the key `101` is unknown; nothing was resolved");
     project.run(&[]).exits(4);
     assert_eq!(desk.messages().len(), 3);
 }

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use super::enroll::UNUSABLE_ATTACHMENT;
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Notice, Operator, enroll};
-use crate::ledger::Sqlite;
+use crate::ledger::{self, Inspect, KeyLookup, Ledger};
 use crate::plan::RowEvaluator;
 use crate::problem::{Keep, Place, Problem, Problems, did_you_mean};
 use crate::recipients::{Columns, RowError};
@@ -90,7 +90,7 @@ impl Inputs {
                 Ok(Self { spec, list: Err(missing), evaluator })
             }
             (Some(evaluator), Ok(list)) => {
-                let mut report = enroll(&Sqlite::scratch()?, &evaluator, list.rows, options.clone()).await?;
+                let mut report = enroll(&ledger::scratch()?, &evaluator, list.rows, options.clone()).await?;
                 // What rows have to say about the spec is said already.
                 report.problems.forget_about(&spec.source.name, UNUSABLE_ATTACHMENT);
                 Err(all(problems, report.problems, options.keep))
@@ -163,7 +163,7 @@ pub(super) fn warnings(spec: &Spec, evaluator: &RowEvaluator) -> Problems {
 
 /// Takes the list in; problems with it are an error.
 pub(super) async fn take_in(
-    ledger: &Sqlite,
+    ledger: &impl Ledger,
     evaluator: &RowEvaluator,
     list: List,
     options: EnrolmentOptions,
@@ -185,15 +185,15 @@ pub(super) async fn take_in(
 
 /// How many of the selected keys are pending; `None` where everybody is selected. Each must be somebody's: a slip would
 /// send to nobody and say that all is done.
-pub(super) async fn pending_of(ledger: &Sqlite, selection: &Selection) -> Result<Option<u64>, CampaignError> {
+pub(super) async fn pending_of(ledger: &impl Inspect, selection: &Selection) -> Result<Option<u64>, CampaignError> {
     let Some(only) = &selection.only else { return Ok(None) };
-    let (pending, strangers) = ledger.named(only.iter().cloned().collect()).await?;
-    if strangers.is_empty() {
+    let KeyLookup { pending, missing } = ledger.look_up(only.iter().cloned().collect()).await?;
+    if missing.is_empty() {
         return Ok(Some(pending));
     }
     let problem = |key: &String| {
         let what = format!("no recipient has the key `{key}`");
         Problem::error("unknown-key", Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
     };
-    Err(strangers.iter().map(problem).collect::<Vec<_>>().into())
+    Err(missing.iter().map(problem).collect::<Vec<_>>().into())
 }

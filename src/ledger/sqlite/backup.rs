@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
-use rusqlite::backup::{Backup as Copying, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 
-use super::file::{self, io_error, sync_folder, unfinished};
-use super::{Acknowledged, Location, Sqlite, connect, format, reader, unstored};
-use crate::ledger::{LedgerError, Lock};
+use super::completeness::is_first;
+use super::connect::{connect, copy_all};
+use super::create::{remove_unfinished, unfinished};
+use super::file::{LedgerFile, is_free, private, sync_folder};
+use super::format;
+use super::handle::Sqlite;
+use super::lock::Lock;
+use super::open::reader;
+use super::values::unstored;
+use crate::ledger::{Acknowledged, LedgerError};
 
 /// What a backup holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +31,19 @@ impl Sqlite {
     ///
     /// # Errors
     /// The ledger cannot be read, the copy cannot be written, or there is a file of that name.
-    pub fn backup(path: &Path, target: &Path) -> Result<Option<Backup>, LedgerError> {
-        let location = Location::find(path)?;
-        if location.is_first(Acknowledged::default())? {
+    pub(in crate::ledger) fn backup(path: &Path, target: &Path) -> Result<Option<Backup>, LedgerError> {
+        let file = LedgerFile::find(path)?;
+        if is_first(&file, Acknowledged::default())? {
             return Ok(None);
         }
-        let path = location.path;
+        let path = file.path;
         let source = reader(&path, Lock::is_held(&path)?, Acknowledged::default()).map_err(|error| error.at(&path))?;
-        let fail = io_error(target);
-        file::is_free(target)?;
+        let fail = LedgerError::with_file(target);
+        is_free(target)?;
         let unfinished = unfinished(target);
-        file::remove_unfinished(target)?;
+        remove_unfinished(target)?;
         let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
-        file::private(&unfinished).map_err(&fail)?;
+        private(&unfinished).map_err(&fail)?;
         let copied = copy_to(&source, &unfinished).map_err(|error| error.at(target))?;
         leftover.persist_noclobber(target).map_err(|error| fail(error.error))?;
         sync_folder(target).map_err(fail)?;
@@ -54,14 +60,4 @@ fn copy_to(source: &Connection, target: &Path) -> Result<Backup, LedgerError> {
     let claims = format::identity(&copy)?.claims;
     copy.close().map_err(|(_, error)| LedgerError::from(error))?;
     Ok(Backup { deliveries: unstored(deliveries), claims: unstored(claims) })
-}
-
-/// Copies everything that `source` holds at this moment.
-pub(super) fn copy_all(source: &Connection, target: &mut Connection) -> Result<(), LedgerError> {
-    // All pages in one step, which holds one snapshot: between two steps a run may write, and then SQLite begins anew.
-    let copying = Copying::new(source, target)?;
-    match copying.step(-1)? {
-        StepResult::Done => Ok(()),
-        _ => Err(LedgerError::unreadable("another program holds it locked")),
-    }
 }

@@ -70,7 +70,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), LedgerError> {
         );
         let changed: Option<i64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
         if let Some(row) = changed {
-            return Err(LedgerError::damaged(&format!("row {row} of the table `{table}` is not as it was written")));
+            return Err(LedgerError::damaged(format!("row {row} of the table `{table}` is not as it was written")));
         }
     }
     Ok(())

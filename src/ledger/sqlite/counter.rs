@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
 
-use super::file::{io_error, publish, sync_folder, with_suffix};
+use super::file::{publish, sync_folder, with_suffix};
 use crate::ledger::LedgerError;
 
 /// Room for one record: the smallest unit that disks write whole.
@@ -55,7 +55,7 @@ pub(super) fn path_of(ledger: &Path) -> PathBuf {
 /// Reads the counter of a ledger.
 pub(super) fn read(ledger: &Path) -> Result<Found, LedgerError> {
     let path = path_of(ledger);
-    let fail = io_error(&path);
+    let fail = LedgerError::with_file(&path);
     // A link that leads nowhere is not "no such file".
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -73,7 +73,7 @@ impl Counter {
     pub(super) fn create(ledger: &Path, count: &Count) -> Result<Self, LedgerError> {
         let path = path_of(ledger);
         let unfinished = with_suffix(&path, ".new");
-        let fail = io_error(&path);
+        let fail = LedgerError::with_file(&path);
         let make = || -> io::Result<()> {
             let _ = fs::remove_file(&unfinished);
             let mut options = OpenOptions::new();
@@ -93,7 +93,7 @@ impl Counter {
     /// Opens the counter of a ledger for writing.
     pub(super) fn open(ledger: &Path, id: &str) -> Result<Self, LedgerError> {
         let path = path_of(ledger);
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io_error(&path))?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(LedgerError::with_file(&path))?;
         Ok(Self { path, file, ledger: id.to_owned() })
     }
 
@@ -105,7 +105,7 @@ impl Counter {
             self.file.write_all(line.as_bytes())?;
             self.file.sync_data()
         };
-        write().map_err(io_error(&self.path))
+        write().map_err(LedgerError::with_file(&self.path))
     }
 }
 

@@ -1,93 +1,26 @@
 //! Taking a list in: every reading of the list is one transaction, so a list with problems changes nothing.
 
+use std::fs;
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::Sqlite;
-use super::retry_failed::{self, RetryFailed};
-use super::send::{stored, unstored};
-use crate::ledger::{Entry, Lease, LedgerError};
+use super::create::discard;
+use super::handle::Sqlite;
+use super::lock::Lock;
+use super::retry_failed;
+use super::values::{stored, unstored};
+use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
 use crate::recipients::{Columns, Row};
-use crate::specification::Spec;
 use crate::state::LeftOut;
 
-/// A row that turned out to have the key of an earlier one. The ledger has left it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enrolled {
-    /// The row's line.
-    pub line: u64,
-    /// The line of the row that has the key.
-    pub first_line: u64,
-}
-
-/// What a reading of the list changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Enrolment {
-    /// Deliveries that were not known before.
-    pub new: u64,
-    /// Deliveries that were known.
-    pub known: u64,
-    /// Known ones that are still pending and whose row has changed.
-    pub changed: u64,
-    /// Pending ones that the list has no more; they are forgotten, nothing was sent to them.
-    pub gone: u64,
-    /// Failed ones that are pending again.
-    pub retried: u64,
-    /// Whether the list had been read before.
-    pub is_reenrolment: bool,
-    /// Where the changes are, if so.
-    pub first: Firsts,
-}
-
-/// The first few of what a reading of the list changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Firsts {
-    /// Lines of deliveries that were not known before.
-    pub new: Vec<u64>,
-    /// Lines of known ones whose row has changed.
-    pub changed: Vec<u64>,
-    /// Keys of those that the list has no more.
-    pub gone: Vec<String>,
-}
-
-impl Firsts {
-    /// Looks them up before those that are gone are forgotten.
-    fn of(connection: &Connection, now: i64, read: &Read) -> Result<Self, LedgerError> {
-        let lines = |count: i64, column: &str| -> Result<Vec<u64>, LedgerError> {
-            if count == 0 {
-                return Ok(Vec::new());
-            }
-            let sql = format!("SELECT line FROM delivery WHERE {column} = ?1 AND enrolment = ?1 LIMIT {FIRST}");
-            let mut statement = connection.prepare(&sql)?;
-            let lines = statement.query_map([now], |row| row.get(0))?;
-            lines.map(|line| Ok(unstored(line?))).collect()
-        };
-        let gone = format!("SELECT key FROM delivery WHERE {IS_GONE} LIMIT {FIRST}");
-        let mut gone = connection.prepare(&gone)?;
-        Ok(Self {
-            new: lines(read.new, "first_enrolment")?,
-            changed: lines(read.changed, "changed_in")?,
-            gone: gone.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// So many of what has changed are named.
-const FIRST: usize = 3;
-
-/// What the list has no more: whoever was tried stays on record, although nothing is sent to them any more.
+/// What the list no longer has: whoever was tried stays on record, although nothing is sent to them any more.
 const IS_GONE: &str =
     "state = 'pending' AND enrolment < ?1 AND attempts = 0 AND id NOT IN (SELECT delivery FROM history)";
 
-impl Sqlite {
-    /// Begins to read the list. Nothing is kept until [`Sqlite::keep_enrolment`]. Failed deliveries that `again` is for
-    /// are taken up on the way.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn begin_enrolment(&self, spec: &Spec, again: Option<RetryFailed>) -> Result<(), LedgerError> {
-        let name = spec.name.clone();
+impl Enroll for Sqlite {
+    async fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> Result<(), LedgerError> {
+        let name = campaign.to_owned();
         self.alone(move |connection| {
             trust(connection, true)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -95,16 +28,16 @@ impl Sqlite {
                 .execute("INSERT OR IGNORE INTO campaign (one, name, spec, vars) VALUES (1, ?1, '', '{}')", [name])?;
             connection.execute("UPDATE campaign SET enrolment = enrolment + 1", [])?;
             connection.execute("DELETE FROM left_out", [])?;
-            again.map_or(Ok(()), |again| retry_failed::mark(connection, &again))
+            retry.map_or(Ok(()), |retry| retry_failed::mark(connection, &retry))
         })
         .await
     }
 
-    /// Takes rows in, and gives those whose key an earlier row of this list has.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Enrolled>, LedgerError> {
+    async fn begin_without_list(&self) -> Result<(), LedgerError> {
+        self.alone(|connection| Ok(connection.execute_batch("BEGIN IMMEDIATE")?)).await
+    }
+
+    async fn enroll(&self, batch: Vec<Entry>) -> Result<Vec<Duplicate>, LedgerError> {
         let work = self.alone(move |connection| {
             let mut reading = Reading::new(connection)?;
             let mut duplicates = Vec::new();
@@ -113,7 +46,7 @@ impl Sqlite {
                     Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
                     Entry::Delivery { key, row, message } => {
                         if let Some(first_line) = reading.deliver(key, row, message.as_deref())? {
-                            duplicates.push(Enrolled { line: row.line, first_line });
+                            duplicates.push(Duplicate { line: row.line, first_line });
                             leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
                         }
                     }
@@ -127,15 +60,12 @@ impl Sqlite {
         Ok(duplicates)
     }
 
-    /// Leaves out pending deliveries of a list that is not there any more, because of what has been said since.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
+    async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.savepoint()?;
             for (lease, reason) in people {
-                transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [lease.id])?;
+                let id = lease.position().number();
+                transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [id])?;
                 leave_out(&transaction, lease.row.line, &lease.key, &reason)?;
             }
             Ok(transaction.commit()?)
@@ -143,31 +73,19 @@ impl Sqlite {
         .await
     }
 
-    /// Begins to change deliveries without reading a list. Nothing is kept until [`Sqlite::keep_enrolment`].
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn begin_without_list(&self) -> Result<(), LedgerError> {
-        self.alone(|connection| Ok(connection.execute_batch("BEGIN IMMEDIATE")?)).await
-    }
-
-    /// At the end of the list: gives what keeping it would change.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn finish_enrolment(&self) -> Result<Enrolment, LedgerError> {
+    async fn finish_enrolment(&self) -> Result<Enrolment, LedgerError> {
         self.alone(move |connection| {
             let now = enrolment(connection)?;
             let read = Read::count(connection, now)?;
-            let first = if now > 1 { Firsts::of(connection, now, &read)? } else { Firsts::default() };
+            let first = if now > 1 { examples(connection, now, &read)? } else { Examples::default() };
             let gone = if read.earlier > 0 { forget(connection, now)? } else { 0 };
-            let retried = if read.again > 0 { retry_failed::take_up(connection, now)? } else { 0 };
+            let retried = if read.retried > 0 { retry_failed::take_up(connection, now)? } else { 0 };
             Ok(Enrolment {
                 new: unstored(read.new),
                 known: unstored(read.known),
                 changed: unstored(read.changed),
                 gone: gone as u64,
-                retried: retried as u64,
+                retried,
                 is_reenrolment: now > 1,
                 first,
             })
@@ -175,15 +93,10 @@ impl Sqlite {
         .await
     }
 
-    /// Keeps what was read, and with `spec` that this is the version that is sent.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn keep_enrolment(&self, spec: Option<&Spec>) -> Result<(), LedgerError> {
-        let frozen = spec.map(|spec| (spec.source.text.clone(), serde_json::to_string(&spec.vars).unwrap_or_default()));
+    async fn keep_enrolment(&self, version: Option<Version>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
-            if let Some((text, vars)) = frozen {
-                connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![text, vars])?;
+            if let Some(version) = version {
+                keep_version(connection, &version)?;
             }
             connection.execute_batch("COMMIT")?;
             // From the log into the file: a log that is damaged later must not take the list with it. A reader in the way
@@ -194,17 +107,59 @@ impl Sqlite {
         .await
     }
 
-    /// Forgets what was read: the ledger is as it was.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
+    async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
         self.alone(|connection| {
             connection.execute_batch("ROLLBACK")?;
             trust(connection, false)
         })
         .await
     }
+
+    async fn discard_if_new(mut self) {
+        let made = self.kept.path.take().filter(|_| self.kept.is_new);
+        // Held until the files are gone.
+        let lock = self.kept.lock.take();
+        drop(self);
+        if let Some(path) = made {
+            discard(&path);
+            let _ = fs::remove_file(Lock::path_of(&path));
+            if let Some(folder) = path.parent() {
+                // Only if nothing else is in it.
+                let _ = fs::remove_dir(folder);
+            }
+        }
+        drop(lock);
+    }
+}
+
+fn keep_version(connection: &Connection, Version { spec, vars, attachments }: &Version) -> Result<(), LedgerError> {
+    connection.execute("UPDATE campaign SET spec = ?1, vars = ?2", params![spec, vars])?;
+    connection.execute("DELETE FROM attachment", [])?;
+    let mut statement = connection.prepare("INSERT INTO attachment (path, hash) VALUES (?1, ?2)")?;
+    for (path, hash) in attachments {
+        statement.execute(params![path, hash])?;
+    }
+    Ok(())
+}
+
+/// The first few of what has changed. They are looked up before those that are gone are forgotten.
+fn examples(connection: &Connection, now: i64, read: &Read) -> Result<Examples, LedgerError> {
+    let lines = |count: i64, column: &str| -> Result<Vec<u64>, LedgerError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT line FROM delivery WHERE {column} = ?1 AND enrolment = ?1 LIMIT {EXAMPLES}");
+        let mut statement = connection.prepare(&sql)?;
+        let lines = statement.query_map([now], |row| row.get(0))?;
+        lines.map(|line| Ok(unstored(line?))).collect()
+    };
+    let gone = format!("SELECT key FROM delivery WHERE {IS_GONE} LIMIT {EXAMPLES}");
+    let mut gone = connection.prepare(&gone)?;
+    Ok(Examples {
+        new: lines(read.new, "first_enrolment")?,
+        changed: lines(read.changed, "changed_in")?,
+        gone: gone.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?,
+    })
 }
 
 /// Whether SQLite takes our word that rows keep to the constraints of the tables: while a list is taken in, each state is
@@ -226,8 +181,8 @@ struct Read {
     changed: i64,
     /// Deliveries that only earlier readings saw.
     earlier: i64,
-    /// Failed ones that are marked to be taken up.
-    again: i64,
+    /// Failed ones that are marked to be retried.
+    retried: i64,
 }
 
 impl Read {
@@ -242,13 +197,13 @@ impl Read {
             [now],
             |row| {
                 let (new, known, changed) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok(Self { new, known, changed, earlier: row.get(3)?, again: row.get(4)? })
+                Ok(Self { new, known, changed, earlier: row.get(3)?, retried: row.get(4)? })
             },
         )?)
     }
 }
 
-/// Forgets deliveries that the list has no more and that nothing was tried for; gives how many those were.
+/// Forgets deliveries that the list no longer has and that nothing was tried for; gives how many those were.
 fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
     let gone = connection.execute(&format!("DELETE FROM delivery WHERE {IS_GONE}"), [now])?;
     // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be read any
@@ -300,7 +255,7 @@ impl<'c> Reading<'c> {
     /// then.
     fn deliver(&mut self, key: &str, row: &Row, message: Option<&str>) -> Result<Option<u64>, LedgerError> {
         let columns = self.columns_id(&row.columns)?;
-        let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::unreadable)?;
+        let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::database)?;
         let changed = self.insert.execute(params![key, stored(row.line), self.enrolment, columns, cells, message])?;
         if changed == 1 {
             return Ok(None);
@@ -317,7 +272,7 @@ impl<'c> Reading<'c> {
         {
             return Ok(*id);
         }
-        let names = serde_json::to_string(columns.names()).map_err(LedgerError::unreadable)?;
+        let names = serde_json::to_string(columns.names()).map_err(LedgerError::database)?;
         self.connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
         let mut known = self.connection.prepare_cached("SELECT id FROM columns WHERE names = ?1")?;
         let id = known.query_row([&names], |row| row.get(0))?;

@@ -1,77 +1,47 @@
-//! The ledger as files: where it really is, made whole or not at all, for its owner only, and refused when the system gives
-//! back less than was written. An empty ledger is as bad as none: everyone would be messaged again.
+//! The ledger as files: where it really is, and refused when the system gives back less than was written. Knows nothing of
+//! what is in them but the header of the log.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 
-use super::backup::copy_all;
-use super::counter::{self, Count, Counter, Found};
-use super::format::{self, Identity, prepare};
-use super::{Acknowledged, connect};
 use crate::ledger::LedgerError;
 
 /// Bytes of the header of a write-ahead log (sqlite.org/fileformat2.html, section 4.1).
 const LOG_HEADER: usize = 32;
 
-/// Where a ledger is, or would be.
+/// Where the file of a ledger is, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Location {
+pub(super) struct LedgerFile {
     /// Without links, so that one ledger has one path.
     pub(super) path: PathBuf,
     /// Whether there is a ledger. `false` only when that is certain.
     pub(super) exists: bool,
 }
 
-impl Location {
+impl LedgerFile {
     /// Looks where `path` leads to. Only "not found" is missing: every other error is one.
     pub(super) fn find(path: &Path) -> Result<Self, LedgerError> {
-        let fail = io_error(path);
+        let fail = LedgerError::with_file(path);
         match fs::symlink_metadata(path) {
             Ok(about) => {
                 let real = follow(path, &about)?;
                 let about = fs::metadata(&real).map_err(fail)?;
                 if !about.is_file() {
-                    return Err(LedgerError::File { path: real, why: "this is no file".to_owned() });
+                    return Err(LedgerError::unsuitable(&real, "this is no file"));
                 }
                 only_one_name(&real, &about)?;
                 Ok(Self { path: real, exists: true })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let name = path.file_name().ok_or_else(|| LedgerError::File {
-                    path: path.to_owned(),
-                    why: "this is no name of a file".to_owned(),
-                })?;
+                let name =
+                    path.file_name().ok_or_else(|| LedgerError::unsuitable(path, "this is no name of a file"))?;
                 Ok(Self { path: real_folder(folder_of(path))?.join(name), exists: false })
             }
             Err(error) => Err(fail(error)),
-        }
-    }
-
-    /// Whether this is certainly a first run: neither a ledger nor anything that one has left.
-    pub(super) fn is_first(&self, acknowledged: Acknowledged) -> Result<bool, LedgerError> {
-        if self.exists {
-            return Ok(false);
-        }
-        let missing = |why: String| LedgerError::Missing { path: self.path.clone(), why };
-        let log = with_suffix(&self.path, "-wal");
-        match fs::symlink_metadata(&log) {
-            Ok(about) if about.len() > 0 => return Err(missing(format!("its log {} is still there", log.display()))),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&log)(error)),
-            _ => {}
-        }
-        let counter = counter::path_of(&self.path);
-        match counter::read(&self.path)? {
-            Found::Count(Count { claims: 1.., .. }) | Found::Damaged if acknowledged.first_run => Ok(true),
-            Found::Count(Count { claims, .. }) if claims > 0 => {
-                Err(missing(format!("{} says that it recorded {claims} send attempts", counter.display())))
-            }
-            Found::Damaged => Err(missing(format!("{} is still there, and damaged", counter.display()))),
-            _ => Ok(true),
         }
     }
 }
@@ -82,9 +52,9 @@ fn follow(path: &Path, about: &fs::Metadata) -> Result<PathBuf, LedgerError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && about.is_symlink() => {
             let target = fs::read_link(path).unwrap_or_default();
             let why = format!("a link to {}, which is not there: is a disk not mounted?", target.display());
-            Err(LedgerError::File { path: path.to_owned(), why })
+            Err(LedgerError::unsuitable(path, why))
         }
-        real => real.map_err(io_error(path)),
+        real => real.map_err(LedgerError::with_file(path)),
     }
 }
 
@@ -94,9 +64,9 @@ fn real_folder(folder: &Path) -> Result<PathBuf, LedgerError> {
         Ok(about) => follow(folder, &about),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match (folder.parent(), folder.file_name()) {
             (Some(_), Some(name)) => Ok(real_folder(folder_of(folder))?.join(name)),
-            _ => Err(io_error(folder)(error)),
+            _ => Err(LedgerError::with_file(folder)(error)),
         },
-        Err(error) => Err(io_error(folder)(error)),
+        Err(error) => Err(LedgerError::with_file(folder)(error)),
     }
 }
 
@@ -106,89 +76,32 @@ fn only_one_name(path: &Path, about: &fs::Metadata) -> Result<(), LedgerError> {
     if std::os::unix::fs::MetadataExt::nlink(about) > 1 {
         let why = "this ledger has several names (hard links), and its log and lock belong to one of them; keep the one that \
                    it was used by and remove the others";
-        return Err(LedgerError::File { path: path.to_owned(), why: why.to_owned() });
+        return Err(LedgerError::unsuitable(path, why));
     }
     let _ = (path, about);
     Ok(())
-}
-
-/// Makes an empty ledger where there is none. It appears under its name only when it is whole, and never in the place of
-/// another file; what was not finished is thrown away.
-pub(super) fn make(path: &Path) -> Result<(), LedgerError> {
-    let fail = io_error(path);
-    // Nothing was claimed with it, or somebody vouches for that.
-    remove(&counter::path_of(path))?;
-    let unfinished = unfinished(path);
-    let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
-    private(&unfinished).map_err(&fail)?;
-    let connection = prepare(connect(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
-    let id = format::identity(&connection)?.id;
-    connection.close().map_err(|(_, error)| LedgerError::from(error))?;
-    // The counter first: a ledger without one is never new.
-    Counter::create(path, &Count { ledger: id, claims: 0 })?;
-    leftover.persist_noclobber(path).map_err(|error| fail(error.error))?;
-    sync_folder(path).map_err(fail)
-}
-
-/// Removes what a run left that died while it made its ledger.
-pub(super) fn remove_unfinished(path: &Path) -> Result<(), LedgerError> {
-    let unfinished = unfinished(path);
-    for left in [with_suffix(&unfinished, "-wal"), with_suffix(&unfinished, "-shm"), unfinished] {
-        remove(&left)?;
-    }
-    Ok(())
-}
-
-pub(super) fn unfinished(path: &Path) -> PathBuf {
-    with_suffix(path, ".new")
-}
-
-fn remove(path: &Path) -> Result<(), LedgerError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a ledger that was made by this process and never used.
-pub(super) fn discard(path: &Path) {
-    for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm"), counter::path_of(path)] {
-        let _ = fs::remove_file(file);
-    }
-}
-
-/// Saves what an open ledger holds whose files were taken away: beside it, with a counter, so that a run can go on with it.
-pub(super) fn rescue(ledger: &Connection, path: &Path) -> Result<PathBuf, LedgerError> {
-    let copy = with_suffix(path, ".rescued");
-    let fail = io_error(&copy);
-    let unfinished = unfinished(&copy);
-    let leftover = TempPath::try_from_path(&unfinished).map_err(&fail)?;
-    private(&unfinished).map_err(&fail)?;
-    let mut target = connect(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    copy_all(ledger, &mut target)?;
-    let Identity { id, claims } = format::identity(&target)?;
-    target.close().map_err(|(_, error)| LedgerError::from(error))?;
-    Counter::create(&copy, &Count { ledger: id, claims })?;
-    leftover.persist_noclobber(&copy).map_err(|error| fail(error.error))?;
-    sync_folder(&copy).map_err(fail)?;
-    Ok(copy)
 }
 
 /// Makes sure that a new file would replace none.
 pub(super) fn is_free(path: &Path) -> Result<(), LedgerError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(path)(error)),
-        Ok(_) => {
-            let why = "there is a file of that name already; give another with `-o`".to_owned();
-            Err(LedgerError::File { path: path.to_owned(), why })
-        }
+        Err(error) => Err(LedgerError::file(path, error)),
+        Ok(_) => Err(LedgerError::unsuitable(path, "there is a file of that name already; give another with `-o`")),
     }
 }
 
 /// Gives a finished file its name, unless another file has it.
 pub(super) fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
     TempPath::try_from_path(unfinished)?.persist_noclobber(path).map_err(|error| error.error)
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LedgerError::file(path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes sure that a new name is on disk, which it is not before its folder is.
@@ -200,7 +113,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 /// silence, and with it the record of who was sent to.
 pub(super) fn check_log(path: &Path) -> Result<(), LedgerError> {
     let log = with_suffix(path, "-wal");
-    let fail = io_error(&log);
+    let fail = LedgerError::with_file(&log);
     match fs::symlink_metadata(&log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(fail(error)),
@@ -239,7 +152,7 @@ pub(super) fn private_folder(path: &Path) -> Result<(), LedgerError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(io_error(folder))
+    builder.create(folder).map_err(LedgerError::with_file(folder))
 }
 
 /// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
@@ -259,10 +172,4 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// The system's word about a file.
-pub(super) fn io_error(path: &Path) -> impl Fn(io::Error) -> LedgerError + use<> {
-    let path = path.to_owned();
-    move |error| LedgerError::File { path: path.clone(), why: error.to_string() }
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{checksum, send};
+use super::checksum;
+use super::values::now;
 use crate::ledger::LedgerError;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
@@ -80,7 +81,7 @@ pub(super) fn prepare_with(
 
 pub(super) fn check_format(connection: &Connection) -> Result<i64, LedgerError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > FORMAT { Err(LedgerError::Newer { found, known: FORMAT }) } else { Ok(found) }
+    if found > FORMAT { Err(LedgerError::Newer { path: None, found, known: FORMAT }) } else { Ok(found) }
 }
 
 pub(super) fn identity(connection: &Connection) -> Result<Identity, LedgerError> {
@@ -106,7 +107,7 @@ pub(super) fn count_claims(connection: &Connection, more: i64) -> Result<i64, Le
 pub(super) fn check_integrity(connection: &Connection) -> Result<(), LedgerError> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
-        return Err(LedgerError::damaged(&found));
+        return Err(LedgerError::damaged(found));
     }
     let format = check_format(connection)?;
     if format >= WITH_IDENTITY {
@@ -142,11 +143,12 @@ pub(super) fn delivery_view(connection: &Connection, held: bool) -> Result<(), L
 }
 
 /// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
-pub(super) fn settle_interrupted(connection: &Connection) -> Result<usize, LedgerError> {
-    Ok(connection.execute(
+pub(super) fn settle_interrupted(connection: &Connection) -> Result<u64, LedgerError> {
+    let interrupted = connection.execute(
         "UPDATE delivery SET state = 'unknown', settled_at = ?1, left_at = ?1, error_code = 'cut-off',
             error = 'the run ended before the answer came'
          WHERE state = 'claimed'",
-        params![send::now()],
-    )?)
+        params![now()],
+    )?;
+    Ok(interrupted as u64)
 }

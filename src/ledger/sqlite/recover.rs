@@ -12,14 +12,18 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use tempfile::TempDir;
 
+use super::checksum;
+use super::completeness::{is_current, is_first, replace_counter};
+use super::connect::connect;
 use super::counter::{self, Found};
-use super::file::{self, folder_of, io_error, publish, sync_folder, with_suffix};
-use super::format::Identity;
-use super::send::now;
-use super::{
-    Acknowledged, Location, Sqlite, checksum, connect, existing, format, is_current, replace_counter, unstored,
-};
-use crate::ledger::{LedgerError, Lock};
+use super::create::make;
+use super::file::{LedgerFile, folder_of, is_free, publish, sync_folder, with_suffix};
+use super::format::{self, Identity};
+use super::handle::Sqlite;
+use super::lock::Lock;
+use super::open::existing;
+use super::values::{now, unstored};
+use crate::ledger::{Acknowledged, Ledger, LedgerError};
 
 /// The code of a delivery of which the ledger has lost what became of it.
 const LOST: &str = "ledger-lost";
@@ -64,17 +68,18 @@ impl Recovery {
     ///
     /// # Errors
     /// A run holds the ledger, there is a file at `target`, or the new ledger cannot be written.
-    pub fn begin(path: &Path, target: &Path, name: &str) -> Result<Option<Self>, LedgerError> {
-        let location = Location::find(path)?;
-        file::is_free(target)?;
-        if !location.exists {
-            location.is_first(Acknowledged::default())?;
+    pub(in crate::ledger) fn begin(path: &Path, target: &Path, name: &str) -> Result<Option<Self>, LedgerError> {
+        let file = LedgerFile::find(path)?;
+        is_free(target)?;
+        if !file.exists {
+            is_first(&file, Acknowledged::default())?;
             return Ok(None);
         }
-        let path = location.path;
+        let path = file.path;
         let lock = Lock::take(&path)?.with_ledger(&path)?;
         let beside = folder_of(target);
-        let folder = tempfile::Builder::new().prefix(".recover-").tempdir_in(beside).map_err(io_error(beside))?;
+        let folder =
+            tempfile::Builder::new().prefix(".recover-").tempdir_in(beside).map_err(LedgerError::with_file(beside))?;
         let damaged = folder.path().join("damaged.sqlite");
         copy_readable(&path, &damaged)?;
         let log = with_suffix(&path, "-wal");
@@ -82,15 +87,25 @@ impl Recovery {
             copy_readable(&log, &with_suffix(&damaged, "-wal"))?;
         }
         let made = folder.path().join(MADE);
-        file::make(&made)?;
+        make(&made)?;
         let found = rebuild(&damaged, &made, &path, name)?;
         let ledger = Sqlite::open(&made, Acknowledged::default())?;
         Ok(Some(Self { ledger, folder, target: target.to_owned(), _lock: lock, found }))
     }
 
     /// The new ledger.
-    pub const fn ledger(&self) -> &Sqlite {
+    pub fn ledger(&self) -> &impl Ledger {
         &self.ledger
+    }
+
+    /// While the list is taken into it: whoever is on it and was not recovered may have been sent to. Gives how many those
+    /// are.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn distrust_new(&self) -> Result<u64, LedgerError> {
+        let condition = "state = 'pending' AND first_enrolment = (SELECT enrolment FROM campaign)";
+        self.ledger.alone(|connection| Ok(make_unknown(connection, condition)? as u64)).await
     }
 
     /// Gives the new ledger its place.
@@ -104,30 +119,15 @@ impl Recovery {
         let made = folder.path().join(MADE);
         // The counter first: a ledger without one is refused.
         for (from, to) in [(counter::path_of(&made), counter::path_of(&target)), (made, target.clone())] {
-            publish(&from, &to).map_err(io_error(&to))?;
+            publish(&from, &to).map_err(LedgerError::with_file(&to))?;
         }
-        sync_folder(&target).map_err(io_error(&target))
-    }
-}
-
-impl Sqlite {
-    /// While a list is taken into a recovered ledger: whoever is on it and was not recovered may have been sent to. Gives
-    /// how many those are.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn distrust_new(&self) -> Result<u64, LedgerError> {
-        self.alone(|connection| {
-            let condition = "state = 'pending' AND first_enrolment = (SELECT enrolment FROM campaign)";
-            Ok(make_unknown(connection, condition)? as u64)
-        })
-        .await
+        sync_folder(&target).map_err(LedgerError::with_file(&target))
     }
 }
 
 /// Copies a file block by block; what the disk does not give becomes zeros, which no checksum takes for a row.
 fn copy_readable(from: &Path, to: &Path) -> Result<(), LedgerError> {
-    let mut source = File::open(from).map_err(io_error(from))?;
+    let mut source = File::open(from).map_err(LedgerError::with_file(from))?;
     let mut copy = || -> io::Result<()> {
         let length = source.metadata()?.len();
         let mut target = File::create(to)?;
@@ -143,7 +143,7 @@ fn copy_readable(from: &Path, to: &Path) -> Result<(), LedgerError> {
         }
         target.sync_all()
     };
-    copy().map_err(io_error(to))
+    copy().map_err(LedgerError::with_file(to))
 }
 
 /// Fills the new ledger at `target`. `path` is where the damaged one really is, beside its counter.

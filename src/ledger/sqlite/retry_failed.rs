@@ -1,76 +1,43 @@
-//! `run --retry-failed`: failed deliveries that sending again can help are pending again. Whether it can is said by their
-//! codes; for some only if the message has changed, which is known once the list was read.
+//! Failed deliveries that become pending again. Which those are is decided by the caller; for some only if their message has
+//! changed, which is known once the list was read.
 
 use rusqlite::{Connection, params};
 
-use super::Sqlite;
-use super::send::now;
-use crate::codes::{Remedy, remedy};
-use crate::ledger::LedgerError;
-use crate::state::State;
+use super::values::{key_list, now};
+use crate::ledger::{LedgerError, Retry, RetryIf};
+use crate::state::{OperatorAction, State};
 
-/// Which failed deliveries are to be sent again.
-#[derive(Debug, Clone, Default)]
-pub struct RetryFailed {
-    /// Only these keys; everybody if `None`.
-    pub only: Option<Vec<String>>,
-}
-
-/// Will be sent again.
+/// Will be retried.
 const YES: i64 = 1;
-/// Will be sent again if the message is not the one that failed.
+/// Will be retried if the message is not the one that failed.
 const IF_CHANGED: i64 = 2;
 
-impl Sqlite {
-    /// Takes failed deliveries up without reading a list. Those that need another message are left: their rows are what
-    /// they were. Gives how many are pending again.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn retry_failed(&self, again: RetryFailed) -> Result<u64, LedgerError> {
-        self.alone(move |connection| {
-            let transaction = connection.savepoint()?;
-            mark(&transaction, &again)?;
-            let enrolment = transaction.query_row("SELECT enrolment FROM campaign", [], |row| row.get(0))?;
-            let taken = take_up(&transaction, enrolment)?;
-            transaction.commit()?;
-            Ok(taken as u64)
-        })
-        .await
-    }
-}
-
-/// Marks the failed deliveries that may be taken up.
-pub(super) fn mark(connection: &Connection, again: &RetryFailed) -> Result<(), LedgerError> {
-    let only = again.only.as_ref().map(|keys| serde_json::to_string(keys).unwrap_or_default());
-    let mut statement =
-        connection.prepare("SELECT DISTINCT coalesce(error_code, '') FROM delivery WHERE state = 'failed'")?;
-    let codes = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    for code in codes {
-        let (mark, settled_before) = match remedy(&code) {
-            Remedy::Never => continue,
-            Remedy::Later(wait) => (YES, now().saturating_sub(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))),
-            Remedy::Mended => (YES, i64::MAX),
-            Remedy::Changed => (IF_CHANGED, i64::MAX),
+/// Marks the failed deliveries that may be retried.
+pub(super) fn mark(connection: &Connection, retry: &Retry) -> Result<(), LedgerError> {
+    let only = key_list(retry.only.as_deref());
+    for (code, condition) in &retry.codes {
+        let (mark, failed_by) = match condition {
+            RetryIf::FailedBy(time) => (YES, time.as_millisecond()),
+            RetryIf::MessageChanged => (IF_CHANGED, i64::MAX),
         };
         connection.execute(
             "UPDATE delivery SET again = ?1
              WHERE state = 'failed' AND coalesce(error_code, '') = ?2 AND settled_at <= ?3
                 AND (?4 IS NULL OR key IN (SELECT value FROM json_each(?4)))",
-            params![mark, code, settled_before, only],
+            params![mark, code, failed_by, only],
         )?;
     }
     Ok(())
 }
 
-/// Makes those who are marked and on the list pending again. What became of them before stays on record.
-pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<usize, LedgerError> {
+/// Makes those who are marked and on the list pending again. How they had ended before stays on record.
+pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<u64, LedgerError> {
     const { assert!(State::Failed.can_become(State::Pending)) };
     connection.execute(
         "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word)
-         SELECT id, ?1, state, error_code, error, message_id, coalesce(left_at, claimed_at), 'sent again' FROM delivery
+         SELECT id, ?1, state, error_code, error, message_id, coalesce(left_at, claimed_at), ?3 FROM delivery
          WHERE again = 1 AND enrolment = ?2",
-        params![now(), enrolment],
+        params![now(), enrolment, OperatorAction::Retried.word()],
     )?;
     // The id of the message that failed is kept: LiveDesk may be asked to send that very message again.
     let taken = connection.execute(
@@ -79,5 +46,5 @@ pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<usize, 
         [enrolment],
     )?;
     connection.execute("UPDATE delivery SET again = 0 WHERE again > 0", [])?;
-    Ok(taken)
+    Ok(taken as u64)
 }

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::file::{io_error, with_suffix};
-use super::{counter, lock_of};
+use super::counter;
+use super::file::with_suffix;
+use super::lock::Lock;
 use crate::ledger::LedgerError;
 
 /// What a file is, whatever its name: device and inode.
@@ -22,8 +23,8 @@ impl Watch {
     /// Begins to watch the files of a ledger that was just opened.
     pub(super) fn over(ledger: &Path) -> Result<Self, LedgerError> {
         let mut files = Vec::new();
-        for path in [ledger.to_owned(), counter::path_of(ledger), lock_of(ledger)] {
-            if let Some(identity) = identity(&path).map_err(io_error(&path))? {
+        for path in [ledger.to_owned(), counter::path_of(ledger), Lock::path_of(ledger)] {
+            if let Some(identity) = identity(&path).map_err(LedgerError::with_file(&path))? {
                 files.push((path, identity));
             }
         }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::counter::Counter;
-use super::file;
+use super::create::rescue;
 use super::format::count_claims;
 use super::watch::Watch;
 use crate::ledger::LedgerError;
@@ -91,7 +91,7 @@ impl Writer {
         while told.len() < LARGEST_GROUP {
             // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
             if state.is_ok() && connection.is_autocommit() {
-                state = Err(LedgerError::unreadable("the transaction was taken back"));
+                state = Err(LedgerError::database("the transaction was taken back"));
             }
             match queue.try_recv() {
                 Ok(Job::Grouped(change, claims)) => {
@@ -134,7 +134,7 @@ impl Writer {
         }
         let safeguard = self.safeguard.as_mut()?;
         let (path, what) = safeguard.watch.changed()?;
-        let rescued = file::rescue(&self.connection, &safeguard.path).ok();
+        let rescued = rescue(&self.connection, &safeguard.path).ok();
         let unrecorded = self.in_flight.load(Ordering::Relaxed);
         let error = LedgerError::Replaced { path, what, unrecorded, rescued };
         self.lost.send_replace(Some(error.clone()));

@@ -40,6 +40,7 @@ fn record(line: u64, key: &str, outcome: State, code: Option<&str>, error: Optio
         first_attempt_at: tried.then(|| at(line)),
         settled_at: settled.then(|| at(line + 1)),
         duration_ms: settled.then_some(1000),
+        earlier: Vec::new(),
     }
 }
 

@@ -1,50 +1,20 @@
 //! One run at a time for each ledger, by a lock that the operating system holds: it ends with the process, however that
 //! ends, so a dead run never bars the next.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::LedgerError;
+use crate::ledger::{Holder, LedgerError};
 
 /// Longer than anybody needs who only looks whether the lock is held.
 const A_LOOK: Duration = Duration::from_millis(100);
 
-/// Who runs a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The process id on that host; 0 where nobody has written it down.
-    pub process: u32,
-    /// The host's name.
-    pub host: String,
-    /// When they began.
-    pub since: jiff::Timestamp,
-}
-
-impl Holder {
-    /// Somebody who has not said who they are.
-    fn unnamed() -> Self {
-        Self { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() }
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.process == 0 {
-            return f.write_str("another process");
-        }
-        write!(f, "process {} on {} since {:.0}", self.process, self.host, self.since)
-    }
-}
-
 /// The lock, held until it is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     _beside: File,
     /// The ledger itself, which has one lock by whatever path it is reached (a single file may be mounted elsewhere).
     _ledger: Option<File>,
@@ -52,7 +22,7 @@ pub struct Lock {
 
 impl Lock {
     /// Where the lock of a ledger is.
-    pub fn path_of(ledger: &Path) -> PathBuf {
+    pub(super) fn path_of(ledger: &Path) -> PathBuf {
         let mut name = ledger.as_os_str().to_owned();
         name.push("-lock");
         PathBuf::from(name)
@@ -62,27 +32,25 @@ impl Lock {
     ///
     /// # Errors
     /// [`LedgerError::Held`] with the holder, or what is wrong with the file.
-    pub fn take(ledger: &Path) -> Result<Self, LedgerError> {
+    pub(super) fn take(ledger: &Path) -> Result<Self, LedgerError> {
         let path = Self::path_of(ledger);
-        let fail = |error: io::Error| LedgerError::File { path: path.clone(), why: error.to_string() };
+        let fail = LedgerError::with_file(&path);
         // By a link, two ledgers would share one lock, or one ledger have two.
         if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
-            let why = "this is no plain file; remove it while no run is under way".to_owned();
-            return Err(LedgerError::File { path, why });
+            let why = "this is no plain file; remove it while no run is under way";
+            return Err(LedgerError::unsuitable(&path, why));
         }
-        let mut file = private(&path).map_err(fail)?;
-        if !acquire(&file).map_err(fail)? {
+        let mut file = private(&path).map_err(&fail)?;
+        if !acquire(&file).map_err(&fail)? {
             return Err(LedgerError::Held(holder(&mut file)));
         }
         if !is_at(&file, &path) {
             // Whoever held it has removed it meanwhile: a lock that nobody else would find is none.
             return Self::take(ledger);
         }
-        let host = hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned());
-        let holder = Holder { process: std::process::id(), host, since: jiff::Timestamp::now() };
-        file.set_len(0).map_err(fail)?;
-        file.seek(SeekFrom::Start(0)).map_err(fail)?;
-        let text = serde_json::to_string(&holder).unwrap_or_default();
+        file.set_len(0).map_err(&fail)?;
+        file.seek(SeekFrom::Start(0)).map_err(&fail)?;
+        let text = serde_json::to_string(&Holder::this_process()).unwrap_or_default();
         file.write_all(text.as_bytes()).map_err(fail)?;
         Ok(Self { _beside: file, _ledger: None })
     }
@@ -92,12 +60,12 @@ impl Lock {
     ///
     /// # Errors
     /// [`LedgerError::Held`], or what is wrong with the file.
-    pub fn with_ledger(self, ledger: &Path) -> Result<Self, LedgerError> {
+    pub(super) fn with_ledger(self, ledger: &Path) -> Result<Self, LedgerError> {
         let mut ledger_lock = None;
-        let fail = |error: io::Error| LedgerError::File { path: ledger.to_owned(), why: error.to_string() };
+        let fail = LedgerError::with_file(ledger);
         if has_own_lock(ledger) {
-            let file = File::open(ledger).map_err(fail)?;
-            if !acquire(&file).map_err(fail)? {
+            let file = File::open(ledger).map_err(&fail)?;
+            if !acquire(&file).map_err(&fail)? {
                 return Err(LedgerError::Held(Holder::unnamed()));
             }
             ledger_lock = Some(file);
@@ -109,11 +77,11 @@ impl Lock {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn holder(ledger: &Path) -> Result<Option<Holder>, LedgerError> {
+    pub(super) fn holder(ledger: &Path) -> Result<Option<Holder>, LedgerError> {
         let locked = |path: &Path| match File::open(path) {
             Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LedgerError::File { path: path.to_owned(), why: error.to_string() }),
+            Err(error) => Err(LedgerError::file(path, error)),
         };
         if let Some(mut file) = locked(&Self::path_of(ledger))? {
             return Ok(Some(holder(&mut file)));
@@ -125,7 +93,7 @@ impl Lock {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn is_held(ledger: &Path) -> Result<bool, LedgerError> {
+    pub(super) fn is_held(ledger: &Path) -> Result<bool, LedgerError> {
         Self::holder(ledger).map(|holder| holder.is_some())
     }
 }

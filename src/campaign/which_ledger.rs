@@ -1,0 +1,83 @@
+//! Where the ledger of a campaign is, and whether it is the one that there should be.
+
+use super::{CampaignError, Mode, Options, ReportTargets, earlier_runs};
+use crate::ledger::{self, Acknowledged, Inspect, Ledger, LedgerError, Location, Purpose, is_first_run};
+use crate::problem::{Place, Problem};
+use crate::specification::Spec;
+
+/// Where the ledger is: beside the spec, unless `address` (a path or `sqlite:PATH`) says otherwise.
+///
+/// # Errors
+/// It is another kind of address.
+pub(super) fn locate(spec: &Spec, address: Option<&str>) -> Result<Location, CampaignError> {
+    let Some(address) = address else { return Ok(Location::beside(&spec.folder, &spec.name)) };
+    Location::parse(address).map_err(|unknown| {
+        let problem = Problem::error("ledger-kind-unknown", Place::file("--ledger"), unknown.to_string());
+        vec![problem.hint("give a path, or `sqlite:PATH`")].into()
+    })
+}
+
+/// Makes sure that there is the ledger that there should be. Gives whether this is the first run.
+pub(super) async fn may_begin(
+    spec: &Spec,
+    location: &Location,
+    options: &Options,
+    reports: &ReportTargets,
+) -> Result<bool, CampaignError> {
+    if options.mode == Mode::Sandbox {
+        return Ok(true);
+    }
+    earlier_runs::no_shared_report(spec, reports)?;
+    let first_run = is_first_run(location, options.acknowledged).await?;
+    match (first_run, options.acknowledged.first_run) {
+        (true, false) => earlier_runs::no_earlier_run(spec, location, options.ledger.is_none(), reports).await?,
+        (false, true) => return Err(CampaignError::NotFirstRun(location.clone())),
+        _ => {}
+    }
+    Ok(first_run)
+}
+
+/// The ledger for a run.
+pub(super) async fn open(location: &Location, options: &Options) -> Result<impl Ledger + use<>, LedgerError> {
+    let purpose = match options.mode {
+        Mode::Send => Purpose::Run,
+        Mode::DryRun => Purpose::Rehearsal,
+        Mode::Sandbox => Purpose::Sandbox,
+    };
+    ledger::open(location, purpose, options.acknowledged).await
+}
+
+/// The ledger of a campaign that was begun, to change it. `address`: a path or `sqlite:PATH`; beside the spec if nobody
+/// says.
+///
+/// # Errors
+/// Nothing was run yet, or the ledger is not the one that it should be.
+pub async fn open_existing(spec: &Spec, address: Option<&str>) -> Result<impl Ledger + use<>, CampaignError> {
+    let location = locate(spec, address)?;
+    let acknowledged = Acknowledged::default();
+    if is_first_run(&location, acknowledged).await? {
+        return Err(not_begun(spec, &location, address.is_none()).await);
+    }
+    let ledger = ledger::open(&location, Purpose::Run, acknowledged).await?;
+    ledger.belongs_to(&spec.name).await?;
+    Ok(ledger)
+}
+
+/// The same, only to look at it.
+///
+/// # Errors
+/// As [`open_existing`].
+pub async fn open_read_only(spec: &Spec, address: Option<&str>) -> Result<impl Ledger + use<>, CampaignError> {
+    let location = locate(spec, address)?;
+    let Some(ledger) = ledger::open_read_only(&location).await? else {
+        return Err(not_begun(spec, &location, address.is_none()).await);
+    };
+    ledger.belongs_to(&spec.name).await?;
+    Ok(ledger)
+}
+
+/// Why a command that needs a ledger has none: nothing was run yet, or it is missing.
+pub(super) async fn not_begun(spec: &Spec, location: &Location, by_default: bool) -> CampaignError {
+    let missing = earlier_runs::no_earlier_run(spec, location, by_default, &ReportTargets::of_spec(spec)).await;
+    missing.err().unwrap_or_else(|| CampaignError::NotBegun(location.clone()))
+}

@@ -1,0 +1,240 @@
+//! What a ledger promises, and to whom. Each trait is what one kind of caller needs; [`Ledger`] is all of them.
+//!
+//! Knows no database: an implementation lives in a folder of its own, and `open` chooses it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position};
+use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
+use super::error::LedgerError;
+use super::holder::Holder;
+use super::totals::{KeyLookup, Resolved, Totals};
+use crate::report::Record;
+use crate::state::{ConversationId, Failure, LeftOut, Outcome, State};
+
+/// A ledger.
+///
+/// # Rules
+///
+/// **Durable.** Every future ends after its own change is on disk, and not before. What it returned survives the death
+/// of the process and a power cut.
+///
+/// **One delivery a key.** A key is one delivery for ever, however often the list is read. In one reading of the list
+/// the first row that has a key is the delivery; the others are duplicates and left out.
+///
+/// **Enrolment is all or nothing.** Between `begin_enrolment` (or `begin_without_list`) and `keep_enrolment`, everything
+/// this ledger is asked answers as if the enrolment were kept, and nobody else sees any of it.
+/// `abandon_enrolment`, an error, or the death of the process leaves the ledger as it was. Nothing is claimed meanwhile.
+///
+/// **A claim is made once.** Of any number of leases of one delivery, whoever holds them, one can be claimed; for the
+/// others `claim` fails with [`LedgerError::Conflict`]. A lease promises nothing and may be dropped.
+///
+/// **A claim is ended by its run.** `begin_run` gives the run a number of its own, the fence, which its claims carry.
+/// `withdraw`, `release` and `settle` by another run, or for the second time, fail with [`LedgerError::Conflict`] and
+/// change nothing.
+///
+/// **In doubt is not pending.** What was claimed by a run that is over and never ended is `unknown`, never `pending`.
+///
+/// **What is settled stays.** Only an operator's word ([`Operate`]) changes a delivery that is accepted, failed or
+/// unknown, and how it had ended before stays on record.
+///
+/// **Totals add up.** [`Totals::all`] is the number of records: one for each row of the list as last read, and one for each
+/// delivery that was tried and is no longer on the list.
+///
+/// **An error ends the run.** After an error nothing may be sent: what could not be recorded did not happen, or is
+/// `unknown` for the next run. A recipient's failure is never an error.
+///
+/// Methods of [`Inspect`] may be called at any time, also on a ledger that was opened read-only beside a run; the others by
+/// the one who opened it for a run.
+pub trait Ledger: Enroll + Deliver + Inspect + Operate {}
+
+impl<L: Enroll + Deliver + Inspect + Operate> Ledger for L {}
+
+/// Taking a list in.
+pub trait Enroll {
+    /// Begins to read the list of `campaign`: all rows of the last reading that were left out are forgotten. A ledger that
+    /// was never used becomes this campaign's. Failed deliveries that `retry` is for become pending again when the reading is
+    /// finished, if they are on the list.
+    fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Begins to change deliveries without reading a list, by `leave_out` and [`Operate::retry_failed`].
+    fn begin_without_list(&self) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Takes rows in, in the order of the list; returns those whose key an earlier row of this reading has. A known
+    /// delivery takes over the new row while it is pending or about to be retried; a settled one keeps the row that it
+    /// was settled with.
+    fn enroll(&self, batch: Vec<Entry>) -> impl Future<Output = Result<Vec<Duplicate>, LedgerError>>;
+
+    /// Leaves out pending deliveries of a list that was not read, because of what has been said since.
+    fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// At the end of the list: pending deliveries that were never tried and that the list no longer has are forgotten, and
+    /// failed ones are retried. Returns what keeping the enrolment would change.
+    fn finish_enrolment(&self) -> impl Future<Output = Result<Enrolment, LedgerError>>;
+
+    /// Keeps the enrolment; with `version`, that this is the version of the message that counts from now on.
+    fn keep_enrolment(&self, version: Option<Version>) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Forgets the enrolment: the ledger is as it was.
+    fn abandon_enrolment(&self) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Closes the ledger; if this process has made it and kept nothing in it, no trace of it is left.
+    fn discard_if_new(self) -> impl Future<Output = ()>
+    where
+        Self: Sized;
+}
+
+/// Sending. Callers use the provided methods; an implementation writes those that are named `record_...`.
+///
+/// All methods but `interrupted` and `settle_interrupted` need `begin_run` first.
+pub trait Deliver {
+    /// Begins a run: what it claims carries its number. If the clock was set since the last run began, times of departure
+    /// are set with it, so that limits count the time that has really passed. Returns when the last request left, as far as
+    /// that is known; `None` before the first run.
+    fn begin_run(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;
+
+    /// The run ends in good order; its last request left at that time.
+    fn end_run(&self, last_request: Timestamp) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// How many deliveries an earlier run left in flight: they became `unknown` when this ledger was opened.
+    fn interrupted(&self) -> u64;
+
+    /// After a run that was left at once: what it has in flight becomes `unknown`. Returns how many those are.
+    fn settle_interrupted(&self) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// Ends, with the reason, when nothing can be recorded any more.
+    fn lost(&self) -> impl Future<Output = LedgerError>;
+
+    /// Pending deliveries of the list as last read, in the order in which they were first enrolled, at most `limit`, after
+    /// the one at `after`.
+    fn lease(&self, after: Option<Position>, limit: usize) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
+
+    /// Records that the message is about to be sent into a conversation. From here on it may have left.
+    fn claim(&self, lease: Lease, conversation_id: ConversationId) -> impl Future<Output = Result<Claim, LedgerError>> {
+        async move {
+            self.record_claim(&lease, conversation_id).await?;
+            Ok(Claim::recorded(lease, conversation_id))
+        }
+    }
+
+    /// Keeps an id that was found on the way to the message.
+    fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>> {
+        async move {
+            lease.learn(found);
+            self.record_ids(lease).await
+        }
+    }
+
+    /// Forgets an id that leads nowhere any more, so that no later attempt uses it either.
+    fn forget(&self, lease: &mut Lease, gone: Gone) -> impl Future<Output = Result<(), LedgerError>> {
+        async move {
+            lease.forget(gone);
+            self.record_ids(lease).await
+        }
+    }
+
+    /// Takes the claim back: the request was never made, so it was no attempt.
+    fn withdraw(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>> {
+        async move {
+            self.record_end(&claim, ClaimEnd::Withdrawn).await?;
+            Ok(claim.into_lease())
+        }
+    }
+
+    /// Takes the claim back: it is certain that LiveDesk did not take the message.
+    fn release(&self, claim: Claim) -> impl Future<Output = Result<Lease, LedgerError>> {
+        async move {
+            self.record_end(&claim, ClaimEnd::Released).await?;
+            Ok(claim.into_lease())
+        }
+    }
+
+    /// Records how it ended.
+    fn settle(&self, claim: Claim, outcome: Outcome) -> impl Future<Output = Result<(), LedgerError>> {
+        async move { self.record_end(&claim, ClaimEnd::Settled(outcome)).await }
+    }
+
+    /// Records that a pending delivery was refused for good, by the answer to its message or on the way to it.
+    fn refuse(&self, lease: Lease, failure: Failure) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// The durable part of `claim`: pending becomes claimed, by this run.
+    fn record_claim(
+        &self,
+        lease: &Lease,
+        conversation_id: ConversationId,
+    ) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// The durable part of `note` and `forget`: a pending delivery has the ids of its lease.
+    fn record_ids(&self, lease: &Lease) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// The durable part of `withdraw`, `release` and `settle`: a claim of this run ends.
+    fn record_end(&self, claim: &Claim, end: ClaimEnd) -> impl Future<Output = Result<(), LedgerError>>;
+}
+
+/// Reading.
+pub trait Inspect {
+    /// Makes sure that the ledger is this campaign's; one that was never used is anybody's. Otherwise it fails with
+    /// [`LedgerError::OtherCampaign`].
+    fn belongs_to(&self, campaign: &str) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// The version that was last kept; `None` before the first time.
+    fn version(&self) -> impl Future<Output = Result<Option<Version>, LedgerError>>;
+
+    /// How many rows are where.
+    fn totals(&self) -> impl Future<Output = Result<Totals, LedgerError>>;
+
+    /// How many of `keys` are pending, and which of them no delivery has.
+    fn look_up(&self, keys: Vec<String>) -> impl Future<Output = Result<KeyLookup, LedgerError>>;
+
+    /// How many deliveries were sent to, or may have been, whatever was decided about them since.
+    fn messaged(&self) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// How many of `keys` are pending and were never decided about: as far as this ledger knows, nobody sent to them.
+    fn untouched(&self, keys: Vec<String>) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// When the last message left.
+    fn last_departure(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;
+
+    /// Who runs the campaign now, as far as that shows.
+    fn holder(&self) -> impl Future<Output = Result<Option<Holder>, LedgerError>>;
+
+    /// How many messages left in the last `window`.
+    fn departed_within(&self, window: Duration) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// When messages left in the last `window`, oldest first, at most `most` of the newest.
+    fn departures_within(
+        &self,
+        window: Duration,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<Timestamp>, LedgerError>>;
+
+    /// Gives `each` the record of every row with one of these outcomes (none: of every row), in the order of the list, as
+    /// they all were at one moment. Ends early with the first error of `each`. It must not be called during the call.
+    fn records<E: From<LedgerError>>(
+        &self,
+        only: &[State],
+        each: impl FnMut(Record) -> Result<(), E>,
+    ) -> impl Future<Output = Result<(), E>>;
+
+    /// Failed deliveries with this code, with their rows.
+    fn failed_with(&self, code: &str) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
+}
+
+/// An operator's word.
+pub trait Operate {
+    /// Settles unknown deliveries: `sent` makes them accepted, otherwise they are pending again. No keys means all that are
+    /// unknown. If one of the keys has no unknown delivery, nothing changes, and those keys are returned.
+    fn resolve(
+        &self,
+        keys: Option<Vec<String>>,
+        sent: bool,
+        note: Option<String>,
+    ) -> impl Future<Output = Result<Resolved, LedgerError>>;
+
+    /// Makes failed deliveries pending again without reading a list; those that need another message are left. Returns how
+    /// many it made pending.
+    fn retry_failed(&self, retry: Retry) -> impl Future<Output = Result<u64, LedgerError>>;
+}

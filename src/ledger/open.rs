@@ -1,0 +1,106 @@
+//! Where ledgers come from. Which implementation keeps a ledger is decided here and nowhere else: whoever is handed one
+//! knows only that it is a [`Ledger`]. Whoever opens one waits, for a database may be on another machine.
+
+use std::fs;
+use std::path::Path;
+
+use super::contract::Ledger;
+use super::error::LedgerError;
+use super::location::{Acknowledged, Location};
+use super::sqlite::{self, Backup, Recovery, Sqlite};
+
+/// What a ledger is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A run: nobody else can run the campaign meanwhile. It is made where there is certainly none.
+    Run,
+    /// A dry run: a copy in memory, so that it says what a run would do.
+    Rehearsal,
+    /// A run in the sandbox: an empty ledger that goes with the process.
+    Sandbox,
+}
+
+/// Opens a ledger to be written.
+///
+/// # Errors
+/// It is held by another run, cannot be used, or it cannot be shown that it knows everyone who was sent to.
+pub async fn open(
+    location: &Location,
+    purpose: Purpose,
+    acknowledged: Acknowledged,
+) -> Result<impl Ledger + use<>, LedgerError> {
+    let Location::File(path) = location;
+    match purpose {
+        Purpose::Run => Sqlite::open(path, acknowledged),
+        Purpose::Rehearsal => Sqlite::scratch_copy(path, acknowledged),
+        Purpose::Sandbox => Sqlite::temporary(),
+    }
+}
+
+/// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is none.
+///
+/// # Errors
+/// It cannot be used, or it cannot be shown that it knows everyone who was sent to.
+pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
+    let Location::File(path) = location;
+    Sqlite::open_read_only(path)
+}
+
+/// An empty ledger in memory (and in a nameless temporary file when it grows).
+///
+/// # Errors
+/// The system has no room for it.
+pub fn scratch() -> Result<impl Ledger, LedgerError> {
+    Sqlite::scratch()
+}
+
+/// Whether there is certainly no ledger, nor anything that one has left.
+///
+/// # Errors
+/// It cannot be told, or there was a ledger.
+pub async fn is_first_run(location: &Location, acknowledged: Acknowledged) -> Result<bool, LedgerError> {
+    let Location::File(path) = location;
+    sqlite::is_first_run(path, acknowledged)
+}
+
+/// A campaign whose ledger is beside those of the other specs of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name.
+    pub campaign: String,
+    /// The text of its spec as it was last enrolled.
+    pub spec: String,
+    /// Where its ledger is.
+    pub ledger: Location,
+}
+
+/// All campaigns of the specs of a folder that have begun and whose ledgers can be read.
+pub fn neighbours(folder: &Path) -> impl Iterator<Item = Neighbour> {
+    // Where there is no folder there is no ledger.
+    let entries = fs::read_dir(Location::folder_beside(folder)).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "sqlite")).filter_map(|path| {
+        let (campaign, spec) = sqlite::peek(&path)?;
+        Some(Neighbour { campaign, spec, ledger: Location::File(path) })
+    })
+}
+
+/// Copies a ledger to a new file, also while a run writes it: the copy is the ledger as it was at one moment. `None` where
+/// there certainly is no ledger.
+///
+/// # Errors
+/// The ledger cannot be read, the copy cannot be written, or there is a file of that name.
+pub async fn backup(location: &Location, target: &Path) -> Result<Option<Backup>, LedgerError> {
+    let Location::File(path) = location;
+    Sqlite::backup(path, target)
+}
+
+/// Begins a new ledger, for `target`, with what can be read of a damaged one of this campaign. `None` where there certainly
+/// is no ledger.
+///
+/// # Errors
+/// A run holds the ledger, there is a file at `target`, or the new ledger cannot be written.
+pub async fn recover(location: &Location, target: &Path, campaign: &str) -> Result<Option<Recovery>, LedgerError> {
+    let Location::File(path) = location;
+    Recovery::begin(path, target, campaign)
+}

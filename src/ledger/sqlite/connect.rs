@@ -1,0 +1,69 @@
+//! Connections to SQLite, with what every one of them needs.
+
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{checksum, index_room};
+use crate::ledger::LedgerError;
+
+/// A connection to SQLite's own nameless temporary file.
+pub(super) fn connect_to_temporary() -> Result<Connection, LedgerError> {
+    let connection = Connection::open("")?;
+    checksum::register(&connection)?;
+    Ok(connection)
+}
+
+/// A connection to a file. A path is a path: SQLite would take one that begins with `file:` for an address.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
+    index_room::ensure(path)?;
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    checksum::register(&connection)?;
+    Ok(connection)
+}
+
+/// A whole copy in memory.
+pub(super) fn copy(source: &Connection) -> Result<Connection, LedgerError> {
+    let mut connection = connect_to_temporary()?;
+    copy_all(source, &mut connection)?;
+    Ok(connection)
+}
+
+/// Copies everything that `source` holds at this moment.
+pub(super) fn copy_all(source: &Connection, target: &mut Connection) -> Result<(), LedgerError> {
+    // All pages in one step, which holds one snapshot: between two steps a run may write, and then SQLite begins anew.
+    match Backup::new(source, target)?.step(-1)? {
+        StepResult::Done => Ok(()),
+        _ => Err(LedgerError::database("another program holds it locked")),
+    }
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        // What we wrote does not come back as it was.
+        let is_changed = matches!(
+            error,
+            rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+        );
+        if is_changed {
+            return Self::damaged(error);
+        }
+        let advice = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+                "; make room on the disk or mend it and run again: what is recorded stays, and nobody gets it twice"
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return Self::damaged(error),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                "; it and its folder must be writable for whoever runs the campaign"
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "; another program has it open: close it there"
+            }
+            _ => "",
+        };
+        Self::Database { path: None, source: std::sync::Arc::new(error), advice }
+    }
+}

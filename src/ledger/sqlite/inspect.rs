@@ -1,0 +1,204 @@
+//! Looking into the ledger.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join;
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tokio::sync::mpsc::channel;
+
+use super::connect::connect;
+use super::deliver::leases;
+use super::handle::Sqlite;
+use super::lock::Lock;
+use super::records;
+use super::values::{now, state, time, unstored};
+use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, Totals, Version};
+use crate::report::Record;
+use crate::state::State;
+
+impl Inspect for Sqlite {
+    async fn belongs_to(&self, campaign: &str) -> Result<(), LedgerError> {
+        let owner = "SELECT name FROM campaign";
+        let owner: Option<String> =
+            self.alone(move |connection| Ok(connection.query_row(owner, [], |row| row.get(0)).optional()?)).await?;
+        match owner {
+            Some(owner) if owner != campaign => Err(LedgerError::OtherCampaign(owner)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn version(&self) -> Result<Option<Version>, LedgerError> {
+        self.alone(|connection| version(connection)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, LedgerError> {
+        self.alone(|connection| totals(connection)).await
+    }
+
+    async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {
+        self.alone(move |connection| {
+            let mut statement = connection.prepare("SELECT state = 'pending' FROM delivery_view WHERE key = ?1")?;
+            let mut found = KeyLookup::default();
+            for key in keys {
+                match statement.query_row([&key], |row| row.get(0)).optional()? {
+                    Some(true) => found.pending += 1,
+                    Some(false) => {}
+                    None => found.missing.push(key),
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn messaged(&self) -> Result<u64, LedgerError> {
+        self.alone(|connection| {
+            let sql = "SELECT count(*) FROM delivery
+                       WHERE state IN ('accepted', 'unknown', 'claimed') OR id IN (SELECT delivery FROM history)";
+            Ok(unstored(connection.query_row(sql, [], |row| row.get(0))?))
+        })
+        .await
+    }
+
+    async fn untouched(&self, keys: Vec<String>) -> Result<u64, LedgerError> {
+        self.alone(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT state = 'pending' AND id NOT IN (SELECT delivery FROM history) FROM delivery_view WHERE key = ?1",
+            )?;
+            let mut count = 0;
+            for key in keys {
+                count += u64::from(statement.query_row([&key], |row| row.get(0)).optional()?.unwrap_or(false));
+            }
+            Ok(count)
+        })
+        .await
+    }
+
+    async fn last_departure(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.alone(|connection| {
+            let sql = "SELECT max(coalesce(left_at, claimed_at)) FROM delivery";
+            let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok(at.and_then(time))
+        })
+        .await
+    }
+
+    async fn holder(&self) -> Result<Option<Holder>, LedgerError> {
+        self.kept.path.as_deref().map_or(Ok(None), Lock::holder)
+    }
+
+    async fn departed_within(&self, window: Duration) -> Result<u64, LedgerError> {
+        let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        self.alone(move |connection| {
+            let sql = "SELECT count(*) FROM delivery WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'";
+            Ok(unstored(connection.query_row(sql, [since], |row| row.get(0))?))
+        })
+        .await
+    }
+
+    async fn departures_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+        let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        self.alone(move |connection| {
+            let mut statement = connection.prepare(
+                "SELECT coalesce(left_at, claimed_at) AS at FROM delivery
+                 WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'
+                 UNION ALL SELECT claimed_at FROM history WHERE claimed_at > ?1
+                 ORDER BY at DESC LIMIT ?2",
+            )?;
+            let mut times = statement
+                .query_map(params![since, most], |row| row.get::<_, i64>(0))?
+                .map(|at| Ok(time(at?).unwrap_or_default()))
+                .collect::<Result<Vec<_>, LedgerError>>()?;
+            times.reverse();
+            Ok(times)
+        })
+        .await
+    }
+
+    async fn records<E: From<LedgerError>>(
+        &self,
+        only: &[State],
+        mut each: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (send, mut receive) = channel(records::WAITING);
+        let only = only.to_vec();
+        let read = self.alone(move |connection| records::read(connection, &only, &send));
+        let give = async move {
+            while let Some(batch) = receive.recv().await {
+                batch.into_iter().try_for_each(&mut each)?;
+            }
+            Ok::<(), E>(())
+        };
+        let (read, given) = join(read, give).await;
+        given?;
+        Ok(read?)
+    }
+
+    async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
+        let code = code.to_owned();
+        self.alone(move |connection| leases(connection, "d.state = 'failed' AND d.error_code = ?1", &[&code])).await
+    }
+}
+
+/// The campaign of the ledger at `path` and the text of its spec, without a look at anything else. `None` where there is none,
+/// or no ledger that can be read.
+pub(in crate::ledger) fn peek(path: &Path) -> Option<(String, String)> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let sql = "SELECT name, spec FROM campaign WHERE spec <> ''";
+    connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).ok()
+}
+
+fn version(connection: &Connection) -> Result<Option<Version>, LedgerError> {
+    let kept = connection
+        .query_row("SELECT spec, vars FROM campaign WHERE spec <> ''", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((spec, vars)) = kept else { return Ok(None) };
+    let mut statement = connection.prepare("SELECT path, hash FROM attachment")?;
+    let attachments = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(Some(Version { spec, vars, attachments }))
+}
+
+fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
+    let mut totals = Totals::default();
+    let mut statement = connection.prepare("SELECT state, count(*) FROM delivery_view GROUP BY state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (state, count) = (state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
+        totals.states.insert(state, count);
+        if state == State::Skipped {
+            totals.left_out.insert(Totals::GONE.to_owned(), count);
+        }
+    }
+    let mut statement = connection.prepare("SELECT reason, count(*) FROM left_out GROUP BY reason")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let count = unstored(row.get(1)?);
+        totals.left_out.insert(row.get(0)?, count);
+        *totals.states.entry(State::Skipped).or_default() += count;
+    }
+    if totals.of(State::Failed) + totals.of(State::Unknown) > 0 {
+        totals.errors = errors(connection)?;
+    }
+    Ok(totals)
+}
+
+fn errors(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
+    let mut statement = connection.prepare(
+        "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*)
+         FROM delivery_view WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 5 DESC, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut errors = Vec::new();
+    while let Some(row) = rows.next()? {
+        errors.push(ErrorCount {
+            state: state(&row.get::<_, String>(0)?)?,
+            code: row.get(1)?,
+            text: row.get(2)?,
+            varies: row.get(3)?,
+            count: unstored(row.get(4)?),
+        });
+    }
+    Ok(errors)
+}

@@ -1,0 +1,87 @@
+//! The records of a report: read by the thread of the ledger, handed over in batches, so that no report is ever in memory
+//! as a whole.
+
+use rusqlite::{Connection, Row as SqlRow};
+use tokio::sync::mpsc::Sender;
+
+use super::values::{json, state, time, unstored};
+use crate::ledger::LedgerError;
+use crate::report::Record;
+use crate::state::{OperatorAction, PastOutcome, State};
+
+/// Records that are handed over together.
+const BATCH: usize = 512;
+
+/// Batches that wait to be taken at most.
+pub(super) const WAITING: usize = 4;
+
+const RECORDS: &str =
+    "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
+        message_id, first_attempt_at, settled_at, id,
+        (SELECT nullif(json_group_array(json_array(outcome, error_code, error, word, at, note) ORDER BY at), '[]')
+         FROM history WHERE delivery = delivery_view.id)
+    FROM delivery_view
+    UNION ALL
+    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL FROM left_out
+    ORDER BY 1, 13";
+
+/// Reads all records with these outcomes (none: all records), until nobody takes them any more.
+pub(super) fn read(connection: &Connection, only: &[State], to: &Sender<Vec<Record>>) -> Result<(), LedgerError> {
+    let mut statement = connection.prepare(RECORDS)?;
+    let mut rows = statement.query([])?;
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(row) = rows.next()? {
+        let record = record(row)?;
+        if only.is_empty() || only.contains(&record.outcome) {
+            batch.push(record);
+        }
+        if batch.len() == BATCH && to.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+            return Ok(());
+        }
+    }
+    // Whoever takes no more has what they wanted.
+    let _ = to.blocking_send(batch);
+    Ok(())
+}
+
+fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
+    let id = |at: usize| row.get::<_, Option<i64>>(at).map(|id| id.map(unstored));
+    let moment = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(time));
+    let (first_attempt_at, settled_at) = (moment(10)?, moment(11)?);
+    let duration = first_attempt_at.zip(settled_at).map(|(first, settled)| settled.duration_since(first).as_millis());
+    let history: Option<String> = row.get(13)?;
+    Ok(Record {
+        line: unstored(row.get(0)?),
+        key: row.get(1)?,
+        outcome: state(&row.get::<_, String>(2)?)?,
+        livedesk_status: row.get(3)?,
+        error_code: row.get(4)?,
+        error: row.get(5)?,
+        attempts: row.get(6)?,
+        contact_id: id(7)?,
+        conversation_id: id(8)?,
+        message_id: id(9)?,
+        first_attempt_at,
+        settled_at,
+        duration_ms: duration.and_then(|duration| u64::try_from(duration).ok()),
+        earlier: history.map_or_else(|| Ok(Vec::new()), |history| earlier(&history))?,
+    })
+}
+
+/// How a delivery had ended before, from a row of `history`: the columns as they are named in the query.
+type History = (String, Option<String>, Option<String>, String, i64, Option<String>);
+
+fn earlier(history: &str) -> Result<Vec<PastOutcome>, LedgerError> {
+    let entry = |(outcome, error_code, error, word, at, note): History| {
+        let action = OperatorAction::ALL.into_iter().find(|action| action.word() == word);
+        Ok(PastOutcome {
+            outcome: state(&outcome)?,
+            error_code,
+            error,
+            action: action.ok_or_else(|| LedgerError::damaged(format!("`{word}` is nothing that can be decided")))?,
+            at: time(at).unwrap_or_default(),
+            note,
+        })
+    };
+    json::<Vec<History>>(history)?.into_iter().map(entry).collect()
+}

@@ -1,0 +1,41 @@
+//! Values as they stand in the tables.
+
+use jiff::Timestamp;
+
+use crate::ledger::LedgerError;
+use crate::state::State;
+
+/// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.
+pub(super) const fn stored(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// The inverse of [`stored`].
+pub(super) const fn unstored(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// A time that was written; none where it is beyond all times.
+pub(super) fn time(milliseconds: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(milliseconds).ok()
+}
+
+/// Whatever was written as JSON.
+pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::damaged(format!("a row cannot be read back: {error}")))
+}
+
+/// A state by its word.
+pub(super) fn state(word: &str) -> Result<State, LedgerError> {
+    word.parse().map_err(|error: String| LedgerError::damaged(error))
+}
+
+/// The keys of a statement as a JSON array; none stands for all.
+pub(super) fn key_list(keys: Option<&[String]>) -> Option<String> {
+    keys.map(|keys| serde_json::Value::from(keys).to_string())
+}

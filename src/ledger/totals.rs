@@ -1,0 +1,69 @@
+//! Numbers that a ledger answers with.
+
+use std::collections::BTreeMap;
+
+use crate::state::State;
+
+/// How many rows are where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Rows by state. A state that nobody is in is absent.
+    pub states: BTreeMap<State, u64>,
+    /// Rows that were left out, by reason.
+    pub left_out: BTreeMap<String, u64>,
+    /// What failed or is unknown, by state and code; the most frequent first.
+    pub errors: Vec<ErrorCount>,
+}
+
+/// How many deliveries failed, or are unknown, with one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorCount {
+    /// `failed` or `unknown`.
+    pub state: State,
+    /// The code; empty where there is none.
+    pub code: String,
+    /// The text of one of them.
+    pub text: String,
+    /// Whether others have another text.
+    pub varies: bool,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Totals {
+    /// The reason of a delivery that was tried, is pending again, and is no longer on the list.
+    pub const GONE: &'static str = "gone";
+
+    /// Rows in a state.
+    pub fn of(&self, state: State) -> u64 {
+        self.states.get(&state).copied().unwrap_or_default()
+    }
+
+    /// All rows.
+    pub fn all(&self) -> u64 {
+        self.states.values().sum()
+    }
+
+    /// Deliveries that were tried and are settled, one way or the other.
+    pub fn settled(&self) -> u64 {
+        [State::Accepted, State::Failed, State::Unknown].into_iter().map(|state| self.of(state)).sum()
+    }
+}
+
+/// What keys are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyLookup {
+    /// How many are of pending deliveries.
+    pub pending: u64,
+    /// Those that no delivery has.
+    pub missing: Vec<String>,
+}
+
+/// What came of an operator's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// So many deliveries are settled.
+    All(u64),
+    /// Nothing has changed: these keys have no delivery that is unknown.
+    NotUnknown(Vec<String>),
+}
