@@ -43,6 +43,7 @@ pub mod preview;
 
 // The edges: each talks to one thing outside.
 pub mod clock;
+pub mod local_time;
 pub mod ledger;
 pub mod attachment;
 pub mod livedesk;

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use jiff::tz::TimeZone;
 
+use crate::local_time::with_local_time;
 use crate::run::Event;
 use crate::state::State;
 use crate::stdio::{OnFull, Stream, Terminal};
@@ -82,7 +84,7 @@ impl Progress {
         match event {
             Event::Settled(state) => self.settled(*state),
             Event::Held { why, until } => {
-                let text = format!("{why} until {until:.0}");
+                let text = format!("{why} until {}", with_local_time(*until, &TimeZone::system()));
                 // Each of the deliveries that wait tells so; once is enough.
                 if *self.last_hold.borrow() != text {
                     self.line(&text);

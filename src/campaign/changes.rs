@@ -1,12 +1,20 @@
 //! What has changed in the spec since the last run, and whether that needs somebody's word.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use indicatif::HumanCount;
 
 use super::CampaignError;
+use super::pending_scan::each_pending;
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Inspect, Totals, Version};
+use crate::ledger::{Deliver, Inspect, Totals, Version};
+use crate::message::{Delivery, Templates};
+use crate::plan::RowEvaluator;
 use crate::problem::{Place, Problem};
+use crate::run::Selection;
 use crate::specification::{Difference, Source, Spec};
 
 /// What has changed since the list was last taken in.
@@ -20,6 +28,12 @@ pub struct Changes {
     pub pending: u64,
     /// Those of them that would get the new version without having got one before.
     pub others: u64,
+    /// Pending deliveries whose message or address is another one than before; `None` where nobody has asked.
+    pub affected: Option<u64>,
+    /// The spec as it was, if it can still be read.
+    earlier: Option<Arc<Spec>>,
+    /// Attachments that hold something else.
+    attachments: HashSet<PathBuf>,
 }
 
 /// Whether some have got one message already and others would get another.
@@ -41,19 +55,53 @@ impl Changes {
     pub(super) async fn since_last_run(spec: &Spec, ledger: &impl Inspect) -> Result<Self, CampaignError> {
         let Some(version) = ledger.version().await? else { return Ok(Self::default()) };
         let totals = ledger.totals().await?;
-        refuse_other_keys(spec, &version, &totals)?;
+        let earlier = earlier_spec(spec, &version);
+        refuse_other_keys(spec, earlier.as_deref(), &totals)?;
         let mut differences = spec.differences(&version.spec);
         // The constants in force are those of the command line, whatever the file says.
         differences.retain(|difference| !difference.key.starts_with("vars."));
         differences.extend(changed_vars(spec, &version));
-        differences.extend(changed_attachments(spec, &version));
-        Ok(Self { differences, begun: totals.settled() > 0, ..Self::default() })
+        let attachments = changed_attachments(spec, &version);
+        let paths = attachments.iter().map(|(path, _)| PathBuf::from(path)).collect();
+        differences.extend(attachments.into_iter().map(|(_, difference)| difference));
+        Ok(Self { differences, begun: totals.settled() > 0, earlier, attachments: paths, ..Self::default() })
     }
 
     /// The same with how many are pending, and how many of them are not sent to because they failed before: that is what
     /// a changed message is for.
     pub(super) fn for_pending(self, pending: u64, others: u64) -> Self {
         Self { pending, others, ..self }
+    }
+
+    /// Counts those who are pending and whose message or address is another one than before. It takes a pass over them, so
+    /// it is asked for only where somebody must approve the change.
+    pub(super) async fn count_affected(
+        &mut self,
+        ledger: &impl Deliver,
+        evaluator: &RowEvaluator,
+    ) -> Result<(), CampaignError> {
+        let (true, Some(earlier)) = (self.needs_approval(), &self.earlier) else { return Ok(()) };
+        let (now, list) = (&evaluator.templates, &evaluator.list);
+        let Ok(before) = Templates::compile(Arc::clone(earlier), None, list) else { return Ok(()) };
+        let mut affected = 0;
+        each_pending(ledger, &Selection::default(), |lease| {
+            let stays = match (before.render(&lease.row, list), now.render(&lease.row, list)) {
+                (Ok(before), Ok(now)) => self.is_same(&before, &now),
+                _ => false,
+            };
+            affected += u64::from(!stays);
+            Ok::<_, CampaignError>(())
+        })
+        .await?;
+        self.affected = Some(affected);
+        Ok(())
+    }
+
+    fn is_same(&self, before: &Delivery, now: &Delivery) -> bool {
+        let changed = |path: &PathBuf| self.attachments.contains(path);
+        before.message.fingerprint() == now.message.fingerprint()
+            && before.address.fingerprint() == now.address.fingerprint()
+            && !now.message.attachments.iter().any(changed)
     }
 
     /// Whether some have got one message already and others would get another. To those who failed it is sent on
@@ -102,14 +150,13 @@ fn changed_vars(spec: &Spec, version: &Version) -> Vec<Difference> {
 }
 
 /// Attachments whose content is another one. One that is not there any more is a problem of the rows that need it.
-fn changed_attachments(spec: &Spec, version: &Version) -> Vec<Difference> {
+fn changed_attachments(spec: &Spec, version: &Version) -> Vec<(String, Difference)> {
     let (was, now) = (&version.attachments, attachments_now(spec, version));
     let short = |hash: &String| hash.get(..8).map(|hash| format!("content {hash}"));
     let changed = was.iter().filter_map(|(path, was)| Some((path, was, now.get(path).filter(|now| *now != was)?)));
-    let difference = |(path, was, now): (&String, &String, &String)| Difference {
-        key: format!("message.attachments, {path}"),
-        was: short(was),
-        now: short(now),
+    let difference = |(path, was, now): (&String, &String, &String)| {
+        let key = format!("message.attachments, {path}");
+        (path.clone(), Difference { key, was: short(was), now: short(now) })
     };
     changed.map(difference).collect()
 }
@@ -120,11 +167,18 @@ pub(super) fn attachments_now(spec: &Spec, version: &Version) -> Contents {
     version.attachments.keys().filter_map(|path| Some((path.clone(), folder.content(path)?))).collect()
 }
 
+/// The spec that the ledger knows, with the constants that were in force.
+fn earlier_spec(spec: &Spec, version: &Version) -> Option<Arc<Spec>> {
+    let source = Source { name: spec.source.name.clone(), text: version.spec.clone() };
+    let vars: IndexMap<String, String> = serde_json::from_str(&version.vars).unwrap_or_default();
+    let vars: Vec<(String, String)> = vars.into_iter().collect();
+    Spec::parse(&source, spec.folder.clone(), &vars).ok().map(Arc::new)
+}
+
 /// Once messages are settled, the keys must go on meaning the same people: by another rule everybody would be new, and
 /// get it twice.
-fn refuse_other_keys(spec: &Spec, version: &Version, totals: &Totals) -> Result<(), CampaignError> {
-    let source = Source { name: spec.source.name.clone(), text: version.spec.clone() };
-    let Ok(earlier) = Spec::parse(&source, spec.folder.clone(), &[]) else { return Ok(()) };
+fn refuse_other_keys(spec: &Spec, earlier: Option<&Spec>, totals: &Totals) -> Result<(), CampaignError> {
+    let Some(earlier) = earlier else { return Ok(()) };
     let (old, new) = (earlier.key_rule(), spec.key_rule());
     if totals.settled() == 0 || old.starts_with(&new) || new.starts_with(&old) {
         return Ok(());

@@ -301,6 +301,7 @@ impl<L: Ledger> Campaign<L> {
         let others = self.totals.of(State::Pending).saturating_sub(report.retried);
         let messages = pending.min(self.options.selection.limit.unwrap_or(u64::MAX));
         self.plan.changes = changes.for_pending(self.totals.of(State::Pending), others);
+        self.plan.changes.count_affected(&self.ledger, &self.evaluator).await?;
         self.plan.settled = self.totals.settled();
         self.plan.list = ListPlan::of(&self.evaluator, report);
         self.plan.next = NextRun::forecast(&self.spec, &self.ledger, messages, self.scan.zones.clone()).await?;

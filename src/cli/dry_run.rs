@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{Preview, RunArgs};
 use super::output::Output;
-use super::preview;
+use super::{plan, preview};
 use crate::campaign::Campaign;
 use crate::humanize::counted;
 use crate::ledger::{Lease, Ledger};
@@ -52,6 +52,8 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
         }
         None => "nothing was sent and nothing was written".to_owned(),
     };
+    // Last, so that it is on the screen: of the messages there may be many.
+    plan::show(campaign.plan(), output);
     let messages = counted(campaign.plan().next.messages, "message");
     output.say(&format!("dry run: {written}; {messages} would leave"));
     Ok(Exit::Done)

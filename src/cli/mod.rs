@@ -25,6 +25,7 @@ mod signals;
 mod status;
 mod summary;
 mod watchdog;
+mod word_diff;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;

@@ -67,6 +67,11 @@ impl Output {
         }
     }
 
+    /// The columns of the terminal that messages are read on.
+    pub(super) const fn width(&self) -> Option<usize> {
+        self.look.width
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.format == Format::Json
     }

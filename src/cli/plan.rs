@@ -3,20 +3,33 @@
 use jiff::tz::TimeZone;
 
 use super::output::Output;
+use super::word_diff::word_diff;
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
-use crate::humanize::{counted, grouped, shortened};
+use crate::humanize::{counted, grouped};
 use crate::ledger::Enrolment;
+use crate::local_time::{with_local_time, zone_name};
 use crate::recipients::ListSummary;
 use crate::specification::{Difference, Send, Speed};
 
-/// Longer values are cut where they are shown.
-const LONGEST: usize = 60;
+/// Letters of the label of a line, with the blanks before and after.
+const LABEL: usize = 11;
 
-/// Shows a plan.
+/// Shows a plan, wrapped at words where it is read on a terminal.
 pub(super) fn show(plan: &Plan, output: &Output) {
     for line in text(plan) {
-        output.say(&line);
+        output.say(&wrapped(&line, output.width()));
     }
+}
+
+/// A line of a plan, continued below its text.
+fn wrapped(line: &str, width: Option<usize>) -> String {
+    let (Some(width), true) = (width.filter(|width| *width > 2 * LABEL), line.starts_with(' ')) else {
+        return line.to_owned();
+    };
+    let indent = " ".repeat(LABEL);
+    // A time or an address is one word, whatever hyphens it has.
+    let options = textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(line, options.subsequent_indent(&indent).break_words(false))
 }
 
 /// A plan with its title.
@@ -30,7 +43,9 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = plan.list.as_ref().map(of_list).unwrap_or_default();
     // Whoever expects the record of an earlier run to be continued sees here that it is not.
     lines.extend(
-        plan.first_run.as_ref().map(|ledger| format!("  ledger   {ledger}: none there yet, so this is the first run")),
+        plan.first_run
+            .as_ref()
+            .map(|ledger| format!("  ledger   {ledger}: none there yet, so this is the first run on this machine")),
     );
     lines.extend(changed(&plan.changes));
     lines.extend(
@@ -105,29 +120,29 @@ fn since(change: &Enrolment) -> String {
 
 /// What has changed in the spec.
 pub(super) fn changed(changes: &Changes) -> Vec<String> {
-    if !changes.begun {
+    if !changes.begun || changes.differences.is_empty() {
         return Vec::new();
     }
-    let mut lines: Vec<String> = changes
-        .differences
-        .iter()
-        .map(|Difference { key, was, now }| {
-            format!("  changed  {key}: {}, {}", said("was", was.as_deref()), said("now", now.as_deref()))
-        })
-        .collect();
-    if !lines.is_empty() && changes.pending > 0 {
+    let mut lines: Vec<String> = changes.differences.iter().map(difference).collect();
+    if changes.pending > 0 {
         let needs = if changes.needs_approval() { "; where nobody is asked that needs `--accept-changes`" } else { "" };
-        let pending = counted(changes.pending, "message");
-        lines.push(format!("           the new version is for {pending} still pending{needs}"));
+        lines.push(match changes.affected {
+            Some(affected) => {
+                let pending = counted(changes.pending, "pending message");
+                format!("           the change affects {} of {pending}{needs}", grouped(affected))
+            }
+            None => {
+                let pending = counted(changes.pending, "message");
+                format!("           the new version is for {pending} still pending{needs}")
+            }
+        });
     }
     lines
 }
 
-fn said(when: &str, value: Option<&str>) -> String {
-    match value {
-        None => format!("{when} not there"),
-        Some(text) => format!("{when} {:?}", shortened(text, LONGEST)),
-    }
+fn difference(Difference { key, was, now }: &Difference) -> String {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    format!("  changed  {key}: {}", word_diff(&text(was), &text(now)))
 }
 
 /// How many messages and requests go where, the limits, and when it is finished under them.
@@ -138,11 +153,15 @@ pub(super) fn next(next: &NextRun, base_url: Option<&str>) -> Vec<String> {
         format!("  limits   {}", limits(&next.limits)),
         format!("  takes    {}", next.forecast.in_words()),
     ];
-    lines.extend(next.forecast.by_the_clock(&TimeZone::system()).map(|when| format!("  when     {when}")));
+    let zone = TimeZone::system();
+    let named = if next.forecast.days.is_empty() { String::new() } else { format!(" ({})", zone_name(&zone)) };
+    let when = next.forecast.by_the_clock(&zone);
+    lines.extend(when.map(|when| format!("  when     {when}{named}")));
     lines
 }
 
 fn limits(send: &Send) -> String {
+    let zone = TimeZone::system();
     let mut parts = vec![match send.rate {
         Speed::Unlimited => "messages unlimited".to_owned(),
         Speed::Limited(rate) => format!("{rate} messages"),
@@ -153,7 +172,22 @@ fn limits(send: &Send) -> String {
     parts.extend((send.burst.get() > 1).then(|| format!("{} back to back", send.burst)));
     parts.extend(send.canary.map(|canary| format!("a canary of {canary}")));
     parts.extend(send.window.as_ref().map(|window| format!("from {} where the recipient is", window.hours)));
-    parts.extend(send.not_before.map(|time| format!("not before {time}")));
-    parts.extend(send.not_after.map(|time| format!("not after {time}")));
+    parts.extend(send.not_before.map(|time| format!("not before {}", with_local_time(time, &zone))));
+    parts.extend(send.not_after.map(|time| format!("not after {}", with_local_time(time, &zone))));
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_line_is_continued_below_its_text() {
+        let line = "  to send  6 messages, 6 requests to the sandbox";
+        assert_eq!(wrapped(line, None), line);
+        assert_eq!(wrapped(line, Some(80)), line);
+        let two = "  to send  6 messages, 6 requests\n           to the sandbox";
+        assert_eq!(wrapped(line, Some(34)), two);
+        assert_eq!(wrapped(line, Some(20)), line, "too narrow to be of use");
+    }
 }

@@ -29,10 +29,10 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     output.draw_reading(inputs.reading());
     let operator = Terminal::new(args, &spec, output);
     let campaign = campaign::open(inputs, options, &operator).await?;
-    plan::show(campaign.plan(), output);
     if args.dry_run {
         return dry_run::show(&campaign, args, output).await;
     }
+    plan::show(campaign.plan(), output);
     ephemeral::warn(campaign.plan(), output);
     let confirmed = campaign.confirm(&operator).await?;
     let sent = send(&confirmed, &spec, args, &operator, output).await?;

@@ -19,6 +19,7 @@ use crate::codes;
 use crate::humanize::duration;
 use crate::ledger::{Deliver, Lease, Position};
 use crate::livedesk::{Reply, RetryReason};
+use crate::local_time::with_local_time;
 use crate::pace::Ticket;
 use crate::retry::RequestSeq;
 use crate::state::Failure;
@@ -94,7 +95,8 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Where nobody waits, whatever holds ends the run.
     pub(super) fn hold_ends_run(&self, why: &str, until: Timestamp) {
-        self.stop.after_these(End::Paused(format!("paused by {why} until {until:.0}")));
+        self.stop
+            .after_these(End::Paused(format!("paused by {why} until {}", with_local_time(until, &TimeZone::system()))));
     }
 
     /// Sleeps until then, or for part of it.

@@ -166,9 +166,22 @@ fn a_changed_message_goes_to_those_who_are_still_pending_and_is_said() {
     project.run(&[]).exits(2).says("`--accept-changes` sends them the new version");
     project.run(&["--yes"]).exits(2);
     assert_eq!(desk.messages().len(), 1, "nobody has said that it may go on");
-    project.run(&["--accept-changes"]).exits(0).says("changed  message.content: was \"Hello\", now \"Goodbye\"");
+    project.run(&["--accept-changes"]).exits(0).says("changed  message.content: [-Hello-]{+Goodbye+}");
     let texts: Vec<_> = desk.messages().iter().map(|entry| entry["body"]["content"].clone()).collect();
     assert_eq!(texts, ["Hello", "Goodbye"]);
+}
+
+#[test]
+fn a_change_says_how_many_messages_it_changes() {
+    let desk = Desk::friendly();
+    let list = "conversation_id,vip\n101,no\n102,yes\n103,no\n104,yes\n105,yes\n";
+    let content = "{ content: 'Hello{% if vip == \"yes\" %}, dear customer{% endif %}' }";
+    let project = Project::at(&desk).list(list).message(content);
+    project.run(&["--limit", "1"]).exits(0);
+    let project = project.message(&content.replace("dear", "valued"));
+    let ran = project.run(&["--dry-run"]).exits(0).says("Hello{% if vip == \"yes\" %}, [-dear-]{+valued+} customer");
+    let ran = ran.says("the change affects 3 of 4 pending messages");
+    assert!(ran.stderr.contains("needs `--accept-changes`"), "{}", ran.stderr);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::harness::{Desk, Project};
 /// Longer than anything here takes on the slowest machine: what takes longer hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// The width of the terminal.
+const COLUMNS: u16 = 60;
+
 /// Between two looks at the screen.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -38,7 +41,7 @@ impl Session {
     /// `campaign run campaign.yaml WORDS` at a terminal.
     fn start(project: &Project, words: &[&str], redirected: Redirected) -> Self {
         let (pty, pts) = open().unwrap();
-        pty.resize(pty_process::Size::new(40, 100)).unwrap();
+        pty.resize(pty_process::Size::new(40, COLUMNS)).unwrap();
         let command = project.command(&[&["run", "campaign.yaml"], words].concat());
         let mut command = Command::from(command).env("TERM", "xterm").env("NO_COLOR", "1");
         if let Some(stdin) = redirected.stdin {
@@ -209,4 +212,16 @@ fn whoever_said_yes_before_is_not_asked() {
     let project = Project::at(&desk).people(3);
     assert_eq!(Session::start(&project, &["--yes"], Redirected::default()).finish().0, Some(0));
     assert_eq!(desk.messages().len(), 3);
+}
+
+#[test]
+fn a_plan_is_wrapped_at_words() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).send("not_after: '2100-01-05T08:00:00Z'").send("quota: 1000/day");
+    let (code, screen) = Session::start(&project, &["--dry-run", "--preview", "0"], Redirected::default()).finish();
+    assert_eq!(code, Some(0));
+    let plan = screen.split("  to send").nth(1).unwrap().split("dry run:").next().unwrap();
+    assert!(plan.lines().all(|line| line.trim_end().chars().count() <= usize::from(COLUMNS)), "{plan}");
+    let (limits, takes) = (plan.find("  limits   messages unlimited").unwrap(), plan.find("  takes").unwrap());
+    assert!(plan[limits..takes].contains("\r\n           ") && plan.contains(" 2100-01-05T08:00:00Z"), "{plan}");
 }

@@ -223,3 +223,17 @@ fn keys_of_a_window_are_checked() {
     insta::assert_snapshot!("unknown", refused("window: { from: 09:00, until: 20:00, timezone: UTC }"));
     insta::assert_snapshot!("a column", refused("window: { from: 09:00, to: 20:00, timezone: '{{ t }}' }"));
 }
+
+#[test]
+fn the_plan_has_local_time_beside_utc() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(200).environment("TZ", Some("Asia/Tokyo"));
+    let project = project.send("not_after: '2100-01-05T08:00:00Z'").send("rate: 1/s");
+    let ran = project.run(&["--dry-run", "--preview", "0"]).exits(0);
+    let ran = ran.says("not after 2100-01-05T08:00:00Z (Tue 5 Jan 17:00 Asia/Tokyo)");
+    assert!(
+        ran.stderr.lines().any(|line| line.contains("  when ") && line.ends_with("(Asia/Tokyo)")),
+        "{}",
+        ran.stderr
+    );
+}
