@@ -23,6 +23,7 @@ mod ledger_contract;
 mod ledgers;
 mod library;
 mod lists;
+mod machine;
 mod memory_ledger;
 mod one_of_many;
 mod outages;
