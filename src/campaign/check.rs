@@ -1,8 +1,14 @@
 //! Finding every problem, and doing nothing else.
 
-use super::inputs::{pending_of, take_in, warnings};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::inputs::{draft, neighbours, pending_of, take_in, warnings};
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator};
 use crate::ledger;
+use crate::message::Templates;
+use crate::problem::Problem;
+use crate::recipients::Columns;
 use crate::run::Selection;
 
 /// What a list without problems holds.
@@ -38,4 +44,46 @@ pub async fn check(
     let to_send = pending_of(&ledger, selection).await?.unwrap_or(report.rows - left_out);
     let to_send = to_send.min(selection.limit.unwrap_or(u64::MAX));
     Ok(Checked { name: spec.name.clone(), list: evaluator.list, report, to_send })
+}
+
+/// What can be told of a spec without its list.
+#[derive(Debug)]
+pub struct CheckedSpec {
+    /// The campaign's name.
+    pub name: String,
+    /// Columns that it declares, against which its templates were checked.
+    pub columns: usize,
+}
+
+/// Checks a spec without its list and its suppression lists: its templates against the columns that it declares.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_without_list(
+    file: &Path,
+    vars: &[(String, String)],
+    operator: &impl Operator,
+) -> Result<CheckedSpec, CampaignError> {
+    const DECLARED: &str = "recipients.columns";
+
+    let (spec, mut problems) = draft(file, vars)?;
+    let names: Vec<String> = spec.recipients.columns.iter().map(|column| column.name.clone()).collect();
+    let columns = (!names.is_empty()).then(|| Columns::new(names));
+    let mut warnings: Vec<Problem> = spec.warnings.iter().cloned().chain(neighbours(&spec)).collect();
+    if columns.is_none() {
+        let place = spec.source.place(spec.recipients.file_at);
+        let what = "the columns of the list are not known here, so templates are not checked against them";
+        let hint = "declare them: `recipients: { file: list.csv, columns: [name, phone] }`";
+        warnings.push(Problem::warning("columns-not-declared", place, what).hint(hint));
+    }
+    match Templates::compile(Arc::clone(&spec), columns.as_ref(), DECLARED) {
+        Ok(templates) => warnings.extend(templates.warnings().iter().cloned()),
+        Err(more) => problems.extend(more),
+    }
+    let blocked = !problems.is_empty();
+    operator.notice(Notice::Warnings { warnings: &warnings.into_iter().collect(), blocked });
+    if blocked {
+        return Err(problems.into());
+    }
+    Ok(CheckedSpec { name: spec.name.clone(), columns: spec.recipients.columns.len() })
 }

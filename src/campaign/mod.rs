@@ -41,7 +41,7 @@ use crate::state::State;
 pub use atomic_file::write_whole;
 pub use canary::CanaryResult;
 pub use changes::Changes;
-pub use check::{Checked, check};
+pub use check::{Checked, CheckedSpec, check, check_without_list};
 pub use earlier_runs::nobody_again;
 pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;

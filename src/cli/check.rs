@@ -1,41 +1,117 @@
-//! `campaign check`: every problem, nothing else.
+//! `campaign check`: every problem of one spec or many, nothing else.
+
+use std::cell::RefCell;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::CheckArgs;
+use super::findings::{Findings, junit};
+use super::flags::{CheckArgs, CheckFormat};
 use super::output::Output;
 use super::plan::left_out;
 use super::run::{enrolment, selection};
-use crate::campaign::{self, Answer, Checked, Inputs, Notice, Operator, Question};
+use super::spec_files;
+use crate::campaign::{
+    self, Answer, CampaignError, Checked, CheckedSpec, Inputs, Notice, Operator, Question, check_without_list,
+};
 use crate::humanize::counted;
 
 pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, CliError> {
-    let options = enrolment(&args.list, output);
-    let inputs = Inputs::read(&args.list.file, &args.list.vars, &options).await?;
-    output.draw_reading(inputs.reading());
-    let checked = campaign::check(inputs, options, &selection(&args.list), &Reader(output)).await?;
-    let Checked { name, list, report, to_send } = checked;
-    if output.is_json() {
-        let data = json!({ "campaign": name, "rows": report.rows, "to_send": to_send, "left_out": report.left_out });
-        output.json(&data);
-    } else {
-        let (rows, to_send) = (counted(report.rows, "row"), counted(to_send, "message"));
-        let left_out = left_out(&report.left_out);
-        output.result(&format!("no problems: {rows} in {list}, {to_send} to send{left_out}"));
+    let files = spec_files::find(&args.files)?;
+    let (mut exit, mut all) = (Exit::Done, Vec::new());
+    for file in &files {
+        let reader = Reader::new(args, file, output);
+        let ended = match check_one(args, file, &reader).await {
+            Ok(result) => {
+                reader.passed(&result, files.len() > 1);
+                Exit::Done
+            }
+            Err(error) => reader.failed(error),
+        };
+        // Something that a person wrote matters more than a file that is not there.
+        exit = if exit == Exit::Wrong || ended == Exit::Done { exit } else { ended };
+        all.extend(reader.findings.map(RefCell::into_inner));
     }
-    Ok(Exit::Done)
+    if args.format == CheckFormat::Junit {
+        output.result(&junit(&all, output).map_err(|error| CliError::caused("the report cannot be written", error))?);
+    }
+    Ok(exit)
+}
+
+/// What is said of a spec without problems: for people, and as data.
+type Passed = (String, serde_json::Value);
+
+async fn check_one(args: &CheckArgs, file: &Path, reader: &Reader<'_>) -> Result<Passed, CampaignError> {
+    if args.no_list {
+        let CheckedSpec { name, columns } = check_without_list(file, &args.list.vars, reader)?;
+        let against = match columns {
+            0 => "without a list and its columns".to_owned(),
+            columns => format!("against {}", counted(columns as u64, "declared column")),
+        };
+        return Ok((format!("no problems: checked {against}"), json!({ "campaign": name, "columns": columns })));
+    }
+    let options = enrolment(&args.list, reader.output);
+    let inputs = Inputs::read(file, &args.list.vars, &options).await?;
+    reader.output.draw_reading(inputs.reading());
+    let checked = campaign::check(inputs, options, &selection(&args.list), reader).await?;
+    let Checked { name, list, report, to_send } = checked;
+    let data = json!({ "campaign": name, "rows": report.rows, "to_send": to_send, "left_out": report.left_out });
+    let (rows, to_send) = (counted(report.rows, "row"), counted(to_send, "message"));
+    let left_out = left_out(&report.left_out);
+    Ok((format!("no problems: {rows} in {list}, {to_send} to send{left_out}"), data))
 }
 
 /// Whoever reads what a check has found: warnings are part of the result.
-struct Reader<'a>(&'a Output);
+struct Reader<'a> {
+    output: &'a Output,
+    file: &'a Path,
+    /// Kept, where it is not shown at once.
+    findings: Option<RefCell<Findings>>,
+    annotates: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(args: &CheckArgs, file: &'a Path, output: &'a Output) -> Self {
+        let keeps = matches!(args.format, CheckFormat::Github | CheckFormat::Junit);
+        let findings = keeps.then(|| RefCell::new(Findings::new(file.display().to_string())));
+        Self { output, file, findings, annotates: args.format == CheckFormat::Github }
+    }
+
+    fn passed(&self, (text, data): &Passed, is_one_of_many: bool) {
+        self.annotate();
+        if self.output.is_json() {
+            self.output.json(data);
+        } else if self.findings.is_some() || is_one_of_many {
+            let text = format!("{}: {text}", self.file.display());
+            // Standard output is for annotations, or for the report.
+            if self.findings.is_some() { self.output.say(&text) } else { self.output.result(&text) }
+        } else {
+            self.output.result(text);
+        }
+    }
+
+    fn failed(&self, error: CampaignError) -> Exit {
+        let Some(findings) = &self.findings else { return CliError::from(error).show(self.output) };
+        findings.borrow_mut().fail(&error);
+        self.annotate();
+        if matches!(error, CampaignError::Problems(_)) { Exit::Wrong } else { Exit::Environment }
+    }
+
+    fn annotate(&self) {
+        if let Some(findings) = self.findings.as_ref().filter(|_| self.annotates) {
+            findings.borrow().annotate(self.output);
+        }
+    }
+}
 
 impl Operator for Reader<'_> {
     fn notice(&self, notice: Notice<'_>) {
-        match notice {
-            Notice::Warnings { warnings, .. } => self.0.problems(warnings),
-            Notice::AboutList { name, text } => self.0.say(&format!("{name}: {text}")),
+        match (notice, &self.findings) {
+            (Notice::Warnings { warnings, .. }, Some(findings)) => findings.borrow_mut().add(warnings),
+            (Notice::Warnings { warnings, .. }, None) => self.output.problems(warnings),
+            (Notice::AboutList { name, text }, _) => self.output.say(&format!("{name}: {text}")),
             _ => {}
         }
     }

@@ -6,12 +6,13 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::help;
 use crate::ledger::Acknowledged;
 use crate::state::State;
 
 /// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
 #[derive(Debug, Parser)]
-#[command(name = "campaign", version, max_term_width = 100)]
+#[command(name = "campaign", version, max_term_width = 100, after_help = help::CAMPAIGN)]
 pub(super) struct Cli {
     /// Show phone numbers and e-mail addresses whole in what is said on the way
     #[arg(long, global = true)]
@@ -23,25 +24,34 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check, enroll, show the plan, ask, send and report. Run again, it continues and repeats nothing
+    #[command(after_help = help::RUN)]
     Run(Box<RunArgs>),
     /// Find every problem of a spec and its list, and do nothing else
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// Show how far a campaign is, and what a run would do next
+    #[command(after_help = help::STATUS)]
     Status(StatusArgs),
     /// Write the report again from the ledger
+    #[command(after_help = help::REPORT)]
     Report(ReportArgs),
     /// Settle deliveries whose outcome is unknown, by your own word
+    #[command(after_help = help::RESOLVE)]
     Resolve(ResolveArgs),
     /// Back up a ledger, or save what can be read of a damaged one
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Serve a local LiveDesk that keeps state, checks what it is sent and plays faults from a script
+    #[command(after_help = help::SANDBOX)]
     Sandbox(SandboxArgs),
     /// Print a JSON Schema
+    #[command(after_help = help::SCHEMA)]
     Schema(SchemaArgs),
     /// Write a commented spec and a list that run at once
+    #[command(after_help = help::INIT)]
     Init(InitArgs),
     /// Print the completions for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell
         shell: Shell,
@@ -52,8 +62,8 @@ impl Command {
     /// The format of the results.
     pub(super) fn format(&self) -> Format {
         match self {
-            Self::Run(args) => args.list.format,
-            Self::Check(args) => args.list.format,
+            Self::Run(args) => args.format,
+            Self::Check(args) if args.format == CheckFormat::Json => Format::Json,
             Self::Status(args) => args.format,
             _ => Format::Human,
         }
@@ -81,9 +91,6 @@ pub(super) enum Format {
 /// What `run` and `check` have in common.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// The spec
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
     /// Override a constant of the spec's `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(super) vars: Vec<(String, String)>,
@@ -99,15 +106,34 @@ pub(super) struct ListArgs {
     /// Show each problem, not only the first few of each kind
     #[arg(long)]
     pub(super) all: bool,
-    /// How results are printed
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
+    /// Specs, or folders: all specs in them
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) list: ListArgs,
+    /// Check without the lists: templates against the columns that `recipients.columns` declares
+    #[arg(long, conflicts_with_all = ["skip_invalid", "only", "limit"])]
+    pub(super) no_list: bool,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub(super) format: CheckFormat,
+}
+
+/// How the results of a check are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// For people
+    Human,
+    /// One JSON object a line
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A JUnit report (XML)
+    Junit,
 }
 
 /// How many rows a dry run shows.
@@ -120,8 +146,14 @@ pub(super) enum Preview {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct RunArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) list: ListArgs,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
     /// Show the plan and real rows exactly as they would leave; connect to nothing, write nothing
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -7,18 +7,23 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::flags::InitArgs;
 use super::output::Output;
+use crate::specification::Spec;
 
-const FILES: [(&str, &str); 2] =
-    [("campaign.yaml", include_str!("init/campaign.yaml")), ("recipients.csv", include_str!("init/recipients.csv"))];
+const SPEC: (&str, &str) = ("campaign.yaml", include_str!("init/campaign.yaml"));
+const LIST: (&str, &str) = ("recipients.csv", include_str!("init/recipients.csv"));
+/// The first line of the spec names it, so an editor completes and explains the keys.
+const SCHEMA: &str = "campaign.schema.json";
 
 pub(super) fn init(args: &InitArgs, output: &Output) -> Result<Exit, CliError> {
     fs::create_dir_all(&args.folder).map_err(|error| CliError::file(&args.folder, error))?;
+    let schema = serde_json::to_string_pretty(&Spec::json_schema()).unwrap_or_default() + "\n";
+    let files = [SPEC, LIST, (SCHEMA, schema.as_str())];
     // All or nothing, and never over somebody's work.
-    if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {
+    if let Some((name, _)) = files.iter().find(|(name, _)| args.folder.join(name).exists()) {
         let path = args.folder.join(name);
         return Err(CliError::environment(format!("{} is there already; nothing was written", path.display())));
     }
-    for (name, text) in FILES {
+    for (name, text) in files {
         let path = args.folder.join(name);
         let mut file = OpenOptions::new()
             .write(true)

@@ -8,7 +8,9 @@ mod environment;
 mod ephemeral;
 mod error;
 mod exit;
+mod findings;
 mod flags;
+mod help;
 mod init;
 mod ledger;
 mod operator;
@@ -22,8 +24,10 @@ mod run;
 mod sandbox;
 mod schema;
 mod signals;
+mod spec_files;
 mod status;
 mod summary;
+mod tips;
 mod watchdog;
 mod word_diff;
 
@@ -56,7 +60,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            return explained(&error);
+            return explained(&tips::with_tips(error));
         }
     };
     let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());

@@ -20,7 +20,7 @@ use super::{dry_run, ephemeral, plan, preview, summary};
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
     let options = options(args, output);
-    let mut inputs = Inputs::read(&args.list.file, &args.list.vars, &options.enrolment).await?;
+    let mut inputs = Inputs::read(&args.file, &args.list.vars, &options.enrolment).await?;
     if !args.sandbox {
         inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
     }

@@ -62,3 +62,82 @@ fn the_address_may_come_from_the_environment() {
     project.run(&[]).exits(0);
     assert_eq!(desk.messages().len(), 2);
 }
+
+const PLAIN: &str = "to: { conversation_id: '{{ conversation_id }}' }\nmessage: { content: 'Hi {{ name }}' }\n";
+
+/// A folder with specs, one of them wrong, and files that are none.
+fn folder() -> Project {
+    offline()
+        .file("all/list.csv", "conversation_id,name\n101,Ada\n")
+        .file("all/good.yaml", format!("name: good\nrecipients: list.csv\n{PLAIN}"))
+        .file("all/more/bad.yml", format!("name: bad\nrecipients: ../list.csv\n{}", PLAIN.replace("name", "nmae")))
+        .file("all/compose.yaml", "services: { web: { image: nginx } }\n")
+        .file("all/.hidden/bad.yaml", "message: {}\n")
+}
+
+#[test]
+fn many_specs_and_folders_are_checked_together() {
+    let ran = folder().campaign(&["check", "all"]).exits(2).says("unknown column \"nmae\"");
+    assert_eq!(ran.stdout, "all/good.yaml: no problems: 1 row in all/list.csv, 1 message to send\n");
+    let ran = folder().campaign(&["check", "all/good.yaml", "all/good.yaml", "gone.yaml"]).exits(1).says("gone.yaml");
+    assert_eq!(ran.stdout.lines().count(), 2);
+    folder().campaign(&["check", "all/.hidden", "all/more"]).exits(2);
+    offline().file("none/x.txt", "").campaign(&["check", "none"]).exits(1).says("there is no spec in this folder");
+}
+
+#[test]
+fn github_shows_problems_where_they_are() {
+    let ran = folder().campaign(&["check", "all", "--format", "github"]).exits(2);
+    assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("::error file=all/more/bad.yml,line="), "{}", ran.stdout);
+    assert!(ran.stdout.contains("unknown column \"nmae\"%0Adid you mean `name`?"), "{}", ran.stdout);
+}
+
+#[test]
+fn junit_has_a_test_case_for_each_spec() {
+    let ran = folder().campaign(&["check", "all", "--format", "junit"]).exits(2);
+    insta::assert_snapshot!("junit", ran.stdout);
+}
+
+#[test]
+fn a_spec_is_checked_without_its_list_by_the_columns_that_it_declares() {
+    let declared = "recipients: { file: secret.csv, columns: [conversation_id, name], suppress: [stop.csv] }";
+    let project = offline().file("a.yaml", format!("name: a\n{declared}\n{PLAIN}"));
+    let ran = project.campaign(&["check", "a.yaml", "--no-list"]).exits(0);
+    assert_eq!(ran.stdout, "no problems: checked against 2 declared columns\n");
+    let project = project.file("a.yaml", format!("name: a\n{declared}\n{}", PLAIN.replace(" name ", " nmae ")));
+    project.campaign(&["check", "a.yaml", "--no-list"]).exits(2).says("unknown column \"nmae\"").says("`name`?");
+    let project = project.file("a.yaml", format!("name: a\nrecipients: secret.csv\n{PLAIN}"));
+    project.campaign(&["check", "a.yaml", "--no-list"]).exits(0).says("columns: [name, phone]");
+}
+
+#[test]
+fn specs_of_one_folder_that_share_a_name_or_a_report_are_named() {
+    let spec = |name: &str, report: &str| format!("name: {name}\nrecipients: list.csv\n{PLAIN}report: {report}\n");
+    let project = offline().file("f/list.csv", "conversation_id,name\n101,Ada\n");
+    let project = project.file("f/a.yaml", spec("a", "a.csv")).file("f/b.yaml", spec("a", "b.csv"));
+    project.campaign(&["check", "f/a.yaml"]).exits(0).says("b.yaml is the campaign `a` as well");
+    let project = project.file("f/b.yaml", spec("b", "./a.csv"));
+    project.campaign(&["check", "f/a.yaml"]).exits(0).says("b.yaml writes the same report, a.csv").says("a.yaml:5:");
+    let project = project.file("f/b.yaml", spec("b", "b.csv"));
+    let ran = project.campaign(&["check", "f"]).exits(0);
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_commands_and_flags_are_answered_with_what_was_meant() {
+    let project = offline().people(1);
+    for (words, tip) in [
+        (&["preview", "campaign.yaml"][..], "campaign run FILE --dry-run"),
+        (&["validate", "campaign.yaml"], "campaign check FILE"),
+        (&["retry", "campaign.yaml"], "campaign run FILE --retry-failed"),
+        (&["run", "campaign.yaml", "--plan"], "--dry-run"),
+        (&["check", "campaign.yaml", "--json"], "--format json"),
+    ] {
+        project.campaign(words).exits(2).says(tip);
+    }
+    for wrong in ["--yess", "--ye", "--force", "-y"] {
+        let ran = project.run(&[wrong]).exits(2);
+        assert!(!ran.stderr.contains("'--yes'") && !ran.stderr.contains("`--yes`"), "{}", ran.stderr);
+    }
+}

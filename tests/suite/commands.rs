@@ -125,6 +125,10 @@ fn what_init_writes_runs_at_once() {
     let project = project.environment("LIVEDESK_API_KEY", None).environment("LIVEDESK_API_SECRET", None);
     let ran = project.campaign(&["run", "new/campaign.yaml", "--sandbox"]).exits(0);
     assert!(ran.stdout.contains("accepted          3"), "{}", ran.stdout);
+    let spec = fs::read_to_string(project.path("new/campaign.yaml")).unwrap();
+    assert_eq!(spec.lines().next(), Some("# yaml-language-server: $schema=campaign.schema.json"));
+    let schema = fs::read_to_string(project.path("new/campaign.schema.json")).unwrap();
+    assert_eq!(schema, project.campaign(&["schema"]).stdout);
     assert!(!project.path("new/.campaign").exists(), "a rehearsal leaves no ledger");
     assert!(!project.path("new/reports/my-first-campaign.csv").exists(), "nor the report of a real run");
 }

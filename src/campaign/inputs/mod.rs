@@ -2,6 +2,7 @@
 
 mod evaluator;
 mod list;
+mod neighbours;
 mod spec;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use crate::run::Selection;
 use crate::specification::{self, DeclaredColumn, Spec};
 pub(super) use evaluator::evaluator;
 pub(super) use list::{List, MissingList};
+pub(super) use neighbours::neighbours;
+pub(super) use spec::draft;
 pub use spec::read_spec;
 
 use list::Opened;
@@ -158,7 +161,8 @@ pub fn input_files(spec: &Spec) -> Vec<PathBuf> {
 
 /// What a person should know of the spec and its templates, whoever is on the list.
 pub(super) fn warnings(spec: &Spec, evaluator: &RowEvaluator) -> Problems {
-    spec.warnings.iter().chain(evaluator.templates.warnings()).cloned().collect()
+    let of_spec = spec.warnings.iter().chain(evaluator.templates.warnings()).cloned();
+    of_spec.chain(neighbours(spec)).collect()
 }
 
 /// Takes the list in; problems with it are an error.

@@ -23,7 +23,10 @@ pub fn read_spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Ca
 
 /// Reads and checks a spec. Gives what is wrong with it beside what can be made of it all the same, to check the rest by;
 /// nothing is ever sent by it.
-pub(super) fn draft(file: &Path, vars: &[(String, String)]) -> Result<(Arc<Spec>, Vec<Problem>), CampaignError> {
+pub(in crate::campaign) fn draft(
+    file: &Path,
+    vars: &[(String, String)],
+) -> Result<(Arc<Spec>, Vec<Problem>), CampaignError> {
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let mut input = open_file(file).map_err(|error| CampaignError::file(file, error))?.take(LONGEST_SPEC + 1);
