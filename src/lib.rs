@@ -31,6 +31,7 @@ pub mod secret;
 pub mod json_schema;
 pub mod state;
 pub mod codes;
+pub mod receipt;
 pub mod window;
 pub mod whatsapp;
 pub mod specification;
