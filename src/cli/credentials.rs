@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::dotenv::Dotenv;
 use super::environment;
 use super::error::CliError;
+use super::key_file;
 use super::output::Output;
 use crate::campaign::CampaignError;
 use crate::livedesk::Credentials;
@@ -14,11 +15,15 @@ use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::specification::Spec;
 
-/// The key pair of a spec's project: from the environment, else from `.env` beside the spec, else from `.env` in the
-/// working directory.
+/// The key pair of a spec's project: from the environment, or files that `NAME_FILE` in the environment names; else from
+/// `.env` beside the spec, else from `.env` in the working directory.
 pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, CliError> {
     let names = [spec.livedesk.api_key.as_str(), spec.livedesk.api_secret.as_str()];
-    match values(names, &spec.folder, output)? {
+    let mut given = [None, None];
+    for (value, name) in given.iter_mut().zip(names) {
+        *value = key_file::value(name, output)?;
+    }
+    match values(names, given, &spec.folder, output)? {
         [Some(key), Some(secret)] => Ok(Credentials { key: Secret::new(key), secret: Secret::new(secret) }),
         values => Err(missing(names.into_iter().zip(values), &spec.folder)),
     }
@@ -29,7 +34,7 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, C
 pub(super) fn with_base_url(spec: Arc<Spec>, needed: bool, output: &Output) -> Result<Arc<Spec>, CliError> {
     let Some((name, span)) = &spec.livedesk.base_url_variable else { return Ok(spec) };
     let unusable = |problem: Problem| CliError::from(CampaignError::Unusable(vec![problem].into()));
-    let [value] = values([name.as_str()], &spec.folder, output)?;
+    let [value] = values([name.as_str()], [None], &spec.folder, output)?;
     match value {
         Some(url) => spec.with_base_url(&url).map(Arc::new).map_err(unusable),
         None if needed => {
@@ -41,10 +46,15 @@ pub(super) fn with_base_url(spec: Arc<Spec>, needed: bool, output: &Output) -> R
     }
 }
 
-/// The values of variables: from the environment, else from a `.env` file.
-fn values<const N: usize>(names: [&str; N], folder: &Path, output: &Output) -> Result<[Option<String>; N], CliError> {
-    let mut values = [const { None }; N];
-    for (value, name) in values.iter_mut().zip(names) {
+/// The values of variables: those that are `given`, the others from the environment, else from a `.env` file.
+fn values<const N: usize>(
+    names: [&str; N],
+    given: [Option<String>; N],
+    folder: &Path,
+    output: &Output,
+) -> Result<[Option<String>; N], CliError> {
+    let mut values = given;
+    for (value, name) in values.iter_mut().zip(names).filter(|(value, _)| value.is_none()) {
         *value = in_environment(name)?;
     }
     for path in files(folder) {
@@ -60,14 +70,18 @@ fn values<const N: usize>(names: [&str; N], folder: &Path, output: &Output) -> R
 }
 
 fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: &Path) -> CliError {
-    let missing: Vec<String> =
-        values.filter(|(_, value)| value.is_none()).map(|(name, _)| format!("`{name}`")).collect();
+    let missing: Vec<&str> = values.filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+    let names = |ending: &str| {
+        let names: Vec<String> = missing.iter().map(|name| format!("`{name}{ending}`")).collect();
+        names.join(" and ")
+    };
     let are = if missing.len() == 1 { "is" } else { "are" };
     CliError::environment(format!(
-        "{} {are} not set: put the project's API key pair into the environment or into {} (or try `--sandbox`, which \
-         needs none)",
-        missing.join(" and "),
+        "{} {are} not set: put the project's API key pair into the environment, into {}, or into \
+         files that {} name (or try `--sandbox`, which needs none)",
+        names(""),
         folder.join(".env").display(),
+        names("_FILE"),
     ))
 }
 

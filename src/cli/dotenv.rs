@@ -29,28 +29,7 @@ impl Dotenv {
         if fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        let fault = |what: &str| CliError::environment(format!("{}: {what}", path.display()));
-        let about = fs::metadata(path).map_err(|error| CliError::file(path, error))?;
-        // A pipe would wait for somebody who writes into it.
-        if !about.is_file() {
-            return Err(fault("it is no regular file, so no keys are read from it"));
-        }
-        if about.len() > LARGEST {
-            return Err(fault("it is too large for a file of keys"));
-        }
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
-            let mend = format!("`chmod 600 {}`", path.display());
-            if mode & 0o002 != 0 {
-                return Err(fault(&format!("everybody on this machine can change the keys in it: {mend}")));
-            }
-            if mode & 0o077 != 0 {
-                output.say(&format!("warning: {}: other users can read the keys in it: {mend}", path.display()));
-            }
-        }
-        let bytes = fs::read(path).map_err(|error| CliError::file(path, error))?;
-        let text = String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8: save it as UTF-8"))?;
+        let text = read_text(path, SharedWith::Nobody, output)?;
         Ok(Some(Self { path: path.to_owned(), text }))
     }
 
@@ -66,6 +45,53 @@ impl Dotenv {
         })?;
         Ok(found.map(str::to_owned))
     }
+}
+
+/// Whom a file of keys may be readable for, besides its owner, without a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SharedWith {
+    Nobody,
+    Group,
+}
+
+impl SharedWith {
+    /// The bits of a mode that let more people read it.
+    #[cfg(unix)]
+    const fn too_many(self) -> u32 {
+        match self {
+            Self::Nobody => 0o077,
+            Self::Group => 0o007,
+        }
+    }
+}
+
+/// The text of a file of keys.
+///
+/// # Errors
+/// It is no plain file, others may write to it, or it is not text.
+pub(super) fn read_text(path: &Path, shared_with: SharedWith, output: &Output) -> Result<String, CliError> {
+    let fault = |what: &str| CliError::environment(format!("{}: {what}", path.display()));
+    let about = fs::metadata(path).map_err(|error| CliError::file(path, error))?;
+    // A pipe would wait for somebody who writes into it.
+    if !about.is_file() {
+        return Err(fault("it is no regular file, so no keys are read from it"));
+    }
+    if about.len() > LARGEST {
+        return Err(fault("it is too large for a file of keys"));
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
+        let mend = format!("`chmod 600 {}`", path.display());
+        if mode & 0o002 != 0 {
+            return Err(fault(&format!("everybody on this machine can change the keys in it: {mend}")));
+        }
+        if mode & shared_with.too_many() != 0 {
+            output.say(&format!("warning: {}: other users can read the keys in it: {mend}", path.display()));
+        }
+    }
+    let bytes = fs::read(path).map_err(|error| CliError::file(path, error))?;
+    String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8: save it as UTF-8"))
 }
 
 /// A line that can be read in more than one way.

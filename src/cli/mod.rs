@@ -12,6 +12,7 @@ mod findings;
 mod flags;
 mod help;
 mod init;
+mod key_file;
 mod ledger;
 mod operator;
 mod output;

@@ -18,6 +18,7 @@ mod fuzz;
 mod guards;
 mod histories;
 mod jinja;
+mod key_files;
 mod killed;
 mod ledger_contract;
 mod ledgers;
