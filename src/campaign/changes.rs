@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use indicatif::HumanCount;
+use serde_json::Value;
 
 use super::CampaignError;
 use super::pending_scan::each_pending;
@@ -137,14 +138,19 @@ impl Changes {
     }
 }
 
+/// A constant as people compare it.
+fn as_text(constant: &Value) -> String {
+    constant.as_str().map_or_else(|| constant.to_string(), str::to_owned)
+}
+
 fn changed_vars(spec: &Spec, version: &Version) -> Vec<Difference> {
-    let vars: IndexMap<String, String> = serde_json::from_str(&version.vars).unwrap_or_default();
+    let vars: IndexMap<String, Value> = serde_json::from_str(&version.vars).unwrap_or_default();
     let names = vars.keys().chain(spec.vars.keys().filter(|name| !vars.contains_key(*name)));
     let changed = names.filter(|name| vars.get(*name) != spec.vars.get(*name));
     let difference = |name: &String| Difference {
         key: format!("vars.{name}"),
-        was: vars.get(name).cloned(),
-        now: spec.vars.get(name).cloned(),
+        was: vars.get(name).map(as_text),
+        now: spec.vars.get(name).map(as_text),
     };
     changed.map(difference).collect()
 }

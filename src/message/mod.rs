@@ -13,16 +13,22 @@
 //! template is at work, and the observer ends the process before memory or patience do.
 
 mod size_limits;
+mod strictness;
 mod booleans;
 mod cell_lints;
 mod complexity;
 mod context;
+mod dataflow;
+mod dates;
 mod jinja_compat;
+mod mixed_kinds;
+mod phone_filter;
 mod evaluation;
 mod reference_checks;
 mod references;
 mod interpolate;
 mod render;
+mod render_errors;
 mod unfilled_placeholders;
 mod template;
 mod truthiness;

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use minijinja::Environment;
 
+use super::dataflow::{Decision, Flow, Source};
+use super::mixed_kinds::{LIST_HINT, MismatchKind, NUMBER_HINT, TEXT_FOR_NUMBER, known_mismatch};
 use super::references::{FILTERS, Reference, ReferenceKind, TESTS, has_filter, has_test, names};
-use super::truthiness::{Decision, TEXT_FOR_TRUTH, TRUTH_HINT, misled};
+use super::truthiness::{TEXT_FOR_TRUTH, TRUTH_HINT, misled};
 use super::unfilled_placeholders::{UnfilledPlaceholder, slips};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipients::Columns;
@@ -63,8 +65,6 @@ impl ReferenceChecker<'_> {
             };
             if unknown && told.insert(name.text.as_str()) {
                 problems.push(self.unknown(template, name, guarded.contains(name.text.as_str())));
-            } else if name.meets_number && self.is_text(name) && told.insert(name.text.as_str()) {
-                problems.push(self.text_for_number(template, name));
             } else if self.is_constant_with_braces(&name.text) && told.insert(name.text.as_str()) {
                 problems.push(self.constant_for_template(template, name));
             }
@@ -72,19 +72,36 @@ impl ReferenceChecker<'_> {
         problems
     }
 
-    /// Whether the name is that of a column, whose cells are texts in every list but JSON Lines.
-    fn is_text(&self, name: &Reference) -> bool {
-        matches!(name.of, ReferenceKind::Variable { .. } | ReferenceKind::Cell)
-            && self.columns.is_some()
-            && self.is_column(&name.text)
+    /// Texts that are used as numbers or lists, as far as that is known before any row is read.
+    pub(super) fn mixed_kinds(&self, template: &Template, flow: &Flow) -> Vec<Problem> {
+        let mismatches =
+            flow.operations.iter().filter_map(|operation| known_mismatch(operation, |of| self.is_text(of)));
+        let mut told = BTreeSet::new();
+        let numbers = mismatches.filter(|found| told.insert(found.range.start)).map(|found| {
+            let expression = template.text.get(found.range.clone()).unwrap_or_default();
+            let place = self.spec.place_in(template, &found.range);
+            Problem::error(TEXT_FOR_NUMBER, place, found.kind.explain(expression)).hint(NUMBER_HINT)
+        });
+        let mut problems: Vec<Problem> = numbers.take(MOST_PROBLEMS).collect();
+        let loops = flow.loops.iter().filter(|operand| operand.sources().iter().any(|of| self.is_text(of)));
+        problems.extend(loops.take(MOST_PROBLEMS).map(|operand| {
+            let expression = template.text.get(operand.range.clone()).unwrap_or_default();
+            let kind = MismatchKind::Letters;
+            Problem::error(kind.code(), self.spec.place_in(template, &operand.range), kind.explain(expression))
+                .hint(LIST_HINT.replace("column", expression))
+        }));
+        problems
     }
 
-    /// The engine finds every text greater than any number and equal to none, and twice "19.50" is "19.5019.50".
-    fn text_for_number(&self, template: &Template, name: &Reference) -> Problem {
-        let place = self.spec.place_in(template, &name.range);
-        let text = &name.text;
-        Problem::error("text-for-number", place, format!("column \"{text}\" is a text, used as a number"))
-            .hint("make a number of it first: `total|float >= 1000`, `price|float * 2`")
+    /// Whether a value is a text for every row: a constant, or the column of a list whose cells are texts.
+    fn is_text(&self, source: &Source) -> bool {
+        match self.spec.vars.get(&source.name) {
+            Some(constant) => source.values(|_| Some(constant)).iter().any(|value| value.is_string()),
+            None => {
+                let has_texts = self.columns.is_some_and(|columns| columns.position(&source.name).is_some());
+                has_texts && source.key.is_none()
+            }
+        }
     }
 
     /// Conditions that a text decides, as far as that is known before any row is read: by a constant, or by a column of
@@ -93,7 +110,7 @@ impl ReferenceChecker<'_> {
         let has_texts_only = self.columns.is_some() && !self.is_workbook();
         let mut places = BTreeSet::new();
         let is_wrong = |decision: &&Decision| match self.spec.vars.get(&decision.source.name) {
-            Some(constant) => !decision.is_written || decision.is_misled_by(constant),
+            Some(constant) => decision.is_misled_by_constant(constant),
             None => has_texts_only && !decision.is_written && self.is_column(&decision.source.name),
         };
         let wrong = decisions.iter().filter(is_wrong).filter(|decision| places.insert(decision.range.start));
@@ -113,7 +130,8 @@ impl ReferenceChecker<'_> {
 
     fn is_constant_with_braces(&self, name: &str) -> bool {
         let is_refused = self.spec.checks.liquid == LiquidCheck::Refuse;
-        is_refused && self.spec.vars.get(name).is_some_and(|text| text.contains("{{") || text.contains("{%"))
+        let has_braces = |text: &str| text.contains("{{") || text.contains("{%");
+        is_refused && self.spec.vars.get(name).and_then(serde_json::Value::as_str).is_some_and(has_braces)
     }
 
     fn constant_for_template(&self, template: &Template, name: &Reference) -> Problem {

@@ -21,8 +21,6 @@ pub(super) struct Reference {
     pub(super) of: ReferenceKind,
     /// Its bytes in the template.
     pub(super) range: Range<usize>,
-    /// Whether its value, as it is, meets a number that is written out: `total >= 1000`, `price * 2`.
-    pub(super) meets_number: bool,
 }
 
 /// What a name is of.
@@ -74,16 +72,8 @@ fn name(tokens: &[Placed<'_>], at: usize) -> Option<Reference> {
         _ => None,
     };
     let (before, after) = (at.checked_sub(1), Some(at + 1));
-    let name = |text: &str, of, range: &Range<usize>| {
-        let last = match (&of, token(after)) {
-            (ReferenceKind::Cell, Some(Token::BracketOpen)) => Some(at + 3),
-            (ReferenceKind::Cell, _) => Some(at + 2),
-            (ReferenceKind::Variable { .. }, _) => Some(at),
-            (ReferenceKind::Filter | ReferenceKind::Test, _) => None,
-        };
-        let meets_number = last.is_some_and(|last| meets_number(tokens, at, last));
-        Some(Reference { text: text.to_owned(), of, range: range.clone(), meets_number })
-    };
+    let name =
+        |text: &str, of, range: &Range<usize>| Some(Reference { text: text.to_owned(), of, range: range.clone() });
     match (token(before), *text) {
         (Some(Token::Pipe), _) => name(text, ReferenceKind::Filter, range),
         (Some(Token::Dot), _) | (_, "is" | "not" | "and" | "or" | "in" | "if" | "else") => None,
@@ -110,27 +100,6 @@ fn name(tokens: &[Placed<'_>], at: usize) -> Option<Reference> {
             name(text, ReferenceKind::Variable { guarded }, range)
         }
     }
-}
-
-/// Whether what stands from `first` to `last` meets a number, and nothing makes another value of it before.
-fn meets_number(tokens: &[Placed<'_>], first: usize, last: usize) -> bool {
-    let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| token);
-    let is_number = |at| matches!(token(at), Some(Token::Int(_) | Token::Int128(_) | Token::Float(_)));
-    let sign = usize::from(matches!(token(Some(last + 2)), Some(Token::Minus)));
-    let after = token(Some(last + 1)).is_some_and(is_of_numbers) && is_number(Some(last + 2 + sign));
-    let before = token(first.checked_sub(1)).is_some_and(is_of_numbers) && is_number(first.checked_sub(2));
-    let ends = matches!(
-        token(Some(last + 1)),
-        None | Some(Token::VariableEnd | Token::BlockEnd | Token::ParenClose | Token::Comma | Token::Ident(_))
-    );
-    after || before && ends
-}
-
-/// Whether an operator compares numbers or reckons with them.
-fn is_of_numbers(token: &Token<'_>) -> bool {
-    let compares = matches!(token, Token::Lt | Token::Lte | Token::Gt | Token::Gte | Token::Eq | Token::Ne);
-    let sums = matches!(token, Token::Plus | Token::Minus | Token::Mul);
-    compares || sums || matches!(token, Token::Div | Token::FloorDiv | Token::Mod | Token::Pow)
 }
 
 /// Where a slice goes backwards, or by a step that is known only row by row: the engine breaks down at that where there
@@ -198,11 +167,12 @@ pub(super) fn has_test(environment: &Environment<'_>, name: &str) -> bool {
 }
 
 /// The filters that a message may need, for suggestions.
-pub(super) const FILTERS: [&str; 38] = [
+pub(super) const FILTERS: [&str; 41] = [
     "abs",
     "batch",
     "bool",
     "capitalize",
+    "date",
     "dateformat",
     "datetimeformat",
     "default",
@@ -223,6 +193,7 @@ pub(super) const FILTERS: [&str; 38] = [
     "map",
     "max",
     "min",
+    "phone",
     "pluralize",
     "reject",
     "replace",
@@ -235,6 +206,7 @@ pub(super) const FILTERS: [&str; 38] = [
     "striptags",
     "timeformat",
     "title",
+    "todate",
     "trim",
     "truncate",
 ];
@@ -281,21 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn what_meets_a_number_is_seen_unless_it_is_changed_before() {
-        let meets = |source: &str| names(source, true).iter().any(|name| name.meets_number);
-        for source in
-            ["a > 3", "a == -1", "10 <= a", "b and a < 0.5", "(3 > a)", "row.a > 3", "row['a'] != 3", "a * 2", "2 * a"]
-        {
-            assert!(meets(source), "{source}");
-        }
-        for source in
-            ["a > '3'", "a|float > 3", "3 < a|float", "a|length > 3", "a > b", "3 > row['a'].b", "2 * a|int", "a ~ 2"]
-        {
-            assert!(!meets(source), "{source}");
-        }
-    }
-
-    #[test]
     fn conditions_are_found_in_blocks_and_in_expressions() {
         let source = "{% if vip %}a{% elif n > (1 if x else 2) %}b{% endif %}{{ 'c' if city == 'B' else ('d' if e) }}";
         assert_eq!(conditions(source), ["vip", "n > (1 if x else 2)", "x", "city == 'B'", "e"]);
@@ -306,6 +263,8 @@ mod tests {
     fn what_is_suggested_exists() {
         let mut environment = Environment::new();
         minijinja_contrib::add_to_environment(&mut environment);
+        super::super::dates::add(&mut environment);
+        super::super::phone_filter::add(&mut environment);
         let no_filter: Vec<&str> = FILTERS.into_iter().filter(|name| !has_filter(&environment, name)).collect();
         let no_test: Vec<&str> = TESTS.into_iter().filter(|name| !has_test(&environment, name)).collect();
         assert_eq!((no_filter, no_test), (Vec::new(), Vec::new()));

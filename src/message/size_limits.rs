@@ -6,6 +6,8 @@
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, filters, functions};
 
+use super::strictness;
+
 /// The largest amount that may be asked for: as much as a template may write at all.
 const LARGEST: u64 = 1 << 20;
 
@@ -25,6 +27,7 @@ pub(super) fn bound(environment: &mut Environment<'_>) {
     for (name, filter) in takers {
         environment.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
             let arguments = arguments.into_values();
+            strictness::check_given(&arguments)?;
             // The first is what the filter is applied to.
             check_all(arguments.get(1..).unwrap_or_default())?;
             filter.call(state, &arguments)

@@ -7,17 +7,24 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::HashMap;
+use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::complexity;
 use super::context::{Context, WHOLE_ROW};
+use super::dataflow::{Flow, Source};
+use super::dates;
 use super::evaluation::Running;
 use super::interpolate::Interpolation;
 use super::jinja_compat;
+use super::mixed_kinds::{Mismatch, letters, mismatch};
+use super::phone_filter;
 use super::reference_checks::{MOST_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
 use super::references::{Reference, ReferenceKind, backward_slices, conditions, uses_whole_row};
+use super::render_errors::{NULL, NoText, explain};
 use super::size_limits;
-use super::truthiness::{Decision, TEXT_FOR_TRUTH, decisions, misled, shortened};
+use super::strictness;
+use super::truthiness::{TEXT_FOR_TRUTH, misled, shortened};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
 use crate::specification::{Spec, Template};
@@ -32,9 +39,6 @@ const CALLS: usize = 200;
 /// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
 const LONGEST_TEXT: usize = 1 << 20;
 
-/// Marks the error of a null deep inside a cell.
-const NULL: &str = "null";
-
 /// The compiled templates of a campaign.
 #[derive(Debug)]
 pub struct Templates {
@@ -44,8 +48,8 @@ pub struct Templates {
     plain: HashMap<String, Interpolation>,
     /// Where each template's value comes from, by its key.
     sources: HashMap<String, Origin>,
-    /// The conditions that a text may decide, by the template's key.
-    decisions: HashMap<String, Vec<Decision>>,
+    /// What they do with values that may be of the wrong kind, by the template's key.
+    flows: HashMap<String, Flow>,
     /// The columns that messages and their addresses are made from.
     pub(super) columns: Vec<Arc<str>>,
     /// The columns that `recipients.where` is made from.
@@ -90,7 +94,7 @@ impl Templates {
         let mut problems = clashes(&spec, columns, list);
         let mut environment = environment(&spec);
         let mut sources = HashMap::default();
-        let mut deciding = HashMap::default();
+        let mut flows = HashMap::default();
         let (mut condition, mut delivery) = (Uses::default(), Uses::default());
         let (readable, too_complex) = by_complexity(&spec);
         problems.extend(too_complex);
@@ -111,10 +115,12 @@ impl Templates {
             let names = checker.names(template);
             problems.extend(checker.problems(template, &names));
             problems.extend(backward_steps(&spec, template));
-            let decisions = decisions_in(&spec, template);
-            problems.extend(checker.texts_as_conditions(template, &decisions));
-            if !decisions.is_empty() {
-                deciding.insert(template.key.clone(), decisions);
+            problems.extend(wrong_formats(&spec, template));
+            let flow = flow(&spec, template);
+            problems.extend(checker.texts_as_conditions(template, &flow.decisions));
+            problems.extend(checker.mixed_kinds(template, &flow));
+            if !flow.is_empty() {
+                flows.insert(template.key.clone(), flow);
             }
             let columns_of = columns_of(&names, &environment);
             let is_condition = spec.is_condition(template);
@@ -130,18 +136,7 @@ impl Templates {
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         if problems.is_empty() {
             let columns = delivery.columns.iter().cloned().collect();
-            Ok(Self {
-                spec,
-                environment,
-                plain,
-                sources,
-                decisions: deciding,
-                columns,
-                condition,
-                delivery,
-                warnings,
-                branches,
-            })
+            Ok(Self { spec, environment, plain, sources, flows, columns, condition, delivery, warnings, branches })
         } else {
             Err(problems)
         }
@@ -203,20 +198,35 @@ impl Templates {
         if let Some(text) = self.plain.get(&template.key).and_then(|plain| plain.text(context.row)) {
             return Ok(text);
         }
-        let decisions = self.decisions.get(&template.key).map(Vec::as_slice).unwrap_or_default();
-        if let Some(decision) = decisions.iter().find(|decision| decision.is_misled_by_row(context.row)) {
-            let expression = template.text.get(decision.range.clone()).unwrap_or_default();
-            return Err(NoText { code: TEXT_FOR_TRUTH, what: misled(expression, decision.is_written) });
+        if let Some(flow) = self.flows.get(&template.key) {
+            self.check_kinds(flow, template, context.row)?;
         }
         let compiled = self.environment.get_template(&template.key);
         let _running = Running::begin(&self.spec, Some(template.span), Some(context.row.line));
         let mut text = Bounded::default();
         let rendered = compiled.and_then(|compiled| compiled.render_captured_to(context.variables(), &mut text));
         let finished = rendered.and_then(|_| text.finished());
-        finished.map_err(|error| NoText {
-            code: "template-failed",
-            what: explain(&error, &source(&self.spec, template), context.row),
-        })
+        finished.map_err(|error| explain(&error, &source(&self.spec, template), context.row))
+    }
+
+    /// Whether each value of a row is of the kind that a template takes it for.
+    fn check_kinds(&self, flow: &Flow, template: &Template, row: &Row) -> Result<(), NoText> {
+        let expression = |range: &Range<usize>| shortened(template.text.get(range.clone()).unwrap_or_default());
+        if let Some(decision) = flow.decisions.iter().find(|decision| decision.is_misled_by_row(row)) {
+            let what = misled(&expression(&decision.range), decision.is_written);
+            let values = decision.source.values(|name| row.get(name));
+            let value = values.into_iter().find_map(|value| value.as_str()).map(str::to_owned);
+            return Err(NoText { value, ..NoText::new(TEXT_FOR_TRUTH, what) });
+        }
+        let values = |source: &Source| source.values(|name| row.get(name).or_else(|| self.spec.vars.get(name)));
+        let of_operations = flow.operations.iter().find_map(|operation| mismatch(operation, values));
+        let found = of_operations.or_else(|| flow.loops.iter().find_map(|operand| letters(operand, values)));
+        match found {
+            Some(Mismatch { range, kind, value }) => {
+                Err(NoText { value, ..NoText::new(kind.code(), kind.explain(&expression(&range))) })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether the row satisfies `recipients.where`.
@@ -226,23 +236,10 @@ impl Templates {
     }
 }
 
-/// Why a template gives no text for a row: the problem's code, and what is wrong.
-#[derive(Debug)]
-pub(super) struct NoText {
-    pub(super) code: &'static str,
-    pub(super) what: String,
-}
-
-/// The conditions of a template that a text may decide.
-fn decisions_in(spec: &Spec, template: &Template) -> Vec<Decision> {
-    let mut found = decisions(&source(spec, template));
-    if spec.is_condition(template) {
-        for decision in &mut found {
-            decision.range =
-                decision.range.start.saturating_sub(TEST.len())..decision.range.end.saturating_sub(TEST.len());
-        }
-    }
-    found
+/// What a template does with values.
+fn flow(spec: &Spec, template: &Template) -> Flow {
+    let flow = Flow::of(&source(spec, template));
+    if spec.is_condition(template) { flow.without_first(TEST.len()) } else { flow }
 }
 
 /// A text that is being rendered. A loop over long cells ends here: fuel bounds steps, not what they write.
@@ -272,7 +269,10 @@ impl io::Write for Bounded {
 fn environment(spec: &Spec) -> Environment<'static> {
     let mut environment = Environment::new();
     minijinja_contrib::add_to_environment(&mut environment);
+    strictness::tighten(&mut environment);
     jinja_compat::correct(&mut environment);
+    dates::add(&mut environment);
+    phone_filter::add(&mut environment);
     size_limits::bound(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
@@ -285,10 +285,14 @@ fn environment(spec: &Spec) -> Environment<'static> {
         if value.is_none() {
             return Err(Error::new(ErrorKind::UndefinedError, NULL));
         }
+        // A list would be written with the word `undefined` in it.
+        if value.kind() == ValueKind::Seq && value.try_iter()?.any(|item| item.is_undefined()) {
+            return Err(Error::new(ErrorKind::UndefinedError, strictness::NOTHING_GIVEN));
+        }
         minijinja::escape_formatter(output, state, value)
     });
     for (name, value) in &spec.vars {
-        environment.add_global(name.clone(), value.clone());
+        environment.add_global(name.clone(), Value::from(Serde(value)));
     }
     environment
 }
@@ -384,6 +388,15 @@ fn broken(spec: &Spec, template: &Template, error: &Error, columns: Option<&Colu
     Problem::error("template-syntax", place, format!("`{}`: {detail}", template.key)).hint(hint)
 }
 
+fn wrong_formats(spec: &Spec, template: &Template) -> Vec<Problem> {
+    let told = |range: Range<usize>| {
+        let format = template.text.get(range.clone()).unwrap_or_default();
+        let what = format!("{format} is not a date format");
+        Problem::error(dates::FORMAT_CODE, spec.place_in(template, &range), what).hint(dates::FORMAT_HINT)
+    };
+    dates::wrong_formats(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
+}
+
 fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
     let told = |range: Range<usize>| {
         let place = spec.place_in(template, &range);
@@ -391,28 +404,6 @@ fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
             .hint("`|reverse` turns a text or a list round")
     };
     backward_slices(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
-}
-
-/// Why a row's template gave no text. Values are never named: they are a customer's.
-fn explain(error: &Error, source: &str, row: &Row) -> String {
-    let whole = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
-    let expression = &*shortened(whole);
-    match error.kind() {
-        ErrorKind::UndefinedError if error.detail() == Some(NULL) => format!("`{expression}` is null"),
-        ErrorKind::UndefinedError if row.get(whole).is_some_and(serde_json::Value::is_null) => {
-            format!("`{expression}` is null")
-        }
-        ErrorKind::UndefinedError => format!("`{expression}` is not defined"),
-        ErrorKind::InvalidOperation if error.detail() == Some(jinja_compat::NEITHER) => {
-            "a text that `|bool` is given is neither a word for yes nor one for no".to_owned()
-        }
-        ErrorKind::InvalidOperation if error.detail() == Some(size_limits::TOO_LARGE) => {
-            format!("`{expression}` asks for too much: no number there may be larger than a million")
-        }
-        ErrorKind::WriteFailure => "the template writes more than 1 MiB".to_owned(),
-        ErrorKind::OutOfFuel => "the template runs too long".to_owned(),
-        kind => format!("{kind} in `{expression}`"),
-    }
 }
 
 fn columns_of<'a>(names: &'a [Reference], environment: &Environment<'_>) -> Vec<&'a str> {

@@ -24,6 +24,11 @@ pub(super) const NO_COUNTRY: &str = "written without a country: begin it with `+
 const LENGTH: &str = "too short or too long for a phone number";
 const TRUNK_PREFIX: &str = "has the prefix of calls inside the country after the country code: leave it out";
 
+/// Whether this is the code of a country that has a numbering plan: two capital letters.
+pub fn is_region(code: &str) -> bool {
+    DATABASE.by_id(code).is_some()
+}
+
 /// Brings a number into international form. `region` is the country of numbers that are written without one.
 ///
 /// # Errors

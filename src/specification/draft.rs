@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::checker::Checker;
 use super::livedesk::RawLivedesk;
 use super::raw::Raw;
 use super::schema_check::SchemaCheck;
 use super::send::RawSend;
-use super::span::{Span, Spanned, Text};
+use super::span::{Constant, Span, Spanned};
 use super::{MOST_PROBLEMS, Source, Spec, deserialize, yaml_tree};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 
@@ -53,7 +54,9 @@ impl Checker<'_> {
         let livedesk = self.livedesk(raw.livedesk).or_else(|| self.livedesk(RawLivedesk::default()));
         let recipients = self.recipients(raw.recipients);
         let vars = self.vars(&raw.vars, overrides);
-        let at = |(name, text): (&String, &Spanned<Text>)| (name.clone(), self.source.key_before(text.span, name));
+        let at = |(name, constant): (&String, &Spanned<Constant>)| {
+            (name.clone(), self.source.key_before(constant.span, name))
+        };
         let vars_at = raw.vars.iter().map(at).collect();
         let to = self.to(raw.to);
         let message = self.message(raw.message);
@@ -96,21 +99,29 @@ impl Checker<'_> {
 
     fn vars(
         &mut self,
-        raw: &IndexMap<String, Spanned<Text>>,
+        raw: &IndexMap<String, Spanned<Constant>>,
         overrides: &[(String, String)],
-    ) -> IndexMap<String, String> {
-        let mut vars: IndexMap<String, String> =
-            raw.iter().map(|(name, text)| (name.clone(), text.value.0.clone())).collect();
+    ) -> IndexMap<String, Value> {
+        let constant = |(name, constant): (&String, &Spanned<Constant>)| (name.clone(), constant.value.0.clone());
+        let mut vars: IndexMap<String, Value> = raw.iter().map(constant).collect();
         for (name, value) in overrides {
-            if !vars.contains_key(name) {
-                let hint = did_you_mean(name, raw.keys().map(String::as_str)).map_or_else(
-                    || "`--var` overrides what stands under `vars`: add it there first".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                let what = format!("the spec has no variable `{name}`");
-                self.problems.push(Problem::error("unknown-variable", Place::file("--var"), what).hint(hint));
+            match vars.get(name) {
+                None => {
+                    let hint = did_you_mean(name, raw.keys().map(String::as_str)).map_or_else(
+                        || "`--var` overrides what stands under `vars`: add it there first".to_owned(),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    let what = format!("the spec has no variable `{name}`");
+                    self.problems.push(Problem::error("unknown-variable", Place::file("--var"), what).hint(hint));
+                }
+                Some(Value::Array(_) | Value::Object(_)) => {
+                    let what = format!("the variable `{name}` is a list or a map, and `--var` gives a text");
+                    let problem = Problem::error("variable-is-no-text", Place::file("--var"), what);
+                    self.problems.push(problem.hint("change it in the spec"));
+                }
+                Some(_) => {}
             }
-            vars.insert(name.clone(), value.clone());
+            vars.insert(name.clone(), Value::from(value.as_str()));
         }
         vars
     }

@@ -72,8 +72,8 @@ pub struct Spec {
     pub livedesk: Livedesk,
     /// The list.
     pub recipients: Recipients,
-    /// Constants of the templates, with the command line's overrides applied.
-    pub vars: IndexMap<String, String>,
+    /// Constants of the templates, with the command line's overrides applied: texts, and lists and maps of them.
+    pub vars: IndexMap<String, Value>,
     /// Where their names stand.
     pub vars_at: IndexMap<String, Span>,
     /// Whom a message goes to.

@@ -12,7 +12,7 @@ use super::one_or_many::OneOrMany;
 use super::recipients::RawRecipients;
 use super::schema_patterns;
 use super::send::RawSend;
-use super::span::{Spanned, Text};
+use super::span::{Constant, Spanned};
 use super::to::RawTo;
 
 /// A campaign: a list of recipients and the message that each of them gets once.
@@ -32,10 +32,10 @@ pub(super) struct Raw {
     pub(super) livedesk: RawLivedesk,
     /// The list: a path relative to this file, `"-"` for standard input, or a map with more settings.
     pub(super) recipients: RawRecipients,
-    /// Constants for the templates; `--var NAME=VALUE` overrides them.
+    /// Constants for the templates: texts, or lists and maps of them. `--var NAME=VALUE` overrides a text.
     #[serde(default)]
-    #[schemars(with = "std::collections::BTreeMap<String, Text>")]
-    pub(super) vars: IndexMap<String, Spanned<Text>>,
+    #[schemars(with = "std::collections::BTreeMap<String, Constant>")]
+    pub(super) vars: IndexMap<String, Spanned<Constant>>,
     /// Whom a message goes to, in one of three ways: `conversation_id`; `inbox_id` with `contact_id` or `source_id`;
     /// `inbox_id` with `contact`.
     pub(super) to: Spanned<RawTo>,

@@ -77,6 +77,29 @@ impl JsonSchema for Text {
     }
 }
 
+/// A constant as written: any scalar, taken word for word, or a list or a map of such.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Constant(pub(super) serde_json::Value);
+
+impl JsonSchema for Constant {
+    fn schema_name() -> Cow<'static, str> {
+        "Constant".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let inner = generator.subschema_for::<Self>();
+        json_schema!({
+            "description": "A text, or a list or a map of them.",
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": inner.clone() },
+                { "type": "object", "additionalProperties": inner },
+            ],
+        })
+    }
+}
+
 /// The spec's text with its name: turns marks into places.
 #[derive(Debug, Clone)]
 pub struct Source {

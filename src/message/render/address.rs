@@ -60,7 +60,7 @@ impl Renderer<'_> {
         if let (Some(template), Some(email)) = (&templates.email, &contact.email)
             && let Err(what) = email::check(email)
         {
-            self.problem("not-an-email", template, what);
+            self.misread("not-an-email", template, what, email);
         }
         let findable = contact.email.is_some() || contact.phone_number.is_some() || contact.identifier.is_some();
         let fields = [&templates.identifier, &templates.phone_number, &templates.email];
@@ -68,7 +68,7 @@ impl Renderer<'_> {
             && !findable
             && self.problems.len() == before
         {
-            self.problem("nobody-named", template, "empty, and nothing else says who this is");
+            self.problem("nobody-named", template, "the cell is empty, and nothing else says who this is");
         }
         contact
     }
@@ -122,7 +122,7 @@ impl Renderer<'_> {
         let name = match self.templates.text(template, &self.context) {
             Err(_) if window.fallback.is_some() => String::new(),
             Err(error) => {
-                self.problem(error.code, template, error.what);
+                self.no_text(template, error);
                 return None;
             }
             Ok(name) => name,
@@ -135,7 +135,8 @@ impl Renderer<'_> {
                 "empty (`send.window.fallback` names the zone of those who have none)",
             );
         } else if found.is_none() {
-            self.problem("timezone-unknown", template, "not the name of a time zone, such as `Europe/Berlin`");
+            let what = "not the name of a time zone, such as `Europe/Berlin`";
+            self.misread("timezone-unknown", template, what, name.trim());
         }
         found
     }

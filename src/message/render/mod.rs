@@ -14,7 +14,7 @@ use serde_json::Number;
 
 use self::value::{Destination, Rule, is_longer};
 use super::context::Context;
-use super::template::NoText;
+use super::render_errors::NoText;
 use super::{
     Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
     Templates, Variables,
@@ -31,9 +31,10 @@ impl Templates {
     /// # Errors
     /// Why that cannot be said.
     pub fn is_wanted(&self, row: &Row, list: &str) -> Result<bool, Box<Problem>> {
-        self.wanted(row).map_err(|NoText { code, what }| {
+        self.wanted(row).map_err(|NoText { code, what, value, hint }| {
             let problem = Problem::error(code, Place::line(list, row.line), format!("`recipients.where`: {what}"));
-            Box::new(match hints::hint(code) {
+            let problem = problem.value(value.as_deref().unwrap_or_default());
+            Box::new(match hint.or_else(|| hints::hint(code)) {
                 Some(hint) => problem.hint(hint),
                 None => problem,
             })
@@ -148,7 +149,7 @@ impl<'a> Renderer<'a> {
     fn content(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim_matches(is_invisible).is_empty() {
-            self.problem("empty", template, "empty");
+            self.empty(template);
         } else if is_longer(&text, LONGEST_CONTENT) {
             self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
         }

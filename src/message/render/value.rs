@@ -2,7 +2,7 @@
 
 use super::Renderer;
 use super::hints::hint;
-use crate::message::template::NoText;
+use crate::message::render_errors::NoText;
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::is_invisible;
 use crate::recipients::spreadsheet_artifacts::{looks_like_a_date, looks_rounded};
@@ -35,6 +35,25 @@ impl Renderer<'_> {
         self.warnings.push(problem.severity(Severity::Warning));
     }
 
+    /// Why a template gave no text.
+    pub(super) fn no_text(&mut self, template: &Template, NoText { code, what, value, hint }: NoText) {
+        let mut problem = self.found(code, template, what).value(value.as_deref().unwrap_or_default());
+        problem.hint = hint.map(str::to_owned).or(problem.hint);
+        self.problems.push(problem);
+    }
+
+    /// The same, with the text that was given and not understood.
+    pub(super) fn misread(
+        &mut self,
+        code: &'static str,
+        template: &Template,
+        what: impl std::fmt::Display,
+        text: &str,
+    ) {
+        let problem = self.found(code, template, what).value(text);
+        self.problems.push(problem);
+    }
+
     /// What stands in the spec word for word is wrong there, whatever the row.
     fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
         let row = || Place::line(self.list, self.line);
@@ -55,19 +74,22 @@ impl Renderer<'_> {
 
     /// The rendered text, whatever it is.
     pub(super) fn text(&mut self, template: &Template) -> Option<String> {
-        self.templates
-            .text(template, &self.context)
-            .map_err(|NoText { code, what }| self.problem(code, template, what))
-            .ok()
+        self.templates.text(template, &self.context).map_err(|error| self.no_text(template, error)).ok()
     }
 
     /// A text that must not be empty, without outer white space.
     pub(super) fn required(&mut self, template: &Template) -> String {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim_matches(is_invisible).is_empty() {
-            self.problem("empty", template, "empty");
+            self.empty(template);
         }
         trimmed(text)
+    }
+
+    /// Nothing where something must be: most often an empty cell.
+    pub(super) fn empty(&mut self, template: &Template) {
+        let is_cell = self.templates.origin(template).is_some_and(|origin| origin.field.is_some());
+        self.problem("empty", template, if is_cell { "the cell is empty" } else { "empty" });
     }
 
     /// A text that is left out of the request when the row has none.
@@ -82,7 +104,7 @@ impl Renderer<'_> {
         number.unwrap_or_else(|| {
             if !text.is_empty() {
                 let (code, what) = no_number(&text);
-                self.problem(code, template, what);
+                self.misread(code, template, what, &text);
             }
             0
         })
@@ -90,11 +112,12 @@ impl Renderer<'_> {
 
     /// Jinja writes `True` where YAML writes `true`.
     pub(super) fn boolean(&mut self, template: &Template) -> bool {
-        match self.required(template).to_lowercase().as_str() {
+        let text = self.required(template);
+        match text.to_lowercase().as_str() {
             "true" => true,
             "false" | "" => false,
             _ => {
-                self.problem("not-a-boolean", template, "`true` or `false` is expected");
+                self.misread("not-a-boolean", template, "`true` or `false` is expected", &text);
                 false
             }
         }
@@ -109,9 +132,10 @@ impl Renderer<'_> {
 
     pub(super) fn check_damage(&mut self, template: &Template, id: &str) {
         if looks_rounded(id) {
-            self.problem("rounded-number", template, ROUNDED);
+            self.misread("rounded-number", template, ROUNDED, id);
         } else if looks_like_a_date(id) {
-            self.warning("date-for-id", template, "a date, where somebody's id is expected");
+            let problem = self.found("date-for-id", template, "a date, where somebody's id is expected").value(id);
+            self.warnings.push(problem.severity(Severity::Warning));
         }
     }
 
@@ -130,7 +154,7 @@ impl Renderer<'_> {
         let Err(breach) = rule(value) else { return };
         match breach.severity {
             _ if value.is_empty() => {}
-            Severity::Error => self.problem(breach.code, template, breach.what),
+            Severity::Error => self.misread(breach.code, template, breach.what, value),
             Severity::Warning => self.warning(breach.code, template, breach.what),
         }
     }

@@ -1,6 +1,6 @@
-//! Which values flow where in a template, and which of them decide its conditions.
+//! The walk through a template's syntax tree that follows values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use minijinja::machinery::Span;
@@ -9,29 +9,8 @@ use minijinja::machinery::ast::{
 };
 use minijinja::value::ValueKind;
 
+use super::{Decision, Flow, Source, Sources};
 use crate::message::context::WHOLE_ROW;
-
-type Sources = BTreeSet<Source>;
-
-/// Where a value comes from: a column or a constant, or something in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::message) struct Source {
-    /// The column or the constant; [`WHOLE_ROW`] if it may be any column.
-    pub(in crate::message) name: String,
-    /// The key of the object in the cell, for lists that hold such.
-    pub(in crate::message) key: Option<String>,
-}
-
-/// A condition that a text may decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::message) struct Decision {
-    /// What decides.
-    pub(in crate::message) source: Source,
-    /// The bytes of the condition, or of the part of it, in the template.
-    pub(in crate::message) range: Range<usize>,
-    /// Whether what depends on it writes the same value.
-    pub(in crate::message) is_written: bool,
-}
 
 #[derive(Default)]
 pub(super) struct Analysis<'a> {
@@ -42,7 +21,7 @@ pub(super) struct Analysis<'a> {
     parameters: BTreeMap<&'a str, Vec<&'a str>>,
     /// Branches that are open: what is set there may or may not be.
     branches: u32,
-    pub(super) decisions: Vec<Decision>,
+    pub(super) flow: Flow,
 }
 
 /// Filters whose result says something else than the text that they are given.
@@ -104,6 +83,7 @@ impl<'a> Analysis<'a> {
 
     fn for_loop(&mut self, each: &ForLoop<'a>) {
         self.visit(&each.iter);
+        self.loop_over(&each.iter);
         let sources = self.sources(&each.iter);
         self.scoped(|this| {
             this.assign(&each.target, &sources);
@@ -182,7 +162,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Where the value of an expression comes from, as far as it is still the text from there.
-    fn sources(&self, expression: &Expr<'a>) -> Sources {
+    pub(super) fn sources(&self, expression: &Expr<'a>) -> Sources {
         match expression {
             Expr::Var(var) => self.variable(var.id),
             Expr::Const(_) | Expr::UnaryOp(_) | Expr::Compare(_) | Expr::Test(_) => Sources::new(),
@@ -303,13 +283,13 @@ impl<'a> Analysis<'a> {
     }
 
     fn decide(&mut self, at: &Expr<'a>, sources: Sources, is_written: impl Fn(&Source) -> bool) {
-        let range = bytes(at.span());
+        let range = range(at);
         let new = sources.into_iter().map(|source| Decision {
             is_written: is_written(&source),
             range: range.clone(),
             source,
         });
-        self.decisions.extend(new);
+        self.flow.decisions.extend(new);
     }
 
     /// Looks for conditions inside an expression whose value is none itself.
@@ -332,6 +312,7 @@ impl<'a> Analysis<'a> {
                     self.visit(&operation.left);
                 }
                 self.visit(&operation.right);
+                self.binary(operation.op, &operation.left, &operation.right);
                 if matches!(operation.op, BinOpKind::Eq | BinOpKind::Ne) {
                     self.compare(&operation.left, &operation.right);
                 }
@@ -341,6 +322,7 @@ impl<'a> Analysis<'a> {
                 let mut left = &comparison.expr;
                 for operation in &comparison.ops {
                     self.visit(&operation.expr);
+                    self.comparison(operation.op, left, &operation.expr);
                     if matches!(operation.op, CompareOpKind::Eq | CompareOpKind::Ne) {
                         self.compare(left, &operation.expr);
                     }
@@ -435,7 +417,7 @@ fn variable<'a>(expression: &Expr<'a>) -> Option<&'a str> {
     if let Expr::Var(var) = expression { Some(var.id) } else { None }
 }
 
-fn constant<'e>(expression: &'e Expr<'_>) -> Option<&'e Const> {
+pub(super) fn constant<'e>(expression: &'e Expr<'_>) -> Option<&'e Const> {
     if let Expr::Const(constant) = expression { Some(constant) } else { None }
 }
 
@@ -449,6 +431,15 @@ fn keyed(sources: Sources, key: &str) -> Sources {
 
 fn parameter(declared: &str, name: &str) -> String {
     format!("{declared}({name})")
+}
+
+/// The bytes of an expression; the engine's span of a filter is its name.
+pub(super) fn range(expression: &Expr<'_>) -> Range<usize> {
+    let own = bytes(expression.span());
+    match expression {
+        Expr::Filter(filter) => filter.expr.as_ref().map_or(own.start, |inner| range(inner).start)..own.end,
+        _ => own,
+    }
 }
 
 fn bytes(span: Span) -> Range<usize> {

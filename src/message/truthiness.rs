@@ -1,25 +1,17 @@
 //! Texts that are used as truth values: `{% if vip %}` is true for every text but the empty one, also for `no`.
 //!
-//! The syntax tree tells which columns and constants decide a condition. A value that is changed or copied on the way
-//! (`|trim`, `{% set %}`, a loop) still counts as the column's; what a comparison, a test, `|bool` or `|length` gives does
-//! not. Whether a cell is a text is known beforehand for CSV, and row by row for all other lists.
+//! The template tells which columns and constants decide a condition (see [`dataflow`](super::dataflow)); what a
+//! comparison, a test, `|bool` or `|length` gives counts as neither. Whether a cell is a text is known beforehand for CSV, and row by row for all other lists.
 //!
 //! One idiom stays: a condition that only asks whether there is something to write, and writes it. `{% if note %}{{ note
 //! }}{% endif %}` and `{{ note if note }}` are refused only where the cell holds a word for no; `{{ name or 'friend' }}` and
 //! `|default('friend', true)` write the text that they ask for, so they are never wrong.
 
-mod analysis;
-
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use minijinja::machinery::parse;
-use minijinja::syntax::SyntaxConfig;
-
-use self::analysis::Analysis;
-pub(super) use self::analysis::Decision;
 use super::booleans::is_no;
 use super::context::WHOLE_ROW;
+use super::dataflow::Decision;
 use crate::humanize;
 use crate::recipients::Row;
 
@@ -50,6 +42,14 @@ impl Decision {
     /// Whether a text is wrong in this place.
     pub(super) fn is_misled_by(&self, text: &str) -> bool {
         if self.is_written { is_no(text) } else { !text.is_empty() }
+    }
+
+    /// Whether a constant is a text that is wrong in this place.
+    pub(super) fn is_misled_by_constant(&self, constant: &serde_json::Value) -> bool {
+        match (&self.source.key, constant) {
+            (None, serde_json::Value::String(text)) => !self.is_written || self.is_misled_by(text),
+            _ => self.is_misled_by_cell(constant),
+        }
     }
 
     /// Whether the row holds a text that is wrong in this place.
@@ -89,27 +89,12 @@ impl Decision {
     }
 }
 
-/// The conditions of a template that a column or a constant may decide, each once.
-pub(super) fn decisions(source: &str) -> Vec<Decision> {
-    let Ok(template) = parse(source, "", SyntaxConfig::default()) else { return Vec::new() };
-    let mut analysis = Analysis::default();
-    // What a loop or a macro is given further down is known only after a first look.
-    for _ in 0..2 {
-        analysis.scopes = vec![BTreeMap::new()];
-        analysis.decisions.clear();
-        analysis.statement(&template);
-    }
-    let mut decisions = analysis.decisions;
-    decisions.dedup();
-    decisions
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::dataflow::Flow;
 
     fn found(source: &str) -> Vec<(&str, String, bool)> {
-        let found = decisions(source).into_iter();
+        let found = Flow::of(source).decisions.into_iter();
         found.map(|found| (source.get(found.range).unwrap_or("?"), found.source.name, found.is_written)).collect()
     }
 
