@@ -45,6 +45,7 @@ pub mod preview;
 // The edges: each talks to one thing outside.
 pub mod clock;
 pub mod local_time;
+pub mod private_file;
 pub mod ledger;
 pub mod attachment;
 pub mod livedesk;

@@ -11,6 +11,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::CampaignError;
+use crate::private_file::folder_of;
 
 const PREFIX: &str = ".report-";
 
@@ -70,8 +71,4 @@ pub(super) fn clear_leftovers(path: &Path) {
 fn is_temporary(name: &str) -> bool {
     let random = name.strip_prefix(PREFIX).unwrap_or_default();
     random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

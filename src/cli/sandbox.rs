@@ -1,6 +1,5 @@
 //! `campaign sandbox`.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use tokio::net::TcpListener;
@@ -9,6 +8,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::flags::SandboxArgs;
 use super::output::Output;
+use crate::private_file;
 use crate::problem::{Place, Problem};
 use crate::sandbox::{Sandbox, Script};
 
@@ -16,7 +16,11 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, C
     let script = args.script.as_deref().map_or_else(|| Ok(Script::default()), read_script)?;
     let mut sandbox = Sandbox::new(script);
     if let Some(path) = &args.journal {
-        let file = own_file().open(path).map_err(|error| CliError::file(path, error))?;
+        let file = private_file::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|error| CliError::file(path, error))?;
         sandbox = sandbox.with_journal(Box::new(file));
     }
     let cannot_listen = |error: std::io::Error| CliError::caused(format!("cannot listen on {}", args.listen), error);
@@ -33,15 +37,6 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, C
         .await
         .map_err(|error| CliError::caused("the sandbox failed", error))?;
     Ok(Exit::Done)
-}
-
-/// Appends to a file that, where it is new, only its owner can read: what arrives has people's numbers in it.
-fn own_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn read_script(path: &Path) -> Result<Script, CliError> {

@@ -15,6 +15,7 @@ use ring::digest::{SHA256, digest};
 
 use super::file::{publish, sync_folder, with_suffix};
 use crate::ledger::LedgerError;
+use crate::private_file;
 
 /// Room for one record: the smallest unit that disks write whole.
 const LARGEST: u64 = 512;
@@ -76,11 +77,7 @@ impl Counter {
         let fail = LedgerError::with_file(&path);
         let make = || -> io::Result<()> {
             let _ = fs::remove_file(&unfinished);
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&unfinished)?;
+            let mut file = private_file::options().write(true).create_new(true).open(&unfinished)?;
             file.write_all(count.line().as_bytes())?;
             file.sync_all()?;
             publish(&unfinished, &path)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::ledger::LedgerError;
+use crate::private_file::{self, folder_of};
 
 /// Bytes of the header of a write-ahead log (sqlite.org/fileformat2.html, section 4.1).
 const LOG_HEADER: usize = 32;
@@ -157,15 +158,7 @@ pub(super) fn private_folder(path: &Path) -> Result<(), LedgerError> {
 
 /// Makes the file before SQLite does, readable by its owner only; SQLite gives its side files the same rights.
 pub(super) fn private(path: &Path) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    private_file::options().write(true).create_new(true).open(path).map(drop)
 }
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -7,8 +7,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::file::{folder_of, with_suffix};
+use super::file::with_suffix;
 use crate::ledger::LedgerError;
+use crate::private_file::folder_of;
 
 /// Bytes that must be free: the index (32 KiB) and what the first commit writes before it, the tables of a new ledger.
 const ROOM: usize = 512 * 1024;

@@ -1,13 +1,14 @@
 //! One run at a time for each ledger, by a lock that the operating system holds: it ends with the process, however that
 //! ends, so a dead run never bars the next.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ledger::{Holder, LedgerError};
+use crate::private_file;
 
 /// Longer than anybody needs who only looks whether the lock is held.
 const A_LOOK: Duration = Duration::from_millis(100);
@@ -147,11 +148,7 @@ fn acquire(file: &File) -> io::Result<bool> {
 
 /// Opens the file, making it where there is none, readable by its owner only: it names the machine.
 fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private_file::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// Who wrote their name into the file. A holder who has not yet done so is still a holder.

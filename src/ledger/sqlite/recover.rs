@@ -17,13 +17,14 @@ use super::completeness::{is_current, is_first, replace_counter};
 use super::connect::connect;
 use super::counter::{self, Found};
 use super::create::make;
-use super::file::{LedgerFile, folder_of, is_free, publish, sync_folder, with_suffix};
+use super::file::{LedgerFile, is_free, publish, sync_folder, with_suffix};
 use super::format::{self, Identity};
 use super::handle::Sqlite;
 use super::lock::Lock;
 use super::open::existing;
 use super::values::{now, unstored};
 use crate::ledger::{Acknowledged, Ledger, LedgerError};
+use crate::private_file::folder_of;
 
 /// The code of a delivery of which the ledger has lost what became of it.
 const LOST: &str = "ledger-lost";
