@@ -120,14 +120,14 @@ impl Folder {
         let folder = self.path.canonicalize().map_err(|_| "the spec's folder cannot be read")?;
         let real = folder.join(path).canonicalize().map_err(|error| in_words(&error))?;
         let about = fs::metadata(&real).map_err(|error| in_words(&error))?;
-        let inside = real.strip_prefix(&folder).map_err(|_| "leads out of the spec's folder")?;
+        let inside = real.strip_prefix(&folder).map_err(|_| "outside the spec's folder")?;
         if is_hidden(inside) {
-            return Err("a hidden file, such as credentials or the ledger, is never sent");
+            return Err("hidden files are never sent: they may be credentials or the ledger");
         }
         match about.len() {
             _ if !about.is_file() => Err("not a file"),
             0 => Err("the file is empty"),
-            length if length > LARGEST => Err("larger than the 40 MB that LiveDesk takes"),
+            length if length > LARGEST => Err("larger than LiveDesk's limit of 40 MB"),
             _ => Ok(real),
         }
     }
@@ -138,7 +138,7 @@ fn in_words(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => "there is no such file in the spec's folder",
         ErrorKind::PermissionDenied => "the file cannot be read: permission denied",
-        ErrorKind::NotADirectory => "a file is in the place of one of the folders of its path",
+        ErrorKind::NotADirectory => "part of the path is a file, not a folder",
         _ => "the file cannot be read",
     }
 }

@@ -1,6 +1,6 @@
-//! What failures mean: WhatsApp's error codes and our own words, whose fault each is, whom it concerns, and whether sending
-//! again can help. The meanings are those of Meta's error code page (support/error-codes, May 2026); fault, scope and
-//! remedy are our judgement on top of it. Titles change, so nothing looks at them.
+//! What failures mean: WhatsApp's error codes and our own words, whose fault each is, whom it concerns, and whether
+//! sending again can help. The meanings are those of Meta's error code page (support/error-codes, May 2026); fault,
+//! scope and remedy are our judgement on top of it. Titles change, so nothing looks at them.
 //!
 //! One table for all who need to know: what stops a run, what `--retry-failed` takes up, what summary and report say.
 
@@ -38,10 +38,10 @@ impl Responsibility {
     /// In a word or two.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Recipient => "the recipient",
-            Self::Campaign => "spec, list or template",
-            Self::Account => "the WhatsApp account",
-            Self::Service => "WhatsApp or LiveDesk",
+            Self::Recipient => "cause: the recipient",
+            Self::Campaign => "fix: spec, list or template",
+            Self::Account => "fix: the WhatsApp account",
+            Self::Service => "cause: WhatsApp or LiveDesk",
         }
     }
 }
@@ -109,33 +109,33 @@ const CATALOGUE: &[(&[u32], &str, Responsibility, Scope, Remedy)] = &[
     (&[131_021], "sender and recipient are the same number", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_026], "the number is not on WhatsApp, or cannot receive this message", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_047], "more than 24 hours since the customer wrote: only a template may be sent", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
-    (&[131_049], "WhatsApp held it back: this recipient has had enough marketing for now", Responsibility::Recipient, Scope::Recipient, seconds(DAY)),
-    (&[131_050], "the recipient has stopped marketing from this business", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
+    (&[131_049], "held back by WhatsApp: this recipient got too many marketing messages recently", Responsibility::Recipient, Scope::Recipient, seconds(DAY)),
+    (&[131_050], "the recipient opted out of marketing from this business", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_056], "too many messages to this recipient in a short time", Responsibility::Campaign, Scope::Recipient, seconds(60)),
     (&[132_005], "the text is too long once its values are filled in", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
     (&[33, 100, 131_008, 131_009, 135_000], "a parameter is missing or not valid", Responsibility::Campaign, Scope::Template, Remedy::Changed),
     (&[131_051], "this type of message is not supported", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[131_053], "the medium could not be fetched or has the wrong type or size", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_000], "the template expects another number of parameters", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[131_053], "the media file could not be fetched, or has the wrong type or size", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_000], "the number of parameters does not match the template", Responsibility::Campaign, Scope::Template, Remedy::Changed),
     (&[132_001], "no approved template of that name in that language", Responsibility::Campaign, Scope::Template, Remedy::Mended),
     (&[132_007], "the template violates WhatsApp's content policy", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_012], "a parameter has another format than the template expects", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[132_012], "the format of a parameter does not match the template", Responsibility::Campaign, Scope::Template, Remedy::Changed),
     (&[132_015], "the template is paused for low quality", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_016], "the template is disabled for good", Responsibility::Campaign, Scope::Template, Remedy::Changed),
+    (&[132_016], "the template is permanently disabled", Responsibility::Campaign, Scope::Template, Remedy::Changed),
     (&[132_068], "the template's flow is blocked", Responsibility::Campaign, Scope::Template, Remedy::Mended),
     (&[132_069], "the template's flow is throttled to 10 messages an hour", Responsibility::Campaign, Scope::Template, seconds(HOUR)),
     (&[0, 190], "the channel's access token is not valid", Responsibility::Account, Scope::Run, Remedy::Mended),
     (&[3, 10, 131_005], LACKS_PERMISSION.words, LACKS_PERMISSION.fault, LACKS_PERMISSION.scope, LACKS_PERMISSION.remedy),
     (&[4, 80_007], "too many requests to WhatsApp from this account", Responsibility::Account, Scope::Run, seconds(HOUR)),
-    (&[130_429], "more messages a second than WhatsApp takes from this number", Responsibility::Account, Scope::Number, seconds(60)),
-    (&[131_030], "a test number may only write to its own list of recipients", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[130_429], "more messages per second than WhatsApp allows for this number", Responsibility::Account, Scope::Number, seconds(60)),
+    (&[131_030], "a test number can only message its own list of recipients", Responsibility::Account, Scope::Run, Remedy::Mended),
     (&[131_048], "WhatsApp restricts the number because too many messages were reported", Responsibility::Account, Scope::Number, seconds(DAY)),
     (&[368, 131_031], "the WhatsApp account is blocked or locked", Responsibility::Account, Scope::Run, Remedy::Mended),
     (&[131_042], "the WhatsApp account has a payment problem", Responsibility::Account, Scope::Run, Remedy::Mended),
     (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010], "the number is not registered with WhatsApp", Responsibility::Account, Scope::Number, Remedy::Mended),
-    (&[133_015, 133_016], "the number was registered or deleted too often just now", Responsibility::Account, Scope::Number, seconds(HOUR)),
+    (&[133_015, 133_016], "the number was registered or deleted too often recently", Responsibility::Account, Scope::Number, seconds(HOUR)),
     (&[131_057], "the account is being moved to a higher throughput", Responsibility::Service, Scope::Run, seconds(60)),
-    (&[1, 2, 131_000, 131_016, 133_004], "WhatsApp itself has a problem", Responsibility::Service, Scope::Run, seconds(60)),
+    (&[1, 2, 131_000, 131_016, 133_004], "WhatsApp had an internal error", Responsibility::Service, Scope::Run, seconds(60)),
 ];
 
 /// What a failure's code means; `None` for codes that are not in the catalogue.
@@ -155,13 +155,13 @@ pub fn meaning(code: &str) -> Option<Meaning> {
 /// A failure with what its code means and who can fix it, where that is known, and else with the server's own words.
 pub fn explained(failure: &Failure) -> String {
     match meaning(&failure.code) {
-        Some(Meaning { words, fault, .. }) => format!("{}: {words} (to fix: {})", failure.code, fault.words()),
+        Some(Meaning { words, fault, .. }) => format!("{}: {words} ({})", failure.code, fault.words()),
         None => failure.to_string(),
     }
 }
 
-/// Whom a failure concerns. A code that nobody knows is taken for the recipient's trouble when WhatsApp gave it, and for
-/// everybody's when it is LiveDesk's own answer to the request.
+/// Whom a failure concerns. A code that nobody knows is taken for the recipient's trouble when WhatsApp gave it, and
+/// for everybody's when it is LiveDesk's own answer to the request.
 pub fn scope(code: &str) -> Scope {
     match meaning(code) {
         Some(meaning) => meaning.scope,

@@ -41,7 +41,7 @@ impl Progress {
     pub fn new(output: Stream, moving: bool, private: fn(&str) -> Cow<'_, str>) -> Self {
         let target = if moving { draw_target(&output) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} settled{msg}  {rate}/s  {eta} left");
+        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} done{msg}  {rate}/s  {eta} left");
         let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
             // A text that cannot be drawn is no reason to stop sending.
             let _ = write!(text, "{:.1}", state.per_sec());
@@ -118,7 +118,7 @@ impl Progress {
             let left = self.bar.length().unwrap_or_default().saturating_sub(counts.settled) as f64 / rate;
             let left = crate::humanize::duration(Duration::from_secs_f64(left.min(1e9)));
             self.line(&format!(
-                "{} of {} settled{trouble}, {rate:.1}/s, {left} left",
+                "{} of {} done{trouble}, {rate:.1}/s, {left} left",
                 HumanCount(counts.settled),
                 HumanCount(self.bar.length().unwrap_or_default())
             ));

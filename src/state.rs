@@ -18,13 +18,13 @@ pub enum State {
     Pending,
     /// The intent to send is on disk and the answer is not: in flight now, or `unknown` if that process has died.
     Claimed,
-    /// LiveDesk took the message. Its own word (sent, delivered, ...) is kept beside.
+    /// LiveDesk accepted the message. LiveDesk's status (sent, delivered, ...) is separate.
     Accepted,
-    /// LiveDesk or WhatsApp refused it for good.
+    /// LiveDesk or WhatsApp refused it.
     Failed,
-    /// It may or may not have been taken. Never sent again by itself; `campaign resolve` settles it.
+    /// It may or may not have been accepted. Never sent again automatically; `campaign resolve` decides it.
     Unknown,
-    /// Left out: by `where`, a suppression list, as a duplicate or as an invalid row.
+    /// Not sent: excluded by `where` or a suppression list, a duplicate, or invalid.
     Skipped,
 }
 
@@ -74,7 +74,7 @@ impl FromStr for State {
         Self::ALL
             .into_iter()
             .find(|state| state.word() == word)
-            .ok_or_else(|| format!("`{word}` is not an outcome; there are {}", Self::ALL.map(Self::word).join(", ")))
+            .ok_or_else(|| format!("`{word}` is not an outcome; use one of {}", Self::ALL.map(Self::word).join(", ")))
     }
 }
 
@@ -221,7 +221,8 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Defines an id that LiveDesk gives out: a number on the wire (account ids go beyond 32 bits), never mixed with another.
+/// Defines an id that LiveDesk gives out: a number on the wire (account ids go beyond 32 bits), never mixed with
+/// another.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

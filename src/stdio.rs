@@ -1,8 +1,8 @@
 //! Standard output and standard error, each written by a thread of its own.
 //!
 //! A terminal that was stopped with Ctrl-S and a pipe that nobody reads block whoever writes to them. Here only the
-//! writing thread is blocked: what is written waits in a bounded buffer, and its author decides whether to wait for room
-//! or to have it dropped and counted. This room knows nothing of what is written.
+//! writing thread is blocked: what is written waits in a bounded buffer, and its author decides whether to wait for
+//! room or to have it dropped and counted. This room knows nothing of what is written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -164,7 +164,7 @@ impl Buffer {
     fn mention_dropped(&mut self) {
         if self.dropped > 0 && self.waiting.len() < CAPACITY {
             let ending = if self.dropped == 1 { " was" } else { "s were" };
-            let text = format!("... {} line{ending} not shown: nobody was reading\n", self.dropped);
+            let text = format!("... {} line{ending} not shown: nobody was reading the output\n", self.dropped);
             self.waiting.extend_from_slice(text.as_bytes());
             self.dropped = 0;
         }

@@ -57,7 +57,7 @@ pub fn template_name(name: &str) -> Result<(), Breach> {
         } else {
             "copy the name from the list of approved templates".to_owned()
         };
-    let what = format!("a template's name has lower-case letters, digits and `_` alone, at most {LONGEST_NAME}");
+    let what = format!("a template name has only lower-case letters, digits and `_`, at most {LONGEST_NAME}");
     Err(Breach::error("template-name", what, hint))
 }
 
@@ -80,7 +80,7 @@ pub fn language(code: &str) -> Result<(), Breach> {
     } else {
         "the code of an approved translation, such as `en`, `en_US` or `zh_CN`".to_owned()
     };
-    Err(Breach::error("template-language", "this is not how WhatsApp writes a language", hint))
+    Err(Breach::error("template-language", "not a language code of WhatsApp", hint))
 }
 
 /// Two or three small letters, and a region of two capitals if any.
@@ -101,7 +101,7 @@ pub fn category(name: &str) -> Result<(), Breach> {
     }
     let list = "one of `MARKETING`, `UTILITY` and `AUTHENTICATION`";
     let hint = did_you_mean(name, CATEGORIES).map_or_else(|| list.to_owned(), |near| format!("did you mean `{near}`?"));
-    Err(Breach::error("template-category", "not a category of templates", hint))
+    Err(Breach::error("template-category", "not a template category", hint))
 }
 
 /// A value that goes into a template's place. Outer white space is not sent and does not count.
@@ -121,19 +121,19 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
     if bytes.iter().any(|byte| matches!(byte, b'\t'..=b'\r')) || bytes.array_windows().any(breaks) {
         return Err(Breach::error(
             "line-break-or-tab",
-            "WhatsApp takes no line breaks and no tabs in a template's value",
-            "write it in one line; `>-` folds several into one",
+            "WhatsApp allows no line breaks or tabs in a template's value",
+            "write it on one line; `>-` joins several lines",
         ));
     }
     if bytes.array_windows().any(|five| five == b"     ") {
         return Err(Breach::error(
             "many-spaces",
-            "WhatsApp takes at most four spaces in a row in a template's value",
+            "WhatsApp allows at most four spaces in a row in a template's value",
             "remove some",
         ));
     }
     if value.len() > LONGEST_PARAMETER && value.chars().count() > LONGEST_PARAMETER {
-        let what = format!("longer than {LONGEST_PARAMETER} characters, which the server would cut");
+        let what = format!("longer than {LONGEST_PARAMETER} characters; LiveDesk would cut it");
         return Err(Breach::error("too-long", what, "shorten it"));
     }
     Ok(())
@@ -151,13 +151,13 @@ pub fn url_suffix(text: &str) -> Result<(), Breach> {
     if scheme || text.starts_with("www.") {
         return Err(Breach::error(
             "url-not-a-suffix",
-            "a whole address, which would be appended to the one in the template",
+            "a whole URL, which would be appended to the URL in the template",
             "give only what follows the fixed part, such as `track/{{ order }}`",
         ));
     }
     if text.contains(char::is_whitespace) {
         let hint = "write a space as `%20`, or use `{{ value | urlencode }}`";
-        return Err(Breach::error("url-with-spaces", "an address has no white space", hint));
+        return Err(Breach::error("url-with-spaces", "a URL contains no spaces", hint));
     }
     if text.chars().count() > LONGEST_URL {
         return Err(Breach::error("too-long", format!("longer than {LONGEST_URL} characters"), "shorten it"));
@@ -199,15 +199,15 @@ pub fn media_url(address: &str) -> Result<(), Breach> {
     let hint = "such as `https://shop.example/picture.png`";
     let parsed = url::Url::parse(address.trim()).ok().filter(|url| url.scheme() == "https" && url.has_host());
     let Some(url) = parsed else {
-        return Err(Breach::error("media-url", "a public https address is expected", hint));
+        return Err(Breach::error("media-url", "a public https URL is expected", hint));
     };
     if is_private(&url) {
-        let hint = "WhatsApp fetches the file itself: put it where everybody can reach it";
-        return Err(Breach::error("media-url-private", "an address that only this network can reach", hint));
+        let hint = "WhatsApp fetches the file itself: make it publicly reachable";
+        return Err(Breach::error("media-url-private", "a URL that only this network can reach", hint));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        let hint = "put the file where it can be fetched without them";
-        return Err(Breach::error("media-url", "an address with credentials, which would be sent along", hint));
+        let hint = "make the file available without credentials";
+        return Err(Breach::error("media-url", "a URL with credentials, which would be sent too", hint));
     }
     if address.trim().chars().count() > LONGEST_URL {
         return Err(Breach::error("too-long", format!("longer than {LONGEST_URL} characters"), "shorten it"));
@@ -275,9 +275,9 @@ fn degrees(text: &str, most: f64) -> Result<(), Breach> {
         return Ok(());
     }
     let hint = if text.contains(',') {
-        "write a point, not a comma"
+        "use a decimal point, not a comma"
     } else {
-        "degrees with a point, north and east are positive"
+        "use degrees with a decimal point; north and east are positive"
     };
     Err(Breach::error("not-degrees", format!("degrees from -{most} to {most} are expected, such as `52.5200`"), hint))
 }
@@ -291,7 +291,7 @@ pub fn whole_number(text: &str) -> Result<(), Breach> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok() {
         return Ok(());
     }
-    Err(Breach::error("not-a-number", "a whole number is expected", "digits alone, or a template: \"{{ column }}\""))
+    Err(Breach::error("not-a-number", "a whole number is expected", "use digits only, or a template: \"{{ column }}\""))
 }
 
 /// Which button is meant.

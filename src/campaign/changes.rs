@@ -68,8 +68,8 @@ impl Changes {
         Ok(Self { differences, begun: totals.settled() > 0, earlier, attachments: paths, ..Self::default() })
     }
 
-    /// The same with how many are pending, and how many of them are not sent to because they failed before: that is what
-    /// a changed message is for.
+    /// The same with how many are pending, and how many of them are not sent to because they failed before: that is
+    /// what a changed message is for.
     pub(super) fn for_pending(self, pending: u64, others: u64) -> Self {
         Self { pending, others, ..self }
     }
@@ -133,7 +133,7 @@ impl Changes {
         let keys: Vec<&str> = self.differences.iter().map(|difference| difference.key.as_str()).collect();
         let problem = Problem::error("message-changed", Place::file(&spec.source.name), what)
             .detail(keys.join(", "))
-            .hint("look at it with `--dry-run`; `--accept-changes` sends them the new version");
+            .hint("review it with `--dry-run`; send it with `--accept-changes`");
         vec![problem].into()
     }
 }
@@ -189,7 +189,9 @@ fn refuse_other_keys(spec: &Spec, earlier: Option<&Spec>, totals: &Totals) -> Re
     if totals.settled() == 0 || old.starts_with(&new) || new.starts_with(&old) {
         return Ok(());
     }
-    let what = format!("recipients were known by `{old}` and would now be known by `{new}`: all would get it again");
+    let what = format!(
+        "recipients were identified by `{old}` and would now be identified by `{new}`: everyone would be messaged again"
+    );
     let problem = Problem::error("key-rule-changed", Place::file(&spec.source.name), what);
-    Err(vec![problem.hint("set `recipients.key` to what it was, or give a new campaign a new name")].into())
+    Err(vec![problem.hint("restore `recipients.key`, or give the new campaign a new name")].into())
 }

@@ -15,8 +15,8 @@ use crate::specification::{ReportFormat, Source, Spec};
 /// Keys that are looked up together.
 const BATCH: usize = 10_000;
 
-/// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is looked
-/// for where it is unless somebody says otherwise.
+/// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is
+/// looked for where it is unless somebody says otherwise.
 pub(super) async fn no_earlier_run(
     spec: &Spec,
     ledger: &Location,
@@ -29,7 +29,7 @@ pub(super) async fn no_earlier_run(
         read(path, kind, |_| messaged += 1)?;
         if messaged > 0 {
             let recipients = if messaged == 1 { "recipient" } else { "recipients" };
-            evidence.push(format!("{} says that {} {recipients} were sent to", path.display(), HumanCount(messaged)));
+            evidence.push(format!("{} says that {} {recipients} were messaged", path.display(), HumanCount(messaged)));
         }
     }
     // A spec that is a link has the ledger of its other name beside that one.
@@ -39,7 +39,7 @@ pub(super) async fn no_earlier_run(
         if folder.canonicalize().ok() != spec.folder.canonicalize().ok()
             && !is_first_run(&other, Acknowledged::default()).await?
         {
-            evidence.push(format!("this spec is a link, and there is a ledger beside the real one: {other}"));
+            evidence.push(format!("this spec is a symbolic link, and there is a ledger next to its target: {other}"));
         }
     }
     if evidence.is_empty() {

@@ -1,8 +1,9 @@
 //! One pass over the list: every row is judged and handed to the ledger, in one transaction. Checking, rehearsing and
 //! running all go through here, so what a check says is what a run does.
 //!
-//! While the ledger writes some rows, several threads check the rows after them, and the rows after those are read. Rows
-//! are judged each by itself, so it makes no difference to what is said of them; it is said in the order of the list.
+//! While the ledger writes some rows, several threads check the rows after them, and the rows after those are read.
+//! Rows are judged each by itself, so it makes no difference to what is said of them; it is said in the order of the
+//! list.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -133,12 +134,11 @@ pub async fn enroll(
     if report.rows == 0 && report.problems.is_empty() {
         let problem =
             Problem::error("list-without-recipients", Place::file(&evaluator.list), "the list has no recipients");
-        report.problems.extend([problem.hint("is it the right file? A header alone is nobody")]);
+        report.problems.extend([problem.hint("is this the right file? It has a header but no rows")]);
     }
     if report.rows > 0 && report.left_out.values().sum::<u64>() == report.rows {
-        let problem =
-            Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is left out");
-        report.warnings.extend([problem.hint("is `recipients.where` right, and the list?")]);
+        let problem = Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is skipped");
+        report.warnings.extend([problem.hint("check `recipients.where` and the list")]);
     }
     if report.problems.is_empty() {
         let enrolment = ledger.finish_enrolment().await?;
@@ -271,7 +271,7 @@ impl RowChecker<'_> {
                     |template| spec.source.place(template.span),
                 );
                 let problem = Problem::error(UNUSABLE_ATTACHMENT, place, what);
-                problem.hint("a path is relative to the spec, letter by letter as the file is called")
+                problem.hint("paths are relative to the spec, and upper and lower case matter")
             })
             .collect();
         let mut judged = if problems.is_empty() {

@@ -16,19 +16,19 @@ pub enum CampaignError {
     #[error("{} files cannot be used", .0.count())]
     Unusable(Problems),
     /// Asked, the operator said no. Nothing was sent, and the ledger is as it was.
-    #[error("not confirmed; nothing was sent")]
+    #[error("cancelled; nothing was sent")]
     Declined,
     /// The operator vouched for a first run, and there is a ledger.
-    #[error("there is a ledger at {0}, so this is not the first run; leave `--first-run` out")]
+    #[error("there is a ledger at {0}, so this is not the first run; remove `--first-run`")]
     NotFirstRun(Location),
     /// Nothing was run yet.
     #[error("there is no ledger at {0}: nothing was run yet")]
     NotBegun(Location),
     /// There is no ledger, and something says that there should be one.
     #[error(
-        "there is no ledger at {ledger}, but {}; nothing was sent\nMove the ledger of that run there (all files of its folder), \
-         or name it with `--ledger PATH`: without it everyone would be messaged again. If nobody has got this campaign yet, \
-         say `--first-run`", evidence.join(", and ")
+        "there is no ledger at {ledger}, but {}; nothing was sent\nMove the ledger of that run there (all files of its \
+         folder), or pass `--ledger PATH`: without it everyone would be messaged again. If this campaign was never \
+         sent, pass `--first-run`", evidence.join(", and ")
     )]
     LedgerElsewhere {
         /// Where it should be.
@@ -54,9 +54,10 @@ pub enum CampaignError {
     ReportInterrupted(PathBuf),
     /// A report says that people were sent to of whom the ledger does not know that.
     #[error(
-        "{path} says that {} of those who would be sent to were sent to already, and the ledger does not know of it: it is \
-         an older copy, or the report is another ledger's; nothing was sent\nRestore the newest copy of the ledger (all \
-         files of its folder). If there is none, `--accept-older-ledger` goes on: they would be messaged again",
+        "{path} says that {} of the recipients of this run were already messaged, but the ledger does not know it: the \
+         ledger is an older copy, or the report belongs to another ledger; nothing was sent\nRestore the newest copy \
+         of the ledger (all files of its folder). If there is none, `--accept-older-ledger` continues: they would be \
+         messaged again",
         indicatif::HumanCount(*again), path = report.display()
     )]
     OlderThanReport {

@@ -76,7 +76,7 @@ pub enum Mode {
 pub struct Options {
     /// What it does.
     pub mode: Mode,
-    /// Where the ledger is: a path or `sqlite:PATH`; `.campaign/NAME.sqlite` beside the spec if nobody says.
+    /// Where the ledger is: a path or `sqlite:PATH`; `.campaign/NAME.sqlite` next to the spec by default.
     pub ledger: Option<String>,
     /// What the operator acknowledges where the files cannot tell.
     pub acknowledged: Acknowledged,
@@ -238,8 +238,8 @@ impl<L: Ledger> Campaign<L> {
         Ok(report)
     }
 
-    /// The list is gone, so the ledger's own rows are evaluated again: templates, `where` and suppression lists may have
-    /// changed since they were enrolled.
+    /// The list is gone, so the ledger's own rows are evaluated again: templates, `where` and suppression lists may
+    /// have changed since they were enrolled.
     async fn without_list(&self, retry: Option<RetryFailed>) -> Result<EnrolmentReport, CampaignError> {
         let version = self.ledger.version().await?.unwrap_or_default();
         let attachments = changes::attachments_now(&self.spec, &version);

@@ -64,14 +64,14 @@ impl ReportTargets {
             match ReportFormat::by_ending(&path) {
                 _ if has_control_characters(&path) => {
                     let what =
-                        format!("the report's name {:?} has control characters in it", path.display().to_string());
+                        format!("the report's name {:?} contains control characters", path.display().to_string());
                     problems.push(Problem::error("report-name", place, what).hint("give the report another name"));
                 }
                 Some(kind) => targets.push(Target { path, kind, place }),
                 None => {
-                    let what = format!("`{}` is not a kind of report", path.display());
+                    let what = format!("`{}` is not a report format", path.display());
                     let problem = Problem::error("report-ending", place, what);
-                    problems.push(problem.hint("the ending is `.csv`, `.jsonl` or `.html`"));
+                    problems.push(problem.hint("use a name that ends in `.csv`, `.jsonl` or `.html`"));
                 }
             }
         }
@@ -88,7 +88,8 @@ impl ReportTargets {
         Self(spec.report.iter().filter_map(target).collect())
     }
 
-    /// The same beside, with a word in their names: they must not replace the reports of real runs, nor be taken for them.
+    /// The same beside, with a word in their names: they must not replace the reports of real runs, nor be taken for
+    /// them.
     pub(super) fn beside(mut self, word: &str) -> Self {
         for Target { path, .. } in &mut self.0 {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -113,7 +114,7 @@ impl ReportTargets {
         let replaces = self.0.iter().filter(|target| is_one_of(&target.path, &inputs));
         let problems: Vec<Problem> = replaces
             .map(|Target { path, place, .. }| {
-                let what = format!("the report would replace {}, which the campaign reads", path.display());
+                let what = format!("the report would overwrite {}, which the campaign reads", path.display());
                 Problem::error("report-replaces-input", place.clone(), what).hint("give the report another name")
             })
             .collect();
@@ -223,8 +224,8 @@ async fn records<W: Write>(
     Ok(output)
 }
 
-/// A suppression list, in CSV, of those who have stopped marketing: key, phone number and e-mail address, however the next
-/// campaign knows them. Gives how many they are with it.
+/// A suppression list, in CSV, of those who have stopped marketing: key, phone number and e-mail address, however the
+/// next campaign knows them. Gives how many they are with it.
 ///
 /// # Errors
 /// The templates do not compile; or the ledger's.
@@ -260,7 +261,7 @@ pub fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
 fn check_place(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) if !there.is_file() && !there.is_symlink() => Err(io::Error::other("it is no regular file")),
+        Ok(there) if !there.is_file() && !there.is_symlink() => Err(io::Error::other("not a regular file")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -55,8 +55,8 @@ impl<L: Ledger> Confirmed<L> {
         &self.0.spec
     }
 
-    /// Sends through `client`. `stop` ends the run in good order; when `abort` ends, the run ends at once, and what is in
-    /// flight is `unknown`.
+    /// Sends through `client`. `stop` ends the run in good order; when `abort` ends, the run ends at once, and what is
+    /// in flight is `unknown`.
     ///
     /// # Errors
     /// The ledger's: nothing is sent that cannot be recorded.
@@ -122,8 +122,8 @@ impl<L: Ledger> Confirmed<L> {
         Ok(stage(limit, messages - unsent).await?)
     }
 
-    /// Why the rest may not follow the canary, if so. One that was sent just now and failed is not even asked about: its
-    /// result must be seen first, and what was wrong mended.
+    /// Why the rest may not follow the canary, if so. One that was sent just now and failed is not even asked about:
+    /// its result must be seen first, and what was wrong mended.
     async fn canary_is_not_approved(
         &self,
         is_new: bool,
@@ -135,11 +135,12 @@ impl<L: Ledger> Confirmed<L> {
         let approved = !(is_new && failure.is_some()) && operator.ask(Question::Canary(result)).await == Answer::Yes;
         Ok((!approved).then(|| match failure {
             None => format!(
-                "the canary of {messages} is sent; look at what arrived, then run again with `--approve-canary` for the rest"
+                "the canary of {messages} was sent; check what arrived, then run again with `--approve-canary` to send \
+                 the rest"
             ),
             Some(failure) => format!(
-                "the canary of {messages} failed: {failure}. Mend that, then run again with `--retry-failed`; or with \
-                 `--approve-canary` to send the rest all the same"
+                "the canary of {messages} failed: {failure}. Fix that, then run again with `--retry-failed`; or with \
+                 `--approve-canary` to send the rest anyway"
             ),
         }))
     }

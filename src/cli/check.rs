@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::findings::{Findings, junit};
 use super::flags::{CheckArgs, CheckFormat};
 use super::output::Output;
-use super::plan::left_out;
+use super::plan::skipped;
 use super::run::{enrolment, selection};
 use super::spec_files;
 use crate::campaign::{
@@ -59,8 +59,8 @@ async fn check_one(args: &CheckArgs, file: &Path, reader: &Reader<'_>) -> Result
     let Checked { name, list, report, to_send } = checked;
     let data = json!({ "campaign": name, "rows": report.rows, "to_send": to_send, "left_out": report.left_out });
     let (rows, to_send) = (counted(report.rows, "row"), counted(to_send, "message"));
-    let left_out = left_out(&report.left_out);
-    Ok((format!("no problems: {rows} in {list}, {to_send} to send{left_out}"), data))
+    let skipped = skipped(&report.left_out);
+    Ok((format!("no problems: {rows} in {list}, {to_send} to send{skipped}"), data))
 }
 
 /// Whoever reads what a check has found: warnings are part of the result.
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
     }
 
     fn failed(&self, error: CampaignError) -> Exit {
-        let Some(findings) = &self.findings else { return CliError::from(error).show(self.output) };
+        let Some(findings) = &self.findings else { return CliError::from(error).show(false, self.output) };
         findings.borrow_mut().fail(&error);
         self.annotate();
         if matches!(error, CampaignError::Problems(_)) { Exit::Wrong } else { Exit::Environment }

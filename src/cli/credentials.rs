@@ -77,8 +77,8 @@ fn missing<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>, folder: 
     };
     let are = if missing.len() == 1 { "is" } else { "are" };
     CliError::environment(format!(
-        "{} {are} not set: put the project's API key pair into the environment, into {}, or into \
-         files that {} name (or try `--sandbox`, which needs none)",
+        "{} {are} not set: put the project's API key pair in the environment, in {}, or in files that \
+         {} name (or try `--sandbox`, which needs none)",
         names(""),
         folder.join(".env").display(),
         names("_FILE"),

@@ -1,7 +1,7 @@
 //! `.env` files: `NAME=VALUE` lines, taken word for word.
 //!
-//! The crates for such files expand `$` and cut at `#`, both of which may well be part of a secret. Here whatever can be
-//! read in two ways is an error. No error repeats a value.
+//! The crates for such files expand `$` and cut at `#`, both of which may well be part of a secret. Here whatever can
+//! be read in two ways is an error. No error repeats a value.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,24 +74,24 @@ pub(super) fn read_text(path: &Path, shared_with: SharedWith, output: &Output) -
     let about = fs::metadata(path).map_err(|error| CliError::file(path, error))?;
     // A pipe would wait for somebody who writes into it.
     if !about.is_file() {
-        return Err(fault("it is no regular file, so no keys are read from it"));
+        return Err(fault("not a regular file"));
     }
     if about.len() > LARGEST {
-        return Err(fault("it is too large for a file of keys"));
+        return Err(fault("too large for a file of keys"));
     }
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
         let mend = format!("`chmod 600 {}`", path.display());
         if mode & 0o002 != 0 {
-            return Err(fault(&format!("everybody on this machine can change the keys in it: {mend}")));
+            return Err(fault(&format!("every user of this machine can change it: run {mend}")));
         }
         if mode & shared_with.too_many() != 0 {
-            output.say(&format!("warning: {}: other users can read the keys in it: {mend}", path.display()));
+            output.say(&format!("warning: {}: other users can read the keys in it: run {mend}", path.display()));
         }
     }
     let bytes = fs::read(path).map_err(|error| CliError::file(path, error))?;
-    String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8: save it as UTF-8"))
+    String::from_utf8(bytes).map_err(|_| fault("not UTF-8: save it as UTF-8"))
 }
 
 /// A line that can be read in more than one way.
@@ -111,7 +111,7 @@ fn value<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, Ambiguous> {
         match found {
             _ if value.is_empty() => {}
             Some(earlier) if earlier != value => {
-                return Err(ambiguous(("is set twice, to different values", "remove the one that is old")));
+                return Err(ambiguous(("is set twice, to different values", "remove one of them")));
             }
             _ => found = Some(value),
         }
@@ -132,7 +132,7 @@ fn unquoted(written: &str) -> Result<&str, (&'static str, &'static str)> {
     let Some(quote) = written.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
         return match written.split_once(char::is_whitespace) {
             Some((_, rest)) if rest.trim_start().starts_with('#') => {
-                Err(("has a comment or a `#` behind it", "put the value into quotes"))
+                Err(("is followed by a comment or a `#`", "put the value in quotes"))
             }
             _ => Ok(written),
         };

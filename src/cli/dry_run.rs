@@ -48,14 +48,14 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
     let written = match &args.html {
         Some(path) => {
             preview::write(campaign, args.preview, path).await?;
-            format!("nothing was sent; the preview was written to {}", path.display())
+            format!("nothing was sent; preview written to {}", path.display())
         }
         None => "nothing was sent and nothing was written".to_owned(),
     };
     // Last, so that it is on the screen: of the messages there may be many.
     plan::show(campaign.plan(), output);
     let messages = counted(campaign.plan().next.messages, "message");
-    output.say(&format!("dry run: {written}; {messages} would leave"));
+    output.say(&format!("dry run: {written}; {messages} would be sent"));
     Ok(Exit::Done)
 }
 

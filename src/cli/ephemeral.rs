@@ -24,15 +24,15 @@ pub(super) fn warn(plan: &Plan, output: &Output) {
 /// A warning, if there is a reason to think that a ledger at this path will not be there for the next run.
 fn warning(ledger: &Path) -> Option<String> {
     let why = if let Some(kind) = filesystem(ledger) {
-        format!("it is on {kind}, which is gone with the machine or container")
+        format!("it is on {kind}, which does not outlive the machine or container")
     } else if environment::is_set("CI") {
-        "this is a CI job (`CI` is set), whose files are usually thrown away".to_owned()
+        "this is a CI job (`CI` is set), whose files are usually deleted".to_owned()
     } else {
         return None;
     };
     Some(format!(
-        "warning: will the ledger {} be there for the next run? {why}; the next run would then message everyone again. Keep \
-         it on a volume, or name a lasting place with `--ledger PATH`",
+        "warning: the ledger {} may be gone at the next run: {why}. The next run would then message everyone again. \
+         Keep it on a volume, or pass `--ledger PATH` with a permanent location",
         ledger.display()
     ))
 }
@@ -49,8 +49,8 @@ fn filesystem(ledger: &Path) -> Option<&'static str> {
             .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let about = folder.map(rustix::fs::statfs).find_map(Result::ok)?;
         match about.f_type {
-            TMPFS => return Some("a filesystem in memory (tmpfs)"),
-            OVERLAY => return Some("a container's own layer (overlayfs)"),
+            TMPFS => return Some("a file system in memory (tmpfs)"),
+            OVERLAY => return Some("the container's own file system (overlayfs)"),
             _ => {}
         }
     }

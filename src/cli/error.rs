@@ -52,12 +52,13 @@ impl CliError {
         Self::caused(path.display().to_string(), source)
     }
 
-    /// Shows it, and gives the exit code.
-    pub(super) fn show(self, output: &Output) -> Exit {
+    /// Prints the error and returns the exit code. `sends`: whether the command would have sent messages.
+    pub(super) fn show(self, sends: bool, output: &Output) -> Exit {
         match self {
             Self::Campaign(CampaignError::Problems(problems)) => {
                 output.problems(&problems);
-                output.say(&format!("{}; nothing was sent", counted(problems.count(), "problem")));
+                let nothing_sent = if sends { "; nothing was sent" } else { "" };
+                output.say(&format!("{}{nothing_sent}", counted(problems.count(), "problem")));
                 Exit::Wrong
             }
             Self::Campaign(CampaignError::Unusable(problems)) => {

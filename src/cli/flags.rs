@@ -14,7 +14,7 @@ use crate::state::State;
 #[derive(Debug, Parser)]
 #[command(name = "campaign", version, max_term_width = 100, after_help = help::CAMPAIGN)]
 pub(super) struct Cli {
-    /// Show phone numbers and e-mail addresses whole in what is said on the way
+    /// Do not mask phone numbers and e-mail addresses in messages
     #[arg(long, global = true)]
     pub(super) show_pii: bool,
     #[command(subcommand)]
@@ -23,34 +23,34 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check, enroll, show the plan, ask, send and report. Run again, it continues and repeats nothing
+    /// Check, plan, confirm, send and report. Run it again to continue; nothing is sent twice
     #[command(after_help = help::RUN)]
     Run(Box<RunArgs>),
-    /// Find every problem of a spec and its list, and do nothing else
+    /// Report every problem of a spec and its list, and do nothing else
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
-    /// Show how far a campaign is, and what a run would do next
+    /// Show the progress of a campaign and what the next run would do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
     /// Write the report again from the ledger
     #[command(after_help = help::REPORT)]
     Report(ReportArgs),
-    /// Settle deliveries whose outcome is unknown, by your own word
+    /// Decide deliveries whose outcome is unknown
     #[command(after_help = help::RESOLVE)]
     Resolve(ResolveArgs),
-    /// Back up a ledger, or save what can be read of a damaged one
+    /// Back up a ledger, or recover a damaged one
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Serve a local LiveDesk that keeps state, checks what it is sent and plays faults from a script
+    /// Run a local LiveDesk that keeps state, validates requests and injects faults from a script
     #[command(after_help = help::SANDBOX)]
     Sandbox(SandboxArgs),
     /// Print a JSON Schema
     #[command(after_help = help::SCHEMA)]
     Schema(SchemaArgs),
-    /// Write a commented spec and a list that run at once
+    /// Write a commented spec and list that are ready to run
     #[command(after_help = help::INIT)]
     Init(InitArgs),
-    /// Print the completions for a shell
+    /// Print shell completions
     #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell
@@ -79,12 +79,12 @@ impl Command {
     }
 }
 
-/// How results are printed.
+/// Output format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people
     Human,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -94,16 +94,16 @@ pub(super) struct ListArgs {
     /// Override a constant of the spec's `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(super) vars: Vec<(String, String)>,
-    /// Record rows with problems as skipped and go on without them
+    /// Skip rows with problems, record them as skipped, and send the rest
     #[arg(long)]
     pub(super) skip_invalid: bool,
-    /// Only the delivery with this key (repeatable)
+    /// Only send to the recipient with this key (repeatable)
     #[arg(long, value_name = "KEY")]
     pub(super) only: Vec<String>,
-    /// At most so many deliveries this time
+    /// Send at most N messages in this run
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<u64>,
-    /// Show each problem, not only the first few of each kind
+    /// Show every problem, not only the first few of each kind
     #[arg(long)]
     pub(super) all: bool,
 }
@@ -118,7 +118,7 @@ pub(super) struct CheckArgs {
     /// Check without the lists: templates against the columns that `recipients.columns` declares
     #[arg(long, conflicts_with_all = ["skip_invalid", "only", "limit"])]
     pub(super) no_list: bool,
-    /// How results are printed
+    /// Output format of results
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub(super) format: CheckFormat,
 }
@@ -151,49 +151,49 @@ pub(super) struct RunArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) list: ListArgs,
-    /// How results are printed
+    /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
-    /// Show the plan and real rows exactly as they would leave; connect to nothing, write nothing
+    /// Show the plan and the exact requests of some rows; connect to nothing and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// With --dry-run: how many rows to show, or `all` [default: a few that reveal most; all with --format json]
+    /// With --dry-run: how many rows to show, or `all` [default: a varied sample; all with --format json]
     #[arg(long, value_name = "N|all", value_parser = preview, requires = "dry_run")]
     pub(super) preview: Option<Preview>,
-    /// With --dry-run: also write a page that shows the same messages as chat bubbles
+    /// With --dry-run: also write a web page that shows the messages as chat bubbles
     #[arg(long, value_name = "PATH", value_parser = html, requires = "dry_run")]
     pub(super) html: Option<PathBuf>,
-    /// Send to a sandbox inside this process, with a throw-away ledger; no account needed, and no hours are kept
+    /// Send to a sandbox inside this process, with a temporary ledger; needs no account, and ignores send windows
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
-    /// Send a message that has changed since the last run to those who are still pending
+    /// Send the changed message to recipients who are still pending
     #[arg(long)]
     pub(super) accept_changes: bool,
-    /// Begin anew although a report or another trace says that this campaign was sent before
+    /// Start without a ledger even if a report or another trace shows that this campaign was sent before
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) first_run: bool,
-    /// Go on with a ledger that may be an older copy: whoever was sent to since it was made may be messaged again
+    /// Continue with a ledger that may be an older copy: recipients messaged since then may be messaged again
     #[arg(long, conflicts_with_all = ["sandbox", "first_run"])]
     pub(super) accept_older_ledger: bool,
-    /// Send the rest after the canary: somebody has seen it arrive
+    /// Approve the canary and send the rest
     #[arg(long)]
     pub(super) approve_canary: bool,
-    /// Do not ask, neither before the first send nor after a canary without failures
+    /// Do not ask for confirmation, neither before the first send nor after a canary without failures
     #[arg(long)]
     pub(super) yes: bool,
-    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
-    /// Where the report goes, instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING
+    /// Write the report here instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING
     #[arg(long, value_name = "PATH")]
     pub(super) report: Vec<PathBuf>,
-    /// Send again to those who failed and whom that can help
+    /// Retry failed messages that can succeed
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) retry_failed: bool,
-    /// Say each request and how it was answered
+    /// Log every request and response
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// End the run (exit 7) instead of waiting for a quota, a window or a time
+    /// Exit with code 7 instead of waiting for a quota, a send window or `not_before`
     #[arg(long)]
     pub(super) no_wait: bool,
 }
@@ -213,10 +213,10 @@ pub(super) struct StatusArgs {
     /// Show it again every few seconds until no run is under way
     #[arg(long)]
     pub(super) watch: bool,
-    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
-    /// How results are printed
+    /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
 }
@@ -226,14 +226,14 @@ pub(super) struct ReportArgs {
     /// The spec
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where to write it, `-` for standard output as CSV (repeatable) [default: where the spec says]
+    /// Output file, or `-` for CSV on standard output (repeatable) [default: where the spec says]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Vec<PathBuf>,
     /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped; or `opted-out`:
-    /// a suppression list of those who have stopped marketing, for `recipients.suppress`
+    /// a suppression list of recipients who opted out of marketing, for `recipients.suppress`
     #[arg(long, value_name = "OUTCOME")]
     pub(super) only: Vec<Only>,
-    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }
@@ -260,10 +260,10 @@ pub(super) struct ResolveArgs {
     /// The spec
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// The delivery with this key (repeatable)
+    /// Decide the delivery with this key (repeatable)
     #[arg(long, value_name = "KEY")]
     pub(super) key: Vec<String>,
-    /// Every delivery whose outcome is unknown
+    /// Decide every delivery whose outcome is unknown
     #[arg(long)]
     pub(super) all: bool,
     /// They were sent: never send them again
@@ -272,19 +272,19 @@ pub(super) struct ResolveArgs {
     /// They were not sent: the next run sends them
     #[arg(long)]
     pub(super) not_sent: bool,
-    /// How you know; kept in the ledger
+    /// How you know; recorded in the ledger
     #[arg(long, value_name = "TEXT")]
     pub(super) note: Option<String>,
-    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LedgerCommand {
-    /// Copy the ledger, also while a run is under way. To restore the copy takes `run --accept-older-ledger`
+    /// Copy the ledger, even during a run. Restoring the copy needs `run --accept-older-ledger`
     Backup(BackupArgs),
-    /// Make a new ledger of what can be read of a damaged one. Whoever cannot be read is `unknown` in it
+    /// Create a new ledger from the readable rows of a damaged one. Unreadable rows become `unknown`
     Recover(RecoverArgs),
 }
 
@@ -293,10 +293,10 @@ pub(super) struct BackupArgs {
     /// The spec
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// The copy [default: beside the ledger, with the time in its name]
+    /// The copy [default: next to the ledger, with the time in its name]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
-    /// The ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }
@@ -315,30 +315,30 @@ pub(super) struct RecoverArgs {
     /// Override a constant of the spec's `vars`, as the runs did
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(super) vars: Vec<(String, String)>,
-    /// Record rows with problems as skipped and go on without them
+    /// Skip rows with problems, record them as skipped, and send the rest
     #[arg(long)]
     pub(super) skip_invalid: bool,
-    /// The damaged ledger [default: .campaign/NAME.sqlite beside the spec]
+    /// The damaged ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(super) listen: std::net::SocketAddr,
     /// A script of templates and faults (YAML)
     #[arg(long, value_name = "FILE")]
     pub(super) script: Option<PathBuf>,
-    /// Write one JSON line for each request to this file
+    /// Append one JSON line per request to this file
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
-    /// Of what
+    /// Which schema
     #[arg(value_enum, default_value_t = Schema::Campaign)]
     pub(super) of: Schema,
 }
@@ -370,7 +370,7 @@ fn html(text: &str) -> Result<PathBuf, String> {
     if path.extension().is_some_and(|ending| ending == "html") {
         return Ok(path);
     }
-    Err("the ending is `.html`".to_owned())
+    Err("the file name must end in `.html`".to_owned())
 }
 
 fn preview(text: &str) -> Result<Preview, String> {

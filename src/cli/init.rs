@@ -21,7 +21,7 @@ pub(super) fn init(args: &InitArgs, output: &Output) -> Result<Exit, CliError> {
     // All or nothing, and never over somebody's work.
     if let Some((name, _)) = files.iter().find(|(name, _)| args.folder.join(name).exists()) {
         let path = args.folder.join(name);
-        return Err(CliError::environment(format!("{} is there already; nothing was written", path.display())));
+        return Err(CliError::environment(format!("{} already exists; nothing was written", path.display())));
     }
     for (name, text) in files {
         let path = args.folder.join(name);
@@ -34,7 +34,7 @@ pub(super) fn init(args: &InitArgs, output: &Output) -> Result<Exit, CliError> {
         output.say(&format!("wrote {}", path.display()));
     }
     let spec = args.folder.join("campaign.yaml");
-    output.say(&format!("look first:  campaign run {} --dry-run", spec.display()));
+    output.say(&format!("preview:     campaign run {} --dry-run", spec.display()));
     output.say(&format!("rehearse:    campaign run {} --sandbox", spec.display()));
     Ok(Exit::Done)
 }

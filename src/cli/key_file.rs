@@ -41,10 +41,10 @@ fn single_value<'a>(text: &'a str, name: &str) -> Result<&'a str, String> {
     }
     let assigned = value.strip_prefix("export ").unwrap_or(value).trim_start().strip_prefix(name);
     if assigned.is_some_and(|rest| rest.trim_start().starts_with('=')) {
-        return Err(format!("it must hold the value alone, without `{name}=`"));
+        return Err(format!("it must contain only the value, without `{name}=`"));
     }
     if value.contains(['\r', '\n']) {
-        return Err("it has more than one line, and must hold the value alone".to_owned());
+        return Err("it has more than one line, but must contain only the value".to_owned());
     }
     if value.trim() != value {
         return Err("there are spaces before or after the value: remove them".to_owned());

@@ -45,9 +45,9 @@ async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> 
     if recovered.totals.of(State::Unknown) > 0 {
         let (file, path) = (&spec.source.name, recovered.path.display());
         output.say(&format!(
-            "unknown: these may have been sent. Look them up in LiveDesk, settle them with\n  \
-             campaign resolve {file} --ledger {path} --key KEY --sent    (or --not-sent)\nand go on with\n  \
-             campaign run {file} --ledger {path}"
+            "unknown: these may have been sent. Look them up in LiveDesk, decide them with\n  campaign resolve {file} \
+             --ledger {path} --key KEY --sent    (or --not-sent)\nand continue with\n  campaign run {file} --ledger \
+             {path}"
         ));
     }
     Ok(summary::exit(&recovered.totals))
@@ -62,7 +62,7 @@ fn in_words(recovered: &RecoveredLedger) -> String {
         lost => format!("{} could not, and may have been sent", grouped(lost)),
     };
     let outdated = found.outdated.as_ref().map_or_else(String::new, |why| {
-        format!("\n{why}. So those whom it shows as pending or failed may have been sent to as well")
+        format!("\n{why}. So recipients it shows as pending or failed may have been messaged as well")
     });
     format!("{}: {whole} could be read; {lost}{outdated}", recovered.path.display())
 }

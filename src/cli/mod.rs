@@ -52,7 +52,7 @@ pub fn main() -> Exit {
     match thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(run) {
         Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
         Err(error) => {
-            CliError::caused("cannot start a thread", error).show(&Output::detect(Format::Human, false, false))
+            CliError::caused("cannot start a thread", error).show(false, &Output::detect(Format::Human, false, false))
         }
     }
 }
@@ -67,6 +67,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());
     let output = Output::detect(format, show_pii, shows_all);
     watchdog::start(move || Output::detect(format, show_pii, shows_all));
+    let sends = matches!(cli.command, Command::Run(_));
     let result = match cli.command {
         Command::Run(args) => in_runtime(run::run(&args, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),
@@ -84,7 +85,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
             Ok(Exit::Done)
         }
     };
-    let exit = result.unwrap_or_else(|fault| fault.show(&output));
+    let exit = result.unwrap_or_else(|fault| fault.show(sends, &output));
     output.finish(exit)
 }
 

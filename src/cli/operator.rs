@@ -53,11 +53,11 @@ impl Operator for Terminal<'_> {
             Notice::Retrying { retried, totals } => self.output.say(&summary::sent_again(retried, totals)),
             Notice::Interrupted { messages } => {
                 let what = counted(messages, "message");
-                let text = format!("{what} in flight when the last run ended: unknown now, see `campaign resolve`");
+                let text = format!("{what} in flight when the last run ended, now `unknown`: see `campaign resolve`");
                 self.output.say(&text);
             }
             Notice::ListMissing { name } => {
-                self.output.say(&format!("{name}: nothing there; continuing from the ledger"));
+                self.output.say(&format!("{name}: no list; continuing with the rows in the ledger"));
             }
             Notice::AboutList { name, text } => self.output.say(&format!("{name}: {text}")),
             Notice::ReportWritten(path) => self.output.say(&format!("report: {}", path.display())),
@@ -68,7 +68,7 @@ impl Operator for Terminal<'_> {
         match question {
             Question::ChangedMessage { .. } if self.args.accept_changes => Answer::Yes,
             Question::ChangedMessage { plan } if self.asks() => {
-                self.prompt.yes("Go on with the new version?", &plan::text(plan)).await
+                self.prompt.yes("Send the new version?", &plan::text(plan)).await
             }
             Question::ChangedMessage { .. } => Answer::NotAsked,
             // Whoever has typed the command where there is nobody to ask wants it.
@@ -92,8 +92,8 @@ impl Terminal<'_> {
             return Answer::NotAsked;
         }
         let question = match failure {
-            None => format!("The canary of {messages} is sent. Send the rest?"),
-            Some(failure) => format!("The canary of {messages} failed: {failure}. Send the rest all the same?"),
+            None => format!("The canary of {messages} was sent. Send the rest?"),
+            Some(failure) => format!("The canary of {messages} failed: {failure}. Send the rest anyway?"),
         };
         self.prompt.yes(&question, &[outcomes]).await
     }

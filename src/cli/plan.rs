@@ -1,8 +1,11 @@
 //! The plan, in words that a person can approve.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 
 use super::output::Output;
+use super::summary;
 use super::word_diff::word_diff;
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
 use crate::humanize::{counted, grouped};
@@ -45,13 +48,11 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     lines.extend(
         plan.first_run
             .as_ref()
-            .map(|ledger| format!("  ledger   {ledger}: none there yet, so this is the first run on this machine")),
+            .map(|ledger| format!("  ledger   {ledger}: not found, so this is the first run on this machine")),
     );
     lines.extend(changed(&plan.changes));
-    lines.extend(
-        (plan.settled > 0)
-            .then(|| format!("  settled  {} by earlier runs; never repeated", counted(plan.settled, "message"))),
-    );
+    lines
+        .extend((plan.settled > 0).then(|| format!("  done     {} by earlier runs", counted(plan.settled, "message"))));
     if plan.settled > 0 && plan.next.messages > 0 && plan.next.limits.canary == Some(plan.settled) {
         lines.push("  canary   sent by an earlier run; the rest needs your approval (`--approve-canary`)".to_owned());
     }
@@ -61,8 +62,8 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
 
 /// What the list holds, and who of it is left out.
 fn of_list(list: &ListPlan) -> Vec<String> {
-    let left_out = left_out(&list.left_out);
-    let mut lines = vec![format!("  list     {}: {}{left_out}", list.name, counted(list.rows, "row"))];
+    let skipped = skipped(&list.left_out);
+    let mut lines = vec![format!("  list     {}: {}{skipped}", list.name, counted(list.rows, "row"))];
     // A list of those who must not be messaged that has nobody on it is a mistake to be seen.
     let suppression = list.suppression.iter();
     lines.extend(suppression.map(|list| format!("  suppress {}: {}{}", list.name, list.recognised, unmatched(list))));
@@ -71,17 +72,16 @@ fn of_list(list: &ListPlan) -> Vec<String> {
         let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
         let more = if rewritten.count > first.len() as u64 { ", ..." } else { "" };
         let numbers = counted(rewritten.count, "number");
-        lines.push(format!("  phones   {numbers} in international form: {}{more}", first.join(", ")));
+        lines.push(format!("  phones   {numbers} rewritten in international form: {}{more}", first.join(", ")));
     }
     lines.extend(list.since.as_ref().map(since));
     lines
 }
 
-/// `; left out: duplicate 2, where 1`, or nothing if nobody is.
-pub(super) fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a &'static str, &'a u64)>) -> String {
-    let reasons: Vec<String> =
-        reasons.into_iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
-    if reasons.is_empty() { String::new() } else { format!("; left out: {}", reasons.join(", ")) }
+/// `; skipped: 47 do not match recipients.where`, or nothing.
+pub(super) fn skipped(reasons: &BTreeMap<&'static str, u64>) -> String {
+    let skipped = summary::skipped(reasons);
+    if skipped.is_empty() { skipped } else { format!("; skipped: {skipped}") }
 }
 
 /// Lines of a suppression list that are about nobody on the list: usual for a list of everybody who ever said no, and a
@@ -114,7 +114,7 @@ fn since(change: &Enrolment) -> String {
         "  since    the last run: {}, {}, {}",
         said(change.new, "new", &lines(&first.new)),
         said(change.changed, "changed", &lines(&first.changed)),
-        said(change.gone, "gone", &keys)
+        said(change.gone, "removed", &keys)
     )
 }
 
@@ -125,7 +125,7 @@ pub(super) fn changed(changes: &Changes) -> Vec<String> {
     }
     let mut lines: Vec<String> = changes.differences.iter().map(difference).collect();
     if changes.pending > 0 {
-        let needs = if changes.needs_approval() { "; where nobody is asked that needs `--accept-changes`" } else { "" };
+        let needs = if changes.needs_approval() { "; without a terminal, pass `--accept-changes`" } else { "" };
         lines.push(match changes.affected {
             Some(affected) => {
                 let pending = counted(changes.pending, "pending message");
@@ -133,7 +133,7 @@ pub(super) fn changed(changes: &Changes) -> Vec<String> {
             }
             None => {
                 let pending = counted(changes.pending, "message");
-                format!("           the new version is for {pending} still pending{needs}")
+                format!("           {pending} still pending will use the new version{needs}")
             }
         });
     }
@@ -163,15 +163,15 @@ pub(super) fn next(next: &NextRun, base_url: Option<&str>) -> Vec<String> {
 fn limits(send: &Send) -> String {
     let zone = TimeZone::system();
     let mut parts = vec![match send.rate {
-        Speed::Unlimited => "messages unlimited".to_owned(),
+        Speed::Unlimited => "unlimited messages".to_owned(),
         Speed::Limited(rate) => format!("{rate} messages"),
     }];
     parts.push(format!("{} requests", send.requests));
-    parts.extend(send.quota.iter().map(|quota| format!("at most {quota}")));
+    parts.extend(send.quota.iter().map(|quota| format!("quota {quota}")));
     parts.push(format!("{} in flight", send.concurrency));
-    parts.extend((send.burst.get() > 1).then(|| format!("{} back to back", send.burst)));
-    parts.extend(send.canary.map(|canary| format!("a canary of {canary}")));
-    parts.extend(send.window.as_ref().map(|window| format!("from {} where the recipient is", window.hours)));
+    parts.extend((send.burst.get() > 1).then(|| format!("burst {}", send.burst)));
+    parts.extend(send.canary.map(|canary| format!("canary: first {canary}")));
+    parts.extend(send.window.as_ref().map(|window| format!("{} recipient's time", window.hours)));
     parts.extend(send.not_before.map(|time| format!("not before {}", with_local_time(time, &zone))));
     parts.extend(send.not_after.map(|time| format!("not after {}", with_local_time(time, &zone))));
     parts.join(", ")

@@ -29,7 +29,7 @@ pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> 
 }
 
 fn would_replace(path: &Path, does: &str) -> CliError {
-    let what = format!("the preview would replace {}, which the campaign {does}", path.display());
+    let what = format!("the preview would overwrite {}, which the campaign {does}", path.display());
     let problem = Problem::error("preview-replaces-input", Place::file("--html"), what);
     vec![problem.hint("give the preview another name")].into()
 }
@@ -81,14 +81,14 @@ fn which(asked: Option<Preview>, shown: u64, messages: u64) -> String {
         None => shown,
     };
     match shown {
-        0 => "There is nothing to show".to_owned(),
-        1 if messages == 1 => "What it looks like".to_owned(),
-        _ if shown == messages => "All of them".to_owned(),
-        1 if asked.is_none() => "One of them, which shows what the others are like".to_owned(),
-        1 => "The first of them".to_owned(),
-        _ if wanted > shown => format!("The first {} of them: a page shows no more", grouped(shown)),
-        _ if asked.is_some() => format!("The first {} of them", grouped(shown)),
-        _ => format!("{} of them, which show what the others are like", grouped(shown)),
+        0 => "No messages".to_owned(),
+        1 if messages == 1 => "The message".to_owned(),
+        _ if shown == messages => "All messages".to_owned(),
+        1 if asked.is_none() => "1 example".to_owned(),
+        1 => "The first message".to_owned(),
+        _ if wanted > shown => format!("The first {} messages: a page shows no more", grouped(shown)),
+        _ if asked.is_some() => format!("The first {} messages", grouped(shown)),
+        _ => format!("{} examples", grouped(shown)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Questions to the person at the terminal, whatever is redirected.
 //!
-//! Somebody is there if standard input is a terminal, or if the list comes from it and there is a terminal all the same.
-//! The question goes where they look: to standard error if that is a terminal, else to the terminal itself.
+//! Somebody is there if standard input is a terminal, or if the list comes from it and there is a terminal all the
+//! same. The question goes where they look: to standard error if that is a terminal, else to the terminal itself.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -33,7 +33,7 @@ impl<'a> Prompt<'a> {
     /// Asks for the number of recipients, so that nobody sends to a million by pressing Enter. `about`: what they must
     /// have read.
     pub(super) fn number(&self, messages: u64, about: &[String]) -> Answer {
-        let question = format!("Send {}? Type {messages} to go on: ", counted(messages, "message"));
+        let question = format!("Send {}? Type {messages} to confirm: ", counted(messages, "message"));
         match self.show(&question, about).and_then(|()| answer()) {
             Ok(answer) if answer.replace([',', '_'], "") == messages.to_string() => Answer::Yes,
             Ok(_) => Answer::No,
@@ -41,7 +41,8 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Asks a yes-or-no question; anything but yes is no. Waits on a thread of its own, so that Ctrl-C is heard meanwhile.
+    /// Asks a yes-or-no question; anything but yes is no. Waits on a thread of its own, so that Ctrl-C is heard
+    /// meanwhile.
     pub(super) async fn yes(&self, question: &str, about: &[String]) -> Answer {
         if let Err(error) = self.show(&format!("{question} [y/N] "), about) {
             return self.cannot_ask(&error);
@@ -70,8 +71,9 @@ impl<'a> Prompt<'a> {
 
     /// Nobody has seen a question, so nobody has said yes.
     fn cannot_ask(&self, error: &io::Error) -> Answer {
-        let text =
-            format!("nobody can be asked, as the terminal cannot be used: {error}; `--yes` sends without a question");
+        let text = format!(
+            "cannot ask for confirmation, because the terminal cannot be used: {error}; `--yes` sends without asking"
+        );
         self.output.say(&text);
         Answer::No
     }

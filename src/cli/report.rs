@@ -51,9 +51,9 @@ async fn opted_out(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let [path] = args.output.as_slice() else {
-        let what = "`opted-out` is a list of its own, not one of the spec's reports";
+        let what = "`opted-out` writes a suppression list, not a report of the spec";
         let problem = Problem::error("opted-out-needs-output", Place::file("--only"), what);
-        return Err(vec![problem.hint("say where it goes: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
+        return Err(vec![problem.hint("choose a file: `--only opted-out -o opted-out.csv`, or `-o -`")].into());
     };
     let (people, list) = campaign::opted_out(ledger, spec).await?;
     if path.as_os_str() == "-" {

@@ -121,7 +121,7 @@ fn client(spec: &Spec, sandbox: Option<&LocalSandbox>, output: &Output) -> Resul
 /// The first signal asks the run to end in good order; at the second this ends, and with it the run.
 async fn interrupted_twice(mut signals: Signals, stop: &Stop, progress: &Progress) {
     signals.next().await;
-    progress.line("stopping: finishing what is in flight (again to leave at once)");
+    progress.line("stopping: finishing requests in flight (interrupt again to stop at once)");
     stop.because(End::Interrupted);
     signals.next().await;
 }

@@ -28,7 +28,7 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, C
     let address = listener.local_addr().map_err(cannot_listen)?;
     // On standard output: a script that starts the sandbox on port 0 reads the address there.
     output.result(&format!("http://{address}"));
-    output.say("a sandbox of LiveDesk; set `livedesk.base_url` to this address. Ctrl-C ends it");
+    output.say("LiveDesk sandbox; set `livedesk.base_url` to this address. Press Ctrl-C to stop");
     sandbox
         .serve(listener, async {
             // Without a signal handler the process ends all the same, only less politely.

@@ -49,7 +49,7 @@ fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
             if output.is_json() {
                 output.json(&json!({ "campaign": spec.name, "begun": false }));
             } else {
-                output.result(&format!("{}: not begun; there is no ledger at {ledger}", spec.name));
+                output.result(&format!("{}: not started; there is no ledger at {ledger}", spec.name));
             }
             return (Exit::NotBegun, false);
         }

@@ -1,5 +1,6 @@
 //! What became of a campaign, in words, as data and as an exit code. The totals add up to the rows of the list.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -35,19 +36,15 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {:<9} {:>9}", state.word(), grouped(count));
         if state == State::Skipped {
-            let reasons: Vec<String> =
-                totals.left_out.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
-            let _ = write!(text, "  ({})", reasons.join(", "));
+            let _ = write!(text, "  ({})", skipped(&totals.left_out));
         }
     }
     for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MOST_ERRORS) {
-        let words = codes::meaning(code).map_or_else(
-            || example(error),
-            |meaning| format!("{} (it lies with {})", meaning.words, meaning.fault.words()),
-        );
+        let words = codes::meaning(code)
+            .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.fault.words()));
         let alone =
             totals.errors.len() == 1 && totals.of(State::Accepted) == 0 && codes::scope(code) != Scope::Recipient;
-        let nothing_else = if alone { "; nothing else was sent" } else { "" };
+        let nothing_else = if alone { "; no message was accepted" } else { "" };
         let _ = write!(text, "\n  {} ×{}: {code}: {words}{nothing_else}", state.word(), grouped(*count));
     }
     if totals.errors.len() > MOST_ERRORS {
@@ -57,14 +54,28 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
     text
 }
 
+/// Why rows are skipped: `47 do not match recipients.where, 2 duplicates`.
+pub(super) fn skipped<R: AsRef<str>>(reasons: &BTreeMap<R, u64>) -> String {
+    let in_words = |(reason, &count): (&R, &u64)| {
+        let number = grouped(count);
+        match reason.as_ref() {
+            "where" if count == 1 => "1 does not match recipients.where".to_owned(),
+            "where" => format!("{number} do not match recipients.where"),
+            "suppressed" => format!("{number} on a suppression list"),
+            "duplicate" => counted(count, "duplicate"),
+            other => format!("{number} {other}"),
+        }
+    };
+    reasons.iter().map(in_words).collect::<Vec<_>>().join(", ")
+}
+
 /// What `--retry-failed` takes up and what it leaves, with the reasons.
 pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
-    let are = if taken == 1 { "is" } else { "are" };
-    let mut text = format!("{} {are} sent again", counted(taken, "failed message"));
+    let mut text = format!("retrying {}", counted(taken, "failed message"));
     for (reason, applies) in [
-        ("sending again can never help", (|remedy| remedy == Remedy::Never) as fn(Remedy) -> bool),
-        ("it is too early", |remedy| matches!(remedy, Remedy::Later(_))),
-        ("only a changed message can help", |remedy| remedy == Remedy::Changed),
+        ("retrying cannot help", (|remedy| remedy == Remedy::Never) as fn(Remedy) -> bool),
+        ("too early", |remedy| matches!(remedy, Remedy::Later(_))),
+        ("the message must be changed first", |remedy| remedy == Remedy::Changed),
         ("not selected, or no longer on the list", |remedy| remedy == Remedy::Mended),
     ] {
         let left: Vec<String> = failed(totals)
@@ -73,7 +84,7 @@ pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
             .collect();
         if !left.is_empty() {
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n  left as failed, {reason}: {}", left.join(", "));
+            let _ = write!(text, "\n  not retried, {reason}: {}", left.join(", "));
         }
     }
     text
@@ -106,8 +117,8 @@ pub(super) fn opted_out(totals: &Totals) -> u64 {
 pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Option<String> {
     (whole > WORTH_A_HINT && held * 2 > whole).then(|| {
         format!(
-            "most of this run ({} of {}) was spent waiting for the server's own limit: lower `send.requests` (now {}) or \
-             `send.rate` (now {}) to what it takes",
+            "most of this run ({} of {}) was spent waiting for LiveDesk's rate limit: lower `send.requests` (now {}) \
+             or `send.rate` (now {})",
             duration(held.min(whole)),
             duration(whole),
             send.requests,
@@ -162,13 +173,13 @@ pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, o
     }
     if let Err(error) = reports {
         let interrupted = matches!(error, CampaignError::ReportInterrupted(_));
-        CliError::from(error).show(output);
+        CliError::from(error).show(false, output);
         let command = format!("campaign report {file} -o FILE");
-        output.say(&format!("the ledger is complete; write the report later: `{command}`"));
+        output.say(&format!("the ledger is complete; write the report later with `{command}`"));
         return if interrupted { Exit::Interrupted } else { Exit::Environment };
     }
     let pending = totals.of(State::Pending);
-    let go_on = || format!("{} still pending; run the same command again to go on", counted(pending, "message"));
+    let go_on = || format!("{} still pending; run the same command again to continue", counted(pending, "message"));
     match end {
         End::Interrupted => {
             output.say(&format!("interrupted: {}", go_on()));
@@ -202,16 +213,17 @@ fn advice(file: &str, totals: &Totals) -> Vec<String> {
     if opted_out > 0 {
         let command = format!("campaign report {file} --only opted-out -o opted-out.csv");
         let what = counted(opted_out, "recipient");
-        advice.push(format!("{what} stopped marketing: `{command}` writes a list for `recipients.suppress`"));
+        advice.push(format!("{what} opted out of marketing: `{command}` writes a list for `recipients.suppress`"));
     }
     if can_be_helped > 0 {
         let what = counted(can_be_helped, "failed message");
-        advice.push(format!("{what} may be helped by sending again: `campaign run {file} --retry-failed`"));
+        advice.push(format!("{what} can be retried: `campaign run {file} --retry-failed`"));
     }
     if totals.of(State::Unknown) > 0 {
         advice.push(format!(
-            "unknown: whether these were sent cannot be told from here and they are never repeated; look them up in \
-             LiveDesk, then `campaign resolve {file} --key KEY --sent` or `--not-sent`"
+            "{} may have been sent; we cannot know, so they are never sent again automatically. Look them up in \
+             LiveDesk, then run `campaign resolve {file} --key KEY --sent` or `--not-sent`",
+            counted(totals.of(State::Unknown), "message")
         ));
     }
     advice

@@ -5,8 +5,8 @@
 //! rendered before the first message is sent, and render the same afterwards, so it bites before anything goes out; the
 //! ledger is as it was, as after any other kill.
 //!
-//! Memory is the whole process's: what other threads take meanwhile counts too. That is little, because an evaluation takes
-//! microseconds unless something is wrong with it.
+//! Memory is the whole process's: what other threads take meanwhile counts too. That is little, because an evaluation
+//! takes microseconds unless something is wrong with it.
 
 use std::collections::HashMap;
 use std::thread;
@@ -81,9 +81,9 @@ fn first_excess() -> (Evaluation, String) {
 #[expect(clippy::disallowed_methods, reason = "a thread that never comes to an end cannot return an exit code")]
 fn bite(Evaluation { place, line, .. }: &Evaluation, excess: &str, output: &Output) -> ! {
     let row = line.map(|line| format!(" for line {line} of the list")).unwrap_or_default();
-    let what = format!("working out this template{row} takes {excess}");
+    let what = format!("rendering this template{row} takes {excess}");
     let problem = Problem::error("template-too-large", place.clone(), what);
-    output.problems(&Problems::from(vec![problem.hint("a loop or a text that is doubled again and again?")]));
+    output.problems(&Problems::from(vec![problem.hint("does a loop or a text grow without end?")]));
     output.say("1 problem; stopped");
     std::process::exit(output.finish(Exit::Wrong) as i32)
 }

@@ -88,8 +88,9 @@ impl From<Stored> for Lease {
 }
 
 impl Lease {
-    /// From now on for this address and with this message. Ids that an earlier attempt has made for another one (the row
-    /// or the spec has been corrected since) are forgotten: they would lead to the wrong person, or send the old text.
+    /// From now on for this address and with this message. Ids that an earlier attempt has made for another one (the
+    /// row or the spec has been corrected since) are forgotten: they would lead to the wrong person, or send the old
+    /// text.
     pub fn retarget(&mut self, delivery: &Delivery) {
         self.target(delivery.address.fingerprint(), delivery.message.fingerprint());
     }
@@ -218,8 +219,8 @@ pub enum Found {
     Conversation(ConversationId),
 }
 
-/// What LiveDesk does not know any more, though an earlier attempt found or made it. A conversation goes with its contact,
-/// and a message with its conversation.
+/// What LiveDesk does not know any more, though an earlier attempt found or made it. A conversation goes with its
+/// contact, and a message with its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
     /// The contact: deleted, or merged into another one.

@@ -50,8 +50,8 @@ pub enum LedgerError {
     },
     /// There is no ledger, but there was one.
     #[error(
-        "{path}: the ledger is missing, but {why}. Move it back or restore it from a backup, with all files of its folder: \
-         without it everyone would be messaged again", path = path.display()
+        "{path}: the ledger is missing, but {why}. Move it back or restore it from a backup, with all files of its \
+         folder: without it everyone would be messaged again", path = path.display()
     )]
     Missing {
         /// Where it was.
@@ -62,7 +62,7 @@ pub enum LedgerError {
     /// Parts of the file cannot be read, or contradict each other.
     #[error(
         "{}the ledger is damaged ({source}); restore it from a backup, with all files of its folder: without it everyone \
-         would be messaged again. Without a backup, `campaign ledger recover` saves what can be read", place(path.as_deref())
+         would be messaged again. Without a backup, `campaign ledger recover` saves what is readable", place(path.as_deref())
     )]
     Damaged {
         /// The file, where it is known.
@@ -72,16 +72,16 @@ pub enum LedgerError {
     },
     /// The log of a run that was killed cannot be read.
     #[error(
-        "{path}: this log of a run that was killed is damaged, and with it the record of who was sent to; restore the ledger \
-         from a backup, with all files of its folder. Without a backup, `campaign ledger recover` saves what can be read",
-        path = .0.display()
+        "{path}: this log of a killed run is damaged, and the record of who was messaged is lost with it; restore the \
+         ledger from a backup, with all files of its folder. Without a backup, `campaign ledger recover` saves what is \
+         readable", path = .0.display()
     )]
     DamagedLog(PathBuf),
     /// It cannot be shown that the ledger knows everyone who was sent to.
     #[error(
-        "{path}: {why}. Whoever it does not know of would be messaged again. Restore the newest copy, with all files of its \
-         folder. If there is none, `campaign ledger recover` makes one in which everyone whom it may have missed is `unknown`, and \
-         `campaign run --accept-older-ledger` goes on with this one", path = path.display()
+        "{path}: {why}. Recipients it does not know of would be messaged again. Restore the newest copy, with all \
+         files of its folder. If there is none, `campaign ledger recover` creates one in which everyone it may have \
+         missed is `unknown`, and `campaign run --accept-older-ledger` continues with this one", path = path.display()
     )]
     NotCurrent {
         /// The ledger.
@@ -91,7 +91,7 @@ pub enum LedgerError {
     },
     /// The files were taken away while they were in use.
     #[error(
-        "{path} was {what} while it was in use: nothing more is sent. Messages in flight whose outcome could not be \
+        "{path} was {what} while it was in use: sending has stopped. Messages in flight whose outcome could not be \
          recorded: {unrecorded}{}", rescue(rescued.as_deref()), path = path.display()
     )]
     Replaced {
@@ -106,7 +106,7 @@ pub enum LedgerError {
     },
     /// Written by a newer version of this program.
     #[error(
-        "{}the ledger has format {found}, this program knows up to {known}: use the newer program", place(path.as_deref())
+        "{}the ledger has format {found}, this version supports up to {known}: use a newer version", place(path.as_deref())
     )]
     Newer {
         /// The file, where it is known.
@@ -120,10 +120,10 @@ pub enum LedgerError {
     #[error("this is the ledger of the campaign `{0}`: give each campaign its own")]
     OtherCampaign(String),
     /// The delivery is not in the state that the caller believed: somebody else has changed it.
-    #[error("delivery `{0}` was changed by somebody else while this run held it")]
+    #[error("delivery `{0}` was changed by another process during this run")]
     Conflict(String),
     /// The campaign is being run already.
-    #[error("this campaign is being run by {0}")]
+    #[error("this campaign is already being run by {0}")]
     Held(Holder),
     /// Nothing can be recorded any more, which an earlier error explains.
     #[error("the ledger is closed")]
@@ -136,7 +136,10 @@ fn place(path: Option<&Path>) -> String {
 
 fn rescue(copy: Option<&Path>) -> String {
     copy.map_or_else(String::new, |copy| {
-        format!(". What the ledger held was saved as {0}; if it is gone, go on with `--ledger {0}`", copy.display())
+        format!(
+            ". The ledger's contents were saved as {0}; if the original is lost, continue with `--ledger {0}`",
+            copy.display()
+        )
     })
 }
 

@@ -37,7 +37,8 @@ pub async fn open(
     }
 }
 
-/// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is none.
+/// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is
+/// none.
 ///
 /// # Errors
 /// It cannot be used, or it cannot be shown that it knows everyone who was sent to.

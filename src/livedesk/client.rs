@@ -73,8 +73,8 @@ struct Connections {
     for_messages: reqwest::Client,
     /// A new connection for each request.
     one_shot: reqwest::Client,
-    /// Whether connections may not be reused any more: the server closes them at once, closed one under a message, or gave
-    /// an answer to another request over one.
+    /// Whether connections may not be reused any more: the server closes them at once, closed one under a message, or
+    /// gave an answer to another request over one.
     reuse_disabled: AtomicBool,
 }
 
@@ -210,8 +210,8 @@ impl Client {
         self.message(request, attachments, asked, claim.lease().position()).await
     }
 
-    /// Asks for a message that failed at once to be sent again, as it is. LiveDesk may send it again only in that case: one
-    /// that failed later, on the way, would be called sent and not be sent.
+    /// Asks for a message that failed at once to be sent again, as it is. LiveDesk may send it again only in that case:
+    /// one that failed later, on the way, would be called sent and not be sent.
     pub async fn send_again(&self, claim: &Claim, message_id: MessageId) -> Reply<Sent> {
         let asked = MessageRequest { conversation_id: claim.conversation_id(), message_id: Some(message_id) };
         let request = request::retry_message(asked.conversation_id, message_id);
@@ -225,7 +225,7 @@ impl Client {
         if self.issued.borrow_mut().contacts.admits(id, [email, phone_number, identifier]) {
             return reply;
         }
-        let text = format!("LiveDesk answers with contact {id}, which it made for another row before");
+        let text = format!("LiveDesk returned contact {id}, which it created for another row before");
         Reply::Refused(Failure::new(codes::CONTACT_CONFLICT, text))
     }
 
@@ -236,12 +236,12 @@ impl Client {
         if self.issued.borrow_mut().conversations.admits(id, owner) {
             return reply;
         }
-        let text = format!("LiveDesk answers with conversation {id}, which it gave for somebody else before");
+        let text = format!("LiveDesk returned conversation {id}, which it returned for another recipient before");
         Reply::Refused(Failure::new(codes::CONVERSATION_CONFLICT, text))
     }
 
-    /// A request that may be made again. An answer about something else may belong to another request while connections are
-    /// reused, so that is doubt; it is a conflict when it comes over a connection of its own.
+    /// A request that may be made again. An answer about something else may belong to another request while connections
+    /// are reused, so that is doubt; it is a conflict when it comes over a connection of its own.
     async fn repeatable<T>(&self, request: Request, read: impl FnOnce(Exchange) -> Reply<T>) -> Reply<T> {
         let is_single = self.connections.is_reuse_disabled();
         match self.checked(read(self.exchange(request, Vec::new()).await)) {
@@ -271,8 +271,8 @@ impl Client {
         }
     }
 
-    /// The reply. If it is about something else, an answer has come over a connection that was not for the request on it,
-    /// and another one may follow: no connection is used twice any more.
+    /// The reply. If it is about something else, an answer has come over a connection that was not for the request on
+    /// it, and another one may follow: no connection is used twice any more.
     fn checked<T>(&self, reply: Reply<T>) -> Reply<T> {
         if reply.is_about_something_else() {
             self.connections.disable_reuse();
@@ -301,7 +301,7 @@ impl Client {
                 Exchange::NotSent(self.chain(&error))
             }
             Err(ExchangeError::Transport(error)) => {
-                let text = format!("the connection broke before the answer was whole ({})", self.chain(&error));
+                let text = format!("the connection broke before the answer was complete ({})", self.chain(&error));
                 Exchange::Lost(Failure::new(CONNECTION_LOST, text))
             }
         }

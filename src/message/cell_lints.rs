@@ -20,36 +20,36 @@ type Damage = (&'static str, &'static str, &'static str);
 
 const STAND_IN: Damage = (
     "stand-in",
-    "holds what programs write where there is no value, such as `#N/A` or `NULL`",
-    "fill the cell, or leave such rows out with `recipients.where`",
+    "looks like an error value, such as `#N/A` or `NULL`",
+    "fill in the cell, or skip such rows with `recipients.where`",
 );
 const EMPTY: Damage = (
     "empty-in-content",
-    "is empty, and the text has nothing in its place",
-    "fill the cell, or say what stands there then: `{{ column or 'friend' }}`",
+    "is empty, and the text has no default for it",
+    "fill in the cell, or add a default: `{{ column or 'friend' }}`",
 );
 const NESTED: Damage = (
     "list-or-object",
-    "holds a list or an object, which goes out with its brackets and quotes",
-    "take one value out of it, or join them: `{{ column | join(', ') }}`",
+    "contains a list or an object, which would be sent with its brackets and quotes",
+    "use one of its values, or join them: `{{ column | join(', ') }}`",
 );
 const LOST_LETTER: Damage = (
     "lost-letter",
-    "holds `\u{fffd}`, which stands for a letter that was lost",
-    "the list was damaged before: export it anew, as UTF-8",
+    "contains `\u{fffd}`, the sign for a character that was lost",
+    "the list was damaged earlier: export it again as UTF-8",
 );
-const ENTITY: Damage =
-    ("html-entity", "holds HTML such as `&amp;`, which nobody reads as `&`", "export the list as text, not as HTML");
+const ENTITY: Damage = (
+    "html-entity",
+    "contains HTML such as `&amp;`, which would be sent as it is",
+    "export the list as text, not as HTML",
+);
 const ESCAPE: Damage = (
     "escape",
-    "holds `\\n` or the like as letters, which goes out as it stands",
-    "export the list with real line breaks, or take them out: `{{ column | replace('\\\\n', ' ') }}`",
+    "contains `\\n` or similar as plain characters, which would be sent as they are",
+    "export the list with real line breaks, or remove them: `{{ column | replace('\\\\n', ' ') }}`",
 );
-const CONTROL: Damage = (
-    "control-character",
-    "holds a control character, which no text has",
-    "the list was damaged before: export it anew",
-);
+const CONTROL: Damage =
+    ("control-character", "contains a control character", "the list was damaged earlier: export it again");
 
 impl Templates {
     /// What looks damaged in those cells of a row that its message is made from.

@@ -1,8 +1,8 @@
 //! How complex a template may be, told from its tokens before anything parses it.
 //!
-//! The engine's parser bounds how deep brackets and blocks may nest, but not chains: each `~`, `|upper`, `not` or `elif`
-//! makes the syntax tree one level deeper, and whatever walks or drops the tree needs stack for each level. What is let
-//! through here fits into [`STACK`](super::STACK).
+//! The engine's parser bounds how deep brackets and blocks may nest, but not chains: each `~`, `|upper`, `not` or
+//! `elif` makes the syntax tree one level deeper, and whatever walks or drops the tree needs stack for each level. What
+//! is let through here fits into [`STACK`](super::STACK).
 
 use std::ops::Range;
 
@@ -10,7 +10,8 @@ use minijinja::machinery::Token;
 
 use super::references::tokens;
 
-/// Tokens of one expression that may depend on each other: everything between two commas, and what is around the brackets.
+/// Tokens of one expression that may depend on each other: everything between two commas, and what is around the
+/// brackets.
 const LONGEST_CHAIN: usize = 1_000;
 
 /// Tokens inside the braces of one template.
@@ -55,7 +56,7 @@ pub(super) fn check(source: &str, is_expression: bool) -> Result<(), TooComplex>
             return refuse(format!("more than {MOST_BRANCHES} `elif`"));
         }
         if total > MOST_TOKENS {
-            return refuse(format!("more than {MOST_TOKENS} words and signs inside its braces"));
+            return refuse(format!("more than {MOST_TOKENS} tokens inside its braces"));
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ impl MismatchKind {
     /// What is wrong, of the expression that it is about.
     pub(super) fn explain(self, expression: &str) -> String {
         match self {
-            Self::TextForNumber => format!("`{expression}` is a text, used as a number"),
+            Self::TextForNumber => format!("`{expression}` is text, used as a number"),
             Self::NumberForText => format!("`{expression}` is a number, compared with a text"),
             Self::OrderOfLetters => {
                 format!("`{expression}` compares two texts letter by letter, so that `10` comes before `9`")
@@ -70,8 +70,7 @@ pub(super) const NUMBER_FOR_TEXT: &str = "number-for-text";
 pub(super) const TEXT_FOR_LIST: &str = "text-for-list";
 
 /// How to make a number of a text.
-pub(super) const NUMBER_HINT: &str =
-    "make a number of it first: `total|float >= 1000`, `price|float * 2`; `~` joins texts";
+pub(super) const NUMBER_HINT: &str = "convert it first: `total|float >= 1000`, `price|float * 2`; `~` joins texts";
 
 /// How to make a text of a number.
 pub(super) const TEXT_HINT: &str = "write the number without quotes, or compare `column|string`";

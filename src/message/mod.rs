@@ -7,10 +7,10 @@
 //!
 //! # Bounds
 //!
-//! Whoever can write a spec can write a template that asks for more than a machine has. `complexity` bounds what is parsed,
-//! `template` the steps that a value takes and the bytes that it has, `amounts` what one step asks for outright. What
-//! remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells an observer which
-//! template is at work, and the observer ends the process before memory or patience do.
+//! Whoever can write a spec can write a template that asks for more than a machine has. `complexity` bounds what is
+//! parsed, `template` the steps that a value takes and the bytes that it has, `amounts` what one step asks for
+//! outright. What remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells
+//! an observer which template is at work, and the observer ends the process before memory or patience do.
 
 mod size_limits;
 mod strictness;
@@ -45,8 +45,8 @@ use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 pub use evaluation::{Evaluation, running};
 pub use template::Templates;
 
-/// Bytes of stack that a thread needs which compiles or applies templates: each level of a syntax tree, and of a list in a
-/// list, takes some when it is walked, printed or dropped. Only what is used is ever taken from the machine.
+/// Bytes of stack that a thread needs which compiles or applies templates: each level of a syntax tree, and of a list
+/// in a list, takes some when it is walked, printed or dropped. Only what is used is ever taken from the machine.
 pub const STACK: usize = 256 << 20;
 
 /// Everything that one row leads to.
@@ -96,7 +96,7 @@ impl Address {
     }
 }
 
-/// A contact to make or to find.
+/// A contact to create or find.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 #[expect(missing_docs, reason = "LiveDesk's own names")]
 pub struct Contact {

@@ -136,8 +136,8 @@ impl ReferenceChecker<'_> {
 
     fn constant_for_template(&self, template: &Template, name: &Reference) -> Problem {
         let place = self.spec.place_in(template, &name.range);
-        let what = format!("the constant `{}` is a text: the braces in it would go out as they stand", name.text);
-        Problem::error("template-in-constant", place, what).hint("write here what stands there")
+        let what = format!("the constant `{}` contains braces, which would be sent as they are", name.text);
+        Problem::error("template-in-constant", place, what).hint("write the value here instead")
     }
 
     /// Names and numbers that were meant to be filled in, and are none for the engine.
@@ -159,11 +159,11 @@ impl ReferenceChecker<'_> {
         let text = &name.text;
         match name.of {
             ReferenceKind::Filter => Problem::error("unknown-filter", place, format!("unknown filter \"{text}\""))
-                .hint(suggestion(text, &FILTERS, "the filters of Jinja are known here, such as")),
+                .hint(suggestion(text, &FILTERS, "Jinja's filters are available, such as")),
             ReferenceKind::Test => Problem::error("unknown-test", place, format!("unknown test \"{text}\""))
-                .hint(suggestion(text, &TESTS, "the tests of Jinja are known here, such as")),
+                .hint(suggestion(text, &TESTS, "Jinja's tests are available, such as")),
             ReferenceKind::Variable { .. } if is_guarded => {
-                let what = format!("{} has no column \"{text}\", for which this template provides", self.list);
+                let what = format!("{} has no column \"{text}\", so this template always uses its default", self.list);
                 Problem::warning("missing-column", place, what).hint(self.columns_hint(text))
             }
             ReferenceKind::Variable { .. } | ReferenceKind::Cell => {
@@ -177,7 +177,7 @@ impl ReferenceChecker<'_> {
         let names: Vec<&str> = self.columns.iter().flat_map(|columns| columns.names()).map(String::as_str).collect();
         let has = match names.as_slice() {
             [one] if one.contains([',', ';', '\t', '|']) => {
-                format!("{} has one column, `{one}`: take the quotes off that stand round whole lines", self.list)
+                format!("{} has one column, `{one}`: remove the quotes around whole lines", self.list)
             }
             _ => format!("{} has {}", self.list, listed(&names)),
         };

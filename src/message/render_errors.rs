@@ -51,10 +51,10 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
             NoText { code: dates::FORMAT_CODE, ..failed(format!("`{expression}` is given no date format")) }
         }
         ErrorKind::InvalidOperation if detail == jinja_compat::NEITHER => {
-            about(format!("{name} is neither a word for yes nor one for no"))
+            about(format!("{name} means neither yes nor no"))
         }
         ErrorKind::InvalidOperation if detail == size_limits::TOO_LARGE => {
-            failed(format!("`{expression}` asks for too much: no number there may be larger than a million"))
+            failed(format!("a number in `{expression}` is too large: at most 1,000,000"))
         }
         ErrorKind::InvalidOperation if detail == strictness::MIXED_KINDS => {
             let what = format!("`{expression}` compares a text with a number");

@@ -29,8 +29,8 @@ use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Columns, Row};
 use crate::specification::{Spec, Template};
 
-/// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop. A step
-/// puts a list into another one at most, so this also bounds how deep values nest, for which there must be stack.
+/// Steps of the template engine that one value may take: far more than any message needs, and an end to every loop. A
+/// step puts a list into another one at most, so this also bounds how deep values nest, for which there must be stack.
 const FUEL: u64 = 25_000;
 
 /// Calls of macros inside each other, times four: none needs as many, and each takes stack.
@@ -307,7 +307,7 @@ fn by_complexity(spec: &Spec) -> (Vec<&Template>, Vec<Problem>) {
             let place = spec.place_in(template, &found.range);
             let what = format!("`{}` is too complex: it has {}", template.key, found.what);
             let problem = Problem::error("template-too-complex", place, what);
-            problems.push(problem.hint("put what it works out into a column of the list"));
+            problems.push(problem.hint("compute the value beforehand, in a column of the list"));
             false
         }
     });
@@ -400,8 +400,8 @@ fn wrong_formats(spec: &Spec, template: &Template) -> Vec<Problem> {
 fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {
     let told = |range: Range<usize>| {
         let place = spec.place_in(template, &range);
-        Problem::error("backward-slice", place, "a slice can only go forward here, by a number that is written out")
-            .hint("`|reverse` turns a text or a list round")
+        Problem::error("backward-slice", place, "slice steps must be positive literals")
+            .hint("`|reverse` reverses a text or a list")
     };
     backward_slices(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
 }

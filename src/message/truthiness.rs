@@ -22,14 +22,15 @@ const LONGEST_EXPRESSION: usize = 200;
 pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
 
 /// How to ask a text what was meant.
-pub(super) const TRUTH_HINT: &str = "`column|bool` reads words such as yes and no, `column == \"yes\"` compares, `column != \"\"` asks whether it is filled";
+pub(super) const TRUTH_HINT: &str = "`column|bool` understands words such as yes and no, `column == \"yes\"` compares, \
+     `column != \"\"` checks that it is not empty";
 
 pub(super) fn misled(expression: &str, is_written: bool) -> String {
     let expression = shortened(expression);
     if is_written {
-        format!("the condition `{expression}` is true, and the text says no")
+        format!("the condition `{expression}` is true, but the text says no")
     } else {
-        format!("`{expression}` is a text, used as a truth value: every text but the empty one is true, also `no`")
+        format!("`{expression}` is text used as a condition: every non-empty text is true, even `no`")
     }
 }
 

@@ -37,19 +37,19 @@ impl UnfilledPlaceholder {
         let meant = format!("write `{{{{ {name} }}}}`");
         let error = |what, hint| Problem::error("not-filled-in", place.clone(), what).hint(hint);
         let warning = |what| {
-            Problem::warning("not-filled-in", place.clone(), what).hint(format!("if the column is meant, {meant}"))
+            Problem::warning("not-filled-in", place.clone(), what).hint(format!("if you mean the column, {meant}"))
         };
         match self.kind {
             Kind::OneBrace => error(
-                format!("nothing fills in `{name}` between single braces"),
-                format!("{meant}; or `{{{{ '{{{name}}}' }}}}` if it is meant as it stands"),
+                format!("`{name}` in single braces is not replaced"),
+                format!("{meant}; or `{{{{ '{{{name}}}' }}}}` if you mean it literally"),
             ),
             Kind::Position => error(
-                format!("the number {name} would go out, not what fills this place of the template"),
-                "write the column that belongs here, such as `{{ name }}`".to_owned(),
+                format!("`{{{{{name}}}}}` renders the number {name}, not a column"),
+                "write the name of a column, such as `{{ name }}`".to_owned(),
             ),
-            Kind::OtherMarks => warning(format!("`{name}` goes out as it stands here")),
-            Kind::Quoted => warning(format!("`{name}` is a text here, because of its quotes")),
+            Kind::OtherMarks => warning(format!("`{name}` would be sent as it is")),
+            Kind::Quoted => warning(format!("`{name}` is in quotes, so it is text and not a column")),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! When it would be finished: one message after the other through all limits, on paper.
 //!
-//! It is the earliest that the limits allow. How long the server takes, and how often it asks for patience, nobody knows.
+//! It is the earliest that the limits allow. How long the server takes, and how often it asks for patience, nobody
+//! knows.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -62,20 +63,26 @@ pub struct Day {
 }
 
 impl Forecast {
-    /// `3 min 20 s, by send.rate`.
+    /// `about 3 min 20 s (limited by send.rate)`.
     pub fn in_words(&self) -> String {
-        let by = if self.bound_by.is_empty() { String::new() } else { format!(", by {}", self.bound_by.join(" and ")) };
-        format!("{}{by}", duration(self.duration))
+        let about = if self.duration < Duration::from_secs(1) { "" } else { "about " };
+        let limited = match self.bound_by.as_slice() {
+            [] => String::new(),
+            settings => format!(" (limited by {})", settings.join(" and ")),
+        };
+        format!("{about}{}{limited}", duration(self.duration))
     }
 
-    /// `4,000 today until 20:00, the rest tomorrow by 11:40`; `None` where how long it takes says enough.
+    /// `4,000 today until 20:00, the rest tomorrow by 11:40 CET`; `None` for runs of less than a minute.
     pub fn by_the_clock(&self, zone: &TimeZone) -> Option<String> {
         if self.duration < Duration::from_secs(60) && self.too_late == 0 {
             return None;
         }
         // A minute that has begun counts: "by 11:40" must not be too early.
         let minute = TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil);
-        let clock = |at: Timestamp| at.round(minute).unwrap_or(at).to_zoned(zone.clone()).strftime("%H:%M").to_string();
+        let clock = |at: Timestamp, format: &str| {
+            at.round(minute).unwrap_or(at).to_zoned(zone.clone()).strftime(format).to_string()
+        };
         let mut text = String::new();
         for (at, day) in self.days.iter().enumerate() {
             let last = at + 1 == self.days.len();
@@ -83,14 +90,19 @@ impl Forecast {
                 continue;
             }
             let amount = match (last, self.days.len(), self.too_late) {
-                (true, 1, 0) => "all".to_owned(),
+                (true, 1, 0) => "done".to_owned(),
                 (true, 2.., 0) => "the rest".to_owned(),
                 _ => HumanCount(day.messages).to_string(),
             };
             let word = if last && self.too_late == 0 { "by" } else { "until" };
             let comma = if text.is_empty() { "" } else { ", " };
             // Writing to a string cannot fail.
-            let _ = write!(text, "{comma}{amount} {} {word} {}", named(day), clock(day.until));
+            let _ = write!(
+                text,
+                "{comma}{amount} {} {word} {}",
+                named(day),
+                clock(day.until, if last { "%H:%M %Z" } else { "%H:%M" })
+            );
         }
         if self.too_late > 0 {
             let comma = if text.is_empty() { "" } else { "; " };
@@ -311,11 +323,14 @@ mod tests {
 
     #[test]
     fn the_slowest_limit_says_how_long_it_takes() {
-        assert_eq!(said("{ rate: 20/s }", load(21)), "1 s, by send.rate; ");
-        assert_eq!(said("{ rate: 1/s }", load(3_601)), "1 h 0 min, by send.rate; all today by 15:00");
+        assert_eq!(said("{ rate: 20/s }", load(21)), "about 1 s (limited by send.rate); ");
+        assert_eq!(
+            said("{ rate: 1/s }", load(3_601)),
+            "about 1 h 0 min (limited by send.rate); done today by 15:00 UTC"
+        );
         assert_eq!(said("{ rate: unlimited, requests: unlimited }", load(1_000_000)), "less than a second; ");
         let three = Load { requests_each: 3, ..load(501) };
-        assert_eq!(said("{ rate: 20/s, requests: 50/s }", three), "30 s, by send.requests; ");
+        assert_eq!(said("{ rate: 20/s, requests: 50/s }", three), "about 30 s (limited by send.requests); ");
     }
 
     #[test]
@@ -324,7 +339,7 @@ mod tests {
         let load = Load { claimed: vec![vec![used; 500]], ..load(1_500) };
         assert_eq!(
             said("{ rate: unlimited, requests: unlimited, quota: 1000/day }", load),
-            "1 d 0 h, by send.quota; 500 today until 14:00, the rest tomorrow by 14:00"
+            "about 1 d 0 h (limited by send.quota); 500 today until 14:00, the rest tomorrow by 14:00 UTC"
         );
     }
 
@@ -334,16 +349,17 @@ mod tests {
         let windowed = Load { zones: vec![(berlin.clone(), 20_000)], zone: berlin, ..load(20_000) };
         assert_eq!(
             said("{ rate: 1000/h, window: { from: '09:00', to: '20:00', timezone: Europe/Berlin } }", windowed),
-            "1 d 21 h, by send.window and send.rate; 5,000 today until 20:00, 11,000 tomorrow until 20:00, \
-             the rest on Wed 25 Nov by 13:00"
+            "about 1 d 21 h (limited by send.window and send.rate); 5,000 today until 20:00, 11,000 tomorrow until \
+             20:00, the rest on Wed 25 Nov by 13:00 CET"
         );
         assert_eq!(
             said("{ rate: 1000/h, not_after: '2026-11-23T16:00:00Z' }", load(5_000)),
-            "1 h 59 min, by send.rate; 2,000 today until 16:00; 3,000 are left pending by send.not_after"
+            "about 1 h 59 min (limited by send.rate); 2,000 today until 16:00 UTC; 3,000 are left pending by \
+             send.not_after"
         );
         assert_eq!(
             said("{ rate: 1000/h, not_before: '2026-11-25T08:00:00Z' }", load(1_001)),
-            "1 d 19 h, by send.not_before; all on Wed 25 Nov by 09:00"
+            "about 1 d 19 h (limited by send.not_before); done on Wed 25 Nov by 09:00 UTC"
         );
     }
 
@@ -356,7 +372,8 @@ mod tests {
                 "{ rate: 100/h, window: { from: '09:00', to: '20:00', timezone: '{{ tz }}' } }",
                 Load { zones, ..load(200) }
             ),
-            "10 h 59 min, by send.window and send.rate; 100 today until 15:00, the rest tomorrow by 01:00"
+            "about 10 h 59 min (limited by send.window and send.rate); 100 today until 15:00, the rest tomorrow by \
+             01:00 UTC"
         );
     }
 }

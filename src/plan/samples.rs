@@ -81,7 +81,7 @@ impl Sampler {
             self.languages.into_iter().for_each(|(language, picked)| show(picked, &format!("in {language}")));
         }
         if self.ways.len() > 1 {
-            self.ways.into_values().for_each(|picked| show(picked, "a way of its own through the templates"));
+            self.ways.into_values().for_each(|picked| show(picked, "takes another branch of the templates"));
         }
         for (row, delivery) in self.warned {
             let warnings: Vec<String> = delivery.warnings.iter().map(Problem::message).collect();

@@ -23,7 +23,7 @@ pub(super) struct Piece<'a> {
 
 /// How a part looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own, and they combine")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate mark, and they combine")]
 struct Style {
     bold: bool,
     italic: bool,

@@ -196,9 +196,9 @@ impl<R: Read> Records<R> {
             return Ok(Row::new(line, header.columns.clone(), cells));
         }
         let fields = |count: usize| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
-        let what = format!("the header has {}, and this row another number", fields(header.required()));
+        let what = format!("the header has {}, but this row has a different number", fields(header.required()));
         let hint = if header.width == 1 {
-            "is the first line a title? A list begins with the names of its columns"
+            "is the first line a title? The first line must be the column names"
         } else {
             "a field with a delimiter or a line break in it must be in double quotes"
         };
@@ -220,20 +220,23 @@ impl<R: Read + Send> RowSource for Records<R> {
 fn blank_rows(file: &str, seen: &Tally) -> Option<Problem> {
     let what = match seen.count {
         0 => return None,
-        1 => "1 row is empty and passed over".to_owned(),
-        count => format!("{count} rows are empty and passed over, this one first"),
+        1 => "1 row is empty and ignored".to_owned(),
+        count => format!("{count} rows are empty and ignored, this one first"),
     };
-    let hint = "spreadsheets leave rows of nothing but delimiters behind; delete them if nobody is missing";
+    let hint = "spreadsheets often leave empty rows; delete them if nobody is missing";
     Some(Problem::warning("blank-rows", Place::line(file, seen.first_line), what).hint(hint))
 }
 
 fn rows_in_a_field(file: &str, seen: &Tally) -> Option<Problem> {
     let what = match seen.count {
         0 => return None,
-        1 => "a quoted field of this row holds lines that look like rows of the list".to_owned(),
-        count => format!("quoted fields of {count} rows, this one first, hold lines that look like rows of the list"),
+        1 => "a quoted field of this row contains lines that look like rows of the list".to_owned(),
+        count => {
+            format!("quoted fields of {count} rows, this one first, contain lines that look like rows of the list")
+        }
     };
-    let hint = "is a closing quote missing? Whoever stands in the field gets nothing, and the row's recipient reads it";
+    let hint = "is a closing quote missing? Recipients inside the field get no message, and this row's recipient would \
+         see them";
     Some(Problem::warning("rows-in-a-field", Place::line(file, seen.first_line), what).hint(hint))
 }
 
@@ -279,9 +282,9 @@ fn no_table(file: &str, beginning: &str) -> Result<(), Vec<Problem>> {
     let start: String = beginning.trim_start().chars().take(15).collect::<String>().to_ascii_lowercase();
     let begins = |with: &[&str]| with.iter().any(|with| start.starts_with(with));
     let (what, hint) = if begins(&["<!doctype", "<html", "<?xml"]) {
-        ("HTML or XML", "is it a page that was saved instead of the list? Export the list as CSV in UTF-8")
+        ("HTML or XML", "is this a web page instead of the list? Export the list as CSV in UTF-8")
     } else if begins(&["[{", "{\"", "[\n", "{\n"]) {
-        ("JSON", "write each object on a line of its own (`jq -c '.[]'`), in a file that ends with `.jsonl`")
+        ("JSON", "write one object per line (`jq -c '.[]'`), in a file that ends with `.jsonl`")
     } else {
         return Ok(());
     };
@@ -289,24 +292,24 @@ fn no_table(file: &str, beginning: &str) -> Result<(), Vec<Problem>> {
 }
 
 fn unclosed(file: &str, line: u64) -> Problem {
-    Problem::error("open-quote", Place::line(file, line), "a quote is opened on this line and never closed")
+    Problem::error("open-quote", Place::line(file, line), "a quote opens on this line and is never closed")
         .hint("close it, or double it (`\"\"`) if it belongs to the text")
 }
 
 fn closed_by_another(file: &str, line: u64) -> Problem {
-    let what = "a quote is opened on this line, and the next one lines below was meant to open another field";
+    let what = "a quote opens on this line and is closed lines below, where another field seems to open";
     Problem::error("open-quote", Place::line(file, line), what)
-        .hint("close it, or double it (`\"\"`) if it belongs to the text: all rows between would be one field")
+        .hint("close it, or double it (`\"\"`) if it belongs to the text: otherwise all rows in between are one field")
 }
 
 fn too_long(file: &str, line: u64) -> Problem {
     let what = format!("a row of more than {} MiB", LONGEST_RECORD / 1024 / 1024);
     Problem::error("line-too-long", Place::line(file, line), what)
-        .hint("each row is one recipient; is this the right file, and are its lines ended by line feeds?")
+        .hint("each row is one recipient; is this the right file, and does it use line feeds?")
 }
 
 fn stray_quote(file: &str, line: u64) -> Problem {
-    let what = "text follows a closing quote, so the quotes of this row do not say what its fields are";
+    let what = "text follows a closing quote, so the fields of this row cannot be told apart";
     Problem::error("stray-quote", Place::line(file, line), what)
         .hint("inside a quoted field write each quote twice: `\"5\"\" pipe\"`")
 }

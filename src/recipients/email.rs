@@ -44,14 +44,14 @@ fn parts(text: &str) -> Result<(&str, String), &'static str> {
     EmailAddress::parse_with_options(text, OPTIONS).map_err(|_| WRONG)?;
     let (name, domain) = text.rsplit_once('@').ok_or(WRONG)?;
     if name.starts_with('"') {
-        return Err("an e-mail address whose name is quoted, which most servers refuse");
+        return Err("an e-mail address with a quoted name, which most servers refuse");
     }
     // The parser takes any sign in a domain; what domains may hold is IDNA's to say.
-    let domain = idna::domain_to_ascii_strict(domain).map_err(|_| "an e-mail address with a domain that cannot be")?;
+    let domain = idna::domain_to_ascii_strict(domain).map_err(|_| "an e-mail address with an invalid domain")?;
     let top = domain.rsplit('.').next().unwrap_or_default();
     let is_of_letters = top.bytes().all(|byte| byte.is_ascii_alphabetic()) || top.starts_with("xn--");
     if UNREACHABLE.contains(&top) || !is_of_letters {
-        return Err("an e-mail address with a domain that no mail can reach");
+        return Err("an e-mail address with a domain that cannot receive mail");
     }
     if name.len() + 1 + domain.len() > LONGEST {
         return Err("an e-mail address of more than 254 characters");

@@ -1,4 +1,5 @@
-//! Any encoding to UTF-8, strictly: a byte that does not belong is an error with its line, never a replacement character.
+//! Any encoding to UTF-8, strictly: a byte that does not belong is an error with its line, never a replacement
+//! character.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -109,9 +110,9 @@ impl<R: Read> Utf8<R> {
     pub(super) fn remarks(&self, file: &str) -> Vec<Problem> {
         let encoding = self.encoding.name();
         let doubt = self.seen.doubtful.then(|| {
-            let what = format!("the list reads as UTF-8 without a flaw, and `recipients.encoding` says {encoding}");
+            let what = format!("the list is valid UTF-8, but `recipients.encoding` says {encoding}");
             Problem::warning("encoding-doubtful", Place::file(file), what)
-                .hint("look at the names in a dry run; if they are wrong, leave `recipients.encoding` out")
+                .hint("check the names in a dry run; if they are wrong, remove `recipients.encoding`")
         });
         doubt.into_iter().chain(self.seen.mojibake.warning(file)).collect()
     }
@@ -263,32 +264,29 @@ fn problem(file: &str, fault: &DecodeError) -> Problem {
         DecodeError::Malformed { line, column, bytes, encoding, guess } => {
             let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
             let what = match bytes.len() {
-                1 => format!("this line is not {encoding}: the byte {} is no character", bytes.concat()),
-                _ => format!("this line is not {encoding}: the bytes {} are no character", bytes.join(" ")),
+                1 => format!("this line is not {encoding}: the byte {} is not a character", bytes.concat()),
+                _ => format!("this line is not {encoding}: the bytes {} are not a character", bytes.join(" ")),
             };
             let hint = match guess {
                 Some(guess) => guess.to_string(),
                 None if encoding.starts_with("UTF-16") => "the list is cut off or damaged: save it again".to_owned(),
-                None => {
-                    "say what it is with `recipients.encoding`, such as `windows-1252` or `gb18030`, or save it as \
-                         UTF-8"
-                        .to_owned()
-                }
+                None => "set `recipients.encoding`, such as `windows-1252` or `gb18030`, or save the list as UTF-8"
+                    .to_owned(),
             };
             Problem::error("wrong-encoding", Place::line(file, *line).at_column(*column), what).hint(hint)
         }
         DecodeError::Nul { line } => {
-            Problem::error("nul", Place::line(file, *line), "a NUL byte on this line, which no text has").hint(
-                "the file is damaged, or in an encoding such as UTF-16 (`recipients.encoding: utf-16le`); \
-                 save it as UTF-8",
+            Problem::error("nul", Place::line(file, *line), "a NUL byte on this line, so this is not text").hint(
+                "the file is damaged, or in an encoding such as UTF-16 (`recipients.encoding: utf-16le`); save it as \
+                 UTF-8",
             )
         }
         DecodeError::Contradicted { marked, declared } => Problem::error(
             "encoding-contradicted",
             Place::file(file),
-            format!("the list begins with the mark of {marked}, and `recipients.encoding` says {declared}"),
+            format!("the list has the byte order mark of {marked}, but `recipients.encoding` says {declared}"),
         )
-        .hint("leave `recipients.encoding` out: the mark says enough"),
+        .hint("remove `recipients.encoding`: the mark is enough"),
         DecodeError::NoText { what, hint } => {
             Problem::error("not-text", Place::file(file), format!("the list is {what}, not text")).hint(*hint)
         }

@@ -25,7 +25,7 @@ impl fmt::Display for Guess {
             write!(f, "if the word here is `{word}` (dots are its other letters), ")?;
         }
         if self.mixed {
-            return write!(f, "this line is {name}, unlike those before it: save all parts of the list as UTF-8");
+            return write!(f, "this line is {name}, unlike the lines before it: save all parts of the list as UTF-8");
         }
         write!(f, "set `recipients.encoding: {name}`; or save the list as UTF-8")
     }

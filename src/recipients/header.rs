@@ -35,8 +35,8 @@ impl Header {
         let place = || Place::line(file, line);
         let names: Vec<String> = written.iter().map(|name| name.trim_matches(is_invisible).to_owned()).collect();
         if names.iter().any(|name| is_personal(name)) {
-            let what = "the first line looks like a recipient: a list begins with the names of its columns";
-            let hint = "put a line with names such as `phone` above it";
+            let what = "the first line looks like a recipient: it must be the column names";
+            let hint = "add a first line with names such as `phone`";
             return Err(vec![Problem::error("header-is-data", place(), what).hint(hint)]);
         }
         let problems = duplicates(written, &names, &place);
@@ -45,8 +45,8 @@ impl Header {
         }
         let mut warnings = Vec::new();
         if names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
-            let what = "all columns are named by numbers: if this line is a recipient, nothing is sent to them";
-            let hint = "a list begins with the names of its columns";
+            let what = "all column names are numbers: if this line is a recipient, they get no message";
+            let hint = "the first line must be the column names";
             warnings.push(Problem::warning("header-is-numbers", place(), what).hint(hint));
         }
         let trimmed: Vec<usize> =
@@ -65,19 +65,19 @@ impl Header {
 
 /// A list with more columns than [`MOST_COLUMNS`].
 pub(super) fn too_many_columns(file: &str, line: u64, count: usize) -> Vec<Problem> {
-    let what = format!("the list has {count} columns, and at most {MOST_COLUMNS} are read");
-    let hint = "is it the right file, and the right delimiter?";
+    let what = format!("the list has {count} columns; the limit is {MOST_COLUMNS}");
+    let hint = "is this the right file and delimiter?";
     vec![Problem::error("too-many-columns", Place::line(file, line), what).hint(hint)]
 }
 
 fn trimmed_note(trimmed: &[usize]) -> Option<String> {
-    let (names, them) = match trimmed.len() {
+    let names = match trimmed.len() {
         0 => return None,
-        1 => ("name", "it"),
-        _ => ("names", "them"),
+        1 => "name",
+        _ => "names",
     };
     let columns = listed(trimmed);
-    Some(format!("the {names} of {columns} had white space or invisible characters round {them}, which are taken off"))
+    Some(format!("white space or invisible characters around the {names} of {columns} were removed"))
 }
 
 /// Programs write a column without a name for the number of the row, and a delimiter at the end of each line.
@@ -87,8 +87,8 @@ fn nameless_note(names: &[String]) -> Option<String> {
     match nameless.as_slice() {
         [] => None,
         [only] if only + 1 == names.len() => None,
-        [_] => Some(format!("{} has no name and is not read", listed(&nameless))),
-        _ => Some(format!("{} have no name and are not read", listed(&nameless))),
+        [_] => Some(format!("{} has no name and is ignored", listed(&nameless))),
+        _ => Some(format!("{} have no name and are ignored", listed(&nameless))),
     }
 }
 
@@ -102,7 +102,7 @@ fn duplicates(written: &[String], names: &[String], place: &impl Fn() -> Place) 
         }
         let mut what = format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
         if written[first] != written[at] {
-            what += " once the white space or invisible characters round them are taken off";
+            what += " after white space and invisible characters are removed";
         }
         if problems.len() == SHOWN {
             break;

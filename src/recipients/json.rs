@@ -47,16 +47,16 @@ impl Refused {
         Some(match self {
             Self::NotAnObject(_) => return None,
             Self::KeyTwice(key) => {
-                let what = format!("the key `{key}` stands twice in this object");
+                let what = format!("duplicate key `{key}` in this object");
                 ("duplicate-key-in-object", what, "remove one of them")
             }
             Self::TooDeep => {
-                let what = format!("more than {DEEPEST} lists and objects inside each other");
-                ("json-too-deep", what, "a cell of a recipient needs no such depth: is it the right file?")
+                let what = format!("lists and objects nested more than {DEEPEST} deep");
+                ("json-too-deep", what, "is this the right file?")
             }
             Self::TooManyKeys => {
                 let what = format!("an object with more than {MOST_KEYS} keys");
-                ("too-many-columns", what, "each line of a JSON Lines list is one recipient: is it the right file?")
+                ("too-many-columns", what, "each line of a JSON Lines list is one recipient: is this the right file?")
             }
         })
     }
@@ -96,7 +96,8 @@ fn value(raw: &RawValue, depth: usize, flaw: &mut Option<FlawKind>) -> Result<Va
     })
 }
 
-/// A number that goes out as it is written. Whole numbers of more digits than a number can hold are ids, and kept as texts.
+/// A number that goes out as it is written. Whole numbers of more digits than a number can hold are ids, and kept as
+/// texts.
 fn number(text: &str, flaw: &mut Option<FlawKind>) -> Value {
     let whole = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
     let number = match text.parse::<i64>() {

@@ -98,8 +98,8 @@ impl<R: Read> Lines<R> {
             _ => return Ok(()),
         };
         self.broken = true;
-        let hint = "write each object on a line of its own, without brackets and commas between them (`jq -c '.[]'`)";
-        let hint = if first.trim_ascii() == b"{" { "write each object on a line of its own (`jq -c .`)" } else { hint };
+        let hint = "write one object per line, without brackets and commas between them (`jq -c '.[]'`)";
+        let hint = if first.trim_ascii() == b"{" { "write one object per line (`jq -c .`)" } else { hint };
         Err(RowError::List(Problem::error("not-json-lines", Place::line(&self.file, self.line), what).hint(hint)))
     }
 

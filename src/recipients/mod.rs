@@ -170,5 +170,8 @@ pub fn is_invisible(c: char) -> bool {
 
 /// A list without a single row would be a campaign to nobody: most often the wrong file.
 fn empty(file: &str) -> Vec<Problem> {
-    vec![Problem::error("list-empty", Place::file(file), "the list is empty").hint("its first line names the columns")]
+    vec![
+        Problem::error("list-empty", Place::file(file), "the list is empty")
+            .hint("the first line must be the column names"),
+    ]
 }

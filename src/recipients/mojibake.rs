@@ -31,8 +31,8 @@ impl Mojibake {
             1 => "1 place".to_owned(),
             count => format!("{count} places"),
         };
-        let what = format!("{places} from this line on with letters like `Ã¼` and `â€`: text that was damaged before");
-        let hint = "this is UTF-8 that was read as windows-1252 and saved again: export the list anew, as UTF-8";
+        let what = format!("{places} from this line on with letters like `Ã¼` and `â€`: text that was damaged earlier");
+        let hint = "this is UTF-8 that was read as windows-1252 and saved again: export the list again as UTF-8";
         Some(Problem::warning("mojibake", Place::line(file, self.first_line), what).hint(hint))
     }
 }

@@ -19,10 +19,10 @@ pub struct Phone {
 }
 
 /// What is wrong with a national number where no country is known.
-pub(super) const NO_COUNTRY: &str = "written without a country: begin it with `+`, or set `recipients.default_region`";
+pub(super) const NO_COUNTRY: &str = "no country code: begin it with `+`, or set `recipients.default_region`";
 
 const LENGTH: &str = "too short or too long for a phone number";
-const TRUNK_PREFIX: &str = "has the prefix of calls inside the country after the country code: leave it out";
+const TRUNK_PREFIX: &str = "has a national prefix (such as 0) after the country code: remove it";
 
 /// Whether this is the code of a country that has a numbering plan: two capital letters.
 pub fn is_region(code: &str) -> bool {
@@ -74,10 +74,10 @@ impl Notation {
             match c {
                 '0'..='9' => digits.push(c),
                 '+' if digits.is_empty() && !is_international => is_international = true,
-                '+' => return Err("more than one number, or a `+` inside of one"),
+                '+' => return Err("more than one number, or a `+` inside one"),
                 _ if is_separator(c) => {}
                 'x' | 'X' | 'e' | 'E' | '#' | ';' if digits.len() >= 7 => {
-                    return Err("has an extension or something else after the number: leave it off");
+                    return Err("has an extension or other text after the number: remove it");
                 }
                 _ => return Err("not a phone number"),
             }
@@ -94,15 +94,15 @@ impl Notation {
 /// What spreadsheets make of numbers.
 fn no_number(text: &str) -> Result<(), &'static str> {
     if spreadsheet_artifacts::looks_rounded(text) {
-        return Err("a number that a spreadsheet has rounded (`E+`): format the column as text and export again");
+        return Err("a number that a spreadsheet rounded (`E+`): format the column as text and export it again");
     }
     if spreadsheet_artifacts::looks_like_a_date(text) {
         return Err(
-            "a date: a spreadsheet may have taken a number for one; format the column as text and export again",
+            "a date: a spreadsheet may have converted the number; format the column as text and export it again",
         );
     }
     if spreadsheet_artifacts::is_an_amount(text) {
-        return Err("a number with a decimal point: a program took it for an amount; export the column as text");
+        return Err("a number with a decimal point: a program treated it as an amount; export the column as text");
     }
     Ok(())
 }
@@ -167,14 +167,13 @@ fn international(digits: &str, optional_zero: Option<usize>) -> Result<String, &
         return match (is_known(digits), is_known(&without)) {
             (false, true) => Ok(without),
             (true, false) => Ok(digits.to_owned()),
-            _ => Err("it is not certain whether the zero in `(0)` belongs to the number: write it as it is dialled \
-                      from abroad"),
+            _ => Err("`(0)` is ambiguous: write the number as it is dialled from abroad"),
         };
     }
     if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
         return Err(LENGTH);
     }
-    let Some((code, plans)) = plans(digits) else { return Err("no country has this code") };
+    let Some((code, plans)) = plans(digits) else { return Err("unknown country code") };
     let own = &digits[code..];
     let without_prefix = |plan: &&Metadata| own.strip_prefix(plan.national_prefix()?);
     // Most numbers do not begin with one, and asking the plans takes long.
@@ -308,14 +307,14 @@ fn lost_sign(text: &str, region: Option<&str>) -> Option<&'static str> {
     }
     if is_known(text) {
         return Some(
-            "looks like an international number that has lost its `+`: format the column as text and export again, or \
-             write `+` before the column in the template",
+            "looks like an international number that has lost its `+`: format the column as text and export it again, \
+             or write `+` before the column in the template",
         );
     }
     let plan = DATABASE.by_id(region?)?;
     national(&format!("0{text}"), plan).is_ok_and(|digits| is_known(&digits)).then_some(
-        "looks like a national number that has lost its leading zero: format the column as text and export again, or \
-         write `0` before the column in the template",
+        "looks like a national number that has lost its leading zero: format the column as text and export it again, \
+         or write `0` before the column in the template",
     )
 }
 

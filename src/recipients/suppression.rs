@@ -88,7 +88,7 @@ impl fmt::Display for Recognised {
                 format!("{} {}", indicatif::HumanCount(count), if count == 1 { one } else { many })
             })
             .collect();
-        if words.is_empty() { write!(f, "0 entries: nobody is on it") } else { write!(f, "{}", words.join(", ")) }
+        if words.is_empty() { write!(f, "0 entries") } else { write!(f, "{}", words.join(", ")) }
     }
 }
 
@@ -134,8 +134,8 @@ impl Country<'_> {
 
 impl Suppression {
     /// Adds a list: every cell of every line is an entry, so a bare list of numbers and an export with a header row
-    /// both do; the words of a header suppress nobody. It may be a workbook or JSON Lines, by its ending. Of the problems
-    /// of each kind as many are kept as `keep` says, a thousand at most, and all are counted.
+    /// both do; the words of a header suppress nobody. It may be a workbook or JSON Lines, by its ending. Of the
+    /// problems of each kind as many are kept as `keep` says, a thousand at most, and all are counted.
     ///
     /// # Errors
     /// What is wrong with the file.
@@ -179,8 +179,8 @@ impl Suppression {
         self.spellings.is_empty()
     }
 
-    /// Where a recipient is listed, as `file:line`: by any of their `names` (key, identifier, ...), or by anything in the
-    /// cells of their row that is a phone number or an e-mail address.
+    /// Where a recipient is listed, as `file:line`: by any of their `names` (key, identifier, ...), or by anything in
+    /// the cells of their row that is a phone number or an e-mail address.
     pub fn find<'a>(
         &self,
         names: impl IntoIterator<Item = &'a str>,
@@ -358,7 +358,7 @@ impl<'a> Reader<'a> {
                     Country::OfLine(_) if why == suppression_entry::NO_COUNTRY => COUNTRY_NOT_IN_LINE,
                     _ => why,
                 };
-                let what = format!("this entry is not understood, so it would suppress nobody: {why}");
+                let what = format!("this entry is invalid and would suppress nobody: {why}");
                 self.refuse(site, text, |place| Problem::error("suppression-entry", place, what).hint(REWRITE));
             }
         }
@@ -408,17 +408,17 @@ fn nobody_any_more(text: &str) -> Option<&'static str> {
     let text = text.trim_matches(is_invisible);
     let long = |exponent: &str| exponent.parse::<u32>().is_ok_and(|exponent| exponent >= SHORTEST_NUMBER);
     if spreadsheet_artifacts::looks_rounded(text) && text.rsplit_once('+').is_some_and(|(_, exponent)| long(exponent)) {
-        return Some("a number that a spreadsheet has rounded (`E+`): nobody can be recognised by it");
+        return Some("a number that a spreadsheet rounded (`E+`): it identifies nobody");
     }
     let is_filler = text.len() >= 3 && text.bytes().all(|byte| byte == b'#');
-    is_filler.then_some("`###`, which a spreadsheet shows for what is too wide: nobody can be recognised by it")
+    is_filler.then_some("`###`, which a spreadsheet shows when a column is too narrow: it identifies nobody")
 }
 
-const REFILL: &str = "format the column as text, fill it again, and export again; or delete it if it names nobody";
+const REFILL: &str = "format the column as text, enter the values again and export it again; or delete the entry";
 const REWRITE: &str =
-    "write the number (`+` and country code) or the address alone; head the column `key` if these are keys";
-const COUNTRY_NOT_IN_LINE: &str = "written without a country, and `recipients.default_region` finds none in this line: \
-                                   begin it with `+`, or give this list the column that names the country";
+    "write only the number (`+` and country code) or the address; name the column `key` if these are keys";
+const COUNTRY_NOT_IN_LINE: &str = "no country code, and `recipients.default_region` gives no country for this line: \
+     begin it with `+`, or add the country's column to this list";
 
 /// The settings of `recipients` are about the list itself, not about suppression lists.
 fn without_settings(problem: Problem) -> Problem {

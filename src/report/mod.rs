@@ -22,38 +22,38 @@ pub(crate) use csv::harmless;
 pub use html::{hash, visible};
 pub use read_back::each_messaged;
 
-/// What became of one row of the list. The same fields, in this order, are the columns of the CSV report.
+/// The outcome of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(
     title = "campaign report",
-    description = "One line of a JSON Lines report: what became of one row of the list."
+    description = "One line of a JSON Lines report: the outcome of one row of the list."
 )]
 pub struct Record {
     /// The line of the list on which the row begins, counted from 1.
     pub line: u64,
-    /// What makes it the same delivery in every run; empty when an invalid row has none.
+    /// The recipient's key, the same in every run; empty if an invalid row has none.
     pub key: String,
-    /// What became of it.
+    /// The outcome.
     pub outcome: State,
-    /// LiveDesk's own word for the message's state: `sent` means saved and queued there, not yet delivered.
+    /// LiveDesk's status of the message: `sent` means saved and queued there, not yet delivered.
     pub livedesk_status: Option<String>,
     /// A WhatsApp code such as `131047`, or a word such as `http-404`, `timeout`, `duplicate`.
     pub error_code: Option<String>,
     /// The reason in words.
     pub error: Option<String>,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// The contact that was made or found.
+    /// The contact that was created or found.
     pub contact_id: Option<u64>,
-    /// The conversation that was made.
+    /// The conversation that was created.
     pub conversation_id: Option<u64>,
-    /// The message that was made.
+    /// The message that was created.
     pub message_id: Option<u64>,
-    /// When it was first tried (RFC 3339, UTC).
+    /// Time of the first attempt (RFC 3339, UTC).
     #[schemars(with = "Option<String>")]
     #[serde(serialize_with = "with_milliseconds")]
     pub first_attempt_at: Option<Timestamp>,
-    /// When its outcome was settled (RFC 3339, UTC).
+    /// Time when the outcome was known (RFC 3339, UTC).
     #[schemars(with = "Option<String>")]
     #[serde(serialize_with = "with_milliseconds")]
     pub settled_at: Option<Timestamp>,

@@ -1,4 +1,5 @@
-//! A circuit breaker: a dead backend turns answers into doubt, and every message that is sent into it becomes `unknown`.
+//! A circuit breaker: a dead backend turns answers into doubt, and every message that is sent into it becomes
+//! `unknown`.
 //!
 //! *Closed*: everything goes. *Open*: one answer was in doubt; nothing more is claimed until a harmless probe is answered.
 //! *Half-open*: the server answers, but a message was in doubt; one trial message goes alone, and only a clear answer to
@@ -80,9 +81,9 @@ impl CircuitBreaker {
         !self.open && !self.needs_trial
     }
 
-    /// The request that began at `began` did not reach the server, or its answer leaves doubt. `now` is the last request
-    /// that had begun when that became known. Whether this is news: not one more of those that were in flight with the
-    /// first.
+    /// The request that began at `began` did not reach the server, or its answer leaves doubt. `now` is the last
+    /// request that had begun when that became known. Whether this is news: not one more of those that were in flight
+    /// with the first.
     pub(super) fn record_failure(&mut self, began: RequestSeq, now: RequestSeq, message: bool, why: &str) -> bool {
         let news = self.is_closed() || began > self.last_failure;
         self.open = true;
@@ -123,10 +124,7 @@ impl CircuitBreaker {
     pub(super) fn next_probe(&mut self, now: Instant) -> Result<Duration, String> {
         if self.failed_trials >= MAX_TRIALS {
             let many = self.failed_trials + 1;
-            return Err(format!(
-                "LiveDesk answers, but {many} messages one after the other ended in doubt: {}",
-                self.why
-            ));
+            return Err(format!("LiveDesk answers, but {many} messages in a row ended as unknown: {}", self.why));
         }
         let Some(opened_at) = self.opened_at else {
             self.opened_at = Some(now);
@@ -135,7 +133,7 @@ impl CircuitBreaker {
         let wait = self.backoff.next().unwrap_or(MAX_PROBE_INTERVAL);
         if now + wait > opened_at + self.max_outage {
             let waited = duration(now - opened_at);
-            return Err(format!("LiveDesk has not come back; waited for {waited} (send.outage): {}", self.why));
+            return Err(format!("LiveDesk did not come back within {waited} (send.outage): {}", self.why));
         }
         Ok(wait)
     }

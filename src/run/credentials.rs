@@ -1,7 +1,7 @@
-//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike, and a key that may
-//! read and not write is a real thing. So only what is *comparable* tells: the same kind of request for another recipient
-//! that succeeded, having begun after the denied one. Then it was the object, and that recipient failed. Until then those
-//! who were denied wait, pending: nobody fails for what all get.
+//! 401 and 403: the credentials, or one object that this key may not touch? LiveDesk answers both alike, and a key that
+//! may read and not write is a real thing. So only what is *comparable* tells: the same kind of request for another
+//! recipient that succeeded, having begun after the denied one. Then it was the object, and that recipient failed.
+//! Until then those who were denied wait, pending: nobody fails for what all get.
 
 use super::evidence::Request;
 use super::open_cases::{Case, OpenCases};
@@ -114,15 +114,15 @@ impl<L: Deliver> Run<'_, L> {
         let what = match denied.probe {
             Some(Probe::Denied) if !served => format!("LiveDesk refuses the credentials ({failure}): check {keys}"),
             _ if served || denied.open.as_slice().len() == 1 => format!(
-                "LiveDesk refuses to {verb} ({failure}), and nobody was served since to compare with: either the key pair of \
-                 {keys} lacks that permission, or these recipients are out of its reach ({})",
+                "LiveDesk refuses to {verb} ({failure}), and no comparable request has succeeded since: either the key \
+                 pair in {keys} lacks that permission, or it may not access these recipients ({})",
                 self.named(denied.open.as_slice())
             ),
             Some(Probe::Authorized) => format!(
-                "LiveDesk accepts the credentials for reading but refuses to {verb} ({failure}): give the key pair of {keys} \
-                 that permission"
+                "LiveDesk accepts the credentials for reading but refuses to {verb} ({failure}): give the key pair in \
+                 {keys} that permission"
             ),
-            _ => format!("LiveDesk refuses to {verb} ({failure}): check {keys} and what the key pair may do"),
+            _ => format!("LiveDesk refuses to {verb} ({failure}): check {keys} and the permissions of the key pair"),
         };
         drop(denied);
         self.stop.because(End::Environment(what));

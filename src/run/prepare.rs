@@ -44,7 +44,7 @@ impl<L: Deliver> Run<'_, L> {
         let may_be_made = matches!(&reply, Reply::Unknown(failure) if !codes::is_conflict(&failure.code));
         if may_be_made && lease.attempts == 1 {
             let line = lease.row.line;
-            let what = "the answer to making the conversation was lost, so there may be a spare, empty one";
+            let what = "the answer to creating the conversation was lost, so LiveDesk may have an extra, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.evaluator.list)));
         }
         let conversation = match self.result(reply, request).await {
@@ -61,8 +61,8 @@ impl<L: Deliver> Run<'_, L> {
         Ok(conversation.id)
     }
 
-    /// The contact: kept from an earlier try, made now, or found when it was there before; and the obstacles that its answer
-    /// has shown, which are checked here.
+    /// The contact: kept from an earlier try, made now, or found when it was there before; and the obstacles that its
+    /// answer has shown, which are checked here.
     async fn contact(
         &self,
         lease: &mut Lease,
@@ -92,14 +92,14 @@ impl<L: Deliver> Run<'_, L> {
             let Some(value) = attribute.of(contact) else { continue };
             let found = self.owners(who, attribute, value).await?;
             if found.is_empty() {
-                let text = format!("{} is taken, but the search does not find by whom", attribute.name());
+                let text = format!("{} is taken, but the search finds no contact with it", attribute.name());
                 return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text), None));
             }
             owners.extend(found.into_iter().map(|owner| (attribute, owner)));
         }
         let Some((_, owner)) = owners.first() else {
             let names: Vec<&str> = taken.iter().map(|attribute| attribute.name()).collect();
-            let text = format!("LiveDesk says that {} is taken, which the row does not give", names.join(" and "));
+            let text = format!("LiveDesk says that {} is taken, but the row does not have it", names.join(" and "));
             return Err(AttemptError::Refused(Failure::new(codes::CONTACT_NOT_FOUND, text), None));
         };
         let conflict = |text| Err(AttemptError::Refused(Failure::new(codes::CONTACT_CONFLICT, text), None));
@@ -108,7 +108,7 @@ impl<L: Deliver> Run<'_, L> {
                 .iter()
                 .map(|(attribute, owner)| format!("{} of contact {}", attribute.name(), owner.id))
                 .collect();
-            return conflict(format!("several contacts have what this row has: {}", whose.join(", ")));
+            return conflict(format!("several contacts match this row: {}", whose.join(", ")));
         }
         if let Some(attribute) = owner.contradiction(contact) {
             let (had, other) = (owners[0].0.name(), attribute.name());

@@ -1,4 +1,5 @@
-//! Recipients whom a message may not reach, as answers say that a run gets anyway; `checks.unreachable` decides what follows.
+//! Recipients whom a message may not reach, as answers say that a run gets anyway; `checks.unreachable` decides what
+//! follows.
 //!
 //! Knows neither requests nor what an answer looks like.
 
@@ -67,7 +68,7 @@ impl<L: Deliver> Run<'_, L> {
     pub(super) fn sum_up_reachability(&self) {
         if let Some(counts) = self.reachability_warnings().unnamed() {
             let text = format!(
-                "more messages that may not arrive: {counts} (`checks.unreachable: refuse` would hold them back)"
+                "more messages that may not arrive: {counts} (`checks.unreachable: refuse` would not send them)"
             );
             (self.emit)(Event::Noted(text));
         }

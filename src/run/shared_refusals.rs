@@ -1,7 +1,7 @@
-//! Refusals that may concern everybody: a template that WhatsApp does not have, an account that is blocked, an inbox that
-//! does not exist. Nobody fails for what all get, so whoever is refused so waits, pending, and the next messages leave one
-//! at a time, until somebody else's request of the same kind succeeds. Then it was a matter of those recipients, and they
-//! failed. If nobody's does, the guard stops the run and they are still pending.
+//! Refusals that may concern everybody: a template that WhatsApp does not have, an account that is blocked, an inbox
+//! that does not exist. Nobody fails for what all get, so whoever is refused so waits, pending, and the next messages
+//! leave one at a time, until somebody else's request of the same kind succeeds. Then it was a matter of those
+//! recipients, and they failed. If nobody's does, the guard stops the run and they are still pending.
 
 use super::evidence::{Endpoint, Request};
 use super::open_cases::{Case, OpenCases};
@@ -11,7 +11,8 @@ use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::Reply;
 use crate::state::{Failure, Outcome, State};
 
-/// Open cases at most, each in memory. Whoever lets a run go on for longer than that does not take them for everybody's.
+/// Open cases at most, each in memory. Whoever lets a run go on for longer than that does not take them for
+/// everybody's.
 const MAX_OPEN: usize = 1_000;
 
 /// Whether a refusal may concern others than this recipient.
@@ -106,7 +107,7 @@ impl<L: Deliver> Run<'_, L> {
             let nobody = match open {
                 0 => String::new(),
                 _ => format!(
-                    ". It may concern everybody, so those who were refused are still pending ({open}): fix it and run again. \
+                    ". It may affect everyone, so the refused recipients stay pending ({open}): fix it and run again. \
                      If only these recipients are wrong, raise the limit"
                 ),
             };
@@ -131,8 +132,9 @@ impl<L: Deliver> Run<'_, L> {
             shared.are_everybodys().then(|| explained(&shared.open.as_slice()[0].failure))
         };
         if let Some(failure) = everybodys {
-            let text =
-                format!("everybody was refused for the same reason, so nobody failed: {failure}. Fix it and run again");
+            let text = format!(
+                "every message was refused for the same reason, so all stay pending: {failure}. Fix it and run again"
+            );
             self.stop.because(End::Guard(text));
             return Ok(());
         }

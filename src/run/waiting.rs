@@ -121,8 +121,8 @@ impl<L: Deliver> Run<'_, L> {
         self.breaker.borrow_mut()
     }
 
-    /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about those
-    /// who were in flight together is said and counted once.
+    /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about
+    /// those who were in flight together is said and counted once.
     pub(super) fn learn<T>(&self, reply: &Reply<T>, request: Request) -> bool {
         let message = request.endpoint.is_message();
         self.note_refusal(reply, request);
@@ -166,7 +166,7 @@ impl<L: Deliver> Run<'_, L> {
         let news = self.breaker().record_failure(request.seq, self.last_seq(), message, &why);
         // Asking in vain is no news to a person.
         if news && request.endpoint != Endpoint::Probe {
-            let text = format!("no clear answer from LiveDesk ({why}): nothing more leaves until it answers again");
+            let text = format!("no clear answer from LiveDesk ({why}): sending pauses until it answers again");
             (self.emit)(Event::Noted(text));
         }
         news
@@ -235,8 +235,8 @@ impl<L: Deliver> Run<'_, L> {
         self.breaker().needs_trial() || self.shared_refusals.borrow().needs_trial()
     }
 
-    /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the answer
-    /// is held, and the next one waits for what becomes of it.
+    /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the
+    /// answer is held, and the next one waits for what becomes of it.
     pub(super) async fn acquire_trial(&self) -> Result<Option<AsyncGuard<'_, ()>>, AttemptError> {
         loop {
             self.answering().await?;
@@ -266,7 +266,7 @@ impl<L: Deliver> Run<'_, L> {
             Limit::GivenUp(waited) => {
                 let (verb, waited) = (request.endpoint.verb(), duration(waited));
                 self.stop.because(End::Environment(format!(
-                    "LiveDesk limits the rate of every request to {verb}; waited for {waited} in vain (send.outage): {failure}"
+                    "LiveDesk rate limits every request to {verb}; gave up after {waited} (send.outage): {failure}"
                 )));
             }
             Limit::Known(told) => {
@@ -291,8 +291,9 @@ impl<L: Deliver> Run<'_, L> {
         let wait = match next {
             NextTry::Never => {
                 let place = self.place(lease);
-                let text =
-                    format!("{place}: LiveDesk has limited this recipient, and no others, for too long ({failure})");
+                let text = format!(
+                    "{place}: LiveDesk kept rate limiting this recipient, and no others; giving up ({failure})"
+                );
                 (self.emit)(Event::Noted(text));
                 return Requeue::Never;
             }
@@ -306,8 +307,8 @@ impl<L: Deliver> Run<'_, L> {
         Requeue::Now
     }
 
-    /// Gives up the place in flight, waits, and queues for a new one behind the others. Where too many wait so already, the
-    /// place is kept.
+    /// Gives up the place in flight, waits, and queues for a new one behind the others. Where too many wait so already,
+    /// the place is kept.
     async fn requeue<'r>(&'r self, slot: &mut Option<SemaphorePermit<'r>>, wait: Duration) {
         let Ok(_place) = self.back_of_queue.try_acquire() else { return self.sleep(wait).await };
         *slot = None;
@@ -325,8 +326,8 @@ impl<L: Deliver> Run<'_, L> {
         }
         let (place, attempts, wait) = (self.place(lease), self.spec.send.retry.attempts, duration(wait));
         let text = format!(
-            "{place}: LiveDesk limits this recipient, and no others ({failure}); the others go on, try {nth} of {attempts} \
-             is in {wait}"
+            "{place}: LiveDesk rate limits this recipient, and no others ({failure}); the others continue, attempt \
+             {nth} of {attempts} is in {wait}"
         );
         (self.emit)(Event::Noted(text));
     }

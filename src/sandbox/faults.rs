@@ -172,7 +172,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
     parsed
         .and_then(|parsed| Duration::try_from(parsed).ok())
-        .ok_or_else(|| format!("`{text}` is no duration: write it like `250ms` or `2s`"))
+        .ok_or_else(|| format!("`{text}` is not a duration, such as `250ms` or `2s`"))
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {

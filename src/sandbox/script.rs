@@ -137,7 +137,7 @@ impl RawInjectedFault {
             return Err("only messages can `fail`: set `on: message` or `on: retry`".to_owned());
         }
         if !self.matches.is_possible() {
-            return Err("`until` is not after `from`: this fault would never be played".to_owned());
+            return Err("`until` is not after `from`: this fault would never apply".to_owned());
         }
         let action = match (self.drop, self.fail) {
             (Some(Drop::AfterAccepting), _) => Action::Hangup { accept: true },
@@ -170,7 +170,7 @@ fn canned(
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|status| !status.is_informational())
-        .ok_or_else(|| format!("{status} is no status that can be answered: 200 to 999"))?;
+        .ok_or_else(|| format!("{status} is not a valid status: use 200 to 999"))?;
     let (media, body) = match body {
         None => default_body(status),
         Some(Value::String(text)) => ("text/plain; charset=utf-8", text),
@@ -179,8 +179,9 @@ fn canned(
     let mut map = HeaderMap::new();
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     for (name, value) in headers {
-        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
-        let value = HeaderValue::try_from(value).map_err(|_| format!("the value of `{name}` is no header value"))?;
+        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a valid header name"))?;
+        let value =
+            HeaderValue::try_from(value).map_err(|_| format!("the value of `{name}` is not a valid header value"))?;
         map.insert(name, value);
     }
     let accept = accept.unwrap_or_else(|| status.is_success());

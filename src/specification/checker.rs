@@ -42,7 +42,7 @@ impl Checker<'_> {
     /// Nobody means a file whose name has a line feed in it: it came in with a block of text or an escape.
     pub(super) fn file_name(&mut self, code: &'static str, whose: &str, path: &Spanned<String>) {
         if path.value.contains(char::is_control) {
-            let what = format!("{whose} has a control character in it, such as a line feed");
+            let what = format!("{whose} contains a control character, such as a line feed");
             self.problem(code, path.span, what, "write the name on one line, without escapes");
         }
     }

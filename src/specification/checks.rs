@@ -14,21 +14,21 @@ pub(super) struct RawChecks {
     /// `--skip-invalid` does).
     #[serde(default)]
     pub(super) invalid: InvalidCheck,
-    /// Phone numbers that only the numbering plans doubt: a warning (`lenient`, default) or a problem (`strict`).
+    /// Phone numbers that are in no numbering plan: a warning (`lenient`, default) or a problem (`strict`).
     #[serde(default)]
     pub(super) phones: PhoneCheck,
-    /// Rendered values with `{{` or `{%`, which the server would evaluate: a problem of that row (`refuse`, default)
-    /// or sent as they are (`allow`).
+    /// Rendered values with `{{` or `{%`, which LiveDesk would evaluate: a problem of that row (`refuse`, default), or
+    /// sent as they are (`allow`).
     #[serde(default)]
     pub(super) liquid: LiquidCheck,
-    /// Template values with characters that the server strips (`< > " '`): counted as a warning (`warn`, default), a
-    /// problem (`refuse`), or passed over (`allow`).
+    /// Template values with characters that LiveDesk removes (`< > " '`): a warning (`warn`, default), a problem
+    /// (`refuse`), or ignored (`allow`).
     #[serde(default)]
     pub(super) stripped: StrippedCheck,
-    /// Recipients whom a message may not reach: blocked contacts, muted or closed conversations, and conversations in which
-    /// the channel takes only templates now (`can_reply: false`). Named in a warning (`warn`, default), failed before any
-    /// message leaves (`refuse`), or passed over (`allow`). Known from the answers to making contact and conversation; of a
-    /// `conversation_id` LiveDesk is asked nothing.
+    /// Recipients whom a message may not reach: blocked contacts, muted or closed conversations, and conversations in
+    /// which the channel accepts only templates now (`can_reply: false`). Named in a warning (`warn`, default), failed
+    /// before any message leaves (`refuse`), or passed over (`allow`). Known from the answers to making contact and
+    /// conversation; of a `conversation_id` LiveDesk is asked nothing.
     #[serde(default)]
     #[schemars(with = "UnreachableCheck")]
     pub(super) unreachable: Option<Spanned<UnreachableCheck>>,
@@ -45,7 +45,7 @@ pub enum InvalidCheck {
     Skip,
 }
 
-/// What a doubtful phone number is.
+/// How to treat a phone number in no numbering plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PhoneCheck {
@@ -56,18 +56,18 @@ pub enum PhoneCheck {
     Strict,
 }
 
-/// What a value is that the server would evaluate.
+/// How to treat a value that LiveDesk would evaluate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LiquidCheck {
     /// A problem.
     #[default]
     Refuse,
-    /// As wanted.
+    /// Allowed.
     Allow,
 }
 
-/// What a value is that the server would change.
+/// How to treat a value that LiveDesk would change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StrippedCheck {
@@ -76,20 +76,20 @@ pub enum StrippedCheck {
     Warn,
     /// A problem.
     Refuse,
-    /// As wanted.
+    /// Allowed.
     Allow,
 }
 
-/// What a recipient is whom a message may not reach.
+/// How to treat a recipient whom a message may not reach.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnreachableCheck {
     /// A warning.
     #[default]
     Warn,
-    /// A failure: no message leaves.
+    /// A failure: no message is sent.
     Refuse,
-    /// As wanted.
+    /// Allowed.
     Allow,
 }
 

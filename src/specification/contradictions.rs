@@ -40,11 +40,11 @@ impl Checker<'_> {
                 Some(Format::Jsonl) => "a JSON Lines list has no `delimiter`",
                 Some(Format::Xlsx) => "a workbook has no `delimiter`",
                 Some(Format::Tsv) if !["\t", "\\t"].contains(&delimiter.value.as_str()) => {
-                    "`delimiter` is another than the tab of `tsv`"
+                    "`delimiter` contradicts the tab of `format: tsv`"
                 }
                 _ => return self.workbook_encoding(map, format),
             };
-            self.problem("contradiction", delimiter.span, said, "remove `delimiter`, or say `format: csv`");
+            self.problem("contradiction", delimiter.span, said, "remove `delimiter`, or set `format: csv`");
         }
         self.workbook_encoding(map, format);
     }
@@ -55,7 +55,7 @@ impl Checker<'_> {
                 "contradiction",
                 encoding.span,
                 "a workbook has no `encoding`",
-                "remove it, or say `format: csv`",
+                "remove it, or set `format: csv`",
             );
         }
     }
@@ -68,9 +68,9 @@ impl Checker<'_> {
                 self.problem("suppress-path", path.span, "a suppression list is a file", hint);
             } else if clean(&path.value) == clean(&map.file.value) {
                 let what = "the list itself is suppressed: nobody would be left";
-                self.problem("contradiction", path.span, what, "name the file of those who must not be messaged");
+                self.problem("contradiction", path.span, what, "name the file of people who must not be messaged");
             } else if !seen.insert(clean(&path.value)) {
-                self.warning("listed-twice", path.span, "the same file for the second time", "remove one of the two");
+                self.warning("listed-twice", path.span, "the same file twice", "remove one of the two");
             }
         }
     }
@@ -105,8 +105,9 @@ impl Checker<'_> {
         let Some(check) = &raw.checks.unreachable else { return };
         if check.value == UnreachableCheck::Refuse && raw.to.value.conversation_id.is_some() {
             let what =
-                "nobody is refused: of conversations that the list names it is not known whether they reach anybody";
-            let hint = "remove it, or address by `inbox_id`: then the answer to making the conversation says it";
+                "this has no effect: LiveDesk is not asked whether conversations given by the list can be reached";
+            let hint = "remove it, or address by `inbox_id`: then LiveDesk's answer to creating the conversation says \
+                 so";
             self.problem("contradiction", check.span, what, hint);
         }
     }
@@ -124,9 +125,9 @@ impl Checker<'_> {
             let path = clean(&report.value);
             if read.contains(&path) {
                 let what = "the report would overwrite a list that the campaign reads";
-                self.problem("contradiction", report.span, what, "give the report a name of its own");
+                self.problem("contradiction", report.span, what, "give the report another name");
             } else if !seen.insert(path) {
-                let what = "the same report for the second time";
+                let what = "the same report twice";
                 self.problem("listed-twice", report.span, what, "remove one of the two");
             }
         }
@@ -139,14 +140,14 @@ impl Checker<'_> {
         if let (Some(raw), Some(requests)) = (&send.rate, requests)
             && speed(raw).is_some_and(|rate| rate < requests)
         {
-            let what = "each message is a request at least, and `requests` allows fewer than `rate`";
+            let what = "`requests` allows less than `rate`, but each message needs at least one request";
             self.warning("never-reached", raw.span, what, "raise `send.requests` (50/s if not given), or lower `rate`");
         }
         if let (Some(burst), concurrency) = (&send.burst, send.concurrency.as_ref().map_or(16, |raw| raw.value))
             && burst.value > concurrency
             && concurrency > 0
         {
-            let what = format!("no more than {concurrency} requests are ever in flight, so `burst` is never used up");
+            let what = format!("`burst` has no full effect: at most {concurrency} requests are in flight");
             self.warning("never-reached", burst.span, what, "raise `send.concurrency`, or lower `burst`");
         }
         let time =
@@ -171,7 +172,7 @@ impl Checker<'_> {
         let mut seen = HashSet::new();
         for raw in quotas {
             if raw.value.parse().is_ok_and(|rate: Rate| !seen.insert(rate.per)) {
-                let what = "a second quota for the same length of time";
+                let what = "a second quota for the same period";
                 self.warning("never-reached", raw.span, what, "only the smaller one counts: remove the other");
             }
         }
@@ -185,8 +186,8 @@ impl Checker<'_> {
             self.problem(
                 "contradiction",
                 after.span,
-                "`not_after` is not later than `not_before`: nothing could ever leave",
-                "exchange the two, or look at their zones",
+                "`not_after` is not later than `not_before`: nothing could ever be sent",
+                "swap them, or check their time zones",
             );
         }
     }
@@ -198,7 +199,7 @@ impl Checker<'_> {
             let word = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
                 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
             if !word {
-                let what = "no template can name this constant";
+                let what = "templates cannot use a constant of this name";
                 self.warning(
                     "constant-name",
                     source.key_before(text.span, name),

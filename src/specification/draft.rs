@@ -108,7 +108,7 @@ impl Checker<'_> {
             match vars.get(name) {
                 None => {
                     let hint = did_you_mean(name, raw.keys().map(String::as_str)).map_or_else(
-                        || "`--var` overrides what stands under `vars`: add it there first".to_owned(),
+                        || "`--var` overrides constants in `vars`: add it there first".to_owned(),
                         |near| format!("did you mean `{near}`?"),
                     );
                     let what = format!("the spec has no variable `{name}`");

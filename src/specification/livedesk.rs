@@ -17,8 +17,8 @@ pub const DEFAULT_BASE_URL: &str = "https://livedesk-api.engagelab.com";
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Livedesk")]
 pub(super) struct RawLivedesk {
-    /// Where the API is, default `https://livedesk-api.engagelab.com`, or `${NAME}`: the environment variable (or line of
-    /// `.env`) that holds it. Plain http only to this machine.
+    /// Address of the API, or `${NAME}`: the environment variable (or line of `.env`) that contains it. Default
+    /// `https://livedesk-api.engagelab.com`. Plain http is allowed only to this machine.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) base_url: Option<Spanned<String>>,
@@ -77,8 +77,8 @@ impl Checker<'_> {
         if name.is_none() {
             let place = self.source.place_of_key(value.span, key);
             self.problems.push(
-                Problem::error("literal-secret", place, "a credential stands in the spec")
-                    .hint(format!("write `${{{default}}}` and put the value into the environment or a `.env` file")),
+                Problem::error("literal-secret", place, "the spec contains a credential")
+                    .hint(format!("write `${{{default}}}` and put the value in the environment or a `.env` file")),
             );
         }
         name.map(str::to_owned)
@@ -125,11 +125,11 @@ fn checked(url: &str) -> Result<String, NoBaseUrl> {
         None => false,
     };
     if parsed.scheme() != "https" && !(parsed.scheme() == "http" && loopback) {
-        return no("plain-http", "credentials may only go over https", "plain http is for this machine alone");
+        return no("plain-http", "credentials are sent only over https", "plain http is allowed only to this machine");
     }
     let has_credentials = !parsed.username().is_empty() || parsed.password().is_some();
     if has_credentials || parsed.query().is_some() || parsed.fragment().is_some() {
-        return no("base-url", "an address with credentials or a query", "give the scheme, host and path alone");
+        return no("base-url", "an address with credentials or a query", "give only the scheme, host and path");
     }
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
 }

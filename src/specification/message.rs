@@ -14,21 +14,21 @@ use crate::whatsapp::{self, Breach, LONGEST_CONTENT};
 /// LiveDesk's ancestor takes at most so many files with a message.
 const MOST_ATTACHMENTS: usize = 15;
 
-/// LiveDesk's request body for a message. Keys that are absent here are absent in the request.
+/// LiveDesk's request body for a message. Absent keys are not sent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Message")]
 #[schemars(extend("allOf" = schema_patterns::content()))]
 pub(super) struct RawMessage {
-    /// The text; for a template message the text that agents see.
+    /// The text; with a template, the text that agents see.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) content: Option<Spanned<Text>>,
-    /// `true` makes a note that only agents see.
+    /// `true` for a note that only agents see.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) private: Option<Spanned<Text>>,
-    /// `outgoing` (LiveDesk's default) or `incoming`: as if the customer had written.
+    /// `outgoing` (LiveDesk's default) or `incoming`, as if written by the customer.
     #[serde(default)]
     #[schemars(with = "Option<MessageType>")]
     pub(super) message_type: Option<Spanned<MessageType>>,
@@ -39,19 +39,19 @@ pub(super) struct RawMessage {
     #[serde(default)]
     #[schemars(with = "Option<RawTemplateParams>")]
     pub(super) template_params: Option<Spanned<RawTemplateParams>>,
-    /// Files to send along: path templates, relative to this file and inside its folder.
+    /// Files to attach: path templates, relative to this file and inside its folder.
     #[serde(default)]
     #[schemars(with = "Vec<Text>", length(max = 15))]
     pub(super) attachments: Vec<Spanned<Text>>,
 }
 
-/// Who speaks.
+/// Who writes the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageType {
     /// We write to the customer.
     Outgoing,
-    /// As if the customer had written to us (API channels).
+    /// As if written by the customer (API channels).
     Incoming,
 }
 
@@ -60,7 +60,7 @@ pub enum MessageType {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ContentAttributes")]
 pub(super) struct RawContentAttributes {
-    /// The id of the message that this one answers.
+    /// The id of the message to reply to.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) in_reply_to: Option<Spanned<Text>>,
@@ -73,7 +73,7 @@ pub struct Message {
     pub content: Option<Template>,
     /// Whether only agents see it.
     pub private: Option<Template>,
-    /// Who speaks.
+    /// Who writes the message.
     pub message_type: Option<MessageType>,
     /// The id of the message that it answers.
     pub in_reply_to: Option<Template>,
@@ -91,7 +91,7 @@ impl Checker<'_> {
                 "no-content",
                 span,
                 "a message without `content`",
-                "such as `content: \"Hi {{ name }}\"`; LiveDesk wants the text, also beside a template",
+                "such as `content: \"Hi {{ name }}\"`; LiveDesk requires the text, even with a template",
             );
         }
         if raw.attachments.len() > MOST_ATTACHMENTS {
@@ -99,7 +99,7 @@ impl Checker<'_> {
                 "too-many-attachments",
                 span,
                 "too many attachments",
-                format!("LiveDesk takes at most {MOST_ATTACHMENTS}"),
+                format!("LiveDesk accepts at most {MOST_ATTACHMENTS}"),
             );
         }
         self.plain_values(&raw);
@@ -136,7 +136,7 @@ impl Checker<'_> {
                 "template-and-attachments",
                 span,
                 "`template_params` and `attachments` in one message",
-                "a template's file goes into `header_params.media_url`; a file of its own goes without a template",
+                "put a template's file in `header_params.media_url`, or send the file without a template",
             );
         }
         if let Some(kind) = raw.message_type.as_ref().filter(|kind| kind.value == MessageType::Incoming) {
@@ -158,7 +158,7 @@ impl Checker<'_> {
                     "empty",
                     content.span,
                     "an empty text",
-                    "say something, or leave the key out and send `attachments`",
+                    "write a text, or remove the key and send `attachments`",
                 );
             } else if text.chars().count() > LONGEST_CONTENT {
                 self.problem(
@@ -180,7 +180,7 @@ impl Checker<'_> {
             self.warning(
                 "private-template",
                 private.span,
-                "a private message is never sent to the customer, so its template is of no use",
+                "a private message is never sent to the customer, so its template has no effect",
                 "remove `private` to send the template, or `template_params` to leave a note",
             );
         }
@@ -194,7 +194,7 @@ fn boolean(text: &str) -> Result<(), Breach> {
     let hint = match text.to_lowercase().as_str() {
         "no" | "off" | "n" => "did you mean `false`?",
         "yes" | "on" | "y" => "did you mean `true`?",
-        _ => "a template must give one of the two as well",
+        _ => "a template must give one of the two, too",
     };
     Err(breach("not-a-boolean", "`true` or `false` is expected", hint))
 }
@@ -204,11 +204,11 @@ fn attachment(path: &str) -> Result<(), Breach> {
     use std::path::{Component, Path};
     filled(path)?;
     if path.contains(char::is_control) {
-        let what = "the attachment's name has a control character in it, such as a line feed";
+        let what = "the attachment's name contains a control character, such as a line feed";
         return Err(breach("attachment-name", what, "write the name on one line, without escapes"));
     }
     if Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Ok(());
     }
-    Err(breach("attachment-outside", "leads out of the spec's folder", "put the file beside the spec or below it"))
+    Err(breach("attachment-outside", "outside the spec's folder", "put the file in the spec's folder or below it"))
 }

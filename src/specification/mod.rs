@@ -1,8 +1,8 @@
 //! The spec: read from YAML, checked, and from then on free of invalid values.
 //!
-//! Each section of the file has a module of its own name, with the section as it is written (`Raw...`, the source of the
-//! JSON Schema), as it is used, and the checks between the two: a new key goes there and nowhere else. A text takes this
-//! path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree with the
+//! Each section of the file has a module of its own name, with the section as it is written (`Raw...`, the source of
+//! the JSON Schema), as it is used, and the checks between the two: a new key goes there and nowhere else. A text takes
+//! this path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree
 //! JSON Schema; `deserialize` makes [`raw`] of it; `draft` asks each section for its part of the [`Spec`].
 //!
 //! This module reads text, never files, and knows nothing of rows.
@@ -120,8 +120,8 @@ impl Spec {
         diff::differences(earlier, &self.source.text)
     }
 
-    /// The rule by which rows have their keys, for comparing it with an earlier one: the templates that may give the key,
-    /// in the order in which they are asked.
+    /// The rule by which rows have their keys, for comparing it with an earlier one: the templates that may give the
+    /// key, in the order in which they are asked.
     pub fn key_rule(&self) -> String {
         let templates: Vec<&Template> = match (&self.recipients.key, &self.to) {
             (Some(key), _) => vec![key],

@@ -1,5 +1,5 @@
-//! The spec as it is written, section by section. Doc comments of these types are the descriptions in the JSON Schema, so
-//! they speak to the author of a spec. Nothing is checked here beyond its shape.
+//! The spec as it is written, section by section. Doc comments of these types are the descriptions in the JSON Schema,
+//! so they speak to the author of a spec. Nothing is checked here beyond its shape.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -20,8 +20,8 @@ use super::to::RawTo;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "campaign spec")]
 pub(super) struct Raw {
-    /// The campaign's identity: name and recipient key are one delivery, for ever. Lower-case letters, digits, `.`, `_`
-    /// and `-`, at most 64 characters.
+    /// The campaign's identity: each recipient key gets one message per campaign name, for ever. Lower-case letters,
+    /// digits, `.`, `_` and `-`, at most 64 characters.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9._-]{0,63}$"))]
     pub(super) name: Spanned<String>,
     /// What the campaign is for; shown in previews and reports.
@@ -36,10 +36,10 @@ pub(super) struct Raw {
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, Constant>")]
     pub(super) vars: IndexMap<String, Spanned<Constant>>,
-    /// Whom a message goes to, in one of three ways: `conversation_id`; `inbox_id` with `contact_id` or `source_id`;
+    /// How to address recipients, in one of three ways: `conversation_id`; `inbox_id` with `contact_id` or `source_id`;
     /// `inbox_id` with `contact`.
     pub(super) to: Spanned<RawTo>,
-    /// LiveDesk's request body. Every string is a minijinja template with the row's columns as variables.
+    /// LiveDesk's request body. Every string is a Jinja template with the row's columns as variables.
     pub(super) message: Spanned<RawMessage>,
     /// How strict the checks before sending are.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) struct Raw {
     /// Speed, limits, retries and guards.
     #[serde(default)]
     pub(super) send: RawSend,
-    /// Where the result goes: a path or a list of paths, relative to this file; `.csv`, `.jsonl` or `.html` by ending.
+    /// Report files: a path or a list of paths, relative to this file; `.csv`, `.jsonl` or `.html` by ending.
     /// Default `reports/<name>.csv`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::OneOrMany<schema_patterns::Report>>")]

@@ -10,7 +10,7 @@ use super::checker::{Checker, optional};
 use super::schema_patterns;
 use super::span::{Span, Spanned, Text};
 
-/// A path, or a map: told apart by hand, because serde's untagged enums lose place and message of an error.
+/// A path or a map. Parsed by hand, because serde's untagged enums lose the place and message of errors.
 #[derive(Debug)]
 pub(super) enum RawRecipients {
     Path(Spanned<String>),
@@ -25,15 +25,14 @@ pub(super) struct RawRecipientsMap {
     /// The list's path, relative to this file; `"-"`, in quotes, is standard input.
     #[schemars(with = "schema_patterns::InputFile")]
     pub(super) file: Spanned<String>,
-    /// What the list is written in; by file ending if absent.
+    /// Format of the list. Default: by file ending.
     #[serde(default)]
     pub(super) format: Option<Format>,
-    /// One character between the fields of a CSV list; detected if absent.
+    /// Character between the fields of a CSV list. Default: detected.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Delimiter>")]
     pub(super) delimiter: Option<Spanned<String>>,
-    /// The list's encoding, such as `utf-8`, `windows-1252` or `gb18030`; UTF-8 or what its byte order mark says if
-    /// absent.
+    /// The list's encoding, such as `utf-8`, `windows-1252` or `gb18030`. Default: by byte order mark, else UTF-8.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) encoding: Option<Spanned<String>>,
@@ -45,23 +44,23 @@ pub(super) struct RawRecipientsMap {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) columns: Vec<Spanned<String>>,
-    /// A template that says what makes two rows the same delivery. Default: whom `to` addresses.
+    /// A template that identifies a recipient: rows with the same key are duplicates. Default: the address in `to`.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) key: Option<Spanned<Text>>,
-    /// A minijinja expression; rows for which it is false are skipped.
+    /// An expression; rows for which it is false are skipped.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) r#where: Option<Spanned<Text>>,
-    /// Files of keys, phone numbers or e-mail addresses that must never be messaged.
+    /// Suppression lists: files of keys, phone numbers or e-mail addresses that must not be messaged.
     #[serde(default)]
     #[schemars(with = "Vec<schema_patterns::SuppressionList>")]
     pub(super) suppress: Vec<Spanned<String>>,
-    /// The country of phone numbers that are written without one, such as `DE`.
+    /// The country of phone numbers without a country code, such as `DE`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Region>")]
     pub(super) default_region: Option<Spanned<String>>,
-    /// What to do with a second row for the same key: `skip` it (default) or `stop` before anything is sent.
+    /// What to do with a second row with the same key: `skip` it (default), or `stop` before anything is sent.
     #[serde(default)]
     pub(super) on_duplicate: Duplicates,
 }
@@ -93,11 +92,11 @@ impl Format {
     }
 }
 
-/// What a second row for the same key means.
+/// What to do with a second row with the same key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Duplicates {
-    /// The first row wins, the second is reported as skipped.
+    /// The first row is sent, the others are reported as skipped.
     #[default]
     Skip,
     /// A problem: nothing is sent.

@@ -11,7 +11,7 @@ use super::span::Span;
 pub enum ReportFormat {
     /// Comma-separated, with a header.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// One self-contained page.
     Html,
@@ -48,8 +48,8 @@ impl Checker<'_> {
                 self.problem(
                     "report-ending",
                     path.span,
-                    format!("`{}` is not a kind of report", path.value),
-                    "the ending says what is written: `.csv`, `.jsonl` or `.html`",
+                    format!("`{}` is not a report format", path.value),
+                    "use a name that ends in `.csv`, `.jsonl` or `.html`",
                 );
             }
         }

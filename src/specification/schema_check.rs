@@ -1,5 +1,5 @@
-//! The tree against the JSON Schema that is made from [`super::raw`]: every key that is unknown, missing, empty or of the
-//! wrong kind, all at once.
+//! The tree against the JSON Schema that is made from [`super::raw`]: every key that is unknown, missing, empty or of
+//! the wrong kind, all at once.
 //!
 //! What is wrong is taken out of the tree, so that the rest can be read and checked in the same go.
 
@@ -148,8 +148,8 @@ impl<'a> SchemaCheck<'a> {
             .or_else(|| did_you_mean(&key.name, known.iter().copied()));
         let hint = match (near, self.elsewhere(&key.name, way.path)) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, Some(place)) => format!("`{}` belongs into {place}", key.name),
-            (None, None) => format!("known here: {}", known.join(", ")),
+            (None, Some(place)) => format!("`{}` belongs in {place}", key.name),
+            (None, None) => format!("known keys: {}", known.join(", ")),
         };
         // What stands in this section by mistake may be a credential.
         let is_harmless = near.is_some() || !way.path.starts_with("livedesk");
@@ -183,7 +183,7 @@ impl<'a> SchemaCheck<'a> {
             let hint = if required {
                 example(last)
             } else {
-                "remove the key, or give it a value; the word null would stand in quotes".to_owned()
+                "remove the key, or give it a value; to write the word null, quote it".to_owned()
             };
             self.problem("no-value", way.span, format!("`{}` has no value", way.path), hint);
         }
@@ -198,7 +198,7 @@ impl<'a> SchemaCheck<'a> {
         match schema["type"].as_str() {
             Some("integer") => self.whole_number(scalar, span, schema),
             Some("boolean") if !matches!(scalar.text.as_str(), "true" | "false") => {
-                self.problem("mistyped", span, "`true` or `false` is expected here", "without quotes");
+                self.problem("mistyped", span, "`true` or `false` is expected here", "remove the quotes");
                 false
             }
             _ => true,
@@ -213,7 +213,7 @@ impl<'a> SchemaCheck<'a> {
         let hint = match did_you_mean(&scalar.text, allowed.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? It is one of {list}"),
             None if scalar.text.contains("{{") => {
-                format!("one of {list}; this key is the same for all, and not a template")
+                format!("use one of {list}; this key cannot be a template")
             }
             None => format!("one of {list}"),
         };
@@ -225,12 +225,12 @@ impl<'a> SchemaCheck<'a> {
         let most = if schema["format"] == "uint32" { u64::from(u32::MAX) } else { u64::MAX };
         let digits = !scalar.text.is_empty() && scalar.text.bytes().all(|byte| byte.is_ascii_digit());
         let hint = match scalar.text.parse::<u64>() {
-            _ if !scalar.plain => "a number stands without quotes".to_owned(),
-            Ok(_) if scalar.text.len() > 1 && scalar.text.starts_with('0') => "without zeros before it".to_owned(),
+            _ if !scalar.plain => "remove the quotes".to_owned(),
+            Ok(_) if scalar.text.len() > 1 && scalar.text.starts_with('0') => "remove the leading zeros".to_owned(),
             Ok(number) if digits && number <= most => return true,
             _ if digits => "this number is too large".to_owned(),
-            _ if scalar.text.contains("{{") => "this key is the same for all, and not a template".to_owned(),
-            _ => "in plain digits, such as `16`".to_owned(),
+            _ if scalar.text.contains("{{") => "this key cannot be a template".to_owned(),
+            _ => "use plain digits, such as `16`".to_owned(),
         };
         self.problem("mistyped", span, "a whole number is expected here", hint);
         false
@@ -252,25 +252,25 @@ impl<'a> SchemaCheck<'a> {
         };
         let hint = match &node.what {
             What::Map(_) if text.starts_with("{{") || text.starts_with("{%") => QUOTE.to_owned(),
-            What::Map(_) if wants("array") => "each item of the list begins with `- `".to_owned(),
+            What::Map(_) if wants("array") => "begin each item of the list with `- `".to_owned(),
             What::Map(_) if text.starts_with('{') => "text that begins with `{` must be quoted".to_owned(),
-            What::Map(_) => "keys stand below this one that do not belong to it".to_owned(),
+            What::Map(_) => "the keys below this one do not belong to it".to_owned(),
             What::List(_) if wants("object") && text.starts_with('-') => {
                 "write the keys without `- ` before them".to_owned()
             }
             What::List(_) if wants("object") && !wants("string") => format!("keys here: {}", keys()),
-            What::List(_) => "this key takes one value; text that begins with `[` must be quoted".to_owned(),
+            What::List(_) => "this key has one value; text that begins with `[` must be quoted".to_owned(),
             What::Scalar(scalar) if wants("object") && scalar.plain && scalar.text.contains(':') => {
-                format!("put a space behind the colon; keys here: {}", keys())
+                format!("put a space after the colon; keys here: {}", keys())
             }
             What::Scalar(_) if wants("object") => match keys() {
                 keys if keys.is_empty() => "such as `{ name: value }`".to_owned(),
                 keys => format!("keys here: {keys}"),
             },
-            What::Scalar(_) => "put it in brackets, `[...]`, or behind `- ` in a line of its own".to_owned(),
+            What::Scalar(_) => "put it in brackets, `[...]`, or on its own line after `- `".to_owned(),
         };
         let what = if way.path.is_empty() {
-            format!("a spec is {expected}, and this is {found}")
+            format!("a spec is {expected}, but this is {found}")
         } else {
             format!("{expected} is expected here, found {found}")
         };

@@ -22,40 +22,40 @@ const LARGEST_QUOTA: u32 = 1_000_000;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Send")]
 pub(super) struct RawSend {
-    /// Messages, evenly paced: `N/s`, `N/min`, `N/h` or `unlimited`. Default `20/s`.
+    /// Message rate, evenly paced: `N/s`, `N/min`, `N/h` or `unlimited`. Default `20/s`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Speed>")]
     pub(super) rate: Option<Spanned<String>>,
-    /// Messages in any rolling window, such as `1000/day` or `600/h`; one or a list. Counted over all runs.
+    /// Most messages in any rolling window, such as `1000/day` or `600/h`; one or a list. Counted over all runs.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::OneOrMany<schema_patterns::Quota>>")]
     pub(super) quota: Option<OneOrMany>,
-    /// API requests of all kinds, evenly paced. Default `50/s`.
+    /// Rate of API requests of all kinds, evenly paced. Default `50/s`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Speed>")]
     pub(super) requests: Option<Spanned<String>>,
-    /// How many may leave back to back. Default 1.
+    /// How many messages may be sent back to back. Default 1.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) burst: Option<Spanned<u32>>,
-    /// Requests in flight. Default 16.
+    /// Most requests in flight. Default 16.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) concurrency: Option<Spanned<u32>>,
-    /// How long an answer may take, from when the request leaves. Default `30s`.
+    /// Timeout of an answer, from when the request is sent. Default `30s`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) timeout: Option<Spanned<String>>,
-    /// How long a connection may take. Default `10s`.
+    /// Timeout of a connection attempt. Default `10s`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) connect_timeout: Option<Spanned<String>>,
-    /// How long a server that has stopped answering, or that answers nothing but 429, is waited for before the run ends
-    /// (exit 1). A `Retry-After` is waited for as told, up to `not_after`. Default `5m`.
+    /// How long to wait for a server that has stopped answering, or answers only 429, before the run ends (exit 1). A
+    /// `Retry-After` is always honoured, up to `not_after`. Default `5m`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) outage: Option<Spanned<String>>,
-    /// What happens after a request that is certain not to have been accepted.
+    /// Retries after a request that was certainly not accepted.
     #[serde(default)]
     pub(super) retry: RawRetry,
     /// When to stop the whole run.
@@ -65,30 +65,30 @@ pub(super) struct RawSend {
     #[serde(default)]
     #[schemars(with = "Option<u64>", range(min = 1))]
     pub(super) canary: Option<Spanned<u64>>,
-    /// The hours in which messages leave, by each recipient's own clock. Whoever is outside of them is held, not dropped.
+    /// Hours in which messages are sent, in each recipient's local time. Messages outside these hours wait.
     #[serde(default)]
     #[schemars(with = "Option<RawWindow>")]
     pub(super) window: Option<Spanned<RawWindow>>,
-    /// Nothing leaves before this time (RFC 3339).
+    /// Nothing is sent before this time (RFC 3339).
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Time>")]
     pub(super) not_before: Option<Spanned<String>>,
-    /// Nothing leaves after this time (RFC 3339); what is left stays pending.
+    /// Nothing is sent after this time (RFC 3339); the rest stays pending.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Time>")]
     pub(super) not_after: Option<Spanned<String>>,
 }
 
-/// What happens after a request that is certain not to have been accepted.
+/// Retries after a request that was certainly not accepted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Retry")]
 pub(super) struct RawRetry {
-    /// How often it is tried in all. Default 5.
+    /// Most attempts in all. Default 5.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) attempts: Option<Spanned<u32>>,
-    /// The first wait; it doubles, with jitter. Default `500ms`.
+    /// The first wait; it doubles each time, with jitter. Default `500ms`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) backoff: Option<Spanned<String>>,
@@ -103,16 +103,16 @@ pub(super) struct RawRetry {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "StopWhen")]
 pub(super) struct RawStopWhen {
-    /// The share of failures that are not the recipient's own, such as `10%`. Default `10%`.
+    /// Share of failures that are not the recipient's own, such as `10%`. Default `10%`.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Share>")]
     pub(super) failed: Option<Spanned<String>>,
-    /// How many must be settled before the share counts. Default 50.
+    /// How many messages must be done before the share counts. Default 50.
     #[serde(default)]
     #[schemars(with = "Option<u64>")]
     pub(super) after: Option<Spanned<u64>>,
-    /// How often the same error that may concern everybody (a template, the account) may come in a row. Default 20. When
-    /// the run stops, those who were refused so are still pending.
+    /// How often the same error that may concern everybody (a template, the account) may come in a row. Default 20.
+    /// When the run stops, those who were refused so are still pending.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) same_error: Option<Spanned<u32>>,
@@ -186,7 +186,12 @@ impl Checker<'_> {
         let retry = self.retry(&raw.retry);
         let stop_when = self.stop_when(&raw.stop_when);
         if let Some(canary) = raw.canary.as_ref().filter(|canary| canary.value == 0) {
-            self.problem("zero", canary.span, "a canary of nobody", "give a number of 1 or more, or leave the key out");
+            self.problem(
+                "zero",
+                canary.span,
+                "a canary must be at least 1",
+                "give a number of 1 or more, or remove the key",
+            );
         }
         let window = self.window(raw.window.as_ref());
         let not_before = self.time(raw.not_before.as_ref());
@@ -241,8 +246,8 @@ impl Checker<'_> {
                     self.problem(
                         "quota-too-large",
                         raw.span,
-                        format!("a quota is counted message by message, up to {LARGEST_QUOTA}"),
-                        "use a shorter window, or `rate`",
+                        format!("a quota is at most {LARGEST_QUOTA}"),
+                        "use a shorter period, or `rate`",
                     );
                     return None;
                 }
@@ -262,7 +267,7 @@ impl Checker<'_> {
                 "backoff-too-long",
                 raw.span,
                 "`backoff` is longer than `max_backoff`",
-                "the first wait grows up to the longest",
+                "the waits grow from `backoff` to `max_backoff`",
             );
         }
         Some(Retry { attempts: attempts?.get(), backoff, max_backoff })
@@ -285,7 +290,7 @@ impl Checker<'_> {
             self.problem(
                 "not-a-time",
                 raw.span,
-                format!("`{}` is not a point in time", raw.value),
+                format!("`{}` is not a date and time", raw.value),
                 "write RFC 3339 with a zone, such as `2026-12-01T09:00:00+01:00`",
             );
         }

@@ -17,7 +17,7 @@ pub(super) struct RawTemplateParams {
     /// The template's name.
     #[schemars(with = "Text")]
     pub(super) name: Spanned<Text>,
-    /// The template's namespace, where the provider wants one.
+    /// The template's namespace, if the provider requires one.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) namespace: Option<Spanned<Text>>,
@@ -32,7 +32,7 @@ pub(super) struct RawTemplateParams {
     #[serde(default)]
     #[schemars(with = "Option<std::collections::BTreeMap<String, Text>>")]
     pub(super) processed_params: Option<IndexMap<String, Spanned<Text>>>,
-    /// The header's variable, medium or place.
+    /// The header's variable, media file or location.
     #[serde(default)]
     #[schemars(with = "Option<RawHeader>")]
     pub(super) header_params: Option<Spanned<RawHeader>>,
@@ -45,7 +45,7 @@ pub(super) struct RawTemplateParams {
     pub(super) button_params: Option<Vec<Spanned<RawButton>>>,
 }
 
-/// The header's variable, medium or place.
+/// The header's variable, media file or location.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "HeaderParams")]
@@ -66,7 +66,7 @@ pub(super) struct RawHeader {
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) filename: Option<Spanned<Text>>,
-    /// With `location`: the place.
+    /// With `location`: the location.
     #[serde(default)]
     pub(super) location: Option<RawLocation>,
 }
@@ -98,7 +98,7 @@ pub(super) struct RawLocation {
     /// Degrees, -180 to 180.
     #[schemars(with = "Text")]
     pub(super) longitude: Spanned<Text>,
-    /// The name of the place.
+    /// The name of the location.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) name: Option<Spanned<Text>>,
@@ -130,11 +130,11 @@ pub(super) struct RawButton {
     /// What the button does.
     #[schemars(with = "ButtonType")]
     pub(super) sub_type: Spanned<ButtonType>,
-    /// With `url`: what is appended to the template's address.
+    /// With `url`: the text appended to the template's URL.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) text: Option<Spanned<Text>>,
-    /// With `quick_reply`: what comes back when it is pressed.
+    /// With `quick_reply`: the payload returned when it is pressed.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) payload: Option<Spanned<Text>>,
@@ -144,9 +144,9 @@ pub(super) struct RawButton {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ButtonType {
-    /// Opens an address.
+    /// Opens a URL.
     Url,
-    /// Answers with a payload.
+    /// Sends a payload back.
     QuickReply,
 }
 
@@ -228,9 +228,9 @@ impl Checker<'_> {
             self.problem(
                 "header-mismatch",
                 self.source.key_in(span, name),
-                format!("`{name}` does not belong to this type of header"),
-                "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; \
-                 `document` also `filename`; `location` takes `location`",
+                format!("this type of header does not take `{name}`"),
+                "`text` takes `text_variables`; `image`, `video` and `document` take `media_url`; `document` also \
+                 `filename`; `location` takes `location`",
             );
         }
         let header = match kind {
@@ -256,9 +256,11 @@ impl Checker<'_> {
                 HeaderType::Image | HeaderType::Video | HeaderType::Document => "media_url",
             };
             self.problem(
-                "header-without-value", span,
+                "header-without-value",
+                span,
                 format!("`{needed}` is missing in this header"),
-                "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs `location`",
+                "`text` needs `text_variables`; `image`, `video` and `document` need `media_url`; `location` needs \
+                 `location`",
             );
         }
         header

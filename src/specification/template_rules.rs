@@ -30,7 +30,7 @@ impl Checker<'_> {
                 self.warning(
                     "footer-variables",
                     self.source.key_before(text.span, name),
-                    "a footer of WhatsApp has no variables, so its template would not fit",
+                    "WhatsApp footers have no variables, so the message would not match its template",
                     "remove `footer_params`, unless your provider says otherwise",
                 );
             }
@@ -49,12 +49,12 @@ impl Checker<'_> {
         for (name, text) in variables {
             self.constant(text, whatsapp::parameter);
             if RESERVED.contains(&name.as_str()) {
-                let what = format!("`{name}` cannot be the name of a variable: LiveDesk takes it for a section");
+                let what = format!("`{name}` cannot be the name of a variable: LiveDesk reads it as a section");
                 self.problem("reserved-name", key(name, text), what, "rename the variable in the template, and here");
             } else if let Some(number) = position(name) {
                 self.position(name, number, missing, text.span);
             } else if !is_variable(name) {
-                let what = "a variable is a position, or a name of lower-case letters, digits and `_`";
+                let what = "a variable is a position (`1`), or a name of lower-case letters, digits and `_`";
                 self.problem("variable-name", key(name, text), what, "such as `\"1\"` or `first_name`");
             }
         }
@@ -76,7 +76,7 @@ impl Checker<'_> {
             self.problem("positions", key, "positions count from 1", "the first variable is `\"1\"`");
         } else if number > missing {
             let what = format!("`{name}` without `{missing}`");
-            self.problem("positions", key, what, "positions go up from `\"1\"` without a gap");
+            self.problem("positions", key, what, "number the positions from `\"1\"` without gaps");
         }
     }
 
@@ -88,7 +88,7 @@ impl Checker<'_> {
                     "header-variables",
                     self.source.key_before(text.span, name),
                     "a header has one variable at most",
-                    "put the others into the body",
+                    "put the others in the body",
                 );
             }
         }
@@ -112,7 +112,7 @@ impl Checker<'_> {
                 self.warning(
                     "location-incomplete",
                     location.latitude.span,
-                    format!("a place without `{name}`, which WhatsApp expects to be filled"),
+                    format!("a location without `{name}`, which WhatsApp requires"),
                     format!("add `{name}`"),
                 );
             }
@@ -130,7 +130,7 @@ impl Checker<'_> {
             let index = button.index.value.0.trim().parse().ok().filter(|index| *index <= whatsapp::LAST_BUTTON);
             let Some(index) = index else { continue };
             if let Some((_, _, first)) = seen.iter().find(|(other, ..)| *other == index) {
-                let what = format!("button {index} has its value in line {} already", self.source.line(*first));
+                let what = format!("button {index} already has a value on line {}", self.source.line(*first));
                 self.problem(
                     "button-twice",
                     button.index.span,
@@ -156,8 +156,8 @@ impl Checker<'_> {
             self.problem(
                 "buttons-mixed",
                 buttons[*second].2,
-                "quick replies stand between other buttons",
-                "in a template they stand together: look up the `index` of each button again",
+                "quick replies and other buttons are mixed",
+                "WhatsApp groups quick replies: check the `index` of each button",
             );
         }
     }

@@ -15,15 +15,15 @@ use crate::whatsapp;
 #[schemars(rename = "To")]
 #[schemars(extend("oneOf" = schema_patterns::one_way_to_address()))]
 pub(super) struct RawTo {
-    /// A conversation that exists: one request for each recipient.
+    /// An existing conversation: one request per recipient.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) conversation_id: Option<Spanned<Text>>,
-    /// The channel in which a conversation is made first. "Channel ID" in the project's settings.
+    /// The channel in which to create a conversation. "Channel ID" in the project's settings.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) inbox_id: Option<Spanned<Text>>,
-    /// A contact that exists.
+    /// An existing contact.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) contact_id: Option<Spanned<Text>>,
@@ -31,13 +31,13 @@ pub(super) struct RawTo {
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub(super) source_id: Option<Spanned<Text>>,
-    /// A contact to make, or to find when its e-mail, phone number or identifier is taken.
+    /// A contact to create, or to find if its e-mail, phone number or identifier is taken.
     #[serde(default)]
     #[schemars(with = "Option<RawContact>")]
     pub(super) contact: Option<Spanned<RawContact>>,
 }
 
-/// A contact to make or to find.
+/// A contact to create or find.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Contact")]
@@ -91,7 +91,7 @@ pub enum To {
     },
 }
 
-/// A contact to make or to find.
+/// A contact to create or find.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "LiveDesk's own names")]
 pub struct Contact {
@@ -121,9 +121,11 @@ impl Checker<'_> {
             }
             _ => {
                 self.problem(
-                    "ways-to-address", span,
-                    "`to` must say in one way whom a message goes to",
-                    "either `conversation_id`; or `inbox_id` with `contact_id` or `source_id`; or `inbox_id` with `contact`",
+                    "ways-to-address",
+                    span,
+                    "`to` must address recipients in exactly one way",
+                    "use `conversation_id`; or `inbox_id` with `contact_id` or `source_id`; or `inbox_id` with \
+                     `contact`",
                 );
                 None
             }

@@ -77,10 +77,10 @@ impl fmt::Display for Speed {
 pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
     const LONGEST: Duration = Duration::from_secs(7 * 86_400);
     let parsed: jiff::SignedDuration =
-        text.parse().map_err(|_| "a length of time is a number with a unit, such as `30s` or `500ms`")?;
-    let duration = Duration::try_from(parsed).map_err(|_| "a length of time cannot be negative")?;
+        text.parse().map_err(|_| "a duration is a number with a unit, such as `30s` or `500ms`")?;
+    let duration = Duration::try_from(parsed).map_err(|_| "a duration cannot be negative")?;
     if duration.is_zero() || duration > LONGEST {
-        return Err("a length of time is more than nothing and at most a week");
+        return Err("a duration is more than zero and at most a week");
     }
     Ok(duration)
 }

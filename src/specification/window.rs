@@ -16,9 +16,9 @@ use crate::window::{DAY_NAMES, Days, Window, zone, zone_names};
 /// The end of a day, which is a time only as an end.
 const END_OF_DAY: [&str; 2] = ["24:00", "24:00:00"];
 
-/// The hours in which messages leave, by each recipient's own clock. Whoever is outside of them is held, not dropped. A
-/// time that the clock skips in spring is the first moment after the gap; of one that comes twice in autumn the first
-/// opens and the second closes.
+/// Hours in which messages are sent, in each recipient's local time. Messages outside these hours wait. A time skipped
+/// in spring means the first moment after the gap; a time that occurs twice in autumn opens at the first and closes at
+/// the second.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Window")]
@@ -26,18 +26,19 @@ pub(super) struct RawWindow {
     /// When it opens: `HH:MM` or `HH:MM:SS`, local time.
     #[schemars(with = "schema_patterns::TimeOfDay")]
     pub(super) from: Spanned<String>,
-    /// When it closes: `HH:MM` or `HH:MM:SS`, local time, at most `24:00`. Before `from` it is a time of the next day.
+    /// When it closes: `HH:MM` or `HH:MM:SS`, local time, at most `24:00`. If earlier than `from`, it is on the next
+    /// day.
     #[schemars(with = "schema_patterns::EndOfDay")]
     pub(super) to: Spanned<String>,
-    /// The recipient's time zone: a template such as `{{ timezone }}`, or one zone for everybody, such as
+    /// The recipient's time zone: a template such as `{{ timezone }}`, or one zone for everyone, such as
     /// `Europe/Berlin`.
     #[schemars(with = "String")]
     pub(super) timezone: Spanned<Text>,
-    /// The time zone of those whose own is missing or unknown. Without it they are a problem.
+    /// The time zone for rows whose own is missing or unknown. Without it such rows are a problem.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) fallback: Option<Spanned<String>>,
-    /// The days on which it opens, default all: `mon-fri`, or a list such as `[mon, wed, fri]`.
+    /// The days on which it opens: `mon-fri`, or a list such as `[mon, wed, fri]`. Default: all.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Days>")]
     pub(super) days: Option<OneOrMany>,
@@ -73,12 +74,7 @@ impl Checker<'_> {
         let timezone = self.timezone(&raw.timezone);
         let fallback = raw.fallback.as_ref().map(|name| self.zone(name.span, &name.value));
         if raw.days.as_ref().is_some_and(|OneOrMany(days)| days.is_empty()) {
-            self.problem(
-                "window-without-days",
-                *span,
-                "a window that opens on no day",
-                "name a day, or leave `days` out",
-            );
+            self.problem("window-without-days", *span, "the window opens on no day", "name a day, or remove `days`");
         }
         let (from, to) = (from?, to?);
         if from == to && !whole_day {

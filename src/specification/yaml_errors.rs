@@ -67,7 +67,7 @@ impl Mistake<'_> {
             let text = &self.text()[value.clone()];
             text.starts_with("{{") || text.starts_with("{%")
         })?;
-        Some(self.problem("unquoted-braces", value, "text that begins with `{` is taken for a map").hint(QUOTE_BRACES))
+        Some(self.problem("unquoted-braces", value, "text that begins with `{` is read as a map").hint(QUOTE_BRACES))
     }
 
     fn unclosed_quote(&self, kind: &ErrorKind) -> Option<Problem> {
@@ -77,11 +77,11 @@ impl Mistake<'_> {
                 ("a quote that is not closed", "close it at the end of the text")
             }
             K::InvalidTrailingSingleQuotedScalar => (
-                "text goes on behind the closing quote",
-                "inside single quotes write a quote twice, `''`, or use double quotes round the whole text",
+                "there is text after the closing quote",
+                "inside single quotes write a quote twice, `''`, or use double quotes around the whole text",
             ),
             K::InvalidTrailingDoubleQuotedScalar => (
-                "text goes on behind the closing quote",
+                "there is text after the closing quote",
                 "inside double quotes write a quote as `\\\"`, and quote the whole text",
             ),
             K::UnknownQuotedScalarEscape
@@ -101,7 +101,7 @@ impl Mistake<'_> {
         let quote = self.opening_quote().unwrap_or(self.at);
         let several_lines = self.line(quote) != self.line(self.at);
         let (what, hint) = if several_lines {
-            ("a quote that is not closed in its line", "close it at the end of the text")
+            ("a quote that is not closed on its line", "close it at the end of the text")
         } else {
             (what, hint)
         };
@@ -126,7 +126,7 @@ impl Mistake<'_> {
             | K::TabInPlainScalar
             | K::TabAtBlockScalarStart => {
                 let tab = self.tab_before_text().unwrap_or(self.at);
-                self.problem("yaml-tab", tab..tab + 1, "a tab where YAML takes spaces alone").hint("indent with spaces")
+                self.problem("yaml-tab", tab..tab + 1, "a tab where YAML allows only spaces").hint("indent with spaces")
             }
             K::UnexpectedCharacter { character } if character.is_control() => {
                 let what = format!("a control character, U+{:04X}", u32::from(*character));
@@ -135,8 +135,7 @@ impl Mistake<'_> {
             K::UnexpectedCharacter { character } => self.problem("unquoted-text", here, begins(*character)).hint(quote),
             K::UnknownAnchor => {
                 let word = self.at..self.at + self.word().len();
-                self.problem("unknown-alias", word, "an alias, and nothing has that name")
-                    .hint("text that begins with `*` must be quoted")
+                self.problem("unknown-alias", word, "an unknown alias").hint("text that begins with `*` must be quoted")
             }
             K::MissingAnchorOrAliasName => {
                 self.problem("unquoted-text", self.word_at(), "`&` and `*` begin a name in YAML").hint(quote)
@@ -151,7 +150,7 @@ impl Mistake<'_> {
             | K::InvalidTagUtf8
             | K::InvalidTagUtf8LeadingByte
             | K::InvalidTagUtf8TrailingByte => self
-                .problem("yaml-tag", here, "`!` begins a YAML tag, and a spec has no use for one")
+                .problem("yaml-tag", here, "`!` begins a YAML tag, which specs do not use")
                 .hint("text that begins with `!` must be quoted"),
             K::DuplicateVersionDirective
             | K::UnsupportedYamlMajorVersion
@@ -163,15 +162,11 @@ impl Mistake<'_> {
             | K::MissingDocumentEndBeforeDirective
             | K::MissingYamlVersionSeparator
             | K::ExpectedDocumentStart => self
-                .problem(
-                    "yaml-directive",
-                    self.directive(),
-                    "`%` begins a directive of YAML, which needs `---` behind it",
-                )
+                .problem("yaml-directive", self.directive(), "`%` begins a YAML directive, which needs `---` after it")
                 .hint("a spec needs none: remove the line"),
             K::RecursionLimitExceeded => self
-                .problem("spec-too-deep", here, "more than 64 maps and lists inside each other")
-                .hint("no key of a spec is so deep; is a bracket too much?"),
+                .problem("spec-too-deep", here, "maps and lists nested more than 64 deep")
+                .hint("no spec needs that; is there an extra bracket?"),
             _ => return None,
         })
     }
@@ -223,8 +218,7 @@ impl Mistake<'_> {
                 let open = innermost_open(before).unwrap_or(self.at);
                 let comma = matches!(kind, K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator);
                 if comma && self.line(open) == self.line(self.at) && !self.text()[self.at..].starts_with('\n') {
-                    let hint =
-                        "put commas between what stands inside; text with brackets, colons or commas must be quoted";
+                    let hint = "separate the items with commas; text with brackets, colons or commas must be quoted";
                     let here = self.at..self.at + 1;
                     return Some(
                         self.problem("missing-comma", here, "a comma or the closing bracket is missing before this")
@@ -233,8 +227,7 @@ impl Mistake<'_> {
                 }
                 let bracket = self.text()[open..].chars().next().filter(|c| "[{".contains(*c))?;
                 let what = format!("a `{bracket}` that is not closed");
-                let hint =
-                    "close it, and put commas between what stands inside; text with brackets or commas must be quoted";
+                let hint = "close it, and separate the items with commas; text with brackets or commas must be quoted";
                 Some(self.problem("unclosed-bracket", open..open + 1, what).hint(hint))
             }
             K::MisplacedFlowCollectionEnd => Some(
@@ -253,13 +246,13 @@ impl Mistake<'_> {
             words.starts_with(['[', '{']) && !words.ends_with([']', '}'])
         };
         if let Some(value) = self.values().find(cut) {
-            let what = "text goes on behind the closing bracket";
+            let what = "there is text after the closing bracket";
             return self.problem("unquoted-text", value, what).hint("text that begins with a bracket must be quoted");
         }
         if let Some(dash) = self.values().find(|value| &self.text()[value.clone()] == "-") {
             return self
                 .problem("unquoted-dash", dash, "a `-` without quotes begins a list")
-                .hint("standard input is written in quotes: `recipients: \"-\"`");
+                .hint("quote `-` for standard input: `recipients: \"-\"`");
         }
         if let Some(colon) = self.values().find_map(|value| colon_in(self.text(), value)) {
             return self
@@ -273,12 +266,12 @@ impl Mistake<'_> {
         if !words.is_empty() && !words.contains(':') && !words.starts_with('-') {
             return self
                 .problem("yaml", shown, "this line is neither a key nor part of the text above it")
-                .hint("a key ends with `:`; text of several lines stands behind `|` or `>-` and is indented");
+                .hint("a key ends with `:`; multi-line text follows `|` or `>-` and is indented");
         }
-        let problem = self.problem("yaml", shown, "this line does not fit to those above it");
+        let problem = self.problem("yaml", shown, "this line does not match the lines above it");
         match kind {
-            ErrorKind::InvalidBlockScalarHeader => problem.hint("behind `|` and `>` the text begins in the next line"),
-            _ => problem.hint("keys of one map begin in the same column, and `: ` stands behind each"),
+            ErrorKind::InvalidBlockScalarHeader => problem.hint("after `|` or `>` the text begins on the next line"),
+            _ => problem.hint("keys of one map begin in the same column and end with `: `"),
         }
     }
 }

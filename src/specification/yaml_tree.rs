@@ -1,8 +1,8 @@
 //! The spec's text as a small tree in which every key and every value knows its place.
 //!
-//! A reader straight into types stops at the first key that it does not know. The tree takes in whatever is YAML, so that
-//! [`super::schema_check`] can name all that is wrong at once. It is made from the events of the parser that also stands below
-//! `serde_yaml`: they tell quoted text from plain text, and every place.
+//! A reader straight into types stops at the first key that it does not know. The tree takes in whatever is YAML, so
+//! that [`super::schema_check`] can name all that is wrong at once. It is made from the events of the parser that also
+//! stands below `serde_yaml`: they tell quoted text from plain text, and every place.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::{MOST_PROBLEMS, yaml_errors};
 use crate::humanize::shortened;
 use crate::problem::Problem;
 
-/// Values in one spec at most, aliases counted as what they stand for: an end to every bomb.
+/// Values in one spec at most, counting aliases in full: an end to every bomb.
 const MOST_NODES: usize = 20_000;
 /// Maps and lists inside each other at most.
 const DEEPEST: usize = 64;
@@ -116,12 +116,8 @@ fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
 
 fn too_many(source: &Source, span: Span) -> Problem {
     source
-        .problem(
-            "spec-too-large",
-            span,
-            format!("more than {MOST_NODES} values, aliases counted as what they stand for"),
-        )
-        .hint("a spec holds one message; the people belong into the list")
+        .problem("spec-too-large", span, format!("more than {MOST_NODES} values, counting aliases in full"))
+        .hint("a spec describes one message; recipients go in the list")
 }
 
 struct Reader<'a, 'p> {
@@ -176,7 +172,7 @@ impl Reader<'_, '_> {
             let what = "a comment cuts this text: ` #` begins one";
             let place = self.source.place(Span::from(start..start + comment.len()));
             let problem = Problem::warning("comment-cuts-text", place, what);
-            self.problems.push(problem.hint("put the text in quotes; a comment may stand in a line of its own"));
+            self.problems.push(problem.hint("put the text in quotes; put a comment on its own line"));
         }
     }
 
@@ -234,7 +230,7 @@ impl Reader<'_, '_> {
             Some(_) if self.problems.len() >= MOST_PROBLEMS => {}
             Some((first, _)) => {
                 let line = self.source.line(first.span);
-                let what = format!("`{}` stands here a second time; the first is in line {line}", shown(&key.name));
+                let what = format!("duplicate key `{}`; the first is on line {line}", shown(&key.name));
                 self.problems.push(self.source.problem("duplicate-key", key.span, what).hint("remove one of the two"));
             }
         }
@@ -248,7 +244,7 @@ impl Reader<'_, '_> {
         };
         for map in maps {
             let What::Map(more) = map.what else {
-                let what = "`<<` takes in the keys of a map, and this is none";
+                let what = "`<<` merges a map, but this is not a map";
                 self.problems.push(
                     self.source.problem("merge", span, what).hint("such as `<<: *name`, with `&name` at the map"),
                 );
@@ -272,8 +268,10 @@ impl Reader<'_, '_> {
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Node, Box<Problem>> {
         let Some(node) = self.anchors.get(&id).cloned() else {
-            let what = "an alias of what it stands in itself";
-            return Err(Box::new(self.source.problem("alias-of-itself", span, what).hint("write the value out here")));
+            let what = "this alias refers to itself";
+            return Err(Box::new(
+                self.source.problem("alias-of-itself", span, what).hint("write the value here instead of the alias"),
+            ));
         };
         self.count(size(&node), span)?;
         // What is wrong inside a text is wrong where it is written.
@@ -289,8 +287,7 @@ impl Reader<'_, '_> {
         }
         let hint = "text that begins with `!` must be quoted";
         let span = self.source.key_before(span, &tag.original());
-        self.problems
-            .push(self.source.problem("yaml-tag", span, "a YAML tag, and a spec has no use for one").hint(hint));
+        self.problems.push(self.source.problem("yaml-tag", span, "a YAML tag, which specs do not use").hint(hint));
         false
     }
 }

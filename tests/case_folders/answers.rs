@@ -1,8 +1,8 @@
 //! Every answer that a request can meet, as folders in `tests/cases`: a spec, a list, the script of the desk, and in
 //! `expected.snap` what was said, reported and asked for.
 //!
-//! In a list, `who` is a row's key and the whole content of its message, so that the journal tells who was sent to.
-//! A folder without a script has no desk. With `interrupt.txt` the first run gets a Ctrl-C once it has said those words.
+//! In a list, `who` is a row's key and the whole content of its message, so that the journal tells who was sent to. A
+//! folder without a script has no desk. With `interrupt.txt` the first run gets a Ctrl-C once it has said those words.
 
 use std::fmt::Write;
 use std::fs;
@@ -20,12 +20,12 @@ pub(super) fn run(folder: &Path) {
     Case::open(folder, name(folder)).run();
 }
 
-/// What was said, without the lines about single requests, which the journal has in a form of its own, and without those
-/// about the progress, which is the machine's doing.
-/// And without the line of the plan that says that a run is the first: all are.
+/// What was said, without the lines about single requests, which the journal has in a form of its own, and without
+/// those about the progress, which is the machine's doing. And without the line of the plan that says that a run is the
+/// first: all are.
 fn without_requests(said: &str) -> String {
     let is_request = |line: &&str| line.contains(" -> ") && line.ends_with(" ms");
-    let is_progress = |line: &&str| line.contains(" settled, ") && line.ends_with(" left");
+    let is_progress = |line: &&str| line.contains(" done, ") && line.ends_with(" left");
     let is_first_run = |line: &&str| line.starts_with("  ledger   ");
     said.lines()
         .filter(|line| !is_request(line) && !is_progress(line) && !is_first_run(line))

@@ -1,5 +1,5 @@
-//! `run --retry-failed` and `resolve`: only an operator's word sends again, only to whom it can help, and what was before
-//! stays on record.
+//! `run --retry-failed` and `resolve`: only an operator's word sends again, only to whom it can help, and what was
+//! before stays on record.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use crate::harness::{Desk, Project};
 
-const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, \
-     processed_params: { '1': 'x' } } }";
+const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, processed_params: { \
+     '1': 'x' } } }";
 
 fn fails_once(code: u32) -> Desk {
     Desk::start(&format!(
@@ -30,7 +30,7 @@ fn a_message_that_failed_at_once_is_sent_again_by_livedesk_itself() {
     project.run(&[]).exits(3);
     project.run(&[]).exits(3);
     assert_eq!(to_102(&desk), (1, 0), "nothing is sent again without being asked for");
-    project.run(&["--retry-failed"]).exits(0).says("1 failed message is sent again");
+    project.run(&["--retry-failed"]).exits(0).says("retrying 1 failed message");
     assert_eq!(to_102(&desk), (1, 1));
     let row = &project.report()[1];
     assert_eq!((row["outcome"].as_str(), row["attempts"].as_str()), ("accepted", "2"));
@@ -139,7 +139,7 @@ fn doubt_about_sending_again_is_doubt() {
 
 #[test]
 fn whom_it_cannot_help_or_not_yet_is_left_and_said() {
-    for (code, why) in [(131_026, "can never help"), (131_049, "too early"), (131_050, "can never help")] {
+    for (code, why) in [(131_026, "retrying cannot help"), (131_049, "too early"), (131_050, "retrying cannot help")] {
         let desk = fails_once(code);
         let project = Project::at(&desk).people(3);
         project.run(&[]).exits(3);
@@ -167,7 +167,7 @@ fn a_wrong_template_is_sent_again_only_once_it_is_mended_and_then_anew() {
     let wrong = TEMPLATE.replace("'1': 'x'", "'1': 'x', '2': 'y'");
     let project = Project::at(&desk).people(1).message(&wrong);
     project.run(&[]).exits(3);
-    project.run(&["--retry-failed"]).exits(3).says("only a changed message can help");
+    project.run(&["--retry-failed"]).exits(3).says("the message must be changed first");
     assert_eq!(desk.messages().len(), 1);
     let project = project.message(TEMPLATE);
     project.run(&["--retry-failed"]).exits(0);
@@ -308,7 +308,7 @@ fn those_who_have_opted_out_make_a_suppression_list_that_the_next_campaign_honou
     let to = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}', identifier: '{{ id }}' } }";
     let project = Project::at(&desk).to(to).message("{ content: Hi }");
     let project = project.list("id,phone\na,+4915112345678\nb,+4915187654321\n");
-    project.run(&[]).exits(3).says("1 recipient stopped marketing").says("--only opted-out");
+    project.run(&[]).exits(3).says("1 recipient opted out of marketing").says("--only opted-out");
     project.campaign(&["report", "campaign.yaml", "--only", "opted-out"]).exits(2).says("-o opted-out.csv");
     project.campaign(&["report", "campaign.yaml", "--only", "opted-out", "-o", "opted-out.csv"]).exits(0);
     let list = fs::read_to_string(project.path("opted-out.csv")).unwrap();
@@ -347,11 +347,12 @@ fn a_summary_says_in_plain_words_what_is_wrong_and_with_whom_it_lies() {
     let desk = Desk::start("templates: [{ name: order_update, language: en_US, body: 2 }]");
     let project = Project::at(&desk).people(60).message(TEMPLATE).send("concurrency: 1");
     project.run(&[]).exits(5).says(
-        "20 times in a row: 132000: the template expects another number of parameters (to fix: spec, list or template)",
+        "20 times in a row: 132000: the number of parameters does not match the template (fix: spec, list or \
+         template)",
     );
     let ran = project.people(1).run(&[]).exits(3);
-    let line = "failed ×1: 132000: the template expects another number of parameters (it lies with spec, list or template); \
-                nothing else was sent";
+    let line = "failed ×1: 132000: the number of parameters does not match the template (fix: spec, list or template); \
+         no message was accepted";
     assert!(ran.stdout.contains(line), "{}", ran.stdout);
 }
 

@@ -162,7 +162,7 @@ fn a_server_that_dies_in_the_middle_leaves_doubt_only_about_those_in_flight() {
     let run = project.start(&[]);
     desk.wait_for_messages(6);
     desk.close();
-    run.finish().exits(1).says("LiveDesk has not come back").says("messages still pending; run the same command again");
+    run.finish().exits(1).says("LiveDesk did not come back").says("messages still pending; run the same command again");
     assert!((1..=2).contains(&project.count("unknown")), "{:?}", project.outcomes());
     assert_eq!(project.count("failed"), 0);
     assert_eq!(second(&project)["outcome"], "accepted");

@@ -52,7 +52,7 @@ fn the_address_may_come_from_the_environment() {
     project.run(&[]).exits(1).says("`LIVEDESK_BASE_URL` is not set").says("campaign.yaml:2");
     project.run(&["--sandbox"]).exits(0);
     let project = project.environment("LIVEDESK_BASE_URL", Some("http://user:hunter2@example.com"));
-    let ran = project.run(&[]).exits(1).says("the value of `LIVEDESK_BASE_URL`: credentials may only go over https");
+    let ran = project.run(&[]).exits(1).says("the value of `LIVEDESK_BASE_URL`: credentials are sent only over https");
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     let project = project.environment("LIVEDESK_BASE_URL", Some(&desk.base_url));
     project.run(&[]).exits(0);

@@ -136,7 +136,7 @@ fn what_init_writes_runs_at_once() {
 #[test]
 fn init_overwrites_nothing() {
     let project = offline().file("new/recipients.csv", "mine");
-    project.campaign(&["init", "new"]).exits(1).says("recipients.csv is there already; nothing was written");
+    project.campaign(&["init", "new"]).exits(1).says("recipients.csv already exists; nothing was written");
     assert_eq!(fs::read_to_string(project.path("new/recipients.csv")).unwrap(), "mine");
     assert!(!project.path("new/campaign.yaml").exists());
 }
@@ -180,7 +180,7 @@ fn a_spec_may_name_other_variables() {
 fn a_dry_run_connects_to_nothing_and_writes_nothing() {
     let project = offline().people(5).environment("LIVEDESK_API_KEY", None);
     let before = contents(&project);
-    project.run(&["--dry-run"]).exits(0).says("nothing was sent and nothing was written; 5 messages would leave");
+    project.run(&["--dry-run"]).exits(0).says("nothing was sent and nothing was written; 5 messages would be sent");
     project.campaign(&["check", "campaign.yaml"]).exits(0);
     project.campaign(&["status", "campaign.yaml"]).exits(8);
     assert_eq!(before, contents(&project));

@@ -182,8 +182,7 @@ fn with_a_ledger_that_was_emptied_nothing_is_sent() {
 
 #[test]
 fn with_a_ledger_of_a_newer_version_nothing_is_sent() {
-    nothing_is_sent_until_it_is_mended(|project| edit(project, "PRAGMA user_version = 99"))
-        .says("use the newer program");
+    nothing_is_sent_until_it_is_mended(|project| edit(project, "PRAGMA user_version = 99")).says("use a newer version");
 }
 
 #[test]
@@ -274,7 +273,8 @@ struct SmallDisk {
 impl SmallDisk {
     fn with_room_for(free: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let script = "truncate -s 8M img && mkfs.ext4 -q -b 1024 -O ^has_journal -m 0 img && mkdir disk && mount -o loop img disk";
+        let script = "truncate -s 8M img && mkfs.ext4 -q -b 1024 -O ^has_journal -m 0 img && mkdir disk && mount -o \
+             loop img disk";
         let made = Command::new("sh").args(["-c", script]).current_dir(&folder).status().unwrap();
         assert!(made.success());
         let disk = Self { folder };

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::{Desk, Project};
 
-const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, \
-     processed_params: { '1': 'x' } } }";
+const TEMPLATE: &str = "{ content: Hello, template_params: { name: order_update, language: en_US, processed_params: { \
+     '1': 'x' } } }";
 
 #[test]
 fn a_template_that_does_not_fit_stops_the_run_after_a_handful_and_fails_nobody() {
@@ -44,7 +44,11 @@ fn a_short_list_that_is_refused_as_a_whole_is_the_campaigns_trouble() {
     ] {
         let desk = Desk::start(&format!("faults: [{faults}]"));
         let project = Project::at(&desk).people(5).to(to);
-        project.run(&[]).exits(5).says("everybody was refused for the same reason").says("5 messages still pending");
+        project
+            .run(&[])
+            .exits(5)
+            .says("every message was refused for the same reason")
+            .says("5 messages still pending");
         assert_eq!(project.count("pending"), 5, "{to}");
         let mended = Desk::friendly();
         let project = project.address(&mended);
@@ -105,7 +109,7 @@ fn doubt_about_one_after_the_other_stops_the_run() {
 fn a_canary_waits_for_somebodys_approval_and_no_later_run_gives_it() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(10).send("canary: 3");
-    project.run(&[]).exits(5).says("the canary of 3 is sent; look at what arrived");
+    project.run(&[]).exits(5).says("the canary of 3 was sent; check what arrived");
     assert_eq!(project.count("accepted"), 3);
     project.run(&[]).exits(5).says("`--approve-canary`");
     assert_eq!(desk.messages().len(), 3);
@@ -137,7 +141,7 @@ fn a_canary_that_is_refused_as_a_whole_lets_nobody_follow() {
     }
     assert!(desk.addressed().iter().all(|id| (101..=103).contains(id)), "{:?}", desk.addressed());
     let project = project.message(&TEMPLATE.replace("en_US", "en"));
-    project.run(&[]).exits(5).says("the canary of 3 is sent");
+    project.run(&[]).exits(5).says("the canary of 3 was sent");
     project.run(&["--approve-canary"]).exits(0);
     assert_eq!(project.count("accepted"), 10);
 }
@@ -159,7 +163,8 @@ fn approval_in_advance_does_not_cover_a_canary_that_fails_and_afterwards_it_does
 #[test]
 fn failures_that_are_the_recipients_own_do_not_fail_a_canary() {
     let desk = Desk::start(
-        "faults: [{ on: message, match: { conversation_id: 102 }, fail: { code: 131026, title: Message undeliverable } }]",
+        "faults: [{ on: message, match: { conversation_id: 102 }, fail: { code: 131026, title: Message undeliverable } \
+         }]",
     );
     let project = Project::at(&desk).people(6).send("canary: 3");
     project.run(&["--yes"]).exits(3);
@@ -199,7 +204,7 @@ fn a_ledger_of_a_newer_version_is_refused_and_left_alone() {
     let ledger = project.path(".campaign/c.sqlite");
     rusqlite::Connection::open(&ledger).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
     let before = fs::read(&ledger).unwrap();
-    project.run(&[]).exits(1).says("use the newer program");
+    project.run(&[]).exits(1).says("use a newer version");
     assert_eq!(before, fs::read(&ledger).unwrap());
     assert_eq!(desk.messages().len(), 3);
 }

@@ -100,7 +100,7 @@ fn files_that_are_missing_or_that_others_may_change_are_refused() {
     fs::remove_file(project.path("key")).unwrap();
     project.run(&[]).exits(1).says("key (named by `LIVEDESK_API_KEY_FILE`): there is no such file");
     fs::create_dir(project.path("key")).unwrap();
-    project.run(&[]).exits(1).says("no regular file");
+    project.run(&[]).exits(1).says("not a regular file");
     let project = with_files(&desk, "k#1$x", "se cr$et");
     chmod(&project, "key", 0o602);
     project.run(&[]).exits(1).says("can change the keys in it");

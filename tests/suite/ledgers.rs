@@ -41,7 +41,7 @@ fn a_backup_made_while_a_run_sends_is_whole_and_is_not_taken_for_the_ledger() {
         .says("--accept-older-ledger");
     fs::rename(project.path(LEDGER), project.path("original")).unwrap();
     fs::copy(project.path("copy.sqlite"), project.path(LEDGER)).unwrap();
-    project.run(&[]).exits(1).says("but 200 were made");
+    project.run(&[]).exits(1).says("counted 200");
     assert_eq!(desk.messages().len(), PEOPLE);
     // What it forgets is what was sent after it was made, no more.
     let known = project.run(&["--accept-older-ledger", "--dry-run", "--preview", "0"]).exits(0).stderr;
@@ -60,7 +60,7 @@ fn backups_replace_nothing_and_have_names_of_their_own() {
     let name = said.split(':').next().unwrap();
     assert!(name.starts_with("./.campaign/c.20") && name.ends_with("Z.backup.sqlite"), "{said}");
     assert!(said.ends_with("3 deliveries, 1 send attempt\n"), "{said}");
-    project.campaign(&["ledger", "backup", "campaign.yaml", "-o", name]).exits(1).says("there is a file of that name");
+    project.campaign(&["ledger", "backup", "campaign.yaml", "-o", name]).exits(1).says("the file already exists");
     project.campaign(&["ledger", "backup", "campaign.yaml", "-o", "nowhere/x.sqlite"]).exits(1).says("nowhere");
     project.run(&[]).exits(0);
     assert_eq!(desk.messages().len(), 3);
@@ -115,7 +115,7 @@ fn of_a_damaged_ledger_everything_else_is_recovered_and_nobody_gets_it_twice() {
     project.run(&["--ledger", RECOVERED]).exits(4);
     nobody_twice(&desk);
     assert_eq!(desk.messages().len(), 120 + pending + usize::from(report[199]["outcome"] == "unknown"));
-    project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(1).says("there is a file of that name");
+    project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(1).says("the file already exists");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn of_a_ledger_that_is_older_than_its_counter_nobody_is_pending() {
     project.run(&["--limit", "30"]).exits(0);
     fs::write(project.path(LEDGER), older).unwrap();
     let ran = project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(4);
-    assert!(ran.stdout.contains("pending or failed may have been sent to as well"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("pending or failed may have been messaged as well"), "{}", ran.stdout);
     project.run(&["--ledger", RECOVERED]).exits(4);
     assert_eq!(desk.messages().len(), 50);
 }
@@ -154,7 +154,7 @@ fn a_ledger_in_use_or_of_another_campaign_is_not_recovered() {
     let project = Project::at(&desk).people(9).send("concurrency: 1").send("timeout: 59s");
     let run = project.start(&[]);
     desk.wait_for_messages(5);
-    project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(6).says("is being run by process");
+    project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(6).says("is already being run by process");
     run.kill();
     let ran = project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(4);
     assert!(ran.stdout.contains("9 deliveries could be read; every row of the list is among them"), "{}", ran.stdout);

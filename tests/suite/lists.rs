@@ -70,7 +70,7 @@ fn a_list_from_standard_input_is_sent_to() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).setting("recipients: '-'");
     let list = "conversation_id\n101\n102\n";
-    project.run_with_input(&["--dry-run"], list).exits(0).says("2 messages would leave");
+    project.run_with_input(&["--dry-run"], list).exits(0).says("2 messages would be sent");
     assert_eq!(desk.addressed().len(), 0);
     project.run_with_input(&[], list).exits(0);
     assert_eq!(desk.addressed().len(), 2);
@@ -78,7 +78,8 @@ fn a_list_from_standard_input_is_sent_to() {
 
 #[test]
 fn what_is_wrong_with_rows_is_told_in_the_order_of_the_list() {
-    // Far more rows than are judged together. Each thirteenth has no name, each seventeenth the key of the row before it.
+    // Far more rows than are judged together. Each thirteenth has no name, each seventeenth the key of the row before
+    // it.
     let (empty, repeated) = (|row: u64| row % 13 == 5, |row: u64| row % 17 == 9);
     let mut list = "conversation_id,name\n".to_owned();
     for row in 0..5_500 {

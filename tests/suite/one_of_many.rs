@@ -65,7 +65,7 @@ fn a_limit_without_end_ends_the_run_and_fails_nobody() {
         for people in [1, 40] {
             let desk = Desk::start(&format!("faults: [{{ on: {on}, status: 429 }}]"));
             let project = Project::at(&desk).people(people).to(CONTACT).send("outage: 200ms");
-            project.run(&[]).exits(1).says("limits the rate of every request to").says("(send.outage): http-429");
+            project.run(&[]).exits(1).says("rate limits every request to").says("(send.outage): http-429");
             assert_eq!(project.count("pending"), usize::try_from(people).unwrap());
         }
     }
@@ -164,7 +164,11 @@ fn several_that_are_denied_among_many_fail_alone() {
 fn the_only_recipient_who_is_denied_stays_pending_and_both_possibilities_are_said() {
     let desk = Desk::start("faults: [{ on: message, status: 403 }]");
     let project = Project::at(&desk).people(1);
-    project.run(&[]).exits(1).says("lacks that permission").says("out of its reach (list.csv:2 (key 101))");
+    project
+        .run(&[])
+        .exits(1)
+        .says("lacks that permission")
+        .says("may not access these recipients (list.csv:2 (key 101))");
     assert_eq!(project.count("pending"), 1);
 }
 

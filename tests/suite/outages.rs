@@ -27,7 +27,7 @@ fn rode_it_out(desk: &Desk, project: &Project, most_unknown: usize) {
 fn a_gateway_without_a_backend_is_waited_for() {
     let desk = Desk::start("faults: [{ match: { from: 2s, until: 5s }, status: 502 }]");
     let project = under_load(&desk);
-    project.run(&[]).exits(4).says("nothing more leaves until it answers again").says("LiveDesk is back");
+    project.run(&[]).exits(4).says("sending pauses until it answers again").says("LiveDesk is back");
     // At 60 a second one is in flight, seldom two; and one may be tried too early.
     rode_it_out(&desk, &project, 4);
 }
@@ -64,7 +64,7 @@ fn preparing_waits_an_outage_out_and_fails_nobody() {
 fn a_server_that_does_not_come_back_ends_the_run_with_everybody_pending() {
     let desk = Desk::start("faults: [{ match: { from: 500ms }, status: 502 }]");
     let project = under_load(&desk).send("outage: 1s");
-    project.run(&[]).exits(1).says("LiveDesk has not come back").says("send.outage").says("still pending");
+    project.run(&[]).exits(1).says("LiveDesk did not come back").says("send.outage").says("still pending");
     assert!((1..=3).contains(&project.count("unknown")), "{}", project.count("unknown"));
     assert_eq!(project.count("failed"), 0);
 }
@@ -73,7 +73,7 @@ fn a_server_that_does_not_come_back_ends_the_run_with_everybody_pending() {
 fn few_messages_are_risked_on_a_server_that_answers_everything_but_messages() {
     let desk = Desk::start("faults: [{ on: message, status: 500, accept: true }]");
     let project = Project::at(&desk).people(200).send("concurrency: 16");
-    let ran = project.run(&[]).exits(1).says("one after the other ended in doubt");
+    let ran = project.run(&[]).exits(1).says("in a row ended as unknown");
     assert!(project.count("unknown") <= 16 + 6, "{}", ran.stderr);
     assert_eq!(desk.messages().len(), project.count("unknown"));
 }

@@ -109,7 +109,9 @@ fn lines_that_nobody_could_read_are_counted() {
     assert_eq!(exit_code(&mut run), Some(0));
     let missing: usize = said
         .lines()
-        .filter_map(|line| line.strip_prefix("... ")?.strip_suffix(" lines were not shown: nobody was reading"))
+        .filter_map(|line| {
+            line.strip_prefix("... ")?.strip_suffix(" lines were not shown: nobody was reading the output")
+        })
         .map(|count| count.parse::<usize>().unwrap())
         .sum();
     let shown = said.lines().filter(|line| line.contains("/messages -> ")).count();
@@ -293,7 +295,7 @@ fn a_file_of_keys_that_can_be_read_in_two_ways_is_refused() {
     let desk = desk_with_keys();
     for (text, words) in [
         ("LIVEDESK_API_KEY=old\nLIVEDESK_API_KEY=k#1$x\n", "set twice"),
-        ("LIVEDESK_API_KEY=k#1$x # new\n", "put the value into quotes"),
+        ("LIVEDESK_API_KEY=k#1$x # new\n", "put the value in quotes"),
         ("LIVEDESK_API_KEY=\"k#1$x\n", "not closed"),
     ] {
         let ran = with_dotenv(&desk, text).run(&[]).exits(1).says(words).says(".env:");
@@ -308,7 +310,7 @@ fn a_file_of_keys_that_is_none_or_that_others_may_change_is_refused() {
     let desk = desk_with_keys();
     let project = with_dotenv(&desk, KEYS);
     fs::set_permissions(project.path(".env"), Permissions::from_mode(0o622)).unwrap();
-    project.run(&[]).exits(1).says("can change the keys in it: `chmod 600");
+    project.run(&[]).exits(1).says("can change it: run `chmod 600");
     fs::set_permissions(project.path(".env"), Permissions::from_mode(0o644)).unwrap();
     project.run(&[]).exits(0).says("other users can read the keys in it");
     for make in [(|path: &Path| fs::create_dir(path)) as fn(&Path) -> io::Result<()>, fifo, |path| {

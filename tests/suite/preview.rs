@@ -153,7 +153,7 @@ fn a_page_is_for_its_owner_only() {
 fn only_the_page_is_written_and_it_is_said_where() {
     let project = offline().people(2);
     let before = project.files();
-    let said = "dry run: nothing was sent; the preview was written to out/page.html; 2 messages would leave";
+    let said = "dry run: nothing was sent; preview written to out/page.html; 2 messages would be sent";
     project.run(&["--dry-run", "--html", "out/page.html"]).exits(0).says(said);
     let new: Vec<_> = project.files().into_iter().filter(|path| !before.contains(path)).collect();
     assert_eq!(new, [project.path("out"), project.path("out/page.html")]);
@@ -212,13 +212,13 @@ fn lines(page: &str) -> Vec<u64> {
 fn preview_says_which_messages_a_page_shows() {
     let project = offline().people(250);
     let chosen = page(&project, &[]);
-    assert!(chosen.contains("250 messages would leave"));
+    assert!(chosen.contains("250 messages to send"));
     assert_eq!(lines(&chosen), [2, 3, 4], "all are alike, so a few show them");
     assert_eq!(lines(&page(&project, &["--preview", "3"])), [2, 3, 4]);
     assert_eq!(lines(&page(&project, &["--preview", "3", "--only", "150"])), [51]);
     let all = page(&project, &["--preview", "all"]);
     assert_eq!(lines(&all).len(), 200);
-    assert!(all.contains("The first 200 of them: a page shows no more"));
+    assert!(all.contains("The first 200 messages: a page shows no more"));
     assert_eq!(lines(&page(&project, &["--format", "json"])), [2, 3, 4], "the format is that of standard output");
 }
 
@@ -226,14 +226,15 @@ fn preview_says_which_messages_a_page_shows() {
 fn a_page_with_nobody_on_it_says_so() {
     let project = offline().people(1).setting("recipients: { file: list.csv, where: 'false' }");
     let page = page(&project, &[]);
-    assert!(page.contains("0 messages would leave") && page.contains("There is nothing to show"));
+    assert!(page.contains("0 messages to send") && page.contains("No messages"));
 }
 
 #[test]
 fn marks_are_drawn_and_lines_kept() {
     let project = offline().list("conversation_id,v\n101,\"*a*\r\n_b_ ~c~ ```d``` https://example.com/x_y_z.\"\n");
     let page = page(&project.message("{ content: '{{ v }}' }"), &[]);
-    let text = "<strong>a</strong>\n<em>b</em> <s>c</s> <code>d</code> <span class=\"link\">https://example.com/x_y_z</span>.</p>";
+    let text = "<strong>a</strong>\n<em>b</em> <s>c</s> <code>d</code> <span \
+         class=\"link\">https://example.com/x_y_z</span>.</p>";
     assert!(unescaped(&page).contains(text), "{page}");
 }
 

@@ -179,7 +179,7 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
                 if let (Some(one), Some(other)) = (self.take(*nth).await, self.take(*nth).await) {
                     said.push(self.claim(one).await);
                     said.push(self.claim(other).await);
-                    assert!(said[1].contains("changed by somebody else"), "claimed twice: {said:?}");
+                    assert!(said[1].contains("changed by another process"), "claimed twice: {said:?}");
                 }
             }
             Step::Resolve(who, sent) => {

@@ -74,7 +74,7 @@ fn a_second_interrupt_ends_at_once_and_leaves_doubt_about_those_in_flight() {
     let run = project.start(&[]);
     desk.wait_for_messages(5);
     run.interrupt();
-    run.wait_for("stopping: finishing what is in flight");
+    run.wait_for("stopping: finishing requests in flight");
     run.interrupt();
     run.finish().exits(130);
     project.run(&[]).exits(4);
@@ -102,7 +102,7 @@ fn after_a_kill_those_in_flight_are_unknown_and_nobody_gets_it_twice() {
     let run = project.start(&[]);
     desk.wait_for_messages(8);
     run.kill();
-    let ran = project.run(&[]).exits(4).says("in flight when the last run ended: unknown now");
+    let ran = project.run(&[]).exits(4).says("in flight when the last run ended, now `unknown`");
     nobody_twice(&desk);
     assert!(project.outcomes().contains(&"103: unknown".to_owned()), "{}", ran.stdout);
     assert_eq!(project.count("accepted") + project.count("unknown"), 40);
@@ -150,7 +150,7 @@ fn a_list_that_changed_is_taken_as_it_is_now() {
     let project = project.message("{ content: 'Hi {{ name }}' }").send("concurrency: 1");
     project.run(&["--limit", "1"]).exits(0);
     let project = project.list("conversation_id,name\n101,Ada L.\n103,Cyrus\n104,Dee\n");
-    project.run(&[]).exits(0).says("1 new (line 4), 1 changed (line 3), 1 gone (key 102)");
+    project.run(&[]).exits(0).says("1 new (line 4), 1 changed (line 3), 1 removed (key 102)");
     assert_eq!(desk.addressed(), [101, 103, 104]);
     let texts: Vec<_> = desk.messages().iter().map(|entry| entry["body"]["content"].clone()).collect();
     assert_eq!(texts, ["Hi Ada", "Hi Cyrus", "Hi Dee"]);
@@ -163,7 +163,7 @@ fn a_changed_message_goes_to_those_who_are_still_pending_and_is_said() {
     let project = Project::at(&desk).people(2).message("{ content: Hello }");
     project.run(&["--limit", "1"]).exits(0);
     let project = project.message("{ content: Goodbye }");
-    project.run(&[]).exits(2).says("`--accept-changes` sends them the new version");
+    project.run(&[]).exits(2).says("send it with `--accept-changes`");
     project.run(&["--yes"]).exits(2);
     assert_eq!(desk.messages().len(), 1, "nobody has said that it may go on");
     project.run(&["--accept-changes"]).exits(0).says("changed  message.content: [-Hello-]{+Goodbye+}");
@@ -181,7 +181,7 @@ fn a_change_says_how_many_messages_it_changes() {
     let project = project.message(&content.replace("dear", "valued"));
     let ran = project.run(&["--dry-run"]).exits(0).says("Hello{% if vip == \"yes\" %}, [-dear-]{+valued+} customer");
     let ran = ran.says("the change affects 3 of 4 pending messages");
-    assert!(ran.stderr.contains("needs `--accept-changes`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("pass `--accept-changes`"), "{}", ran.stderr);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_list_that_is_gone_is_no_hindrance_once_it_was_read() {
     let project = Project::at(&desk).people(5);
     project.run(&["--limit", "2"]).exits(0);
     fs::remove_file(project.path("list.csv")).unwrap();
-    project.run(&[]).exits(0).says("continuing from the ledger");
+    project.run(&[]).exits(0).says("continuing with the rows in the ledger");
     assert_eq!(BTreeSet::from_iter(desk.addressed()), (101..=105).collect());
     nobody_twice(&desk);
 }
@@ -222,7 +222,7 @@ fn a_list_that_is_gone_is_no_hindrance_once_it_was_read() {
 #[test]
 fn a_list_that_was_never_there_is_said() {
     let desk = Desk::friendly();
-    Project::at(&desk).run(&[]).exits(1).says("there is no such list");
+    Project::at(&desk).run(&[]).exits(1).says("list not found");
 }
 
 fn in_doubt() -> (Desk, Project) {
@@ -276,13 +276,13 @@ fn status_counts_and_says_what_comes_next() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(5).send("rate: 1/min");
     let ran = project.campaign(&["status", "campaign.yaml"]).exits(8);
-    assert!(ran.stdout.contains("not begun"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not started"), "{}", ran.stdout);
     let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(8);
     assert_eq!(ran.json()[0]["begun"], false);
     project.run(&["--limit", "1"]).exits(0);
     let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
     assert!(ran.stdout.contains("to send  4 messages, 4 requests to http"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("takes    3 min 0 s, by send.rate"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("takes    about 3 min 0 s (limited by send.rate)"), "{}", ran.stdout);
     let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(0);
     let counts = &ran.json()[0]["outcomes"];
     assert_eq!((&counts["accepted"], &counts["pending"]), (&1.into(), &4.into()));

@@ -141,9 +141,9 @@ fn a_bad_script_is_refused_with_its_place() {
         ("faults:\n  - { match: { nht: 1 }, status: 500 }\n", "line 2, column 16: unknown field `nht`"),
         ("faults:\n  - status: 500\n    drop: after_accepting\n", "line 2, column 5: a fault has one action"),
         ("faults:\n  - on: message\n", "line 2, column 5: this fault does nothing"),
-        ("faults:\n  - status: 42\n", "line 2, column 5: 42 is no status"),
-        ("faults:\n  - delay: soon\n", "line 2, column 5: `soon` is no duration"),
-        ("faults:\n  - { match: { until: soon }, status: 500 }\n", "line 2, column 23: `soon` is no duration"),
+        ("faults:\n  - status: 42\n", "line 2, column 5: 42 is not a valid status"),
+        ("faults:\n  - delay: soon\n", "line 2, column 5: `soon` is not a duration"),
+        ("faults:\n  - { match: { until: soon }, status: 500 }\n", "line 2, column 23: `soon` is not a duration"),
         (
             "faults:\n  - { match: { from: 2s, until: 2s }, status: 500 }\n",
             "line 2, column 5: `until` is not after `from`",

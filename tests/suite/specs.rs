@@ -89,14 +89,14 @@ fn bombs_are_refused_by_a_limit_that_is_named() {
     let aliases: String = (1..10).map(tenfold).collect();
     for (name, text, limit) in [
         ("aliases", format!("vars:\n  a0: &a0 [x]\n{aliases}"), "more than 20000 values"),
-        ("brackets", "[".repeat(1_000_000), "more than 64 maps and lists"),
+        ("brackets", "[".repeat(1_000_000), "nested more than 64 deep"),
         (
             "indents",
             (0..1_000).map(|n| format!("{}a:", " ".repeat(n))).collect::<Vec<_>>().join("\n"),
-            "more than 64 maps and lists",
+            "nested more than 64 deep",
         ),
         ("unknown-columns", wide("wide.csv"), "and 15981 more"),
-        ("columns", wide("wider.csv"), "at most 16384 are read"),
+        ("columns", wide("wider.csv"), "the limit is 16384"),
         ("large", String::new(), "larger than 1 MiB"),
     ] {
         let spec = file(&format!("{name}.yaml"));

@@ -116,7 +116,7 @@ fn file(project: &Project, name: &str) -> Stdio {
 fn a_person_types_the_number_before_anything_is_sent() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3);
-    let session = Session::start(&project, &[], Redirected::default()).answers("Type 3 to go on: ", "3");
+    let session = Session::start(&project, &[], Redirected::default()).answers("Type 3 to confirm: ", "3");
     assert_eq!(session.finish().0, Some(0));
     assert_eq!(desk.messages().len(), 3);
 }
@@ -125,7 +125,7 @@ fn a_person_types_the_number_before_anything_is_sent() {
 fn another_number_sends_nothing_and_leaves_nothing() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3);
-    let session = Session::start(&project, &[], Redirected::default()).answers("Type 3 to go on: ", "y");
+    let session = Session::start(&project, &[], Redirected::default()).answers("Type 3 to confirm: ", "y");
     let (code, screen) = session.finish();
     assert_eq!(code, Some(130), "{screen}");
     assert_eq!(desk.journal().len(), 0);
@@ -143,7 +143,7 @@ fn a_person_is_asked_whatever_is_redirected() {
             stderr: stderr.then(|| file(&project, "run.log")),
             ..Redirected::default()
         };
-        let session = Session::start(&project, &[], redirected).answers("Type 3 to go on: ", "no");
+        let session = Session::start(&project, &[], redirected).answers("Type 3 to confirm: ", "no");
         assert!(session.screen().contains("3 messages, 3 requests to"), "{}", session.screen());
         assert_eq!(session.finish().0, Some(130));
         assert_eq!(desk.journal().len(), 0, "stdout {stdout}, stderr {stderr}");
@@ -157,7 +157,7 @@ fn a_person_whose_list_comes_from_a_pipe_is_asked_at_the_terminal() {
     for (line, code, sent) in [("no", 130, 0), ("3", 0, 3)] {
         let list = File::open(project.path("list.csv")).unwrap();
         let redirected = Redirected { stdin: Some(list.into()), ..Redirected::default() };
-        let session = Session::start(&project, &[], redirected).answers("Type 3 to go on: ", line);
+        let session = Session::start(&project, &[], redirected).answers("Type 3 to confirm: ", line);
         assert_eq!(session.finish().0, Some(code));
         assert_eq!(desk.messages().len(), sent);
     }
@@ -181,14 +181,14 @@ fn a_changed_message_is_asked_about_and_declined_without_a_trace() {
     let status = project.campaign(&["status", "campaign.yaml"]).exits(0).stdout;
     let project = project.message("{ content: Goodbye }").people(5);
     let session = Session::start(&project, &[], Redirected::default());
-    let (code, screen) = session.answers("Go on with the new version? [y/N] ", "n").finish();
+    let (code, screen) = session.answers("Send the new version? [y/N] ", "n").finish();
     assert_eq!(code, Some(130), "{screen}");
     assert_eq!(fs::read(project.path("reports/c.csv")).unwrap(), before);
     let project = project.message("{ content: Hello }");
     assert_eq!(project.campaign(&["status", "campaign.yaml"]).exits(0).stdout, status);
     let project = project.message("{ content: Goodbye }");
     let session = Session::start(&project, &[], Redirected::default());
-    let session = session.answers("Go on with the new version? [y/N] ", "y").answers("Type 4 to go on: ", "4");
+    let session = session.answers("Send the new version? [y/N] ", "y").answers("Type 4 to confirm: ", "4");
     assert_eq!(session.finish().0, Some(0));
     assert_eq!(desk.messages().len(), 5);
 }
@@ -197,12 +197,12 @@ fn a_changed_message_is_asked_about_and_declined_without_a_trace() {
 fn a_canary_is_asked_about_by_the_run_that_sends_it_and_by_the_next_one() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(5).send("canary: 2");
-    let session = Session::start(&project, &[], Redirected::default()).answers("Type 5 to go on: ", "5");
-    assert_eq!(session.answers("The canary of 2 is sent. Send the rest? [y/N] ", "").finish().0, Some(5));
+    let session = Session::start(&project, &[], Redirected::default()).answers("Type 5 to confirm: ", "5");
+    assert_eq!(session.answers("The canary of 2 was sent. Send the rest? [y/N] ", "").finish().0, Some(5));
     assert_eq!(desk.messages().len(), 2);
     let redirected = Redirected { stderr: Some(file(&project, "run.log")), ..Redirected::default() };
-    let session = Session::start(&project, &[], redirected).answers("Type 3 to go on: ", "3");
-    assert_eq!(session.answers("The canary of 2 is sent. Send the rest? [y/N] ", "y").finish().0, Some(0));
+    let session = Session::start(&project, &[], redirected).answers("Type 3 to confirm: ", "3");
+    assert_eq!(session.answers("The canary of 2 was sent. Send the rest? [y/N] ", "y").finish().0, Some(0));
     assert_eq!(desk.messages().len(), 5);
 }
 
@@ -222,6 +222,6 @@ fn a_plan_is_wrapped_at_words() {
     assert_eq!(code, Some(0));
     let plan = screen.split("  to send").nth(1).unwrap().split("dry run:").next().unwrap();
     assert!(plan.lines().all(|line| line.trim_end().chars().count() <= usize::from(COLUMNS)), "{plan}");
-    let (limits, takes) = (plan.find("  limits   messages unlimited").unwrap(), plan.find("  takes").unwrap());
+    let (limits, takes) = (plan.find("  limits   unlimited messages").unwrap(), plan.find("  takes").unwrap());
     assert!(plan[limits..takes].contains("\r\n           ") && plan.contains(" 2100-01-05T08:00:00Z"), "{plan}");
 }

@@ -129,7 +129,7 @@ fn a_limit_counts_those_who_are_let_in() {
 fn a_canary_is_of_those_whose_window_is_open() {
     let desk = Desk::friendly();
     let project = in_zones(Project::at(&desk), &[WEST, EAST, EAST]).send("canary: 1").send(&opening_late());
-    project.run(&[]).exits(5).says("the canary of 1 is sent");
+    project.run(&[]).exits(5).says("the canary of 1 was sent");
     assert_eq!(desk.addressed(), [102]);
 }
 
@@ -206,8 +206,8 @@ fn refused(window: &str) -> String {
 #[test]
 fn mistakes_in_a_window_come_all_at_once() {
     insta::assert_snapshot!(refused(
-        "window:\n    from: 9am\n    to: '24:30'\n    timezone: Europe/Berln\n    fallback: CEST\n    \
-         days: [mon-fri, samstag, thrusday]"
+        "window:\n    from: 9am\n    to: '24:30'\n    timezone: Europe/Berln\n    fallback: CEST\n    days: [mon-fri, \
+         samstag, thrusday]"
     ));
 }
 

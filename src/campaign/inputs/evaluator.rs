@@ -35,8 +35,8 @@ impl From<Box<Faults>> for CampaignError {
     }
 }
 
-/// What decides about rows. Without `columns` whatever a template names is taken for one. Of the problems of each kind with
-/// suppression lists as many are kept as `keep` says.
+/// What decides about rows. Without `columns` whatever a template names is taken for one. Of the problems of each kind
+/// with suppression lists as many are kept as `keep` says.
 pub(in crate::campaign) fn evaluator(
     spec: &Arc<Spec>,
     columns: Option<&Columns>,
@@ -73,11 +73,11 @@ fn suppression(spec: &Spec, keep: Keep, faults: &mut Faults) -> Suppression {
             }
             Err(error) => {
                 let what = match error.kind() {
-                    io::ErrorKind::NotFound => format!("{name}: there is no such suppression list"),
+                    io::ErrorKind::NotFound => format!("{name}: suppression list not found"),
                     _ => format!("{name}: the suppression list cannot be read: {}", with_causes(&error)),
                 };
                 let problem = Problem::error("suppress-not-readable", spec.source.place(*span), what);
-                faults.unusable.push(problem.hint("a path is relative to the spec"));
+                faults.unusable.push(problem.hint("paths are relative to the spec"));
             }
         }
     }

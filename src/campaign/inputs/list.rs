@@ -64,14 +64,14 @@ pub(super) fn open(spec: &Spec) -> Result<Opened, CampaignError> {
         let problem = Problem::error("list-missing", spec.source.place(spec.recipients.file_at), what).hint(hint);
         Ok(Opened::Missing(MissingList { name: name.clone(), problem }))
     };
-    let no_such_list = || missing(format!("{name}: there is no such list"), "a path is relative to the spec");
+    let no_such_list = || missing(format!("{name}: list not found"), "paths are relative to the spec");
     let reading = ProgressBar::hidden();
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
         specification::List::Stdin => {
             let mut input = BufReader::new(io::stdin());
             if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
                 let hint = "such as `campaign run FILE < list.csv`, or name a file in `recipients`";
-                return missing("nothing comes from standard input, where the list should come from".to_owned(), hint);
+                return missing("no list on standard input".to_owned(), hint);
             }
             (Box::new(input), spec.recipients.format.unwrap_or(Format::Csv))
         }
@@ -113,7 +113,7 @@ pub(super) fn open_file(path: &Path) -> io::Result<File> {
 
 fn format(spec: &Spec, path: &Path, name: &str) -> Result<Format, CampaignError> {
     spec.recipients.format.or_else(|| Format::by_ending(path)).ok_or_else(|| {
-        let what = "the ending does not say what the list is written in";
+        let what = "cannot tell the list's format from its file name";
         let problem = Problem::error("list-format-unknown", Place::file(name), what);
         CampaignError::from(vec![problem.hint("set `recipients.format` to csv, tsv, jsonl or xlsx")])
     })

@@ -41,8 +41,8 @@ impl Inputs {
     /// Reads and checks everything that can be checked before the first row. `vars` override constants of the spec.
     ///
     /// # Errors
-    /// What is wrong. If that is anything in spec or templates, the rows are read and evaluated as far as they can be, so
-    /// that whoever mends the one need not come back for the other.
+    /// What is wrong. If that is anything in spec or templates, the rows are read and evaluated as far as they can be,
+    /// so that whoever mends the one need not come back for the other.
     pub async fn read(
         file: &Path,
         vars: &[(String, String)],
@@ -197,7 +197,7 @@ pub(super) async fn pending_of(ledger: &impl Inspect, selection: &Selection) -> 
     }
     let problem = |key: &String| {
         let what = format!("no recipient has the key `{key}`");
-        Problem::error("unknown-key", Place::file("--only"), what).hint("the keys are in the report, and in a dry run")
+        Problem::error("unknown-key", Place::file("--only"), what).hint("the report and a dry run list the keys")
     };
     Err(missing.iter().map(problem).collect::<Vec<_>>().into())
 }

@@ -21,8 +21,8 @@ pub fn read_spec(file: &Path, vars: &[(String, String)]) -> Result<Arc<Spec>, Ca
     if problems.is_empty() { Ok(spec) } else { Err(problems.into()) }
 }
 
-/// Reads and checks a spec. Gives what is wrong with it beside what can be made of it all the same, to check the rest by;
-/// nothing is ever sent by it.
+/// Reads and checks a spec. Gives what is wrong with it beside what can be made of it all the same, to check the rest
+/// by; nothing is ever sent by it.
 pub(in crate::campaign) fn draft(
     file: &Path,
     vars: &[(String, String)],
@@ -33,7 +33,7 @@ pub(in crate::campaign) fn draft(
     input.read_to_end(&mut bytes).map_err(|error| CampaignError::file(file, error))?;
     if bytes.len() as u64 > LONGEST_SPEC {
         let problem = Problem::error("spec-too-large", Place::file(&name), "the spec is larger than 1 MiB");
-        let hint = "is it the right file? A spec holds one message; the people belong in the list";
+        let hint = "is this the right file? A spec describes one message; recipients go in the list";
         return Err(vec![problem.hint(hint)].into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {

@@ -26,8 +26,9 @@ pub struct Backup {
 }
 
 impl Sqlite {
-    /// Copies the ledger at `path` to a new file, also while a run writes it: the copy is the ledger as it was at one moment.
-    /// It has no counter, so it is never taken for a current ledger by itself. `None` where there certainly is no ledger.
+    /// Copies the ledger at `path` to a new file, also while a run writes it: the copy is the ledger as it was at one
+    /// moment. It has no counter, so it is never taken for a current ledger by itself. `None` where there certainly is
+    /// no ledger.
     ///
     /// # Errors
     /// The ledger cannot be read, the copy cannot be written, or there is a file of that name.

@@ -1,6 +1,6 @@
-//! Checksums of rows and of the tables' definitions. SQLite has none: a bit that flips on the disk inside a cell changes a
-//! key, a phone number or a state, and nothing else would notice. SQLite itself computes a row's checksum with each
-//! statement that writes it, as a generated column, so no statement can forget it.
+//! Checksums of rows and of the tables' definitions. SQLite has none: a bit that flips on the disk inside a cell
+//! changes a key, a phone number or a state, and nothing else would notice. SQLite itself computes a row's checksum
+//! with each statement that writes it, as a generated column, so no statement can forget it.
 //!
 //! Knows neither the tables nor what their columns mean; what follows from damage is decided where a ledger is opened.
 
@@ -64,7 +64,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), LedgerError> {
         .optional()?
         .unwrap_or(false);
     if !sealed {
-        return Err(LedgerError::damaged("the definitions of its tables are not as they were written"));
+        return Err(LedgerError::damaged("the table definitions do not match their checksum"));
     }
     for table in tables(connection)? {
         let sql = format!(
@@ -73,7 +73,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), LedgerError> {
         );
         let changed: Option<i64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
         if let Some(row) = changed {
-            return Err(LedgerError::damaged(format!("row {row} of the table `{table}` is not as it was written")));
+            return Err(LedgerError::damaged(format!("row {row} of table `{table}` does not match its checksum")));
         }
     }
     Ok(())
@@ -91,7 +91,7 @@ pub(super) fn check_progress(connection: &Connection) -> Result<(), LedgerError>
     let is_whole: Option<bool> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     match is_whole {
         Some(true) => Ok(()),
-        _ => Err(LedgerError::damaged("some of its pages are older than the others, or another ledger's")),
+        _ => Err(LedgerError::damaged("some of its pages are older, or belong to another ledger")),
     }
 }
 

@@ -71,8 +71,8 @@ pub(super) fn replace_counter(path: &Path, Identity { id, claims }: &Identity) -
     Counter::create(path, &Count { ledger: id.clone(), claims: *claims }).map(drop)
 }
 
-/// Makes sure that a ledger knows as many claims as were made with it. One of an older format (`without_counter`) need not
-/// have a counter, and if it has one, not of its own name: bringing it up may have been interrupted.
+/// Makes sure that a ledger knows as many claims as were made with it. One of an older format (`without_counter`) need
+/// not have a counter, and if it has one, not of its own name: bringing it up may have been interrupted.
 pub(super) fn is_current(
     path: &Path,
     found: &Found,
@@ -89,7 +89,7 @@ pub(super) fn is_current(
             format!("{counter} belongs to another ledger, so this may be an older copy")
         }
         Found::Count(count) if count.claims > ledger.claims => format!(
-            "this ledger knows of {} send attempts, but {} were made (says {counter}): it is an older copy, or its log is \
+            "this ledger knows of {} send attempts, but {counter} counted {}: it is an older copy, or its log is \
              damaged or missing",
             ledger.claims, count.claims
         ),

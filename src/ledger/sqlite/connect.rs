@@ -35,7 +35,7 @@ pub(super) fn copy_all(source: &Connection, target: &mut Connection) -> Result<(
     // All pages in one step, which holds one snapshot: between two steps a run may write, and then SQLite begins anew.
     match Backup::new(source, target)?.step(-1)? {
         StepResult::Done => Ok(()),
-        _ => Err(LedgerError::database("another program holds it locked")),
+        _ => Err(LedgerError::database("another program has locked it")),
     }
 }
 
@@ -53,11 +53,12 @@ impl From<rusqlite::Error> for LedgerError {
         }
         let advice = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
-                "; make room on the disk or mend it and run again: what is recorded stays, and nobody gets it twice"
+                "; free disk space or repair the disk, then run again: everything recorded is safe, and nobody is \
+                 messaged twice"
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return Self::damaged(error),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                "; it and its folder must be writable for whoever runs the campaign"
+                "; the file and its folder must be writable by the user who runs the campaign"
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "; another program has it open: close it there"

@@ -13,8 +13,8 @@ use super::file::{private, remove, sync_folder, with_suffix};
 use super::format::{self, Identity, prepare};
 use crate::ledger::LedgerError;
 
-/// Makes an empty ledger where there is none. It appears under its name only when it is whole, and never in the place of
-/// another file; what was not finished is thrown away.
+/// Makes an empty ledger where there is none. It appears under its name only when it is whole, and never in the place
+/// of another file; what was not finished is thrown away.
 pub(super) fn make(path: &Path) -> Result<(), LedgerError> {
     let fail = LedgerError::with_file(path);
     // Nothing was claimed with it, or somebody vouches for that.
@@ -51,7 +51,8 @@ pub(super) fn discard(path: &Path) {
     }
 }
 
-/// Saves what an open ledger holds whose files were taken away: beside it, with a counter, so that a run can go on with it.
+/// Saves what an open ledger holds whose files were taken away: beside it, with a counter, so that a run can go on with
+/// it.
 pub(super) fn rescue(ledger: &Connection, path: &Path) -> Result<PathBuf, LedgerError> {
     let copy = with_suffix(path, ".rescued");
     let fail = LedgerError::with_file(&copy);

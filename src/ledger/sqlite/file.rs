@@ -32,7 +32,7 @@ impl LedgerFile {
                 let real = follow(path, &about)?;
                 let about = fs::metadata(&real).map_err(fail)?;
                 if !about.is_file() {
-                    return Err(LedgerError::unsuitable(&real, "this is no file"));
+                    return Err(LedgerError::unsuitable(&real, "not a file"));
                 }
                 only_one_name(&real, &about)?;
                 Ok(Self { path: real, exists: true })
@@ -75,8 +75,8 @@ fn real_folder(folder: &Path) -> Result<PathBuf, LedgerError> {
 fn only_one_name(path: &Path, about: &fs::Metadata) -> Result<(), LedgerError> {
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::nlink(about) > 1 {
-        let why = "this ledger has several names (hard links), and its log and lock belong to one of them; keep the one that \
-                   it was used by and remove the others";
+        let why = "this ledger has several names (hard links), and its log and lock belong to one of them; keep the \
+                   one that it was used by and remove the others";
         return Err(LedgerError::unsuitable(path, why));
     }
     let _ = (path, about);
@@ -88,7 +88,7 @@ pub(super) fn is_free(path: &Path) -> Result<(), LedgerError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(LedgerError::file(path, error)),
-        Ok(_) => Err(LedgerError::unsuitable(path, "there is a file of that name already; give another with `-o`")),
+        Ok(_) => Err(LedgerError::unsuitable(path, "the file already exists; choose another with `-o`")),
     }
 }
 
@@ -110,8 +110,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path)).and_then(|folder| folder.sync_all()) } else { Ok(()) }
 }
 
-/// Makes sure that SQLite will read the log that a killed run has left: one whose header is damaged it would pass over in
-/// silence, and with it the record of who was sent to.
+/// Makes sure that SQLite will read the log that a killed run has left: one whose header is damaged it would pass over
+/// in silence, and with it the record of who was sent to.
 pub(super) fn check_log(path: &Path) -> Result<(), LedgerError> {
     let log = with_suffix(path, "-wal");
     let fail = LedgerError::with_file(&log);

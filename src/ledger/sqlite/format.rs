@@ -19,8 +19,8 @@ const TABLES: &str = concat!(include_str!("schema.sql"), include_str!("identity.
 
 /// What brings a ledger of this format up to today's; everything for a file without tables.
 ///
-/// The step from format 2 ends with today's tables. Once there is a format 5, each step needs its own copy of them as they
-/// are now.
+/// The step from format 2 ends with today's tables. Once there is a format 5, each step needs its own copy of them as
+/// they are now.
 fn migration(found: i64) -> String {
     const FROM_1_TO_2: &str = include_str!("from_1_to_2.sql");
     const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES, include_str!("from_2_to_4_rows.sql")];
@@ -88,7 +88,7 @@ pub(super) fn identity(connection: &Connection) -> Result<Identity, LedgerError>
     let found = connection
         .query_row("SELECT id, claims FROM identity", [], |row| Ok(Identity { id: row.get(0)?, claims: row.get(1)? }))
         .optional()?;
-    found.ok_or_else(|| LedgerError::damaged("it does not say which one it is"))
+    found.ok_or_else(|| LedgerError::damaged("it has no identity"))
 }
 
 /// Makes it another ledger than all copies of it, after somebody has said that it counts and they do not.
@@ -103,7 +103,8 @@ pub(super) fn count_claims(connection: &Connection, more: i64) -> Result<i64, Le
     Ok(count.query_row([more], |row| row.get(0))?)
 }
 
-/// Reads the whole file. A damaged index would not find who has got it already, and a changed cell is another recipient.
+/// Reads the whole file. A damaged index would not find who has got it already, and a changed cell is another
+/// recipient.
 pub(super) fn check_integrity(connection: &Connection) -> Result<(), LedgerError> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {

@@ -38,7 +38,7 @@ impl Lock {
         let fail = LedgerError::with_file(&path);
         // By a link, two ledgers would share one lock, or one ledger have two.
         if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
-            let why = "this is no plain file; remove it while no run is under way";
+            let why = "not a regular file; remove it while no run is active";
             return Err(LedgerError::unsuitable(&path, why));
         }
         let mut file = private(&path).map_err(&fail)?;
@@ -56,8 +56,9 @@ impl Lock {
         Ok(Self { _beside: file, _ledger: None })
     }
 
-    /// Takes the lock of the ledger itself as well, where the system has one that does not get into SQLite's way. It must be
-    /// taken before SQLite opens the file, and dropped after: closing any descriptor of a file drops SQLite's own locks.
+    /// Takes the lock of the ledger itself as well, where the system has one that does not get into SQLite's way. It
+    /// must be taken before SQLite opens the file, and dropped after: closing any descriptor of a file drops SQLite's
+    /// own locks.
     ///
     /// # Errors
     /// [`LedgerError::Held`], or what is wrong with the file.

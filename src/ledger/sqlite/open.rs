@@ -60,7 +60,8 @@ impl Sqlite {
         Self::start(connection, Some(safeguard), Kept { _folder: folder, path: Some(path), ..kept })
     }
 
-    /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is none.
+    /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is
+    /// none.
     ///
     /// # Errors
     /// The file cannot be used, or it cannot be shown that it knows everyone who was sent to.

@@ -1,8 +1,8 @@
 //! What can still be read of a damaged ledger, in a new one.
 //!
-//! A row is taken over if its checksum holds. What cannot be read may have been sent, so nobody in the new ledger is pending
-//! unless the damaged one shows that nothing was sent to them: whoever is missing is `unknown`, for a person to settle.
-//! The damaged files are only read.
+//! A row is taken over if its checksum holds. What cannot be read may have been sent, so nobody in the new ledger is
+//! pending unless the damaged one shows that nothing was sent to them: whoever is missing is `unknown`, for a person to
+//! settle. The damaged files are only read.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -59,7 +59,8 @@ pub struct Recovered {
     pub whole: u64,
     /// Deliveries of which only the key could be read; they are `unknown`.
     pub keys_only: u64,
-    /// Why it cannot be trusted that the whole ones are up to date, if so: then all that were pending or failed are `unknown`.
+    /// Why it cannot be trusted that the whole ones are up to date, if so: then all that were pending or failed are
+    /// `unknown`.
     pub outdated: Option<String>,
 }
 
@@ -171,7 +172,7 @@ fn rebuild(damaged: &Path, target: &Path, path: &Path, name: &str) -> Result<Rec
     let counter = counter::read(path)?;
     let mut outdated = why_outdated(path, &counter, identity.as_ref())?;
     if keys_only == 0 && outdated.is_none() && !is_of_one_time(&damaged, progress) {
-        outdated = Some("some of its pages are older than the others, or another ledger's".to_owned());
+        outdated = Some("some of its pages are older, or belong to another ledger".to_owned());
     }
     make_unknown(&new, "state = 'claimed'")?;
     if outdated.is_some() {
@@ -286,7 +287,7 @@ fn add_lost_keys(damaged: &Connection, new: &Connection) -> Result<u64, LedgerEr
     Ok(added)
 }
 
-const LOST_TEXT: &str = "the damaged ledger has lost what became of it";
+const LOST_TEXT: &str = "its outcome was lost in the damaged ledger";
 
 /// What the damaged ledger says of itself, if that can be read.
 fn identity(damaged: &Connection) -> Option<Identity> {
@@ -300,7 +301,7 @@ fn identity(damaged: &Connection) -> Option<Identity> {
 /// Why rows that are whole may not be the latest.
 fn why_outdated(path: &Path, counter: &Found, identity: Option<&Identity>) -> Result<Option<String>, LedgerError> {
     let Some(identity) = identity else {
-        return Ok(Some("it does not say how many send attempts it knew of".to_owned()));
+        return Ok(Some("it does not say how many send attempts it knows".to_owned()));
     };
     match is_current(path, counter, identity, false) {
         Err(LedgerError::NotCurrent { why, .. }) => Ok(Some(why)),

@@ -1,5 +1,5 @@
-//! The thread that writes: takes what has gathered, commits it as one, tells everybody, and again. Before it tells anybody
-//! of a claim, the counter beside the ledger has it as well, and the files are still the ones that were opened.
+//! The thread that writes: takes what has gathered, commits it as one, tells everybody, and again. Before it tells
+//! anybody of a claim, the counter beside the ledger has it as well, and the files are still the ones that were opened.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Writer {
         while told.len() < LARGEST_GROUP {
             // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
             if state.is_ok() && connection.is_autocommit() {
-                state = Err(LedgerError::database("the transaction was taken back"));
+                state = Err(LedgerError::database("the transaction was rolled back"));
             }
             match queue.try_recv() {
                 Ok(Job::Grouped(change, claims)) => {
@@ -116,8 +116,8 @@ impl Writer {
         left
     }
 
-    /// Commits a group. The order matters: a counter that is behind the ledger is harmless, a ledger behind its counter has
-    /// lost claims, and a message whose claim is in both cannot be forgotten unnoticed.
+    /// Commits a group. The order matters: a counter that is behind the ledger is harmless, a ledger behind its counter
+    /// has lost claims, and a message whose claim is in both cannot be forgotten unnoticed.
     fn commit(&mut self, claimed: i64) -> Result<(), LedgerError> {
         let claims = if claimed > 0 { Some(count_claims(&self.connection, claimed)?) } else { None };
         self.connection.execute_batch("COMMIT")?;

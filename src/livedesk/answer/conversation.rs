@@ -65,7 +65,7 @@ impl Conversation {
         }
         let attribute = self.sender.as_ref()?.contradiction(asked.contact?)?;
         let name = attribute.name();
-        Some(format!("conversation {id} belongs to somebody whose {name} is not the row's"))
+        Some(format!("conversation {id} belongs to another contact: its {name} differs from the row's"))
     }
 
     /// Why a message in it may not reach anybody or not be wanted. A template opens WhatsApp's 24 hours by itself, so

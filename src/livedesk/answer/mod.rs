@@ -1,8 +1,8 @@
 //! What an answer means. Pure: the same bytes always mean the same.
 //!
-//! The rule for messages: only what is certain counts. A message was *not taken* only if no connection came about or the
-//! application said so in a way that leaves no doubt; whatever else is unclear is `unknown`, and never sent again by itself.
-//! [`classification`] has the table of all answers. Then:
+//! The rule for messages: only what is certain counts. A message was *not taken* only if no connection came about or
+//! the application said so in a way that leaves no doubt; whatever else is unclear is `unknown`, and never sent again
+//! by itself. [`classification`] has the table of all answers. Then:
 //!
 //! - **Lenient where it is safe** ([`body`]): ids, states and errors are read whatever else is in the answer.
 //! - **Strict where it matters**: an answer that names another conversation, contact or inbox than was asked for is the
@@ -137,8 +137,11 @@ impl Exchange {
         match owner.contradiction(asked) {
             None => Reply::Done(ContactReply::Made(owner)),
             Some(attribute) => {
-                let text =
-                    format!("LiveDesk answers with contact {}, whose {} is not the row's", owner.id, attribute.name());
+                let text = format!(
+                    "LiveDesk returned contact {}, whose {} differs from the row's",
+                    owner.id,
+                    attribute.name()
+                );
                 Reply::Refused(Failure::new(codes::CONTACT_CONFLICT, text))
             }
         }
@@ -202,7 +205,7 @@ impl Exchange {
             (Some(message_id), Some(livedesk_status)) => match words(&body) {
                 None => Reply::Done(Sent { message_id, livedesk_status }),
                 Some(words) => {
-                    let text = format!("the answer says `{livedesk_status}` and an error: {}", answer.text(&words));
+                    let text = format!("the answer says `{livedesk_status}` but has an error: {}", answer.text(&words));
                     let failure = Failure::new(codes::MISMATCH, text);
                     Reply::Unknown(Failure {
                         message_id: Some(message_id),
@@ -257,7 +260,7 @@ impl<T> Reply<T> {
     /// The same reply to another question; only replies without a result have this to offer.
     fn retyped<U>(self) -> Reply<U> {
         match self {
-            Self::Done(_) => Reply::Unknown(Failure::new(UNREADABLE, "the answer says success but no result")),
+            Self::Done(_) => Reply::Unknown(Failure::new(UNREADABLE, "the answer reports success but has no result")),
             Self::Refused(failure) => Reply::Refused(failure),
             Self::NotTaken(reason) => Reply::NotTaken(reason),
             Self::Unknown(failure) => Reply::Unknown(failure),
@@ -297,7 +300,7 @@ impl Answer {
     fn unreadable(&self, what: &str) -> Failure {
         let words =
             words(Body::read(&self.body).json()).map_or_else(String::new, |words| format!(" ({})", self.text(&words)));
-        Failure::new(UNREADABLE, format!("the answer says success but not {what}{words}"))
+        Failure::new(UNREADABLE, format!("the answer reports success but lacks {what}{words}"))
     }
 
     /// The server's own words, in whichever of its shapes they come.

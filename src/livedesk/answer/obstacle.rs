@@ -21,7 +21,7 @@ impl fmt::Display for Obstacle {
             Self::Blocked => f.write_str("the contact is blocked"),
             Self::Muted => f.write_str("the conversation is muted"),
             Self::Inactive(status) => write!(f, "the conversation is {status}"),
-            Self::OnlyTemplates => f.write_str("the channel takes only templates now (`can_reply: false`)"),
+            Self::OnlyTemplates => f.write_str("the channel accepts only templates now (`can_reply: false`)"),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Renderer<'_> {
             && !findable
             && self.problems.len() == before
         {
-            self.problem("nobody-named", template, "the cell is empty, and nothing else says who this is");
+            self.problem("nobody-named", template, "the cell is empty, so there is no way to identify this recipient");
         }
         contact
     }
@@ -88,7 +88,7 @@ impl Renderer<'_> {
     }
 
     fn phone(&mut self, template: &Template) -> Option<String> {
-        const DOUBTFUL: &str = "no numbering plan knows this number";
+        const DOUBTFUL: &str = "this number is in no numbering plan";
         let text = self.if_any(Some(template))?;
         let spec = &self.templates.spec;
         let phone = match normalise(&text, spec.recipients.default_region.as_deref()) {
@@ -132,7 +132,7 @@ impl Renderer<'_> {
             self.problem(
                 "timezone-missing",
                 template,
-                "empty (`send.window.fallback` names the zone of those who have none)",
+                "empty (set `send.window.fallback` for rows without a time zone)",
             );
         } else if found.is_none() {
             let what = "not the name of a time zone, such as `Europe/Berlin`";

@@ -16,26 +16,22 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
             "dates are written as `2026-12-01`; `column|todate('%d.%m.%Y')` reads `01.12.2026`, and `column|todate('%m/%d/%Y')` \
              `12/01/2026`"
         }
-        "empty" | "nobody-named" => {
-            "fill the cell, or leave such rows out: with `recipients.where`, or with `--skip-invalid`"
-        }
-        "phone" => "write numbers as `+` and digits, or say with `recipients.default_region` where they are from",
-        "phone-doubtful" => {
-            "look it up; numbering plans age, so `checks.phones: lenient` lets such numbers pass, and `strict` does not"
-        }
-        "rounded-number" => "format the column as text in the spreadsheet, fill it again, and export again",
+        "empty" | "nobody-named" => "fill in the cell, or skip such rows with `recipients.where` or `--skip-invalid`",
+        "phone" => "write numbers as `+` and digits, or set `recipients.default_region`",
+        "phone-doubtful" => "check the number; `checks.phones: lenient` allows it with a warning, `strict` refuses it",
+        "rounded-number" => "format the column as text in the spreadsheet, enter the values again and export it again",
         "date-for-number" | "date-for-id" => {
-            "spreadsheets make dates of numbers with a point, a dash or a slash: format the column as text"
+            "spreadsheets turn numbers with a point, a dash or a slash into dates: format the column as text"
         }
-        "not-a-number" => "digits alone; is it the right column?",
-        "liquid" => "take it out of the list, or set `checks.liquid: allow` if it is meant to be evaluated",
-        "line-break-or-tab" => "the filter `replace('\\n', ' ')` makes one line of several",
+        "not-a-number" => "use digits only; is this the right column?",
+        "liquid" => "remove it from the list, or set `checks.liquid: allow` if it should be evaluated",
+        "line-break-or-tab" => "join the lines with the filter `replace('\\n', ' ')`",
         "template-language" => "the code of an approved translation, such as `en`, `en_US` or `zh_CN`",
-        "url-not-a-suffix" => "give only what follows the fixed part of the address in the template",
+        "url-not-a-suffix" => "give only what follows the fixed part of the URL in the template",
         "url-with-spaces" => "write `{{ column | urlencode }}`",
         "media-url" => "such as `https://shop.example/picture.png`",
-        "media-url-private" => "WhatsApp fetches the file itself: put it where everybody can reach it",
-        "stripped" => "reword it, or set `checks.stripped: allow` once you know that it does no harm",
+        "media-url-private" => "WhatsApp fetches the file itself: make it publicly reachable",
+        "stripped" => "reword it, or set `checks.stripped: allow` if that is fine",
         _ => return None,
     })
 }

@@ -161,17 +161,17 @@ impl<'a> Renderer<'a> {
     fn attachment(&mut self, template: &Template) -> PathBuf {
         let path = PathBuf::from(self.required(template));
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            self.problem("attachment-outside", template, "leads out of the spec's folder");
+            self.problem("attachment-outside", template, "outside the spec's folder");
         }
         if path.to_string_lossy().contains(char::is_control) {
-            let what = "the file's name has a control character in it, such as a line feed";
+            let what = "the file's name contains a control character, such as a line feed";
             self.problem("attachment-name", template, what);
         }
         if crate::message::is_hidden(&path) {
             self.problem(
                 "attachment-hidden",
                 template,
-                "a hidden file, such as credentials or the ledger, is never sent",
+                "hidden files are never sent: they may be credentials or the ledger",
             );
         }
         path

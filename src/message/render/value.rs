@@ -12,7 +12,7 @@ use crate::whatsapp::{self, Breach};
 /// LiveDesk's ancestor takes these out of template values.
 const STRIPPED: [char; 4] = ['<', '>', '"', '\''];
 
-const ROUNDED: &str = "a number that a spreadsheet has rounded (`E+`), so its last digits are lost";
+const ROUNDED: &str = "a number that a spreadsheet rounded (`E+`): its last digits are lost";
 
 /// What a value must be like.
 pub(super) type Rule = fn(&str) -> Result<(), Breach>;
@@ -134,7 +134,7 @@ impl Renderer<'_> {
         if looks_rounded(id) {
             self.misread("rounded-number", template, ROUNDED, id);
         } else if looks_like_a_date(id) {
-            let problem = self.found("date-for-id", template, "a date, where somebody's id is expected").value(id);
+            let problem = self.found("date-for-id", template, "a date, but an id is expected").value(id);
             self.warnings.push(problem.severity(Severity::Warning));
         }
     }
@@ -159,13 +159,13 @@ impl Renderer<'_> {
         }
     }
 
-    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is ASCII,
-    /// so bytes are looked at, which takes a tenth of the time of looking for texts.
+    /// What WhatsApp refuses in a template's value, and what the server would evaluate or take away. All of it is
+    /// ASCII, so bytes are looked at, which takes a tenth of the time of looking for texts.
     pub(super) fn check_value(&mut self, template: &Template, value: &str, kind: Destination) {
         let checks = self.templates.spec.checks;
         let bytes = value.as_bytes();
         if checks.liquid == LiquidCheck::Refuse && bytes.array_windows().any(|pair| matches!(pair, b"{{" | b"{%")) {
-            self.problem("liquid", template, "holds `{{` or `{%`, which the server would evaluate");
+            self.problem("liquid", template, "contains `{{` or `{%`, which LiveDesk would evaluate");
         }
         if kind == Destination::ToText {
             return;
@@ -178,7 +178,7 @@ impl Renderer<'_> {
             && bytes.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"' | b'\''))
         {
             let which: String = STRIPPED.into_iter().filter(|c| value.contains(*c)).collect();
-            let found = self.found("stripped", template, "holds characters that the server takes away").detail(which);
+            let found = self.found("stripped", template, "contains characters that LiveDesk removes").detail(which);
             match checks.stripped {
                 StrippedCheck::Refuse => self.problems.push(found),
                 _ => self.warnings.push(found.severity(Severity::Warning)),
@@ -192,9 +192,9 @@ fn no_number(text: &str) -> (&'static str, &'static str) {
     if looks_rounded(text) {
         ("rounded-number", ROUNDED)
     } else if looks_like_a_date(text) {
-        ("date-for-number", "a date, where a whole number is expected")
+        ("date-for-number", "a date, but a whole number is expected")
     } else if text.bytes().all(|byte| byte == b'0') {
-        ("zero-id", "0 is nobody's id; spreadsheets write it where a lookup finds nothing")
+        ("zero-id", "0 is not an id; spreadsheets write it when a lookup finds nothing")
     } else {
         ("not-a-number", "a whole number is expected")
     }

@@ -52,10 +52,10 @@ impl Broken {
             Self::Damaged => ("list-unreadable", "the workbook is cut off or damaged".to_owned(), SAVE_AGAIN),
             Self::TooLarge { what, most } => {
                 let what = format!("{what} has more than {} MiB", mib(*most));
-                ("workbook-too-large", what, "save the list as CSV in UTF-8, of which any size is read")
+                ("workbook-too-large", what, "save the list as CSV in UTF-8, which has no size limit")
             }
             Self::TooLong { what, most } => {
-                ("line-too-long", format!("{what} of more than {} MiB", mib(*most)), "is it the right file?")
+                ("line-too-long", format!("{what} of more than {} MiB", mib(*most)), "is this the right file?")
             }
             Self::TooMany(what) => {
                 let hint = "delete stray cells far from the list, or save it as CSV in UTF-8";

@@ -97,7 +97,7 @@ impl CellKind {
             _ if value.is_empty() => Ok(Cell::Empty),
             Some("s") => {
                 let text = value.trim().parse().ok().and_then(|number| workbook.strings.get(number));
-                let text = text.ok_or(Broken::Unsupported("a cell names a text that is not there"))?;
+                let text = text.ok_or(Broken::Unsupported("a cell refers to a missing text"))?;
                 Ok(text_or_empty(text.to_owned()))
             }
             Some("b") => Ok(Cell::Bool(matches!(value.trim(), "1" | "true"))),

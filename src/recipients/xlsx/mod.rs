@@ -203,18 +203,20 @@ impl RowSource for Records {
 fn hidden_rows(file: &str, seen: &Tally) -> Option<Problem> {
     let what = match seen.count {
         0 => return None,
-        1 => "1 row is hidden in the sheet and is read all the same".to_owned(),
-        count => format!("{count} rows are hidden in the sheet and are read all the same, this one first"),
+        1 => "1 hidden row of the sheet is read too".to_owned(),
+        count => format!("{count} hidden rows of the sheet are read too, this one first"),
     };
-    let hint = "if a filter hides those who must get nothing, delete these rows, or use `recipients.where`";
+    let hint = "if a filter hides people who must not be messaged, delete these rows or use `recipients.where`";
     Some(Problem::warning("hidden-rows", Place::line(file, seen.first_line), what).hint(hint))
 }
 
 fn beyond_the_header(file: &str, seen: &Tally) -> Option<Problem> {
     let what = match seen.count {
         0 => return None,
-        1 => "1 row has cells to the right of the last named column, which are not read".to_owned(),
-        count => format!("{count} rows, this one first, have cells to the right of the last named column: not read"),
+        1 => "1 row has cells to the right of the last named column, which are ignored".to_owned(),
+        count => {
+            format!("{count} rows, this one first, have cells to the right of the last named column, which are ignored")
+        }
     };
     let problem = Problem::warning("cells-beyond-the-header", Place::line(file, seen.first_line), what);
     Some(problem.hint("give the column a name if they matter"))
@@ -226,10 +228,8 @@ fn hidden_columns(header: &Header, hidden: &[(usize, usize)]) -> Option<String> 
     let names: Vec<&str> = columns.filter(|(_, at)| is_hidden(**at)).map(|(name, _)| name.as_str()).collect();
     match names.as_slice() {
         [] => None,
-        [one] => Some(format!("column `{one}` is hidden in the sheet and is read all the same")),
-        [one, ..] => {
-            Some(format!("{} columns are hidden in the sheet, `{one}` first, and are read all the same", names.len()))
-        }
+        [one] => Some(format!("hidden column `{one}` of the sheet is read too")),
+        [one, ..] => Some(format!("{} hidden columns of the sheet are read too, `{one}` first", names.len())),
     }
 }
 
@@ -237,11 +237,11 @@ fn hidden_columns(header: &Header, hidden: &[(usize, usize)]) -> Option<String> 
 fn no_workbook(bytes: &[u8], name: &str) -> Option<Problem> {
     const LOCKED: &[u8] = b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0";
     let (what, hint) = if bytes.is_empty() {
-        ("the list is empty", "its first line names the columns")
+        ("the list is empty", "the first line must be the column names")
     } else if bytes.starts_with(b"PK") {
         return None;
     } else if !bytes.starts_with(OLD) {
-        ("this is no workbook", "set `recipients.format: csv` if it is text with another ending, or save it as .xlsx")
+        ("not a workbook", "set `recipients.format: csv` if it is text with another ending, or save it as .xlsx")
     } else if memmem::find(bytes, LOCKED).is_some() {
         ("the workbook is locked with a password", "save it without one")
     } else {

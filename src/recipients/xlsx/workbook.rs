@@ -40,7 +40,7 @@ impl Workbook {
         let relations = Relations::read(package, &main)?;
         let mut workbook = Self::default();
         let xml = package.part(&main)?;
-        let mut xml = xml.ok_or(Broken::Unsupported("this is no workbook of Excel but another archive"))?;
+        let mut xml = xml.ok_or(Broken::Unsupported("not an Excel workbook but another kind of archive"))?;
         workbook.read_sheets(&mut xml, &relations)?;
         drop(xml);
         workbook.sheets.retain(|sheet| package.has(&sheet.part));

@@ -170,7 +170,7 @@ fn the_page_may_load_nothing_and_run_nothing_but_its_own_script() {
 #[test]
 fn a_list_without_rows_has_a_page_too() {
     let page = page(&[]);
-    assert!(page.contains("Nothing has been settled by a run yet."));
+    assert!(page.contains("Nothing has been sent yet."));
     assert!(rows(&page).is_empty());
 }
 

@@ -76,6 +76,6 @@ impl Totals {
     fn add_status(&mut self, status: &str) {
         let status = shortened(status, CODE).into_owned();
         let known = self.statuses.len() < REASONS || self.statuses.contains_key(&status);
-        *self.statuses.entry(if known { status } else { "other words".to_owned() }).or_default() += 1;
+        *self.statuses.entry(if known { status } else { "other".to_owned() }).or_default() += 1;
     }
 }

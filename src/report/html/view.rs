@@ -167,7 +167,7 @@ fn reason_group(sums: &Totals, outcome: State) -> Option<ReasonGroup> {
 /// What a code means, where that is known, and what the server said about one of its rows.
 fn in_plain_words(code: Option<&str>, example: &str) -> String {
     match code.and_then(codes::meaning) {
-        Some(meaning) => format!("{} (it lies with {}); for example: {example}", meaning.words, meaning.fault.words()),
+        Some(meaning) => format!("{} ({}); for example: {example}", meaning.words, meaning.fault.words()),
         None => example.to_owned(),
     }
 }
