@@ -103,7 +103,7 @@ fn files_that_are_missing_or_that_others_may_change_are_refused() {
     project.run(&[]).exits(1).says("not a regular file");
     let project = with_files(&desk, "k#1$x", "se cr$et");
     chmod(&project, "key", 0o602);
-    project.run(&[]).exits(1).says("can change the keys in it");
+    project.run(&[]).exits(1).says("every user of this machine can change it");
     assert_eq!(desk.journal().len(), 0);
     chmod(&project, "key", 0o644);
     project.run(&[]).exits(0).says("warning").says("other users can read the keys in it");
