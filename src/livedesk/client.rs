@@ -280,7 +280,7 @@ impl Client {
         reply
     }
 
-    async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
+    pub(super) async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
         let Some(watcher) = &self.watcher else { return self.exchange_unseen(request, attachments).await };
         let (line, began) = (request.to_string(), Instant::now());
         let exchange = self.exchange_unseen(request, attachments).await;
@@ -337,7 +337,7 @@ impl Client {
             return Err(ExchangeError::OfAnother);
         }
         let mut body = Vec::new();
-        while body.len() < LARGEST_BODY {
+        while body.len() <= LARGEST_BODY {
             match deadline.before(response.chunk()).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -346,9 +346,11 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
+        let is_cut = body.len() > LARGEST_BODY;
         body.truncate(LARGEST_BODY);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status, retry_after, date, came: Timestamp::now(), body, redactor: self.redactor.clone() })
+        let redactor = self.redactor.clone();
+        Ok(Answer { status, retry_after, date, came: Timestamp::now(), body, is_cut, redactor })
     }
 
     fn chain(&self, error: &reqwest::Error) -> String {

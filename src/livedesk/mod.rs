@@ -1,11 +1,12 @@
 //! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), how long that may take (`deadline`), and
-//! what the answer means (`answer`, pure).
+//! what the answer means (`answer`, pure). What is read back later, which LiveDesk does not document, is `reads`'.
 //!
 //! This room decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.
 
 mod answer;
 mod client;
 mod deadline;
+mod reads;
 mod recent_ids;
 mod request_ids;
 pub mod request;
@@ -15,3 +16,4 @@ pub use answer::{
     Reply, RetryReason, Sent,
 };
 pub use client::{Client, Credentials, Timeouts, Watcher};
+pub use reads::{ConversationPage, Direction, MESSAGES_A_READ, ObservedConversation, ObservedMessage, ReadError};

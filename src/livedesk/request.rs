@@ -32,7 +32,7 @@ pub struct Request {
 impl Request {
     /// Whether somebody would get it twice if it were made twice.
     pub fn is_message(&self) -> bool {
-        self.path.contains("/messages")
+        self.method == "POST" && self.path.contains("/messages")
     }
 }
 
@@ -101,6 +101,35 @@ pub fn find_contact(text: &str, page: u32) -> Request {
 /// Asks for the first page of contacts, of which nothing is used: whoever has a key pair may.
 pub fn probe() -> Request {
     Request { query: vec![("page", "1".to_owned())], ..find_contact("", 1) }
+}
+
+fn get(path: String, query: Vec<(&'static str, String)>) -> Request {
+    Request { method: "GET", path, query, body: None, attachments: Vec::new() }
+}
+
+/// Reads the messages of a conversation with a higher id than `after`, at most 100, without notes of the system.
+pub fn read_messages(conversation_id: ConversationId, after: MessageId) -> Request {
+    let query = vec![("after", after.to_string()), ("filter_internal_messages", "1".to_owned())];
+    get(format!("{BASE}/conversations/{conversation_id}/messages"), query)
+}
+
+/// Lists the conversations of an inbox, 25 a page, the oldest first; pages count from 1.
+pub fn list_conversations(inbox_id: InboxId, page: u32) -> Request {
+    let query = vec![
+        // Without it, only open ones.
+        ("status", "all".to_owned()),
+        ("inbox_id", inbox_id.to_string()),
+        ("sort_by", "created_at_asc".to_owned()),
+        ("page", page.to_string()),
+    ];
+    get(format!("{BASE}/conversations"), query)
+}
+
+/// Lists the conversations in which something has changed in the last `seconds`, all on one page.
+pub fn list_updated_conversations(inbox_id: Option<InboxId>, seconds: u64) -> Request {
+    let mut query = vec![("status", "all".to_owned()), ("updated_within", seconds.to_string())];
+    query.extend(inbox_id.map(|id| ("inbox_id", id.to_string())));
+    get(format!("{BASE}/conversations"), query)
 }
 
 /// Makes a conversation.

@@ -10,7 +10,20 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The fields that somebody looks at; all others are skipped.
+/// What is kept of a body; everything else is skipped unread.
+#[derive(Debug)]
+pub(in crate::livedesk) struct Fields {
+    /// The fields that somebody looks at.
+    pub(in crate::livedesk) needed: &'static [&'static str],
+    /// Below these everything is kept: reasons come in many shapes.
+    pub(in crate::livedesk) whole: &'static [&'static str],
+    /// Elements and fields that are kept of one list or object.
+    pub(in crate::livedesk) most: usize,
+}
+
+/// What is kept of the answer to a request that does something.
+static ANSWER: Fields = Fields { needed: NEEDED, whole: KEPT_WHOLE, most: MOST_KEPT };
+
 const NEEDED: &[&str] = &[
     "account_info",
     "attributes",
@@ -39,10 +52,9 @@ const NEEDED: &[&str] = &[
     "title",
 ];
 
-/// Below these everything is kept: reasons come in many shapes.
 const KEPT_WHOLE: &[&str] = &["code", "content_attributes", "error", "errors", "message", "status"];
 
-/// Elements and fields that are kept of one list or object: a page of contacts has 15.
+/// A page of contacts has 15.
 const MOST_KEPT: usize = 200;
 
 /// Deeper than this nothing is kept.
@@ -50,7 +62,7 @@ const DEEPEST: usize = 16;
 
 /// What a body is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Body {
+pub(in crate::livedesk) enum Body {
     /// Nothing.
     Empty,
     /// JSON, with only the fields that are needed.
@@ -62,18 +74,23 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// Reads a body.
+    /// Reads the body of an answer to a request that does something.
     pub(super) fn read(text: &str) -> Self {
+        Self::read_fields(text, &ANSWER)
+    }
+
+    /// Reads these fields of a body.
+    pub(in crate::livedesk) fn read_fields(text: &str, fields: &'static Fields) -> Self {
         let start = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         match start.chars().next() {
             None => Self::Empty,
             Some('<') => Self::Html,
-            Some(_) => json(start).map_or(Self::Text, Self::Json),
+            Some(_) => parse(start, Needed { fields, whole: false, depth: 0 }).map_or(Self::Text, Self::Json),
         }
     }
 
     /// The JSON; `null` if it is something else.
-    pub(super) fn json(&self) -> &Value {
+    pub(in crate::livedesk) fn json(&self) -> &Value {
         match self {
             Self::Json(value) => value,
             _ => &Value::Null,
@@ -81,14 +98,9 @@ impl Body {
     }
 }
 
-/// The first JSON value of a text, as far as it is needed.
-fn json(text: &str) -> Option<Value> {
-    parse(text, Needed { whole: false, depth: 0 })
-}
-
-/// The same with all its fields.
+/// The first JSON value of a text, with all its fields.
 pub(super) fn whole_json(text: &str) -> Option<Value> {
-    parse(text, Needed { whole: true, depth: 0 })
+    parse(text, Needed { fields: &ANSWER, whole: true, depth: 0 })
 }
 
 fn parse(text: &str, needed: Needed) -> Option<Value> {
@@ -159,17 +171,18 @@ fn escape(text: &str) -> (&str, usize) {
 /// Reads a value and keeps what is needed of it.
 #[derive(Clone, Copy)]
 struct Needed {
+    fields: &'static Fields,
     whole: bool,
     depth: usize,
 }
 
 impl Needed {
     fn keeps(self, name: &str) -> bool {
-        self.depth < DEEPEST && (self.whole || NEEDED.contains(&name))
+        self.depth < DEEPEST && (self.whole || self.fields.needed.contains(&name))
     }
 
     fn below(self, name: &str) -> Self {
-        Self { whole: self.whole || KEPT_WHOLE.contains(&name), depth: self.depth + 1 }
+        Self { whole: self.whole || self.fields.whole.contains(&name), depth: self.depth + 1, ..self }
     }
 }
 
@@ -214,7 +227,7 @@ impl<'de> Visitor<'de> for Needed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while list.len() < MOST_KEPT && self.depth < DEEPEST {
+        while list.len() < self.fields.most && self.depth < DEEPEST {
             match elements.next_element_seed(Self { depth: self.depth + 1, ..self })? {
                 Some(element) => list.push(element),
                 None => return Ok(Value::Array(list)),
@@ -227,7 +240,7 @@ impl<'de> Visitor<'de> for Needed {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
-            if map.len() < MOST_KEPT && self.keeps(&name) {
+            if map.len() < self.fields.most && self.keeps(&name) {
                 let value = fields.next_value_seed(self.below(&name))?;
                 map.insert(name.into_owned(), value);
             } else {
@@ -293,7 +306,7 @@ mod tests {
         fn good_texts_are_left_alone(text in "\\PC{0,40}") {
             let clean = text.replace('\u{feff}', "");
             let body = json!({ "error": text, "id": 1 }).to_string();
-            prop_assert_eq!(json(&body).unwrap(), json!({ "error": clean, "id": 1 }));
+            prop_assert_eq!(Body::read(&body).json().clone(), json!({ "error": clean, "id": 1 }));
         }
     }
 }

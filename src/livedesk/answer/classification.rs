@@ -30,7 +30,7 @@ use super::body::Body;
 
 /// Whether a request may be made again when nobody knows what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(in crate::livedesk) enum Repeat {
     /// A contact, a search, a conversation.
     Harmless,
     /// A message: somebody would get it twice.
@@ -39,7 +39,7 @@ pub(super) enum Repeat {
 
 /// What an answer says about the request, before anybody reads the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(in crate::livedesk) enum Class {
     /// It was done, if the result can be read.
     Success,
     /// It was not done: too many requests.
@@ -60,7 +60,7 @@ const BAD_CREDENTIALS: u64 = 2001;
 const INTERNAL: u64 = 1000;
 
 /// The class of an answer.
-pub(super) fn classify(status: u16, body: &Body, has_retry_after: bool, repeat: Repeat) -> Class {
+pub(in crate::livedesk) fn classify(status: u16, body: &Body, has_retry_after: bool, repeat: Repeat) -> Class {
     let harmful = repeat == Repeat::Harmful;
     let words = super::words(body.json()).unwrap_or_default();
     match envelope_code(body.json()) {

@@ -52,7 +52,7 @@ impl Posted {
 }
 
 /// LiveDesk's word for a message's state, which may also be the number that its ancestor keeps.
-fn status(value: &Value) -> Option<String> {
+pub(in crate::livedesk) fn status(value: &Value) -> Option<String> {
     let word = match value {
         Value::String(text) => status_word(text),
         Value::Number(number) => number.to_string(),
@@ -72,7 +72,7 @@ fn status(value: &Value) -> Option<String> {
 }
 
 /// Why a message failed, in the channel's words. The attributes may come as an object or as JSON text.
-pub(super) fn external_error(attributes: &Value) -> Option<String> {
+pub(in crate::livedesk) fn external_error(attributes: &Value) -> Option<String> {
     let parsed = attributes.as_str().and_then(whole_json);
     match &parsed.as_ref().unwrap_or(attributes)["external_error"] {
         Value::Null => None,

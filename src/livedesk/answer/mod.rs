@@ -10,11 +10,11 @@
 //!   What an answer does not name is no contradiction: LiveDesk's documented replies leave out much.
 //! - **No secrets of ours**: every text of the server that is kept passes [`Answer::text`].
 
-mod body;
-mod classification;
+pub(super) mod body;
+pub(super) mod classification;
 mod contact;
 mod conversation;
-mod message;
+pub(super) mod message;
 mod obstacle;
 mod retry_after;
 
@@ -70,6 +70,8 @@ pub struct Answer {
     pub came: Timestamp,
     /// The body; what is not UTF-8 in it is replaced.
     pub body: String,
+    /// Whether the body was longer than is read.
+    pub is_cut: bool,
     /// Takes our secrets out of the server's texts.
     pub redactor: Redactor,
 }
@@ -288,11 +290,11 @@ impl Reply<Sent> {
 
 impl Answer {
     /// One clean line of the server's words, without our secrets: the only way in which they are kept.
-    fn text(&self, words: &str) -> String {
+    pub(super) fn text(&self, words: &str) -> String {
         one_line(&self.redactor.redact(words))
     }
 
-    fn wait(&self) -> Option<Duration> {
+    pub(super) fn wait(&self) -> Option<Duration> {
         retry_after::wait(self.retry_after.as_deref()?, self.date.as_deref(), self.came.into())
     }
 
@@ -304,7 +306,7 @@ impl Answer {
     }
 
     /// The server's own words, in whichever of its shapes they come.
-    fn failure(&self, body: &Body) -> Failure {
+    pub(super) fn failure(&self, body: &Body) -> Failure {
         let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let reason = reason.unwrap_or("an unknown status");
         let code = match envelope_code(body.json()) {
@@ -325,7 +327,7 @@ impl Answer {
 }
 
 /// What a body says of an error, in whichever of its shapes: a text, an object that has one, or a list of either.
-fn words(body: &Value) -> Option<String> {
+pub(super) fn words(body: &Value) -> Option<String> {
     let said = |value: &Value| -> Option<String> {
         let inner = match value {
             Value::Array(list) => list.first()?,
@@ -346,7 +348,7 @@ fn words(body: &Value) -> Option<String> {
 }
 
 /// An id, which may come as a number or as a text of digits.
-fn number(value: &Value) -> Option<u64> {
+pub(super) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 

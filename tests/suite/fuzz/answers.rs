@@ -63,6 +63,25 @@ fn check<T>(reply: Reply<T>) -> Option<T> {
     None
 }
 
+/// What is read back is in the answer, in order, and fit to be shown; an answer that says failure has nothing.
+fn read_back_holds(answer: &Answer) {
+    let exchange = || Exchange::Answered(answer.clone());
+    let is_success = (200..300).contains(&answer.status);
+    match exchange().observed_messages(ConversationId(1)) {
+        Ok(messages) => {
+            assert!(is_success && messages.is_sorted_by(|a, b| a.id < b.id), "{messages:?} of {answer:?}");
+            for message in messages {
+                assert!(message.external_error.is_none_or(|error| is_clean(&error)), "{answer:?}");
+            }
+        }
+        Err(error) => assert!(is_clean(&error.to_string()), "{error:?}"),
+    }
+    match exchange().observed_conversations() {
+        Ok(page) => assert!(is_success && page.conversations.len() <= page.listed, "{page:?} of {answer:?}"),
+        Err(error) => assert!(is_clean(&error.to_string()), "{error:?}"),
+    }
+}
+
 fn holds(answer: &Answer) {
     let exchange = || Exchange::Answered(answer.clone());
     let reply = exchange().message(MessageRequest { conversation_id: ConversationId(1), message_id: None });
@@ -74,6 +93,7 @@ fn holds(answer: &Answer) {
     if let Some(Sent { livedesk_status, .. }) = check(reply) {
         assert!(is_clean(&livedesk_status), "{livedesk_status:?}");
     }
+    read_back_holds(answer);
     check(exchange().conversation(ConversationRequest {
         inbox_id: InboxId(1),
         contact_id: None,
