@@ -2,7 +2,7 @@
 //!
 //! A terminal that was stopped with Ctrl-S and a pipe that nobody reads block whoever writes to them. Here only the
 //! writing thread is blocked: what is written waits in a bounded buffer, and its author decides whether to wait for
-//! room or to have it dropped and counted. This room knows nothing of what is written.
+//! room or to have it dropped and counted. This module knows nothing of what is written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A campaign from its spec to its report: the use case that all rooms above are for, as a library.
+//! A campaign from its spec to its report: the use case that all modules above are for, as a library.
 //!
 //! ```text
 //! Inputs::read → open → plan → confirm → send → report

@@ -1,4 +1,4 @@
-//! The command line: one file a command. The only room that prints, reads the environment, and knows exit codes.
+//! The command line: one file per command. The only module that prints, reads the environment, and knows exit codes.
 
 mod check;
 mod credentials;

@@ -1,7 +1,7 @@
 //! The LiveDesk API: what is asked (`request`, pure), how it is asked (`client`), how long that may take (`deadline`), and
 //! what the answer means (`answer`, pure). What is read back later, which LiveDesk does not document, is `reads`'.
 //!
-//! This room decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.
+//! This module decides what an answer *means*; what follows from it (again, wait, give up) is `retry`'s and `run`'s.
 
 mod answer;
 mod client;

@@ -2,7 +2,7 @@
 //!
 //! `template` compiles the spec's templates once, `slips` finds in them what was meant to be filled in and is not;
 //! `render` applies them to a row, `cells` says what looks damaged in it. The types here are LiveDesk's own
-//! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This room
+//! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This module
 //! knows rows and templates, not how a request is made.
 //!
 //! # Bounds

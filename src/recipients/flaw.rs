@@ -1,6 +1,6 @@
 //! Cells whose value is not what somebody wrote, or cannot be told from the file.
 //!
-//! Such a cell is harmless as long as nothing uses it, and this room does not know what does: it says what is wrong
+//! Such a cell is harmless as long as nothing uses it, and this module does not know what does: it says what is wrong
 //! with which cell, and whoever knows the templates decides.
 
 use crate::problem::{Place, Problem};

@@ -1,6 +1,6 @@
 //! Bytes to rows: whatever a list is written in, each row knows its line.
 //!
-//! This room reads from any `Read`, and knows neither templates nor what a row is used for. A list is streamed, so that
+//! This module reads from any `Read`, and knows neither templates nor what a row is used for. A list is streamed, so that
 //! memory does not grow with it; of a workbook only the texts of its cells are kept.
 
 mod csv;

@@ -6,7 +6,7 @@
 #![doc = include_str!("example.yaml")]
 //! ```
 //!
-//! This room knows YAML and turns it into [`Script`]; what a fault does when its turn comes is decided in `faults`.
+//! This module knows YAML and turns it into [`Script`]; what a fault does when its turn comes is decided in `faults`.
 
 use std::collections::BTreeMap;
 

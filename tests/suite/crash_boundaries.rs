@@ -147,7 +147,7 @@ async fn run_until(boundary: String, folder: &Path) {
 fn child(project: &Project, boundary: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let folder: PathBuf = project.path("");
-    command.args(["--exact", "dying::the_child", "--nocapture"]).env(BOUNDARY, boundary).env(FOLDER, folder);
+    command.args(["--exact", "crash_boundaries::the_child", "--nocapture"]).env(BOUNDARY, boundary).env(FOLDER, folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

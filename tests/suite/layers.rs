@@ -1,4 +1,4 @@
-//! The one-way order of the rooms, and what the core must not know.
+//! The one-way order of the modules, and what the core must not know.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms in the order of `src/lib.rs`, with the comment line that each part begins with.
-fn rooms() -> Vec<(String, Part)> {
+/// The modules in the order of `src/lib.rs`, with the comment line that each part begins with.
+fn modules() -> Vec<(String, Part)> {
     let text = fs::read_to_string("src/lib.rs").unwrap();
     let mut part = Part::Core;
-    let mut rooms = Vec::new();
+    let mut modules = Vec::new();
     for line in text.lines() {
         if line.starts_with("// The edges") {
             part = Part::Edge;
         }
         if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
-            rooms.push((name.to_owned(), part));
+            modules.push((name.to_owned(), part));
         }
     }
-    rooms
+    modules
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,11 @@ enum Part {
     Edge,
 }
 
-/// Every file of a room: `src/room.rs`, or all below `src/room/`.
-fn files(room: &str) -> Vec<PathBuf> {
-    let single = PathBuf::from(format!("src/{room}.rs"));
+/// Every file of a module: `src/NAME.rs`, or all below `src/NAME/`.
+fn files(module: &str) -> Vec<PathBuf> {
+    let single = PathBuf::from(format!("src/{module}.rs"));
     let mut found: Vec<PathBuf> = single.exists().then_some(single).into_iter().collect();
-    let mut folders = vec![PathBuf::from(format!("src/{room}"))];
+    let mut folders = vec![PathBuf::from(format!("src/{module}"))];
     while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -54,15 +54,15 @@ fn code(path: &Path) -> String {
 }
 
 #[test]
-fn a_room_uses_only_rooms_above_it() {
-    let rooms = rooms();
-    assert!(rooms.len() > 10, "src/lib.rs is the list of rooms");
+fn a_module_uses_only_modules_above_it() {
+    let modules = modules();
+    assert!(modules.len() > 10, "src/lib.rs is the list of modules");
     let mut wrong = Vec::new();
-    for (at, (room, _)) in rooms.iter().enumerate() {
-        for file in files(room) {
-            for (below, _) in &rooms[at + 1..] {
+    for (at, (module, _)) in modules.iter().enumerate() {
+        for file in files(module) {
+            for (below, _) in &modules[at + 1..] {
                 if code(&file).contains(&format!("crate::{below}::")) {
-                    wrong.push(format!("{} uses {below}, which is below {room}", file.display()));
+                    wrong.push(format!("{} uses {below}, which is below {module}", file.display()));
                 }
             }
         }
@@ -112,8 +112,8 @@ fn the_core_knows_no_network_no_clock_no_files() {
         "Instant::now",
     ];
     let mut wrong = Vec::new();
-    for (room, _) in rooms().iter().filter(|(_, part)| *part == Part::Core) {
-        for file in files(room) {
+    for (module, _) in modules().iter().filter(|(_, part)| *part == Part::Core) {
+        for file in files(module) {
             let code = code(&file);
             let found = OUTSIDE.iter().filter(|word| code.contains(**word));
             wrong.extend(found.map(|word| format!("{} uses {word}", file.display())));
@@ -124,7 +124,7 @@ fn the_core_knows_no_network_no_clock_no_files() {
 
 #[test]
 fn every_file_is_of_a_size_that_can_be_read() {
-    let all = rooms().into_iter().flat_map(|(room, _)| files(&room));
+    let all = modules().into_iter().flat_map(|(module, _)| files(&module));
     let long: Vec<String> = all
         .map(|file| (fs::read_to_string(&file).unwrap().lines().count(), file))
         .filter(|(lines, _)| *lines > 600)

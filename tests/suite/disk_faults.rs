@@ -316,7 +316,7 @@ fn a_full_disk_with_small_blocks_is_an_error_and_no_signal() {
         let ran = project.run(&[]);
         assert!(ran.code.is_some(), "{free} KiB: ended by a signal: {}", ran.stderr);
         if free <= 100 {
-            ran.exits(1).says("disk").says("make room on the disk");
+            ran.exits(1).says("disk").says("free disk space");
             assert_eq!(desk.messages().len(), before, "{free} KiB");
         }
     }
