@@ -19,6 +19,10 @@ pub(super) enum Kind {
     Conversation,
     Message,
     Retry,
+    ReadMessages,
+    ListConversations,
+    ListUpdated,
+    ReadInbox,
     #[default]
     Any,
 }
@@ -31,6 +35,10 @@ impl Kind {
             Self::Conversation => Some("conversation"),
             Self::Message => Some("message"),
             Self::Retry => Some("retry"),
+            Self::ReadMessages => Some("read_messages"),
+            Self::ListConversations => Some("list_conversations"),
+            Self::ListUpdated => Some("list_updated"),
+            Self::ReadInbox => Some("read_inbox"),
             Self::Any => None,
         }
     }
@@ -106,14 +114,14 @@ pub(super) struct Faults {
 
 struct Counts {
     /// Requests so far, by `Kind as usize`; the last is all of them.
-    requests: [u64; 6],
+    requests: [u64; Kind::Any as usize + 1],
     /// How often each fault was played.
     played: Vec<u64>,
 }
 
 impl Faults {
     pub(super) fn new(faults: Vec<InjectedFault>) -> Self {
-        let counts = Counts { requests: [0; 6], played: vec![0; faults.len()] };
+        let counts = Counts { requests: [0; Kind::Any as usize + 1], played: vec![0; faults.len()] };
         Self { faults, counts: Mutex::new(counts) }
     }
 
@@ -140,7 +148,7 @@ impl Faults {
 }
 
 impl Match {
-    fn holds(&self, facts: &Facts, nth: u64) -> bool {
+    pub(super) fn holds(&self, facts: &Facts, nth: u64) -> bool {
         let same = |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
         let same_email = match (&self.email, &facts.email) {
             (Some(wanted), Some(given)) => wanted.to_lowercase() == given.to_lowercase(),

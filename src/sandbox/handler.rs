@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::faults::{Action, Canned, Facts, Faults, InjectedFault, Kind};
 use super::journal::{Entry, Journal};
+use super::receipts::{Event, Events, Receipts};
 use super::request::{ApiRequest, Body, Route};
 use super::responses::{self, Answer};
 use super::script::{Credentials, Script};
@@ -22,13 +23,17 @@ use super::templates::{self, Failure, Template};
 /// A message may be this long.
 const CONTENT_LIMIT: usize = 150_000;
 const UPLOADS_LIMIT: usize = 15;
+/// A template that WhatsApp refuses late is refused after so long.
+const LATE_REFUSAL: Duration = Duration::from_millis(100);
 const SOURCE_ID_WARNING: &str =
     "source_id marks a message as one that came from the channel: the real service answers `sent` and never sends it";
 
 /// Everything that the connections of one sandbox share.
 pub(super) struct Handler {
     pub(super) credentials: Option<Credentials>,
-    templates: Option<Vec<Template>>,
+    pub(super) templates: Option<Vec<Template>>,
+    checks_templates_late: bool,
+    receipts: Receipts,
     faults: Faults,
     account: Mutex<Account>,
     journal: Option<Journal>,
@@ -58,7 +63,7 @@ pub(super) struct Reply {
 
 /// What carrying out a request came to; at first, nothing.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     reply: Option<Reply>,
     accepted: bool,
     ids: Map<String, Value>,
@@ -76,7 +81,7 @@ impl Outcome {
         Self { reply, ..self }
     }
 
-    fn accepted<const N: usize>(body: Value, ids: [(&str, u64); N]) -> Self {
+    pub(super) fn accepted<const N: usize>(body: Value, ids: [(&str, u64); N]) -> Self {
         let ids = ids.into_iter().map(|(name, id)| (name.to_owned(), json!(id))).collect();
         Self { accepted: true, ids, ..Self::refused((StatusCode::OK, body)) }
     }
@@ -101,6 +106,8 @@ impl Handler {
         Self {
             credentials: script.credentials,
             templates: script.templates,
+            checks_templates_late: script.late_templates,
+            receipts: Receipts::new(script.receipts),
             faults: Faults::new(script.faults),
             account: Mutex::new(Account::new(script.strict)),
             journal: journal.map(Journal::new),
@@ -135,7 +142,7 @@ impl Handler {
         self.broken.lock().take()
     }
 
-    fn account(&self) -> MutexGuard<'_, Account> {
+    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock()
     }
 
@@ -143,6 +150,7 @@ impl Handler {
     pub(super) fn handle(&self, call: &ApiRequest, is_authorized: bool, arrived: Timing) -> Verdict {
         let first = self.first.get_or_init(|| arrived.since_start);
         let after_first = Duration::from_micros(arrived.since_start.saturating_sub(*first));
+        self.account().settle(arrived);
         let picked = if is_authorized { self.fault_for(call, after_first) } else { None };
         let fault = picked.map(|(_, fault)| fault);
         let mut outcome = match fault.map(|fault| &fault.action) {
@@ -167,7 +175,7 @@ impl Handler {
         let entry = Entry {
             at: format!("{at:.6}"),
             t_us: arrived.since_start,
-            kind: kind(&call.route).name(),
+            kind: kind(call).name(),
             method: &call.method,
             path: &call.path,
             query: call.raw_query.as_deref(),
@@ -190,7 +198,13 @@ impl Handler {
         if self.faults.is_empty() {
             return None;
         }
-        self.faults.pick(kind(&call.route), &Facts { after_first, ..self.facts(call) })
+        self.faults.pick(kind(call), &Facts { after_first, ..self.facts(call) })
+    }
+
+    /// The same with the time since the first request.
+    fn facts_at(&self, call: &ApiRequest, now: Timing) -> Facts {
+        let first = self.first.get().copied().unwrap_or_default();
+        Facts { after_first: Duration::from_micros(now.since_start.saturating_sub(first)), ..self.facts(call) }
     }
 
     /// What the request is about, with what is known of the conversation and the contact that it names.
@@ -214,7 +228,12 @@ impl Handler {
                 facts.contact_id = contact.map(|id| id.to_string());
                 facts.conversation_id = Some(conversation.clone());
             }
-            Route::Conversation | Route::Unknown | Route::WrongMethod => {}
+            Route::ReadMessages { conversation } => facts.conversation_id = Some(conversation.clone()),
+            Route::Conversation
+            | Route::ListConversations
+            | Route::ReadInbox { .. }
+            | Route::Unknown
+            | Route::WrongMethod => {}
         }
         let contact = facts.contact_id.as_deref().and_then(|id| id.parse().ok()).and_then(|id| account.contact(id));
         if let Some(contact) = contact {
@@ -240,7 +259,10 @@ impl Handler {
             Route::Search => Ok(self.search(call)),
             Route::Conversation => self.open(call, now),
             Route::Message { conversation } => self.post(call, conversation, failure, now),
-            Route::Retry { conversation, message } => self.retry(conversation, message, failure),
+            Route::Retry { conversation, message } => self.retry(conversation, message, failure, now),
+            Route::ReadMessages { conversation } => self.read_messages(call, conversation),
+            Route::ListConversations => Ok(self.list_conversations(call, now)),
+            Route::ReadInbox { inbox } => self.read_inbox(inbox),
         };
         done.unwrap_or_else(|refusal| Outcome::refused(responses::refusal(&refusal)))
     }
@@ -282,7 +304,7 @@ impl Handler {
         let conversation = account.conversation(id).ok_or(Refusal::NotFound)?;
         let contact = conversation.contact_id.and_then(|id| account.contact(id)).ok_or(Refusal::NotFound)?;
         let ids = [("contact_id", contact.id), ("conversation_id", conversation.id)];
-        Ok(Outcome::accepted(responses::conversation(conversation, contact), ids))
+        Ok(Outcome::accepted(responses::conversation(conversation, Some(contact)), ids))
     }
 
     fn post(&self, call: &ApiRequest, id: &str, failure: Option<&Failure>, now: Timing) -> Result<Outcome, Refusal> {
@@ -292,23 +314,39 @@ impl Handler {
             (Some(registry), Some(params)) => templates::check(registry, params).err(),
             _ => None,
         };
-        draft.failure = failure.cloned().or(broken_rule);
+        let (broken_at_once, broken_later) =
+            if self.checks_templates_late { (None, broken_rule) } else { (broken_rule, None) };
+        draft.failure = failure.cloned().or(broken_at_once);
         // The account remembers what it will be asked for again: a benchmark brings millions of these.
         draft.template = draft.template.as_ref().map(responses::named);
         let warning = draft.source_id.is_some().then_some(SOURCE_ID_WARNING);
+        let leaves = draft.message_type == 1 && !draft.private && draft.source_id.is_none() && draft.failure.is_none();
+        let facts = if leaves && !self.receipts.is_empty() { self.facts_at(call, now) } else { Facts::default() };
         let mut account = self.account();
         let message_id = account.post(id, draft, now)?;
+        if leaves {
+            let late = broken_later.map(|failure| Events::from([(LATE_REFUSAL, Event::Failed(failure))]));
+            account.plan(message_id, late.as_ref().unwrap_or_else(|| self.receipts.of(&facts)), now);
+        }
         let ids = [("conversation_id", id), ("message_id", message_id)];
         let message = account.message(message_id).ok_or(Refusal::NotFound)?;
         let contact = message.contact_id.and_then(|id| account.contact(id));
         Ok(Outcome { warning, ..Outcome::accepted(responses::message_created(message, contact), ids) })
     }
 
-    fn retry(&self, conversation: &str, message: &str, failure: Option<&Failure>) -> Result<Outcome, Refusal> {
+    fn retry(
+        &self,
+        conversation: &str,
+        message: &str,
+        failure: Option<&Failure>,
+        now: Timing,
+    ) -> Result<Outcome, Refusal> {
         let conversation = conversation.parse().map_err(|_| Refusal::NotFound)?;
         let id = message.parse().map_err(|_| Refusal::NotFound)?;
         let mut account = self.account();
-        account.retry(conversation, id, failure.cloned())?;
+        if account.retry(conversation, id, failure.cloned())? {
+            account.plan(id, self.receipts.of(&Facts::default()), now);
+        }
         let message = account.message(id).ok_or(Refusal::NotFound)?;
         let contact = message.contact_id.and_then(|id| account.contact(id));
         let ids = [("conversation_id", conversation), ("message_id", id)];
@@ -316,13 +354,17 @@ impl Handler {
     }
 }
 
-fn kind(route: &Route) -> Kind {
-    match route {
+fn kind(call: &ApiRequest) -> Kind {
+    match &call.route {
         Route::Contact => Kind::Contact,
         Route::Search => Kind::Search,
         Route::Conversation => Kind::Conversation,
         Route::Message { .. } => Kind::Message,
         Route::Retry { .. } => Kind::Retry,
+        Route::ReadMessages { .. } => Kind::ReadMessages,
+        Route::ListConversations if call.query("updated_within").is_some() => Kind::ListUpdated,
+        Route::ListConversations => Kind::ListConversations,
+        Route::ReadInbox { .. } => Kind::ReadInbox,
         Route::Unknown | Route::WrongMethod => Kind::Any,
     }
 }

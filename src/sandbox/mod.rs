@@ -9,9 +9,10 @@
 //! It must not know the client: it shares no type with it, so that both can be wrong only in different ways. What binds
 //! them is the documented replies in `tests/wire/replies`.
 //!
-//! The way of one request: `line` accepts the connection, `routes` says which endpoint it is for, `call` reads it,
-//! `desk` decides (with `faults` from the `script`, the rules for `templates`, and the account in `state`,
-//! which `search` looks through), `journal` writes it down, `answers` has the words.
+//! The way of one request: `connection` accepts it, `routes` says which endpoint it is for, `request` reads it, `handler`
+//! decides (with `faults` from the `script`, the rules for `templates`, and the account in `state`, which `search` and
+//! `reads` look through), `journal` writes it down, `responses` has the words. What becomes of a message afterwards is
+//! planned by `receipts` and happens in `history`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,9 +33,12 @@ use std::sync::Arc;
 mod responses;
 mod request;
 mod handler;
+mod history;
 mod faults;
 mod journal;
 mod local;
+mod reads;
+mod receipts;
 mod connection;
 mod routes;
 pub mod script;
@@ -72,7 +76,8 @@ impl Sandbox {
     ///
     /// - `seq`: from 1, in the order of the answers; `at`: when the request arrived (RFC 3339, UTC, microseconds);
     ///   `t_us`: the same in microseconds since the server started, by a clock that never goes back
-    /// - `kind` (contact, search, conversation, message, retry, or null), `method`, `path`, `query` (still encoded)
+    /// - `kind` (contact, search, conversation, message, retry, read_messages, list_conversations, list_updated,
+    ///   read_inbox, or null), `method`, `path`, `query` (still encoded)
     /// - `body`: JSON as sent; for a form `{fields, attachments: [{name, filename, content_type, size}]}`; other text
     ///   as a string
     /// - `accepted`: whether what was asked for was done; `status`: what is about to be answered, null when the

@@ -19,6 +19,9 @@ pub(super) enum Route {
     Conversation,
     Message { conversation: String },
     Retry { conversation: String, message: String },
+    ReadMessages { conversation: String },
+    ListConversations,
+    ReadInbox { inbox: String },
     Unknown,
     WrongMethod,
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::state::Upload;
 use super::state::{Contact, Conversation, Message, Refusal, uuid};
+use super::templates::{Header, Template};
 
 /// Larger than 32 bits, as the real ones are.
 const ACCOUNT_ID: u64 = 17_623_000_010_928;
@@ -81,7 +82,7 @@ pub(super) fn contacts(count: usize, page: Option<&str>, found: &[&Contact]) -> 
     json!({ "meta": { "count": count, "current_page": page }, "payload": found })
 }
 
-pub(super) fn conversation(conversation: &Conversation, contact: &Contact) -> Value {
+pub(super) fn conversation(conversation: &Conversation, contact: Option<&Contact>) -> Value {
     let mut body = conversation_head(conversation, contact);
     if let (Value::Object(body), Value::Object(rest)) = (&mut body, conversation_rest(conversation, contact)) {
         body.extend(rest);
@@ -89,9 +90,60 @@ pub(super) fn conversation(conversation: &Conversation, contact: &Contact) -> Va
     body
 }
 
-fn conversation_head(conversation: &Conversation, contact: &Contact) -> Value {
+/// A conversation in a list, with its last message and the last one that somebody wrote.
+pub(super) fn conversation_listed(
+    conversation: &Conversation,
+    contact: Option<&Contact>,
+    last: Option<Value>,
+    written: Option<Value>,
+) -> Value {
+    let mut body = self::conversation(conversation, contact);
+    body["messages"] = last.into_iter().collect();
+    body["last_non_activity_message"] = written.unwrap_or_default();
+    body
+}
+
+/// An inbox, with the templates of its WhatsApp number as far as they are known.
+pub(super) fn inbox(id: u64, templates: Option<Value>) -> Value {
     json!({
-        "meta": { "sender": sender(contact), "channel": "Channel::Api", "hmac_verified": false },
+        "id": id,
+        "name": "Sandbox",
+        "channel_type": if templates.is_some() { "Channel::Whatsapp" } else { "Channel::Api" },
+        "lock_to_single_conversation": false,
+        "message_templates": templates,
+    })
+}
+
+/// A template as WhatsApp describes it.
+pub(super) fn template(template: &Template) -> Value {
+    let slots = |count: usize| (1..=count).map(|slot| format!("{{{{{slot}}}}}")).collect::<Vec<_>>().join(" ");
+    let named: Vec<String> = template.named.iter().map(|name| format!("{{{{{name}}}}}")).collect();
+    let body = if named.is_empty() { slots(template.body) } else { named.join(" ") };
+    let header = match template.header {
+        Header::None => None,
+        Header::Text => Some(json!({ "type": "HEADER", "format": "TEXT", "text": slots(1) })),
+        Header::Image => Some(json!({ "type": "HEADER", "format": "IMAGE" })),
+        Header::Video => Some(json!({ "type": "HEADER", "format": "VIDEO" })),
+        Header::Document => Some(json!({ "type": "HEADER", "format": "DOCUMENT" })),
+        Header::Location => Some(json!({ "type": "HEADER", "format": "LOCATION" })),
+    };
+    let button = |_| json!({ "type": "URL", "text": "Open", "url": format!("https://example.com/{}", slots(1)) });
+    let buttons: Vec<Value> = (0..template.buttons).map(button).collect();
+    let buttons = (!buttons.is_empty()).then(|| json!({ "type": "BUTTONS", "buttons": buttons }));
+    let body = json!({ "type": "BODY", "text": format!("Hello {body}.") });
+    json!({
+        "name": template.name,
+        "language": template.language,
+        "status": template.status.to_uppercase(),
+        "category": "MARKETING",
+        "parameter_format": if template.named.is_empty() { "POSITIONAL" } else { "NAMED" },
+        "components": header.into_iter().chain([body]).chain(buttons).collect::<Vec<_>>(),
+    })
+}
+
+fn conversation_head(conversation: &Conversation, contact: Option<&Contact>) -> Value {
+    json!({
+        "meta": { "sender": contact.map_or_else(|| json!({}), sender), "channel": "Channel::Api", "hmac_verified": false },
         "id": conversation.id,
         "messages": [],
         "account_id": ACCOUNT_ID,
@@ -114,10 +166,10 @@ fn conversation_head(conversation: &Conversation, contact: &Contact) -> Value {
     })
 }
 
-fn conversation_rest(conversation: &Conversation, contact: &Contact) -> Value {
+fn conversation_rest(conversation: &Conversation, contact: Option<&Contact>) -> Value {
     let created = conversation.created.unix_seconds();
     #[expect(clippy::cast_precision_loss, reason = "the documented reply has a float here; microseconds fit 53 bits")]
-    let updated = conversation.created.unix as f64 / 1e6;
+    let updated = conversation.updated.unix as f64 / 1e6;
     json!({
         "created_at": created,
         "updated_at": updated,
@@ -137,11 +189,11 @@ fn conversation_rest(conversation: &Conversation, contact: &Contact) -> Value {
             "inbox_id": conversation.inbox_id,
         },
         "account_info": {
-            "contact_name": contact.name,
-            "contact_email": contact.email,
-            "contact_phone": contact.phone_number,
-            "contact_id": contact.id,
-            "contact_avatar": contact.avatar_url.as_deref().unwrap_or_default(),
+            "contact_name": contact.map(|contact| &contact.name),
+            "contact_email": contact.map(|contact| &contact.email),
+            "contact_phone": contact.map(|contact| &contact.phone_number),
+            "contact_id": contact.map(|contact| contact.id),
+            "contact_avatar": contact.and_then(|contact| contact.avatar_url.as_deref()).unwrap_or_default(),
         },
         "assignment": {
             "assignee_id": null,
@@ -155,7 +207,7 @@ fn conversation_rest(conversation: &Conversation, contact: &Contact) -> Value {
 
 /// The reply to a new message: a template message has its own, shorter ones.
 pub(super) fn message_created(message: &Message, contact: Option<&Contact>) -> Value {
-    match (&message.draft.template, &message.draft.failure) {
+    match (&message.draft.template, &message.failure) {
         (None, _) => self::message(message, contact),
         (Some(_), Some(failure)) => json!({
             "id": message.id,
@@ -181,7 +233,9 @@ pub(super) fn named(params: &Value) -> Value {
 /// A whole message.
 pub(super) fn message(message: &Message, contact: Option<&Contact>) -> Value {
     let draft = &message.draft;
-    let attributes = match &draft.failure {
+    let from_provider = || message.is_with_provider.then(|| format!("wamid.{}", message.id));
+    let source_id = draft.source_id.clone().or_else(from_provider);
+    let attributes = match &message.failure {
         Some(failure) => json!({ "external_error": failure.text() }),
         None => json!({}),
     };
@@ -192,11 +246,11 @@ pub(super) fn message(message: &Message, contact: Option<&Contact>) -> Value {
         "conversation_id": message.conversation_id,
         "message_type": draft.message_type,
         "content_type": "text",
-        "status": if draft.failure.is_some() { "failed" } else { "sent" },
+        "status": message.status.word(),
         "content_attributes": attributes,
         "created_at": message.created.unix_seconds(),
         "private": draft.private,
-        "source_id": draft.source_id,
+        "source_id": source_id,
         "sorting_id": message.sorting_id,
         "sender": message_sender(message, contact),
     });

@@ -22,8 +22,9 @@ pub(super) fn router(handler: Arc<Handler>) -> Router {
     let at = |path: &str| format!("/api/v2/accounts{path}");
     Router::new()
         .route(&at("/contacts"), get(search).post(contact))
-        .route(&at("/conversations"), post(conversation))
-        .route(&at("/conversations/{conversation}/messages"), post(message))
+        .route(&at("/conversations"), get(list_conversations).post(conversation))
+        .route(&at("/conversations/{conversation}/messages"), get(read_messages).post(message))
+        .route(&at("/inboxes/{inbox}"), get(read_inbox))
         .route(&at("/conversations/{conversation}/messages/{message}/retry"), post(retry))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
@@ -53,6 +54,28 @@ async fn message(
     request: Request,
 ) -> Response {
     respond(&handler, &connection, Route::Message { conversation }, request).await
+}
+
+async fn list_conversations(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+    respond(&handler, &connection, Route::ListConversations, request).await
+}
+
+async fn read_messages(
+    State(handler): Shared,
+    ConnectInfo(connection): OnLine,
+    Path(conversation): Path<String>,
+    request: Request,
+) -> Response {
+    respond(&handler, &connection, Route::ReadMessages { conversation }, request).await
+}
+
+async fn read_inbox(
+    State(handler): Shared,
+    ConnectInfo(connection): OnLine,
+    Path(inbox): Path<String>,
+    request: Request,
+) -> Response {
+    respond(&handler, &connection, Route::ReadInbox { inbox }, request).await
 }
 
 async fn retry(

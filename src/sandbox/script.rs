@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_yaml::Spanned;
 
 use super::faults::{Action, Canned, InjectedFault, Kind, Match, duration};
+use super::receipts::{RawReceipt, Receipt};
 use super::templates::{Failure, Template};
 
 /// What the sandbox is told to be. [`Script::default`] is a friendly LiveDesk which accepts everything.
@@ -24,6 +25,8 @@ pub struct Script {
     pub(super) credentials: Option<Credentials>,
     pub(super) strict: bool,
     pub(super) templates: Option<Vec<Template>>,
+    pub(super) late_templates: bool,
+    pub(super) receipts: Vec<Receipt>,
     pub(super) faults: Vec<InjectedFault>,
 }
 
@@ -70,7 +73,13 @@ impl Script {
             let (line, column) = (fault.referenced.line(), fault.referenced.column());
             fault.value.check().map_err(|what| ScriptError { line, column, what })
         });
+        let receipts = raw.receipts.into_iter().map(|rule| {
+            let (line, column) = (rule.referenced.line(), rule.referenced.column());
+            rule.value.check().map_err(|what| ScriptError { line, column, what })
+        });
         Ok(Self {
+            late_templates: raw.late_templates,
+            receipts: receipts.collect::<Result<_, _>>()?,
             credentials: raw.credentials,
             strict: raw.strict,
             templates: raw.templates,
@@ -92,6 +101,8 @@ struct RawScript {
     credentials: Option<Credentials>,
     strict: bool,
     templates: Option<Vec<Template>>,
+    late_templates: bool,
+    receipts: Vec<Spanned<RawReceipt>>,
     faults: Vec<Spanned<RawInjectedFault>>,
 }
 

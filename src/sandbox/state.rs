@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of HTTP and reads no clock: the time comes with each call.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::Value;
 
+use super::history::History;
+use super::receipts::Status;
 use super::templates::Failure;
 
 /// The real service takes this many messages of one conversation in any minute.
@@ -73,8 +75,10 @@ pub(super) struct Conversation {
     pub(super) inbox_id: u64,
     pub(super) contact_id: Option<u64>,
     pub(super) created: Timing,
-    /// How many messages it has had.
-    said: u64,
+    /// When it or its last message changed.
+    pub(super) updated: Timing,
+    /// Its messages, in the order of their ids.
+    pub(super) messages: Vec<u64>,
     /// When the messages of the last minute came.
     recent: VecDeque<u64>,
 }
@@ -102,6 +106,11 @@ pub(super) struct Message {
     pub(super) sorting_id: u64,
     pub(super) created: Timing,
     pub(super) draft: Draft,
+    pub(super) status: Status,
+    /// Why it failed; it stays when a later report says otherwise.
+    pub(super) failure: Option<Failure>,
+    /// Whether WhatsApp took it: such a message is never sent again.
+    pub(super) is_with_provider: bool,
     /// The number of the first attachment; the others follow.
     pub(super) first_attachment: u64,
 }
@@ -109,13 +118,15 @@ pub(super) struct Message {
 /// Everything that one sandbox remembers.
 pub(super) struct Account {
     /// Whether only what was made here can be addressed.
-    strict: bool,
+    pub(super) strict: bool,
     contacts: BTreeMap<u64, Contact>,
     /// Attributes that must be unique, and whose they are.
     taken: HashMap<(&'static str, String), u64>,
     sources: HashMap<String, u64>,
-    conversations: HashMap<u64, Conversation>,
-    messages: HashMap<u64, Message>,
+    pub(super) conversations: HashMap<u64, Conversation>,
+    pub(super) deleted: HashSet<u64>,
+    pub(super) messages: HashMap<u64, Message>,
+    pub(super) history: History,
     next: Next,
 }
 
@@ -135,7 +146,9 @@ impl Account {
             taken: HashMap::new(),
             sources: HashMap::new(),
             conversations: HashMap::new(),
+            deleted: HashSet::new(),
             messages: HashMap::new(),
+            history: History::default(),
             next: Next { contact: 2_219_256, conversation: 40, message: 3_030_000, attachment: 199 },
         }
     }
@@ -207,9 +220,8 @@ impl Account {
             self.next.conversation += 1;
         }
         let id = self.next.conversation;
-        let conversation =
-            Conversation { id, inbox_id, contact_id: Some(contact_id), created: now, said: 0, recent: VecDeque::new() };
-        self.conversations.insert(id, conversation);
+        self.conversations.insert(id, Conversation::new(id, inbox_id, Some(contact_id), now));
+        self.history.made(id, inbox_id, now);
         Ok(id)
     }
 
@@ -241,19 +253,21 @@ impl Account {
 
     /// Adds a message to a conversation, and gives its id.
     pub(super) fn post(&mut self, conversation_id: u64, draft: Draft, now: Timing) -> Result<u64, Refusal> {
-        if self.strict && !self.conversations.contains_key(&conversation_id) {
+        let is_known = self.conversations.contains_key(&conversation_id);
+        if !is_known && (self.strict || self.deleted.contains(&conversation_id)) {
             return Err(Refusal::NotFound);
         }
-        let conversation = self.conversations.entry(conversation_id).or_insert_with(|| Conversation {
-            id: conversation_id,
-            inbox_id: STAND_IN_INBOX,
-            contact_id: None,
-            created: now,
-            said: 0,
-            recent: VecDeque::new(),
-        });
+        if !is_known {
+            self.history.made(conversation_id, STAND_IN_INBOX, now);
+        }
+        let conversation = self
+            .conversations
+            .entry(conversation_id)
+            .or_insert_with(|| Conversation::new(conversation_id, STAND_IN_INBOX, None, now));
         conversation.admit(now.since_start)?;
         let id = self.next.message;
+        let sorting_id = conversation.messages.len() as u64 + 1;
+        conversation.messages.push(id);
         self.next.message += 1;
         let first_attachment = self.next.attachment;
         self.next.attachment += draft.uploads.len() as u64;
@@ -262,34 +276,49 @@ impl Account {
             conversation_id,
             inbox_id: conversation.inbox_id,
             contact_id: conversation.contact_id,
-            sorting_id: conversation.said,
+            sorting_id,
             created: now,
+            status: if draft.failure.is_some() { Status::Failed } else { Status::Sent },
+            failure: draft.failure.clone(),
+            is_with_provider: false,
             draft,
             first_attachment,
         };
         self.messages.insert(id, message);
+        self.touch(conversation_id, now);
         Ok(id)
     }
 
-    /// Sends a failed message again; on any other it does nothing.
+    /// Sends a failed message again, and says whether it did; on any other it does nothing. One that WhatsApp took is
+    /// called sent and is not: so it is with the real service.
     pub(super) fn retry(
         &mut self,
         conversation_id: u64,
         message_id: u64,
         failure: Option<Failure>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let message = self.messages.get_mut(&message_id).ok_or(Refusal::NotFound)?;
         if message.conversation_id != conversation_id {
             return Err(Refusal::NotFound);
         }
-        if message.draft.failure.is_some() {
-            message.draft.failure = failure;
+        if message.status != Status::Failed {
+            return Ok(false);
         }
-        Ok(())
+        if message.is_with_provider {
+            message.status = Status::Sent;
+            return Ok(false);
+        }
+        message.status = if failure.is_some() { Status::Failed } else { Status::Sent };
+        message.failure = failure;
+        Ok(message.status == Status::Sent)
     }
 }
 
 impl Conversation {
+    fn new(id: u64, inbox_id: u64, contact_id: Option<u64>, now: Timing) -> Self {
+        Self { id, inbox_id, contact_id, created: now, updated: now, messages: Vec::new(), recent: VecDeque::new() }
+    }
+
     /// Counts a message, unless there were too many in the last minute.
     fn admit(&mut self, now: u64) -> Result<(), Refusal> {
         while self.recent.front().is_some_and(|then| now.saturating_sub(*then) >= MINUTE_US) {
@@ -299,7 +328,6 @@ impl Conversation {
             return Err(Refusal::Validation("Too many messages".to_owned()));
         }
         self.recent.push_back(now);
-        self.said += 1;
         Ok(())
     }
 }

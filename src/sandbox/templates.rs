@@ -14,21 +14,28 @@ pub(super) struct Template {
     pub(super) language: String,
     /// How many positional body parameters ("1", "2", ...) it has.
     #[serde(default)]
-    body: usize,
+    pub(super) body: usize,
+    /// What WhatsApp has decided about it; only an approved one is sent.
+    #[serde(default = "approved")]
+    pub(super) status: String,
     /// The names of its body parameters, when they are named.
     #[serde(default)]
-    named: Vec<String>,
+    pub(super) named: Vec<String>,
     #[serde(default)]
-    header: Header,
+    pub(super) header: Header,
     /// How many buttons take a parameter.
     #[serde(default)]
-    buttons: usize,
+    pub(super) buttons: usize,
+}
+
+fn approved() -> String {
+    "approved".to_owned()
 }
 
 /// What the header of a template takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Header {
+pub(super) enum Header {
     /// No header, or one without a variable.
     #[default]
     None,
@@ -88,6 +95,7 @@ pub(super) fn check(registry: &[Template], params: &Value) -> Result<(), Failure
     let template = registry
         .iter()
         .find(|template| (template.name.as_str(), template.language.as_str()) == wanted)
+        .filter(|template| template.status.eq_ignore_ascii_case("approved"))
         .ok_or_else(|| Failure::new(132_001, "Template name does not exist in the translation"))?;
     template.check_body(params.get("processed_params"))?;
     template.check_header(params.get("header_params"))?;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 mod contacts;
 mod faults;
 mod messages;
+mod reads;
 mod shapes;
 
 /// A journal that can be read while it is written.
@@ -138,6 +139,12 @@ fn a_bad_script_is_refused_with_its_place() {
     for (script, expected) in [
         ("strict: true\nfautls: []\n", "line 2, column 1: unknown field `fautls`"),
         ("faults:\n  - { on: mesage, status: 500 }\n", "line 2, column 11: unknown variant `mesage`"),
+        ("receipts:\n  - statuses: [failed]\n", "line 2, column 5: `failed` needs a reason"),
+        (
+            "receipts:\n  - { statuses: [sent], fail: { code: 1, title: no } }\n",
+            "line 2, column 5: `fail` needs `failed`",
+        ),
+        ("receipts:\n  - reply_after: 2s\n", "line 2, column 5: `reply_after` and `new_conversation` need"),
         ("faults:\n  - { match: { nht: 1 }, status: 500 }\n", "line 2, column 16: unknown field `nht`"),
         ("faults:\n  - status: 500\n    drop: after_accepting\n", "line 2, column 5: a fault has one action"),
         ("faults:\n  - on: message\n", "line 2, column 5: this fault does nothing"),

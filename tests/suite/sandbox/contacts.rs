@@ -133,7 +133,7 @@ async fn other_routes_and_methods_are_errors_in_json() {
     assert_eq!(desk.get("/inboxes").await, (404, json!({ "status": 404, "error": "Not Found" })));
     assert_eq!(read(desk.bare(Method::GET, "/").basic_auth("a", Some("b")).send().await.unwrap()).await.0, 404);
     let wrong = (405, json!({ "status": 405, "error": "Method Not Allowed" }));
-    assert_eq!(desk.get("/conversations/1/messages").await, wrong);
+    assert_eq!(desk.get("/conversations/1/messages/2/retry").await, wrong);
     assert_eq!(read(desk.request(Method::DELETE, "/contacts").send().await.unwrap()).await, wrong);
     let kinds: Vec<Value> = desk.lines().into_iter().map(|line| line["kind"].clone()).collect();
     assert_eq!(kinds, vec![Value::Null; 4]);
