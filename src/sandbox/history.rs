@@ -178,7 +178,8 @@ mod tests {
             account.post(conversation, outgoing(), at(1_000)).unwrap();
         }
         account.post(8, outgoing(), at(5_000)).unwrap();
-        let ids = |since| account.changed_since(None, since * 1000).iter().map(|found| found.id).collect::<Vec<_>>();
+        let ids =
+            |since: u64| account.changed_since(None, since * 1000).iter().map(|found| found.id).collect::<Vec<_>>();
         assert_eq!(ids(0), [8, 7]);
         assert_eq!(ids(1_001), [8]);
         assert_eq!(ids(5_001), [] as [u64; 0]);

@@ -76,8 +76,8 @@ impl Sandbox {
     ///
     /// - `seq`: from 1, in the order of the answers; `at`: when the request arrived (RFC 3339, UTC, microseconds);
     ///   `t_us`: the same in microseconds since the server started, by a clock that never goes back
-    /// - `kind` (contact, search, conversation, message, retry, read_messages, list_conversations, list_updated,
-    ///   read_inbox, or null), `method`, `path`, `query` (still encoded)
+    /// - `kind` (`contact`, `search`, `conversation`, `message`, `retry`, `read_messages`, `list_conversations`,
+    ///   `list_updated`, `read_inbox`, or null), `method`, `path`, `query` (still encoded)
     /// - `body`: JSON as sent; for a form `{fields, attachments: [{name, filename, content_type, size}]}`; other text
     ///   as a string
     /// - `accepted`: whether what was asked for was done; `status`: what is about to be answered, null when the

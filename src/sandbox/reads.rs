@@ -1,6 +1,6 @@
 //! Reading back, as the real service's ancestor has it: LiveDesk itself documents none of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::handler::{Handler, Outcome};
 use super::request::ApiRequest;
@@ -51,13 +51,14 @@ impl Handler {
     /// `GET /inboxes/:id`: what the inbox is, and the templates that WhatsApp has for it.
     pub(super) fn read_inbox(&self, id: &str) -> Result<Outcome, Refusal> {
         let id: u64 = id.parse().map_err(|_| Refusal::NotFound)?;
-        let templates = self.templates.as_ref().map(|templates| templates.iter().map(responses::template).collect());
-        Ok(Outcome::accepted(responses::inbox(id, templates), []))
+        let shown = |templates: &Vec<_>| templates.iter().map(responses::template).collect::<Value>();
+        let templates = self.templates.as_ref().map(shown);
+        Ok(Outcome::accepted(responses::inbox(id, templates.as_ref()), []))
     }
 }
 
 /// A conversation in a list: with its last message, and the last one that somebody wrote.
-fn listed(account: &Account, conversation: &Conversation) -> serde_json::Value {
+fn listed(account: &Account, conversation: &Conversation) -> Value {
     let contact = conversation.contact_id.and_then(|id| account.contact(id));
     let messages = || conversation.messages.iter().rev().filter_map(|id| account.message(*id));
     let shown = |message: Option<&Message>| message.map(|message| responses::message(message, contact));

@@ -104,7 +104,7 @@ pub(super) fn conversation_listed(
 }
 
 /// An inbox, with the templates of its WhatsApp number as far as they are known.
-pub(super) fn inbox(id: u64, templates: Option<Value>) -> Value {
+pub(super) fn inbox(id: u64, templates: Option<&Value>) -> Value {
     json!({
         "id": id,
         "name": "Sandbox",
