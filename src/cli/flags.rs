@@ -39,7 +39,7 @@ pub(super) enum Command {
     #[command(after_help = help::RESOLVE)]
     Resolve(ResolveArgs),
     /// Back up a ledger, or recover a damaged one
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::LEDGER)]
     Ledger(LedgerCommand),
     /// Run a local LiveDesk that keeps state, validates requests and injects faults from a script
     #[command(after_help = help::SANDBOX)]
@@ -55,6 +55,13 @@ pub(super) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Write a man page for each command, for packages
+    #[command(hide = true)]
+    ManPages {
+        /// The folder to write into
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -283,8 +290,10 @@ pub(super) struct ResolveArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum LedgerCommand {
     /// Copy the ledger, even during a run. Restoring the copy needs `run --accept-older-ledger`
+    #[command(after_help = help::BACKUP)]
     Backup(BackupArgs),
     /// Create a new ledger from the readable rows of a damaged one. Unreadable rows become `unknown`
+    #[command(after_help = help::RECOVER)]
     Recover(RecoverArgs),
 }
 

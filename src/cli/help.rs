@@ -1,18 +1,18 @@
-//! What stands at the end of each help page: examples, and for `run` the exit codes.
+//! The end of each help page: examples, and for `run` the exit codes.
 
 pub(super) const CAMPAIGN: &str = "\
 Examples:
   campaign init hello                          write a first spec and its list
-  campaign run hello/campaign.yaml --dry-run   see what would leave
+  campaign run hello/campaign.yaml --dry-run   see what would be sent
   campaign run hello/campaign.yaml --sandbox   rehearse it
   campaign run hello/campaign.yaml             send it";
 
 pub(super) const RUN: &str = "\
 Examples:
-  campaign run order_update.yaml --dry-run        show what would leave, and send nothing
+  campaign run order_update.yaml --dry-run        show what would be sent, and send nothing
   campaign run order_update.yaml --limit 10       send to the first ten
   campaign run order_update.yaml                  send to the rest
-  campaign run order_update.yaml --retry-failed   and once more to those who failed
+  campaign run order_update.yaml --retry-failed   and once more to recipients who failed
 
 Exit codes:
   0    all done; also when nothing was left to do
@@ -20,15 +20,15 @@ Exit codes:
   2    the spec, the list or the command line is wrong; nothing was sent
   3    finished, some failed
   4    finished, some unknown
-  5    stopped by a guard, for a person to look at: canary, stop_when, not_after
-  6    another run holds this campaign
-  7    nothing is wrong, run it again later: quota, window or not_before, with --no-wait
-  130  interrupted, can be continued";
+  5    stopped, and a person must look: canary, stop_when, not_after
+  6    this campaign is already running
+  7    nothing is wrong, run it again later: a quota, a window or not_before, with --no-wait
+  130  interrupted or cancelled; can be continued";
 
 pub(super) const CHECK: &str = "\
 Examples:
   campaign check order_update.yaml
-  campaign check campaigns/                            every spec of a folder
+  campaign check campaigns/                            every spec in a folder
   campaign check campaigns/ --no-list --format github  in a repository without customer data";
 
 pub(super) const STATUS: &str = "\
@@ -37,7 +37,7 @@ Examples:
   campaign status order_update.yaml --watch
   campaign status order_update.yaml --format json
 
-Exit codes: those of `campaign run` for what it has come to so far, and 8 where nothing was run yet";
+Exit codes: those that `campaign run` would end with so far, and 8 if nothing was run yet";
 
 pub(super) const REPORT: &str = "\
 Examples:
@@ -49,6 +49,21 @@ pub(super) const RESOLVE: &str = "\
 Examples:
   campaign resolve order_update.yaml --key 4711 --sent --note \"seen in LiveDesk\"
   campaign resolve order_update.yaml --all --not-sent";
+
+pub(super) const LEDGER: &str = "\
+Examples:
+  campaign ledger backup order_update.yaml
+  campaign ledger recover order_update.yaml";
+
+pub(super) const BACKUP: &str = "\
+Examples:
+  campaign ledger backup order_update.yaml
+  campaign ledger backup order_update.yaml -o /backup/order_update.sqlite";
+
+pub(super) const RECOVER: &str = "\
+Examples:
+  campaign ledger recover order_update.yaml
+  campaign ledger recover order_update.yaml -o recovered.sqlite --report recovered.csv";
 
 pub(super) const SANDBOX: &str = "\
 Examples:
@@ -68,4 +83,5 @@ Examples:
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   campaign completions bash > ~/.local/share/bash-completion/completions/campaign
-  campaign completions zsh > ~/.zfunc/_campaign";
+  campaign completions zsh > ~/.zfunc/_campaign
+  campaign completions fish > ~/.config/fish/completions/campaign.fish";

@@ -14,6 +14,7 @@ mod help;
 mod init;
 mod key_file;
 mod ledger;
+mod man;
 mod operator;
 mod output;
 mod plan;
@@ -78,6 +79,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Sandbox(args) => in_runtime(sandbox::serve(&args, &output)),
         Command::Schema(args) => Ok(schema::schema(&args, &output)),
         Command::Init(args) => init::init(&args, &output),
+        Command::ManPages { folder } => man::write(&folder, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "campaign", &mut text);

@@ -27,6 +27,7 @@ mod memory_ledger;
 mod outages;
 mod output_streams;
 mod pacing;
+mod packaging;
 mod preview;
 mod privileged;
 mod promises;
