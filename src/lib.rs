@@ -32,6 +32,7 @@ pub mod json_schema;
 pub mod state;
 pub mod codes;
 pub mod receipt;
+pub mod opt_out;
 pub mod window;
 pub mod whatsapp;
 pub mod specification;

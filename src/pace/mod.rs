@@ -224,6 +224,7 @@ mod tests {
             retry: crate::specification::Retry { attempts: 1, backoff: LEAD, max_backoff: LEAD },
             stop_when: crate::specification::StopWhen { failed: 1.0, after: 1, same_error: 1 },
             canary: None,
+            canary_confirmation: None,
             window: None,
             not_before: None,
             not_after: None,

@@ -23,6 +23,7 @@ impl Checker<'_> {
         self.one_address(raw);
         self.unreachable(raw);
         self.report_files(raw);
+        self.opt_out_file(raw);
         self.speeds(&raw.send);
         self.times(&raw.send);
         self.names_of_constants(raw);
@@ -130,6 +131,24 @@ impl Checker<'_> {
                 let what = "the same report twice";
                 self.problem("listed-twice", report.span, what, "remove one of the two");
             }
+        }
+    }
+
+    /// The list of opt-outs would overwrite what the campaign reads or reports. A suppression list is what it is for.
+    fn opt_out_file(&mut self, raw: &Raw) {
+        let Some(file) = &raw.track.opt_out.file else { return };
+        let list = match &raw.recipients {
+            RawRecipients::Path(list) => list,
+            RawRecipients::Map(map) => &map.file,
+        };
+        let reports = raw.report.as_ref().map_or(&[][..], |OneOrMany(reports)| reports);
+        let default = PathBuf::from(format!("reports/{}.csv", raw.name.value));
+        let path = clean(&file.value);
+        let is_report =
+            reports.iter().any(|report| clean(&report.value) == path) || (raw.report.is_none() && default == path);
+        if path == clean(&list.value) || is_report {
+            let what = "the opt-out file would overwrite the list or a report";
+            self.problem("contradiction", file.span, what, "give it another name, such as `opted-out.csv`");
         }
     }
 

@@ -11,6 +11,7 @@ use super::raw::Raw;
 use super::schema_check::SchemaCheck;
 use super::send::RawSend;
 use super::span::{Constant, Span, Spanned};
+use super::track::RawTrack;
 use super::{MOST_PROBLEMS, Source, Spec, deserialize, yaml_tree};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 
@@ -62,6 +63,9 @@ impl Checker<'_> {
         let message = self.message(raw.message);
         // Where a value cannot be used the default stands in for it, to check the rest by.
         let send = self.send(&raw.send).or_else(|| self.send(&RawSend::default()));
+        let track = send
+            .as_ref()
+            .and_then(|send| self.track(raw.track, send).or_else(|| self.track(RawTrack::default(), send)));
         let report = self.report(raw.report, &raw.name.value);
         Some(Spec {
             source: self.source.clone(),
@@ -76,6 +80,7 @@ impl Checker<'_> {
             message: message?,
             checks: raw.checks.into(),
             send: send?,
+            track: track?,
             report,
             warnings: Vec::new(),
         })

@@ -100,7 +100,7 @@ impl Spec {
 }
 
 /// The name inside `${NAME}`.
-fn variable(text: &str) -> Option<&str> {
+pub(super) fn variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${")?.strip_suffix('}')?;
     (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).then_some(name)
 }

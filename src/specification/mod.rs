@@ -28,6 +28,7 @@ mod template_params;
 mod template_rules;
 mod templates;
 mod to;
+mod track;
 mod units;
 mod window;
 mod yaml_errors;
@@ -47,10 +48,11 @@ pub use livedesk::{DEFAULT_BASE_URL, Livedesk};
 pub use message::{Message, MessageType};
 pub use recipients::{DeclaredColumn, Duplicates, Format, List, Recipients, SuppressionFile};
 pub use report::{ReportFile, ReportFormat};
-pub use send::{Retry, Send, StopWhen};
+pub use send::{CanaryConfirmation, Retry, Send, StopWhen};
 pub use span::{Source, Span};
 pub use template_params::{Button, ButtonType, Header, HeaderType, TemplateParams, Variables};
 pub use to::{Contact, To};
+pub use track::{OptOutRules, Track};
 pub use units::{Rate, Speed};
 pub use window::{SendWindow, Timezone};
 
@@ -84,6 +86,8 @@ pub struct Spec {
     pub checks: Checks,
     /// Speed, limits, guards.
     pub send: Send,
+    /// Receipts and replies.
+    pub track: Track,
     /// Report files as written in the spec, relative to its folder.
     pub report: Vec<ReportFile>,
     /// What its author should know before the first send.

@@ -14,6 +14,7 @@ use super::schema_patterns;
 use super::send::RawSend;
 use super::span::{Constant, Spanned};
 use super::to::RawTo;
+use super::track::RawTrack;
 
 /// A campaign: a list of recipients and the message that each of them gets once.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,6 +48,9 @@ pub(super) struct Raw {
     /// Speed, limits, retries and guards.
     #[serde(default)]
     pub(super) send: RawSend,
+    /// `campaign track`: how long and how fast to look for receipts and replies.
+    #[serde(default)]
+    pub(super) track: RawTrack,
     /// Report files: a path or a list of paths, relative to this file; `.csv`, `.jsonl` or `.html` by ending.
     /// Default `reports/<name>.csv`.
     #[serde(default)]

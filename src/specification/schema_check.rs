@@ -323,6 +323,7 @@ fn example(name: &str) -> String {
         "to" => "to: { conversation_id: \"{{ conversation_id }}\" }",
         "message" => "message: { content: \"Hi {{ name }}\" }",
         "file" => "file: orders.csv",
+        "count" => "count: 20",
         "language" => "language: en_US",
         "type" => "type: text",
         "text_variables" => "text_variables: { \"1\": \"{{ name }}\" }",

@@ -52,6 +52,8 @@ spellings! {
     SuppressionList = json!({ "type": "string", "pattern": NO_CONTROL, "not": { "pattern": r"^(\s*|-)$" } });
     /// A file to write, by its ending.
     Report = text(r"^[^\u0000-\u001f\u007f-\u009f]*[^/\u0000-\u001f\u007f-\u009f]\.(csv|jsonl|html)$");
+    /// A CSV file to write.
+    CsvFile = text(r"^[^\u0000-\u001f\u007f-\u009f]*[^/\u0000-\u001f\u007f-\u009f]\.[cC][sS][vV]$");
     /// One character, or `\t`.
     Delimiter = text(r"^(\\t|[\u0000-!#-/:-@\[-`{-\u007f])$");
     /// A country.

@@ -61,10 +61,10 @@ pub(super) struct RawSend {
     /// When to stop the whole run.
     #[serde(default)]
     pub(super) stop_when: RawStopWhen,
-    /// Send to the first N, then stop until somebody approves it: at the terminal, or with `--approve-canary`.
+    /// Send to the first N, then stop until somebody approves it: at the terminal, or with `--approve-canary`. A map
+    /// also says how many of them must be confirmed by receipts for the rest to follow without approval.
     #[serde(default)]
-    #[schemars(with = "Option<u64>", range(min = 1))]
-    pub(super) canary: Option<Spanned<u64>>,
+    pub(super) canary: Option<RawCanary>,
     /// Hours in which messages are sent, in each recipient's local time. Messages outside these hours wait.
     #[serde(default)]
     #[schemars(with = "Option<RawWindow>")]
@@ -96,6 +96,40 @@ pub(super) struct RawRetry {
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) max_backoff: Option<Spanned<String>>,
+}
+
+/// The first messages, and how many of them must arrive for the rest to follow.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Canary")]
+pub(super) struct RawCanaryMap {
+    /// How many messages the canary has.
+    #[schemars(with = "u64", range(min = 1))]
+    pub(super) count: Spanned<u64>,
+    /// Share of the canary that must be delivered or read, such as `90%`, before the rest is sent without approval.
+    /// Without it, somebody must approve.
+    #[serde(default)]
+    #[schemars(with = "Option<schema_patterns::Share>")]
+    pub(super) confirmed: Option<Spanned<String>>,
+    /// How long to wait for that; then the run stops (exit 5). Default `10m`.
+    #[serde(default)]
+    #[schemars(with = "Option<schema_patterns::Duration>")]
+    pub(super) within: Option<Spanned<String>>,
+}
+
+/// A number, or a map with more.
+#[derive(Debug)]
+pub(super) enum RawCanary {
+    Count(Spanned<u64>),
+    Map(RawCanaryMap),
+}
+
+impl RawCanary {
+    fn count(&self) -> &Spanned<u64> {
+        match self {
+            Self::Count(count) | Self::Map(RawCanaryMap { count, .. }) => count,
+        }
+    }
 }
 
 /// When to stop the whole run.
@@ -143,6 +177,8 @@ pub struct Send {
     pub stop_when: StopWhen,
     /// How many to send before asking.
     pub canary: Option<u64>,
+    /// What lets the rest follow the canary without asking.
+    pub canary_confirmation: Option<CanaryConfirmation>,
     /// The hours in which messages leave.
     pub window: Option<SendWindow>,
     /// Nothing leaves before.
@@ -160,6 +196,15 @@ pub struct Retry {
     pub backoff: Duration,
     /// The longest wait.
     pub max_backoff: Duration,
+}
+
+/// How many of the canary must arrive, and by when, for the rest to follow without anybody's approval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CanaryConfirmation {
+    /// The share that must be delivered or read, as a fraction of one.
+    pub confirmed: f64,
+    /// How long to wait for that.
+    pub within: Duration,
 }
 
 /// When to stop the whole run.
@@ -185,14 +230,7 @@ impl Checker<'_> {
         let concurrency = self.positive(raw.concurrency.as_ref(), 16);
         let retry = self.retry(&raw.retry);
         let stop_when = self.stop_when(&raw.stop_when);
-        if let Some(canary) = raw.canary.as_ref().filter(|canary| canary.value == 0) {
-            self.problem(
-                "zero",
-                canary.span,
-                "a canary must be at least 1",
-                "give a number of 1 or more, or remove the key",
-            );
-        }
+        let canary_confirmation = self.canary(raw.canary.as_ref());
         let window = self.window(raw.window.as_ref());
         let not_before = self.time(raw.not_before.as_ref());
         let not_after = self.time(raw.not_after.as_ref());
@@ -207,15 +245,37 @@ impl Checker<'_> {
             outage: outage?,
             retry: retry?,
             stop_when: stop_when?,
-            canary: raw.canary.as_ref().map(|canary| canary.value),
+            canary: raw.canary.as_ref().map(|canary| canary.count().value),
+            canary_confirmation,
             window,
             not_before,
             not_after,
         })
     }
 
+    fn canary(&mut self, raw: Option<&RawCanary>) -> Option<CanaryConfirmation> {
+        if let Some(count) = raw.map(RawCanary::count).filter(|count| count.value == 0) {
+            let hint = "give a number of 1 or more, or remove the key";
+            self.problem("zero", count.span, "a canary must be at least 1", hint);
+        }
+        let Some(RawCanary::Map(map)) = raw else { return None };
+        let within = self.parsed(map.within.as_ref(), "10m", duration);
+        match (&map.confirmed, &map.within) {
+            (Some(confirmed), _) => {
+                let confirmed = self.parsed(Some(confirmed), "", share);
+                Some(CanaryConfirmation { confirmed: confirmed?, within: within? })
+            }
+            (None, Some(raw)) => {
+                let hint = "add `confirmed: 90%`, or remove `within`: then somebody approves the canary";
+                self.problem("contradiction", raw.span, "`within` has no effect without `confirmed`", hint);
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
     /// A value by its own grammar, or the default by the same grammar.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         raw: Option<&Spanned<String>>,
         default: &str,

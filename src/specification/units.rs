@@ -56,6 +56,22 @@ pub enum Speed {
     Limited(Rate),
 }
 
+impl Speed {
+    /// A tenth of it.
+    pub(super) fn tenth(self) -> Self {
+        let Self::Limited(Rate { count, per }) = self else { return Self::Unlimited };
+        let tenth = NonZeroU32::new(count.get() / 10).map(|count| Rate { count, per });
+        // Below ten in a unit: so many in the next one, rounded down; never none.
+        let longer = || {
+            let (_, seconds) = UNITS.iter().find(|(_, seconds)| *seconds > per.as_secs())?;
+            let times = u32::try_from(*seconds / per.as_secs().max(1)).ok()?;
+            let count = NonZeroU32::new(count.get().saturating_mul(times) / 10)?;
+            Some(Rate { count, per: Duration::from_secs(*seconds) })
+        };
+        Self::Limited(tenth.or_else(longer).unwrap_or(Rate { count: NonZeroU32::MIN, per }))
+    }
+}
+
 impl FromStr for Speed {
     type Err = &'static str;
 
@@ -108,6 +124,11 @@ mod tests {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         assert_eq!("unlimited".parse(), Ok(Speed::Unlimited));
+        for (whole, tenth) in
+            [("50/s", "5/s"), ("5/s", "30/min"), ("1/min", "6/h"), ("3/day", "1/day"), ("unlimited", "unlimited")]
+        {
+            assert_eq!(whole.parse::<Speed>().unwrap().tenth().to_string(), tenth);
+        }
     }
 
     #[test]
