@@ -29,6 +29,9 @@ pub(super) enum Command {
     /// Report every problem of a spec and its list, and do nothing else
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Check the account: credentials, clock, inboxes, templates, and how receipts can be read. Sends nothing
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
     /// Show the progress of a campaign and what the next run would do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
@@ -71,6 +74,7 @@ impl Command {
         match self {
             Self::Run(args) => args.format,
             Self::Check(args) if args.format == CheckFormat::Json => Format::Json,
+            Self::Doctor(args) => args.format,
             Self::Status(args) => args.format,
             _ => Format::Human,
         }
@@ -128,6 +132,19 @@ pub(super) struct CheckArgs {
     /// Output format of results
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub(super) format: CheckFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Override a constant of the spec's `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Output format of results
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
 }
 
 /// How the results of a check are printed.

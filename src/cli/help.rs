@@ -31,6 +31,16 @@ Examples:
   campaign check campaigns/                            every spec in a folder
   campaign check campaigns/ --no-list --format github  in a repository without customer data";
 
+pub(super) const DOCTOR: &str = "\
+Examples:
+  campaign doctor order_update.yaml
+  campaign doctor order_update.yaml --format json
+
+Exit codes:
+  0  nothing was found that would make the campaign fail
+  1  the campaign would fail: credentials, inbox, template
+  2  the spec, the list or the command line is wrong";
+
 pub(super) const STATUS: &str = "\
 Examples:
   campaign status order_update.yaml

@@ -2,6 +2,7 @@
 
 mod check;
 mod credentials;
+mod doctor;
 mod dotenv;
 mod dry_run;
 mod environment;
@@ -72,6 +73,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match cli.command {
         Command::Run(args) => in_runtime(run::run(&args, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),
+        Command::Doctor(args) => in_runtime(doctor::doctor(&args, &output)),
         Command::Status(args) => in_runtime(status::status(&args, &output)),
         Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),

@@ -332,6 +332,7 @@ impl Client {
         if response.headers().get(KEEP_ALIVE).is_some_and(is_short) {
             self.connections.disable_reuse();
         }
+        let limits = limits(response.headers(), &self.redactor);
         let found = header(HeaderName::from_static(request_ids::HEADER));
         if !may_be_cached && found.is_some_and(|found| self.request_ids.is_of_another(&id, &found)) {
             return Err(ExchangeError::OfAnother);
@@ -350,12 +351,21 @@ impl Client {
         body.truncate(LARGEST_BODY);
         let body = String::from_utf8_lossy(&body).into_owned();
         let redactor = self.redactor.clone();
-        Ok(Answer { status, retry_after, date, came: Timestamp::now(), body, is_cut, redactor })
+        Ok(Answer { status, retry_after, date, limits, came: Timestamp::now(), body, is_cut, redactor })
     }
 
     fn chain(&self, error: &reqwest::Error) -> String {
         self.redactor.redact(&chain(error)).into_owned()
     }
+}
+
+/// The headers that name limits: `RateLimit-Limit`, `X-RateLimit-Remaining` and the like.
+fn limits(headers: &HeaderMap, redactor: &Redactor) -> Vec<(String, String)> {
+    const MOST: usize = 10;
+    let is_limit = |name: &HeaderName| ["ratelimit", "rate-limit"].iter().any(|word| name.as_str().contains(word));
+    let named = headers.iter().filter(|(name, _)| is_limit(name));
+    let text = |value: &HeaderValue| one_line(&redactor.redact(value.to_str().unwrap_or_default()));
+    named.take(MOST).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Whether a `Keep-Alive` header says that the connection will be closed soon.

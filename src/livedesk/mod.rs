@@ -16,4 +16,7 @@ pub use answer::{
     Reply, RetryReason, Sent,
 };
 pub use client::{Client, Credentials, Timeouts, Watcher};
-pub use reads::{ConversationPage, Direction, MESSAGES_A_READ, ObservedConversation, ObservedMessage, ReadError};
+pub use reads::{
+    ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, ObservedConversation,
+    ObservedMessage, ReadError, Survey,
+};

@@ -125,6 +125,11 @@ pub fn list_conversations(inbox_id: InboxId, page: u32) -> Request {
     get(format!("{BASE}/conversations"), query)
 }
 
+/// Reads an inbox, with the templates of its WhatsApp number.
+pub fn read_inbox(inbox_id: InboxId) -> Request {
+    get(format!("{BASE}/inboxes/{inbox_id}"), Vec::new())
+}
+
 /// Lists the conversations in which something has changed in the last `seconds`, all on one page.
 pub fn list_updated_conversations(inbox_id: Option<InboxId>, seconds: u64) -> Request {
     let mut query = vec![("status", "all".to_owned()), ("updated_within", seconds.to_string())];

@@ -1,5 +1,6 @@
 //! The tests of `campaign`, one binary, a module per topic.
 
+mod doctor;
 mod harness;
 
 mod addressing;

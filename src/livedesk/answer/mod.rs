@@ -66,6 +66,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// The `Date` header: the server's own clock, by which its `Retry-After` dates are meant.
     pub date: Option<String>,
+    /// Headers that name limits, in lower case.
+    pub limits: Vec<(String, String)>,
     /// When it came, by our clock: for a `Retry-After` date without a `Date` beside it.
     pub came: Timestamp,
     /// The body; what is not UTF-8 in it is replaced.

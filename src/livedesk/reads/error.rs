@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::answer::body::Body;
+use super::super::answer::body::{Body, Fields};
 use super::super::answer::classification::{Class, Repeat, classify};
 use super::super::answer::{Answer, Exchange, words};
 use super::observed::FIELDS;
@@ -52,6 +52,11 @@ impl ReadError {
 
 /// A success and its body; otherwise why there is none.
 pub(super) fn success(exchange: Exchange) -> Result<(Answer, Body), ReadError> {
+    success_with(exchange, &FIELDS)
+}
+
+/// The same with other fields of the body.
+pub(super) fn success_with(exchange: Exchange, fields: &'static Fields) -> Result<(Answer, Body), ReadError> {
     let answer = match exchange {
         Exchange::Answered(answer) => answer,
         Exchange::NotSent(text) => return Err(ReadError::Failed { text }),
@@ -60,7 +65,7 @@ pub(super) fn success(exchange: Exchange) -> Result<(Answer, Body), ReadError> {
     if answer.is_cut && (200..300).contains(&answer.status) {
         return Err(ReadError::TooLarge);
     }
-    let body = Body::read_fields(&answer.body, &FIELDS);
+    let body = Body::read_fields(&answer.body, fields);
     let class = classify(answer.status, &body, answer.retry_after.is_some(), Repeat::Harmless);
     let said = || answer.failure(&body).to_string();
     let status = answer.status;

@@ -7,13 +7,18 @@
 //! Knows nothing of schedules and of what a reader makes of it.
 
 mod error;
+mod inbox;
 mod observed;
 
 use std::time::Duration;
 
 pub use error::ReadError;
+pub use inbox::{Inbox, InboxButton, InboxTemplate};
 pub use observed::{ConversationPage, Direction, ObservedConversation, ObservedMessage};
 
+use jiff::Timestamp;
+
+use super::answer::Exchange;
 use super::client::Client;
 use super::request;
 use crate::state::{ConversationId, InboxId, MessageId};
@@ -21,7 +26,39 @@ use crate::state::{ConversationId, InboxId, MessageId};
 /// One read brings no more messages than this: with as many there may be more, after the last of them.
 pub const MESSAGES_A_READ: usize = 100;
 
+/// What an answer shows of the server, whatever it is about.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Whether the server answers, and accepts the credentials.
+    pub access: Result<(), ReadError>,
+    /// By how much the server's clock is ahead of ours, to the second; negative where it is behind.
+    pub clock_ahead: Option<jiff::SignedDuration>,
+    /// Headers that name limits, in lower case, with their values.
+    pub limits: Vec<(String, String)>,
+}
+
 impl Client {
+    /// Asks for something harmless, and looks at the answer.
+    pub async fn survey(&self) -> Survey {
+        let exchange = self.exchange(request::probe(), Vec::new()).await;
+        let (mut clock_ahead, mut limits) = (None, Vec::new());
+        if let Exchange::Answered(answer) = &exchange {
+            let date = answer.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+            let date = date.and_then(|date| Timestamp::try_from(date).ok());
+            clock_ahead = date.map(|date| date.duration_since(answer.came)).map(whole_seconds);
+            limits.clone_from(&answer.limits);
+        }
+        Survey { access: error::success(exchange).map(drop), clock_ahead, limits }
+    }
+
+    /// An inbox.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn inbox(&self, id: InboxId) -> Result<Inbox, ReadError> {
+        self.exchange(request::read_inbox(id), Vec::new()).await.inbox(id)
+    }
+
     /// The messages of a conversation from `first` on, itself included, in ascending order: at most
     /// [`MESSAGES_A_READ`].
     ///
@@ -57,4 +94,9 @@ impl Client {
         let request = request::list_updated_conversations(inbox_id, seconds);
         Ok(self.exchange(request, Vec::new()).await.observed_conversations()?.conversations)
     }
+}
+
+/// A `Date` has no fractions: what is less than a second off is not off.
+fn whole_seconds(duration: jiff::SignedDuration) -> jiff::SignedDuration {
+    jiff::SignedDuration::from_secs(duration.as_secs())
 }

@@ -1,0 +1,310 @@
+//! `campaign doctor`: what this account can do for this campaign, before anybody relies on it. It only reads, and sends
+//! nothing.
+//!
+//! LiveDesk documents none of these reads but the search for contacts, so an answer that says no is no fault of anybody:
+//! what cannot be read is said to be not known. What follows from a check is decided here; how it is printed is not.
+
+mod needs;
+mod templates;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{CampaignError, Inputs, Operator};
+use crate::humanize::{counted, duration};
+use crate::livedesk::{Client, Inbox, ReadError, Survey};
+use crate::opt_out::OptOutWords;
+use crate::specification::{Send, Spec, Speed};
+use crate::state::{ConversationId, InboxId, MessageId};
+use needs::Needs;
+
+/// A clock that is off by more than this is worth a warning.
+const CLOCK_TOLERANCE: i64 = 30;
+
+/// Changes of the last minute: a small answer that shows whether there is one.
+const CHANGED_WITHIN: Duration = Duration::from_secs(60);
+
+/// More inboxes than this are not looked at.
+const MOST_INBOXES: usize = 20;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and somebody should know this.
+    Warning,
+    /// The campaign would fail.
+    Failed,
+    /// This server does not say.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What: `credentials`, `clock`, `limits`, `changes`, `list`, `messages`, `inbox`, `template`.
+    pub check: &'static str,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was found, in words.
+    pub text: String,
+}
+
+/// How receipts are read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracking {
+    /// By asking which conversations have changed.
+    Delta,
+    /// By looking through all conversations of the inbox.
+    Sweep,
+    /// Conversation by conversation.
+    Single,
+}
+
+/// All that was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnosis {
+    /// The campaign's name.
+    pub campaign: String,
+    /// The server that was asked.
+    pub base_url: String,
+    /// What was looked at, in this order.
+    pub checks: Vec<Check>,
+    /// How `campaign track` would read receipts; `None` if it cannot.
+    pub tracking: Option<Tracking>,
+    /// By how many seconds the server's clock is ahead of ours.
+    pub clock_ahead_seconds: Option<i64>,
+    /// Headers of its answers that name limits.
+    pub limits: Vec<(String, String)>,
+    /// What nobody can find out without sending.
+    pub not_known: Vec<&'static str>,
+}
+
+impl Diagnosis {
+    /// Whether the campaign would fail.
+    pub fn fails(&self) -> bool {
+        self.checks.iter().any(|check| check.verdict == Verdict::Failed)
+    }
+
+    fn add(&mut self, check: &'static str, verdict: Verdict, text: impl Into<String>) {
+        self.checks.push(Check { check, verdict, text: text.into() });
+    }
+}
+
+/// What no read shows.
+const NOT_KNOWN: &[&str] = &[
+    "whether a recipient is on WhatsApp and gets marketing: only a receipt shows it",
+    "how many people the WhatsApp number may message in a day, and its quality",
+    "whether the key pair may send: it is not tried",
+];
+
+/// Looks at what the account can do for a campaign.
+///
+/// # Errors
+/// What is wrong with the spec or its list.
+pub async fn doctor(inputs: Inputs, client: &Client, operator: &impl Operator) -> Result<Diagnosis, CampaignError> {
+    let spec = std::sync::Arc::clone(&inputs.spec);
+    let needs = Needs::of(inputs, operator).await?;
+    let mut diagnosis = Diagnosis {
+        campaign: spec.name.clone(),
+        base_url: spec.livedesk.base_url.clone(),
+        checks: Vec::new(),
+        tracking: None,
+        clock_ahead_seconds: None,
+        limits: Vec::new(),
+        not_known: NOT_KNOWN.to_vec(),
+    };
+    if !diagnosis.survey(client.survey().await) {
+        return Ok(diagnosis);
+    }
+    diagnosis.reads(client, &needs, &spec).await;
+    diagnosis.inboxes(client, &needs, &spec).await;
+    Ok(diagnosis)
+}
+
+impl Diagnosis {
+    /// Whether there is anybody to ask more.
+    fn survey(&mut self, survey: Survey) -> bool {
+        match &survey.access {
+            Ok(()) => self.add("credentials", Verdict::Ok, "LiveDesk accepts the key pair"),
+            Err(ReadError::Unavailable { status: 401 | 403, text }) => {
+                self.add("credentials", Verdict::Failed, format!("LiveDesk refuses the key pair ({text})"));
+            }
+            Err(error) => self.add("credentials", Verdict::Failed, format!("LiveDesk cannot be asked: {error}")),
+        }
+        match survey.clock_ahead.map(|ahead| ahead.as_secs()) {
+            None => self.add("clock", Verdict::Unknown, "the server does not say what time it is"),
+            Some(ahead) if ahead.abs() <= CLOCK_TOLERANCE => {
+                self.add("clock", Verdict::Ok, "the server's clock and this machine's agree");
+            }
+            Some(ahead) => {
+                let by = duration(Duration::from_secs(ahead.unsigned_abs()));
+                let which = if ahead > 0 { "ahead of" } else { "behind" };
+                let text = format!("the server's clock is {by} {which} this machine's: set the clock of this machine");
+                self.add("clock", Verdict::Warning, text);
+            }
+        }
+        self.clock_ahead_seconds = survey.clock_ahead.map(|ahead| ahead.as_secs());
+        let named: Vec<String> = survey.limits.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        if named.is_empty() {
+            self.add("limits", Verdict::Unknown, "the server's answers name no limit");
+        } else {
+            self.add("limits", Verdict::Ok, named.join(", "));
+        }
+        self.limits = survey.limits;
+        survey.access.is_ok()
+    }
+
+    /// The three ways of reading receipts, the cheapest first.
+    async fn reads(&mut self, client: &Client, needs: &Needs, spec: &Spec) {
+        let delta = client.conversations_updated_within(CHANGED_WITHIN, None).await;
+        let inbox = needs.inboxes.keys().next().copied();
+        let sweep = match inbox {
+            Some(inbox) => Some(client.conversations_page(inbox, 1).await),
+            None => None,
+        };
+        let known = delta.iter().flatten().chain(sweep.iter().flatten().flat_map(|page| &page.conversations));
+        let conversation = known.map(|found| found.id).next().or(needs.conversation);
+        let is_delta = self.read("changes", "conversations that changed", delta.err().as_ref());
+        let is_sweep = match sweep {
+            Some(sweep) => self.read("list", "the inbox's list of conversations", sweep.err().as_ref()),
+            None => {
+                self.add("list", Verdict::Unknown, "not tried: the list names conversations, not inboxes");
+                false
+            }
+        };
+        let is_single = self.messages(client, conversation).await;
+        self.tracking = match (is_delta, is_sweep, is_single) {
+            (true, ..) => Some(Tracking::Delta),
+            (_, true, _) => Some(Tracking::Sweep),
+            (.., true) => Some(Tracking::Single),
+            _ => None,
+        };
+        self.tracked(spec, conversation.is_some());
+    }
+
+    async fn messages(&mut self, client: &Client, conversation: Option<ConversationId>) -> bool {
+        let Some(id) = conversation else {
+            let text = "not tried: there is no conversation to try it with";
+            self.add("messages", Verdict::Unknown, text);
+            return false;
+        };
+        match client.messages_from(id, MessageId(1)).await {
+            Err(ReadError::Gone { .. }) => {
+                self.add("messages", Verdict::Unknown, format!("conversation {id} does not exist"));
+                false
+            }
+            result => self.read("messages", "a conversation's messages", result.err().as_ref()),
+        }
+    }
+
+    /// Whether a read can be used.
+    fn read(&mut self, check: &'static str, what: &str, error: Option<&ReadError>) -> bool {
+        let (verdict, text) = match error {
+            None => (Verdict::Ok, format!("{what} can be read")),
+            Some(error) if error.may_pass() => (Verdict::Unknown, format!("{what} could not be read now: {error}")),
+            Some(error) => (Verdict::Warning, format!("{what} cannot be read here: {error}")),
+        };
+        self.add(check, verdict, text);
+        error.is_none()
+    }
+
+    /// What follows for receipts.
+    fn tracked(&mut self, spec: &Spec, had_conversation: bool) {
+        let rate = spec.track.requests;
+        let (verdict, text) = match self.tracking {
+            Some(Tracking::Delta) => (Verdict::Ok, "receipts come from the conversations that changed".to_owned()),
+            Some(Tracking::Sweep) => (Verdict::Ok, "receipts come from the inbox's list of conversations".to_owned()),
+            Some(Tracking::Single) => {
+                let text = format!("receipts need a request for each message, at {rate}{}", hours(rate));
+                (Verdict::Warning, text)
+            }
+            None if needs_receipts(&spec.send) => {
+                (Verdict::Failed, "receipts cannot be read, and `send.canary.confirmed` waits for them".to_owned())
+            }
+            None if had_conversation => {
+                (Verdict::Warning, "receipts cannot be read: reports will only say what was accepted".to_owned())
+            }
+            None => (Verdict::Unknown, "whether receipts can be read shows once there is a conversation".to_owned()),
+        };
+        self.add("tracking", verdict, text);
+    }
+
+    async fn inboxes(&mut self, client: &Client, needs: &Needs, spec: &Spec) {
+        if needs.inboxes.is_empty() && !needs.templates.is_empty() {
+            let text = "templates cannot be compared: the list names conversations, not inboxes";
+            self.add("template", Verdict::Unknown, text);
+        }
+        let mut words: Vec<&str> = spec.track.opt_out.words.iter().map(String::as_str).collect();
+        words.dedup();
+        let words = OptOutWords::new(words);
+        for (id, messages) in needs.inboxes.iter().take(MOST_INBOXES) {
+            match client.inbox(*id).await {
+                Ok(inbox) => self.inbox(*id, &inbox, needs, &words),
+                Err(ReadError::Gone { text }) => {
+                    let text = format!("LiveDesk finds no inbox {id} for {} ({text})", counted(*messages, "message"));
+                    self.add("inbox", Verdict::Warning, text);
+                }
+                Err(error) => {
+                    self.add("inbox", Verdict::Unknown, format!("inbox {id} cannot be read here: {error}"));
+                    if needs.templates.keys().any(|(inbox, _)| inbox == id) {
+                        let text = "whether the templates are approved in these languages cannot be read";
+                        self.add("template", Verdict::Unknown, text);
+                    }
+                }
+            }
+        }
+        if needs.inboxes.len() > MOST_INBOXES {
+            let text = format!("only the first {MOST_INBOXES} of {} inboxes were looked at", needs.inboxes.len());
+            self.add("inbox", Verdict::Warning, text);
+        }
+    }
+
+    fn inbox(&mut self, id: InboxId, inbox: &Inbox, needs: &Needs, words: &OptOutWords) {
+        let name = inbox.name.as_deref().unwrap_or("without a name");
+        let kind = inbox.channel_type.as_deref().map_or_else(String::new, |kind| format!(" ({kind})"));
+        self.add("inbox", Verdict::Ok, format!("inbox {id}: {name}{kind}"));
+        for ((_, wanted), messages) in needs.templates.iter().filter(|((inbox, _), _)| *inbox == id) {
+            let title = format!("{} ({}) for {}", wanted.name, wanted.language, counted(*messages, "message"));
+            let Some(known) = &inbox.templates else {
+                self.add("template", Verdict::Unknown, format!("{title}: the inbox shows no templates"));
+                continue;
+            };
+            let faults = templates::faults(wanted, known);
+            if faults.is_empty() {
+                self.add("template", Verdict::Ok, format!("{title}: approved, with these parameters"));
+            } else {
+                self.add("template", Verdict::Failed, format!("{title}: {}", faults.join("; ")));
+            }
+            for text in templates::unknown_opt_outs(wanted, known, words) {
+                self.add("template", Verdict::Warning, format!("{}: {text}", wanted.name));
+            }
+        }
+    }
+}
+
+const fn needs_receipts(send: &Send) -> bool {
+    send.canary_confirmation.is_some()
+}
+
+/// How long 100,000 messages take, one request each.
+fn hours(rate: Speed) -> String {
+    let Speed::Limited(rate) = rate else { return String::new() };
+    format!(": 100,000 messages take {}", duration(rate.interval() * 100_000))
+}
