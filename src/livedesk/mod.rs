@@ -10,6 +10,7 @@ mod reads;
 mod recent_ids;
 mod request_ids;
 pub mod request;
+pub mod webhook;
 
 pub use answer::{
     Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Obstacle, Owner,
