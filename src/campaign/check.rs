@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::inputs::{draft, neighbours, pending_of, take_in, warnings};
+use super::inputs::{draft, neighbours, pending_of, take_in, undeclared, warnings};
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator};
 use crate::ledger;
 use crate::message::Templates;
@@ -69,6 +69,7 @@ pub fn check_without_list(
     let (spec, mut problems) = draft(file, vars)?;
     let names: Vec<String> = spec.recipients.columns.iter().map(|column| column.name.clone()).collect();
     let columns = (!names.is_empty()).then(|| Columns::new(names));
+    problems.extend(undeclared(&spec, columns.as_ref()));
     let mut warnings: Vec<Problem> = spec.warnings.iter().cloned().chain(neighbours(&spec)).collect();
     if columns.is_none() {
         let place = spec.source.place(spec.recipients.file_at);

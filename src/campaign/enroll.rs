@@ -248,7 +248,8 @@ impl RowChecker<'_> {
         match self.evaluator.evaluate(&row) {
             Decision::Deliver(delivery) => self.deliver(row, *delivery),
             Decision::LeftOut { key, reason } => {
-                CheckedRow { entry: Some(Entry::LeftOut { line: row.line, key, reason }), ..CheckedRow::default() }
+                let entry = Entry::LeftOut { line: row.line, key, reason, row: Some(row) };
+                CheckedRow { entry: Some(entry), ..CheckedRow::default() }
             }
             Decision::Invalid(problems) => self.invalid(Some(&row), problems),
         }
@@ -293,7 +294,7 @@ impl RowChecker<'_> {
                 let line = row.map_or(line, |row| row.line);
                 let key = row.map(|row| self.evaluator.key_if_any(row)).unwrap_or_default();
                 CheckedRow {
-                    entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what } }),
+                    entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what }, row: row.cloned() }),
                     warnings: problems.into_iter().map(|problem| problem.severity(Severity::Warning)).collect(),
                     ..CheckedRow::default()
                 }

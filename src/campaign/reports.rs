@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::atomic_file::{clear_leftovers, keep, temporary};
 use super::{CampaignError, Mode, Options, input_files};
 use crate::codes;
-use crate::ledger::{Inspect, LedgerError};
+use crate::ledger::{Inspect, LedgerError, RecordQuery};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
 use crate::report::{self, About};
@@ -24,6 +24,8 @@ use crate::state::State;
 pub struct ReportOptions {
     /// The rows with these outcomes; all rows without any.
     pub only: Vec<State>,
+    /// Whether all columns of the list stand in front, whatever the spec says of a report's columns.
+    pub all_columns: bool,
     /// Once this is set, writing ends soon.
     pub aborted: Arc<AtomicBool>,
 }
@@ -36,6 +38,8 @@ pub struct ReportTargets(Vec<Target>);
 struct Target {
     path: PathBuf,
     kind: ReportFormat,
+    /// Columns of the list that it shows.
+    columns: Vec<String>,
     /// Where it was named: the key of the spec, or the flag.
     place: Place,
 }
@@ -67,7 +71,7 @@ impl ReportTargets {
                         format!("the report's name {:?} contains control characters", path.display().to_string());
                     problems.push(Problem::error("report-name", place, what).hint("give the report another name"));
                 }
-                Some(kind) => targets.push(Target { path, kind, place }),
+                Some(kind) => targets.push(Target { path, kind, columns: Vec::new(), place }),
                 None => {
                     let what = format!("`{}` is not a report format", path.display());
                     let problem = Problem::error("report-ending", place, what);
@@ -83,7 +87,8 @@ impl ReportTargets {
         let target = |report: &ReportFile| {
             let path = spec.folder.join(&report.path);
             let place = report.span.map_or_else(|| Place::file(&spec.source.name), |span| spec.source.place(span));
-            ReportFormat::by_ending(&path).map(|kind| Target { path, kind, place })
+            let columns = report.columns.iter().map(|column| column.name.clone()).collect();
+            ReportFormat::by_ending(&path).map(|kind| Target { path, kind, columns, place })
         };
         Self(spec.report.iter().filter_map(target).collect())
     }
@@ -157,9 +162,10 @@ impl ReportTargets {
         options: &ReportOptions,
         written: impl Fn(&Path),
     ) -> Result<(), CampaignError> {
-        for Target { path, kind, .. } in &self.0 {
+        for Target { path, kind, columns, .. } in &self.0 {
+            let layout = Layout::of(*kind, columns, options, ledger).await?;
             let file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
-            let file = match records(ledger, spec, options, *kind, BufWriter::new(file)).await {
+            let file = match records(ledger, spec, options, layout, BufWriter::new(file)).await {
                 Err(_) if options.aborted.load(Ordering::Relaxed) => {
                     return Err(CampaignError::ReportInterrupted(path.clone()));
                 }
@@ -192,13 +198,32 @@ enum ReportError {
 pub async fn write_report(
     ledger: &impl Inspect,
     spec: &Spec,
-    only: Vec<State>,
+    options: &ReportOptions,
     output: impl Write,
 ) -> Result<(), CampaignError> {
-    let options = ReportOptions { only, ..ReportOptions::default() };
-    match records(ledger, spec, &options, ReportFormat::Csv, BufWriter::new(output)).await {
+    let layout = Layout::of(ReportFormat::Csv, &[], options, ledger).await?;
+    match records(ledger, spec, options, layout, BufWriter::new(output)).await {
         Ok(_) | Err(ReportError::Write(_)) => Ok(()),
         Err(ReportError::Ledger(error)) => Err(error.into()),
+    }
+}
+
+/// What a report looks like.
+struct Layout {
+    kind: ReportFormat,
+    /// Columns of the list that it shows.
+    list_columns: Vec<String>,
+}
+
+impl Layout {
+    async fn of(
+        kind: ReportFormat,
+        columns: &[String],
+        options: &ReportOptions,
+        ledger: &impl Inspect,
+    ) -> Result<Self, LedgerError> {
+        let list_columns = if options.all_columns { ledger.columns().await? } else { columns.to_vec() };
+        Ok(Self { kind, list_columns })
     }
 }
 
@@ -206,11 +231,17 @@ pub async fn write_report(
 async fn records<W: Write>(
     ledger: &impl Inspect,
     spec: &Spec,
-    ReportOptions { only, aborted }: &ReportOptions,
-    kind: ReportFormat,
+    ReportOptions { only, aborted, .. }: &ReportOptions,
+    Layout { kind, list_columns }: Layout,
     mut output: W,
 ) -> Result<W, ReportError> {
-    let about = About { name: spec.name.clone(), description: spec.description.clone(), written_at: Timestamp::now() };
+    let query = RecordQuery { only: only.clone(), with_rows: !list_columns.is_empty() };
+    let about = About {
+        name: spec.name.clone(),
+        description: spec.description.clone(),
+        written_at: Timestamp::now(),
+        list_columns,
+    };
     let mut writer = report::writer(kind, about, &mut output)?;
     let add = |record| {
         if aborted.load(Ordering::Relaxed) {
@@ -218,7 +249,7 @@ async fn records<W: Write>(
         }
         Ok(writer.add(&record)?)
     };
-    ledger.records(only, add).await?;
+    ledger.records(&query, add).await?;
     writer.finish()?;
     output.flush()?;
     Ok(output)

@@ -257,6 +257,9 @@ pub(super) struct ReportArgs {
     /// a suppression list of recipients who opted out of marketing, for `recipients.suppress`
     #[arg(long, value_name = "OUTCOME")]
     pub(super) only: Vec<Only>,
+    /// Put all columns of the list in front
+    #[arg(long)]
+    pub(super) with_columns: bool,
     /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,

@@ -52,6 +52,7 @@ Exit codes: those that `campaign run` would end with so far, and 8 if nothing wa
 pub(super) const REPORT: &str = "\
 Examples:
   campaign report order_update.yaml -o result.html
+  campaign report order_update.yaml --with-columns -o list-and-results.csv
   campaign report order_update.yaml --only failed --only unknown -o -
   campaign report order_update.yaml --only opted-out -o opted-out.csv";
 

@@ -18,10 +18,11 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     let spec = read_spec(&args.file, &[])?;
     let ledger = campaign::open_read_only(&spec, args.ledger.as_deref()).await?;
     let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
+    let options = ReportOptions { only, all_columns: args.with_columns, ..ReportOptions::default() };
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
         args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
     if !piped.is_empty() {
-        write_report(&ledger, &spec, only.clone(), output.results()).await?;
+        write_report(&ledger, &spec, &options, output.results()).await?;
     }
     let files =
         if args.output.is_empty() { ReportTargets::of_spec(&spec) } else { ReportTargets::named("--output", files)? };
@@ -30,7 +31,7 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     nobody_again(&ledger, &files).await?;
     files.prepare()?;
     let written = |path: &Path| output.say(&format!("report: {}", path.display()));
-    files.write(&ledger, &spec, &ReportOptions { only, ..ReportOptions::default() }, written).await?;
+    files.write(&ledger, &spec, &options, written).await?;
     Ok(Exit::Done)
 }
 

@@ -28,6 +28,11 @@ const WORTH_A_HINT: Duration = Duration::from_secs(10);
 /// The summary for people.
 pub(super) fn text(name: &str, totals: &Totals) -> String {
     let mut text = format!("{name}: {}", counted(totals.all(), "recipient"));
+    if totals.off_list > 0 {
+        let (rows, off_list) = (counted(totals.on_list(), "row"), grouped(totals.off_list));
+        // Writing to a string cannot fail.
+        let _ = write!(text, ", {rows} of the list and {off_list} no longer on it");
+    }
     for state in State::ALL {
         let count = totals.of(state);
         if count == 0 && state != State::Accepted {
@@ -139,6 +144,7 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
     json!({
         "campaign": name,
         "recipients": totals.all(),
+        "no_longer_on_list": totals.off_list,
         "outcomes": outcomes,
         "skipped": totals.left_out,
         "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count }| {

@@ -42,7 +42,7 @@ use crate::state::{ConversationId, Failure, LeftOut, Outcome, State};
 /// unknown, and how it had ended before stays on record.
 ///
 /// **Totals add up.** [`Totals::all`] is the number of records: one for each row of the list as last read, and one for each
-/// delivery that was tried and is no longer on the list.
+/// delivery that was tried and is no longer on the list. The latter have no line, and are [`Totals::off_list`].
 ///
 /// **An error ends the run.** After an error nothing may be sent: what could not be recorded did not happen, or is
 /// `unknown` for the next run. A recipient's failure is never an error.
@@ -174,6 +174,15 @@ pub trait Deliver {
     fn record_end(&self, claim: &Claim, end: ClaimEnd) -> impl Future<Output = Result<(), LedgerError>>;
 }
 
+/// Which records are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// Those with one of these outcomes; all of them if there is none.
+    pub only: Vec<State>,
+    /// Whether they come with the rows of the list.
+    pub with_rows: bool,
+}
+
 /// Reading.
 pub trait Inspect {
     /// Makes sure that the ledger is this campaign's; one that was never used is anybody's. Otherwise it fails with
@@ -211,13 +220,16 @@ pub trait Inspect {
         most: u32,
     ) -> impl Future<Output = Result<Vec<Timestamp>, LedgerError>>;
 
-    /// Gives `each` the record of every row with one of these outcomes (none: of every row), in the order of the list, as
-    /// they all were at one moment. Ends early with the first error of `each`. It must not be called during the call.
+    /// Gives `each` the records that are asked for, in the order of the list and then those that it no longer has, as they
+    /// all were at one moment. Ends early with the first error of `each`. It must not be called during the call.
     fn records<E: From<LedgerError>>(
         &self,
-        only: &[State],
+        query: &RecordQuery,
         each: impl FnMut(Record) -> Result<(), E>,
     ) -> impl Future<Output = Result<(), E>>;
+
+    /// The names of all columns that a row in this ledger has, those of the first rows first.
+    fn columns(&self) -> impl Future<Output = Result<Vec<String>, LedgerError>>;
 
     /// Failed deliveries with this code, with their rows.
     fn failed_with(&self, code: &str) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;

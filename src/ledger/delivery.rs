@@ -31,7 +31,7 @@ pub struct Stored {
     pub key: String,
     /// The recipient's row, as enrolled.
     pub row: Row,
-    /// How often it was tried.
+    /// How many requests for its message were made.
     pub attempts: u32,
     /// The contact, if an earlier attempt found or made it.
     pub contact_id: Option<ContactId>,
@@ -53,7 +53,7 @@ pub struct Lease {
     pub key: String,
     /// The recipient's row, as enrolled.
     pub row: Row,
-    /// How often it has been tried, the try under way included.
+    /// How many requests for its message were made, the one that is about to be claimed included.
     pub attempts: u32,
     /// The contact, if it is known.
     pub contact_id: Option<ContactId>,

@@ -27,6 +27,8 @@ pub enum Entry {
         key: String,
         /// Why.
         reason: LeftOut,
+        /// Its cells, for reports that show them; `None` of a row that cannot be read.
+        row: Option<Row>,
     },
 }
 

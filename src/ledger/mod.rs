@@ -15,7 +15,7 @@ mod open;
 mod sqlite;
 mod totals;
 
-pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate};
+pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
 use enrolment::EXAMPLES;
 pub use enrolment::{Duplicate, Enrolment, Entry, Examples, Retry, RetryIf, Version};

@@ -9,6 +9,8 @@ use crate::state::State;
 pub struct Totals {
     /// Rows by state. A state that nobody is in is absent.
     pub states: BTreeMap<State, u64>,
+    /// Deliveries among them that were tried and are no longer on the list.
+    pub off_list: u64,
     /// Rows that were left out, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// What failed or is unknown, by state and code; the most frequent first.
@@ -42,6 +44,11 @@ impl Totals {
     /// All rows.
     pub fn all(&self) -> u64 {
         self.states.values().sum()
+    }
+
+    /// Rows of the list as it was last read.
+    pub fn on_list(&self) -> u64 {
+        self.all().saturating_sub(self.off_list)
     }
 
     /// Deliveries that were tried and are settled, one way or the other.

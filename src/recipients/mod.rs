@@ -59,7 +59,7 @@ impl Columns {
 }
 
 /// One recipient as the list has it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The line on which it begins, counted from 1.
     pub line: u64,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::list_columns::ListColumns;
 use super::{Record, Writer, time};
 
 pub(super) const COLUMNS: [&str; 13] = [
@@ -23,21 +24,28 @@ pub(super) const COLUMNS: [&str; 13] = [
 
 pub(super) struct Csv<W: Write> {
     output: csv::Writer<W>,
+    list_columns: ListColumns,
 }
 
 impl<W: Write> Csv<W> {
-    pub(super) fn new(output: W) -> io::Result<Self> {
-        let mut output = csv::Writer::from_writer(output);
+    pub(super) fn new(output: W, list_columns: Vec<String>) -> io::Result<Self> {
+        let (mut output, list_columns) = (csv::Writer::from_writer(output), ListColumns::new(list_columns));
+        for heading in list_columns.headings() {
+            output.write_field(harmless(&heading).as_ref())?;
+        }
         output.write_record(COLUMNS)?;
-        Ok(Self { output })
+        Ok(Self { output, list_columns })
     }
 }
 
 impl<W: Write> Writer for Csv<W> {
     fn add(&mut self, record: &Record) -> io::Result<()> {
         let record = record.shown();
+        for text in self.list_columns.texts(&record) {
+            self.output.write_field(harmless(&text).as_ref())?;
+        }
         self.output.write_record([
-            record.line.to_string(),
+            or_empty(record.line.as_ref()),
             harmless(&record.key).into_owned(),
             record.outcome.word().to_owned(),
             harmless(record.livedesk_status.as_deref().unwrap_or_default()).into_owned(),

@@ -23,6 +23,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 use ring::digest::{SHA256, digest};
 
+use super::list_columns::ListColumns;
 use super::{About, Record, Writer};
 use rows::Rows;
 use throughput::Throughput;
@@ -57,7 +58,7 @@ impl<W: Write> Html<W> {
         Ok(Self {
             output,
             templates,
-            rows: Rows::default(),
+            rows: Rows::of(ListColumns::new(about.list_columns)),
             sums: Totals::default(),
             throughput: Throughput::default(),
         })

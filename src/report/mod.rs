@@ -5,6 +5,7 @@
 mod csv;
 mod html;
 mod jsonl;
+mod list_columns;
 mod read_back;
 
 use std::borrow::Cow;
@@ -13,9 +14,10 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::json_schema;
+use crate::recipients::Row;
 use crate::specification::ReportFormat;
 use crate::state::{PastOutcome, State};
 pub(crate) use csv::harmless;
@@ -29,8 +31,8 @@ pub use read_back::each_messaged;
     description = "One line of a JSON Lines report: the outcome of one row of the list."
 )]
 pub struct Record {
-    /// The line of the list on which the row begins, counted from 1.
-    pub line: u64,
+    /// The line of the list on which the row begins, counted from 1; null if the recipient is no longer on the list.
+    pub line: Option<u64>,
     /// The recipient's key, the same in every run; empty if an invalid row has none.
     pub key: String,
     /// The outcome.
@@ -41,7 +43,7 @@ pub struct Record {
     pub error_code: Option<String>,
     /// The reason in words.
     pub error: Option<String>,
-    /// Number of attempts.
+    /// Number of requests to send the message.
     pub attempts: u32,
     /// The contact that was created or found.
     pub contact_id: Option<u64>,
@@ -62,6 +64,9 @@ pub struct Record {
     /// How it had ended before, the first time first. A report tells it in `error`.
     #[serde(skip)]
     pub earlier: Vec<PastOutcome>,
+    /// The row of the list, if it was asked for and is known.
+    #[serde(skip)]
+    pub row: Option<Row>,
 }
 
 /// A time as every report prints it: RFC 3339, UTC, always with milliseconds.
@@ -86,7 +91,12 @@ impl Record {
 
     /// The JSON Schema of one line of a JSON Lines report.
     pub fn json_schema() -> Value {
-        json_schema::of::<Record>(json_schema::Null::Allowed)
+        let mut schema = json_schema::of::<Record>(json_schema::Null::Allowed);
+        schema["properties"][jsonl::LIST] = json!({
+            "type": "object",
+            "description": "The columns of the list that the report was asked to show, by their names.",
+        });
+        schema
     }
 }
 
@@ -108,6 +118,8 @@ pub struct About {
     pub description: Option<String>,
     /// When the report was written.
     pub written_at: Timestamp,
+    /// Columns of the list that it shows in front of its own.
+    pub list_columns: Vec<String>,
 }
 
 /// A report being written: takes the records in the order of the list.
@@ -131,8 +143,8 @@ pub trait Writer {
 /// The output's.
 pub fn writer<'a>(kind: ReportFormat, about: About, output: impl Write + 'a) -> io::Result<Box<dyn Writer + 'a>> {
     Ok(match kind {
-        ReportFormat::Csv => Box::new(csv::Csv::new(output)?),
-        ReportFormat::Jsonl => Box::new(jsonl::Jsonl::new(output)),
+        ReportFormat::Csv => Box::new(csv::Csv::new(output, about.list_columns)?),
+        ReportFormat::Jsonl => Box::new(jsonl::Jsonl::new(output, about.list_columns)),
         ReportFormat::Html => Box::new(html::Html::new(output, about)?),
     })
 }

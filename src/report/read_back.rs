@@ -27,7 +27,7 @@ pub fn each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnM
                 row(key, outcome);
             }
         }),
-        // The page has one array of cells a line, in the order of the CSV report's columns.
+        // The page has one array of cells a line, in the order of the CSV report's own columns; the list's come after them.
         ReportFormat::Html => json(input, |line| {
             let text = |at: usize| line.get(at).and_then(Value::as_str);
             if let (Some(key), Some(outcome)) = (text(1), text(2)) {
@@ -39,16 +39,17 @@ pub fn each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnM
 
 fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
-    match reader.headers() {
-        Ok(header) if header.iter().eq(COLUMNS) => {}
-        Ok(_) => return Ok(()),
+    let ours = match reader.headers() {
+        Ok(header) => header.len().checked_sub(COLUMNS.len()).filter(|at| header.iter().skip(*at).eq(COLUMNS)),
         Err(error) => return only_io(error),
-    }
+    };
+    // Columns of the list may stand in front of ours.
+    let Some(ours) = ours else { return Ok(()) };
     let mut record = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
             Ok(true) => {
-                if let (Some(key), Some(outcome)) = (record.get(1), record.get(2)) {
+                if let (Some(key), Some(outcome)) = (record.get(ours + 1), record.get(ours + 2)) {
                     row(without_apostrophe(key), outcome);
                 }
             }
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn every_kind_of_report_says_who_was_sent_to() {
         let record = |key: &str, outcome| Record {
-            line: 2,
+            line: Some(2),
             key: key.to_owned(),
             outcome,
             livedesk_status: None,
@@ -112,6 +113,7 @@ mod tests {
             settled_at: None,
             duration_ms: None,
             earlier: Vec::new(),
+            row: None,
         };
         let records = [
             record("=1+1", State::Accepted),
@@ -120,8 +122,11 @@ mod tests {
             record("nobody", State::Failed),
             record("later", State::Pending),
         ];
-        for kind in [ReportFormat::Csv, ReportFormat::Jsonl, ReportFormat::Html] {
-            let about = About { name: "c".to_owned(), description: None, written_at: jiff::Timestamp::UNIX_EPOCH };
+        let kinds = [ReportFormat::Csv, ReportFormat::Jsonl, ReportFormat::Html];
+        let columns = [vec![], vec!["key".to_owned(), "Name".to_owned()]];
+        for (kind, list_columns) in kinds.into_iter().flat_map(|kind| columns.clone().map(|columns| (kind, columns))) {
+            let written_at = jiff::Timestamp::UNIX_EPOCH;
+            let about = About { name: "c".to_owned(), description: None, written_at, list_columns };
             let mut bytes = Vec::new();
             let mut writer = writer(kind, about, &mut bytes).unwrap();
             for record in &records {

@@ -31,23 +31,23 @@ impl<L: Deliver> Run<'_, L> {
         };
         lease.retarget(&delivery);
         let mut tries = Tries::new(self.spec.send.retry);
+        let mut is_first = true;
         loop {
-            lease.attempts += 1;
-            let setback = match self.attempt(lease, &delivery).await? {
+            let setback = match self.attempt(lease, &delivery, is_first).await? {
                 After::Settled => return Ok(()),
                 After::NotYet(back, setback) => {
                     lease = *back;
                     setback
                 }
             };
+            is_first = false;
             match setback {
                 AttemptError::Stopped => return Ok(()),
                 AttemptError::Held(until) => {
                     pass.turn_away(until);
                     return Ok(());
                 }
-                // Nothing was asked of the server, so this was no attempt.
-                AttemptError::Paused => lease.attempts -= 1,
+                AttemptError::Paused => {}
                 // What is made anew is not kept from an earlier attempt, so this happens once for each id.
                 AttemptError::Gone(gone) => self.ledger.forget(&mut lease, gone).await?,
                 AttemptError::Ledger(error) => return Err(error),
@@ -93,10 +93,10 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// One try: everything up to the answer to the message.
-    async fn attempt(&self, mut lease: Lease, delivery: &Delivery) -> Result<After, LedgerError> {
+    async fn attempt(&self, mut lease: Lease, delivery: &Delivery, is_first: bool) -> Result<After, LedgerError> {
         let ready = async {
             let ticket = self.admit(delivery.zone.as_ref()).await?;
-            let conversation_id = self.conversation(&mut lease, delivery).await?;
+            let conversation_id = self.conversation(&mut lease, delivery, is_first).await?;
             let place = self.unless_stopped(self.pace.claim_slot()).await?;
             let attachments = self.attachments(delivery)?;
             let trial = self.acquire_trial().await?;
@@ -108,9 +108,12 @@ impl<L: Deliver> Run<'_, L> {
             Err(AttemptError::Ledger(error)) => return Err(error),
             Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
         };
+        // Requests for the message count, and not what had to be made before it.
+        lease.attempts += 1;
         let mut claim = self.ledger.claim(lease, conversation_id).await?;
         if let Err(setback) = self.await_send_slot(delivery.zone.as_ref(), trial.is_some()).await {
-            let lease = self.ledger.withdraw(claim).await?;
+            let mut lease = self.ledger.withdraw(claim).await?;
+            lease.attempts -= 1;
             return Ok(After::NotYet(Box::new(lease), setback));
         }
         drop(place);

@@ -19,6 +19,7 @@ impl<L: Deliver> Run<'_, L> {
         &self,
         lease: &mut Lease,
         delivery: &Delivery,
+        is_first_try: bool,
     ) -> Result<ConversationId, AttemptError> {
         let address = &delivery.address;
         let mut known_obstacles = Vec::new();
@@ -42,7 +43,7 @@ impl<L: Deliver> Run<'_, L> {
         let request = self.turn(Endpoint::Conversation, lease.position()).await?;
         let reply = self.client.create_conversation(asked).await;
         let may_be_made = matches!(&reply, Reply::Unknown(failure) if !codes::is_conflict(&failure.code));
-        if may_be_made && lease.attempts == 1 {
+        if may_be_made && is_first_try {
             let line = lease.row.line;
             let what = "the answer to creating the conversation was lost, so LiveDesk may have an extra, empty one";
             (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.evaluator.list)));

@@ -10,6 +10,7 @@ use super::constants::is_constant;
 use super::one_or_many::OneOrMany;
 use super::raw::Raw;
 use super::recipients::{Format, RawRecipients, RawRecipientsMap};
+use super::report::{RawReport, RawReports};
 use super::send::RawSend;
 use super::span::{Spanned, Text};
 use super::units::{Rate, Speed, duration};
@@ -115,14 +116,14 @@ impl Checker<'_> {
 
     /// Reports that would overwrite each other, or what the campaign reads.
     fn report_files(&mut self, raw: &Raw) {
-        let Some(OneOrMany(reports)) = &raw.report else { return };
+        let Some(RawReports(reports)) = &raw.report else { return };
         let (list, suppress): (&Spanned<String>, &[Spanned<String>]) = match &raw.recipients {
             RawRecipients::Path(file) => (file, &[]),
             RawRecipients::Map(map) => (&map.file, &map.suppress),
         };
         let read: HashSet<PathBuf> = suppress.iter().chain([list]).map(|path| clean(&path.value)).collect();
         let mut seen = HashSet::new();
-        for report in reports {
+        for RawReport { file: report, .. } in reports {
             let path = clean(&report.value);
             if read.contains(&path) {
                 let what = "the report would overwrite a list that the campaign reads";
@@ -141,11 +142,11 @@ impl Checker<'_> {
             RawRecipients::Path(list) => list,
             RawRecipients::Map(map) => &map.file,
         };
-        let reports = raw.report.as_ref().map_or(&[][..], |OneOrMany(reports)| reports);
+        let reports = raw.report.as_ref().map_or(&[][..], |RawReports(reports)| reports);
         let default = PathBuf::from(format!("reports/{}.csv", raw.name.value));
         let path = clean(&file.value);
         let is_report =
-            reports.iter().any(|report| clean(&report.value) == path) || (raw.report.is_none() && default == path);
+            reports.iter().any(|report| clean(&report.file.value) == path) || (raw.report.is_none() && default == path);
         if path == clean(&list.value) || is_report {
             let what = "the opt-out file would overwrite the list or a report";
             self.problem("contradiction", file.span, what, "give it another name, such as `opted-out.csv`");

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use super::checks::RawChecks;
 use super::livedesk::RawLivedesk;
 use super::message::RawMessage;
-use super::one_or_many::OneOrMany;
 use super::recipients::RawRecipients;
-use super::schema_patterns;
+use super::report::RawReports;
 use super::send::RawSend;
 use super::span::{Constant, Spanned};
 use super::to::RawTo;
@@ -51,9 +50,8 @@ pub(super) struct Raw {
     /// `campaign track`: how long and how fast to look for receipts and replies.
     #[serde(default)]
     pub(super) track: RawTrack,
-    /// Report files: a path or a list of paths, relative to this file; `.csv`, `.jsonl` or `.html` by ending.
-    /// Default `reports/<name>.csv`.
+    /// Report files, relative to this file: a path that ends in `.csv`, `.jsonl` or `.html`, a map with `file` and the
+    /// `columns` of the list to show, or a list of these. Default `reports/<name>.csv`.
     #[serde(default)]
-    #[schemars(with = "Option<schema_patterns::OneOrMany<schema_patterns::Report>>")]
-    pub(super) report: Option<OneOrMany>,
+    pub(super) report: Option<RawReports>,
 }

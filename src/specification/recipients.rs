@@ -208,7 +208,7 @@ impl Checker<'_> {
         }
     }
 
-    fn columns(&mut self, raw: Vec<Spanned<String>>) -> Vec<DeclaredColumn> {
+    pub(super) fn columns(&mut self, raw: Vec<Spanned<String>>) -> Vec<DeclaredColumn> {
         let mut columns: Vec<DeclaredColumn> = Vec::new();
         for Spanned { value: name, span } in raw {
             if name.trim().is_empty() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use campaign::ledger::{
     self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Operate, Purpose, Resolved, Retry, RetryIf, Totals, Version,
+    Location, Operate, Purpose, RecordQuery, Resolved, Retry, RetryIf, Totals, Version,
 };
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
@@ -85,7 +85,8 @@ fn entries(keys: &[&str]) -> Vec<Entry> {
 }
 
 fn left_out(line: u64, key: &str) -> Entry {
-    Entry::LeftOut { line, key: key.to_owned(), reason: LeftOut::Where }
+    let row = (!key.is_empty()).then(|| row_of(line, "name", key));
+    Entry::LeftOut { line, key: key.to_owned(), reason: LeftOut::Where, row }
 }
 
 fn version() -> Version {
@@ -151,7 +152,7 @@ async fn records(ledger: &impl Ledger) -> Vec<Record> {
         all.push(record);
         Ok::<_, LedgerError>(())
     };
-    ledger.records(&[], each).await.unwrap();
+    ledger.records(&RecordQuery { only: Vec::new(), with_rows: true }, each).await.unwrap();
     all
 }
 
@@ -170,10 +171,12 @@ fn is_conflict<T: std::fmt::Debug>(result: &Result<T, LedgerError>) {
 
 /// Totals are the sums of the records, whatever those are.
 async fn totals_add_up(ledger: &impl Ledger) {
-    let (totals, mut counted) = (ledger.totals().await.unwrap(), BTreeMap::new());
+    let (totals, mut counted, mut off_list) = (ledger.totals().await.unwrap(), BTreeMap::new(), 0);
     for record in records(ledger).await {
         *counted.entry(record.outcome).or_default() += 1;
+        off_list += u64::from(record.line.is_none());
     }
+    assert_eq!(totals.off_list, off_list);
     assert_eq!(totals.states, counted);
     assert_eq!(totals.left_out.values().sum::<u64>(), totals.of(State::Skipped));
     let errors: u64 = totals.errors.iter().map(|error| error.count).sum();
@@ -194,7 +197,7 @@ async fn a_key_is_one_delivery_however_often_the_list_names_it<B: Backend>(backe
     let of_a: Vec<_> = records(&ledger).await.into_iter().filter(|record| record.key == "a").collect();
     assert_eq!(
         of_a.iter().map(|record| (record.line, record.outcome)).collect::<Vec<_>>(),
-        [(2, State::Pending), (4, State::Skipped)]
+        [(Some(2), State::Pending), (Some(4), State::Skipped)]
     );
     totals_add_up(&ledger).await;
 }
@@ -208,7 +211,7 @@ async fn a_known_row_is_taken_over_while_it_is_pending<B: Backend>(backend: B) {
     assert_eq!((enrolment.new, enrolment.known, enrolment.changed, enrolment.gone), (1, 2, 1, 0));
     assert_eq!((enrolment.first.new, enrolment.first.changed), (vec![9], vec![8]));
     assert_eq!(&*lease(&ledger, "b").await.row.cells, ["x"]);
-    assert_eq!(record(&ledger, "a").await.line, 7, "the line is the one of today's list");
+    assert_eq!(record(&ledger, "a").await.line, Some(7), "the line is the one of today's list");
     assert_eq!(state(&ledger, "a").await, State::Accepted);
 }
 
@@ -280,16 +283,25 @@ async fn whoever_left_the_list_is_forgotten_unless_they_were_tried<B: Backend>(b
     assert_eq!(pending(&ledger).await, ["d"]);
     let left = record(&ledger, "b").await;
     assert_eq!((left.outcome, left.error_code.as_deref()), (State::Skipped, Some(Totals::GONE)));
-    assert_eq!(records(&ledger).await.len(), 3);
+    let lines: Vec<_> = records(&ledger).await.into_iter().map(|record| (record.key, record.line)).collect();
+    assert_eq!(lines, [("d".to_owned(), Some(2)), ("a".to_owned(), None), ("b".to_owned(), None)]);
+    assert_eq!((ledger.totals().await.unwrap().on_list(), ledger.totals().await.unwrap().off_list), (1, 2));
     totals_add_up(&ledger).await;
+    take_in(&ledger, entries(&["d", "a"]), None).await;
+    assert_eq!(record(&ledger, "a").await.line, Some(3), "who comes back has a line again");
 }
 
 async fn a_row_that_is_left_out_today_and_was_tried_before_has_one_record<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b"]).await;
     settle(&ledger, "a", accepted()).await;
-    take_in(&ledger, vec![left_out(2, "a"), left_out(3, "b")], None).await;
-    let outcomes: Vec<_> = records(&ledger).await.into_iter().map(|record| (record.key, record.outcome)).collect();
-    assert_eq!(outcomes, [("a".to_owned(), State::Accepted), ("b".to_owned(), State::Skipped)]);
+    take_in(&ledger, vec![left_out(5, "a"), left_out(6, "b")], None).await;
+    let outcomes: Vec<_> =
+        records(&ledger).await.into_iter().map(|record| (record.key, record.line, record.outcome)).collect();
+    assert_eq!(
+        outcomes,
+        [("a".to_owned(), Some(5), State::Accepted), ("b".to_owned(), Some(6), State::Skipped)],
+        "it has the line of its row"
+    );
     totals_add_up(&ledger).await;
 }
 
@@ -586,15 +598,27 @@ async fn records_come_in_the_order_of_the_list_and_as_asked_for<B: Backend>(back
     settle(&ledger, "a", accepted()).await;
     take_in(&ledger, vec![left_out(2, "x"), entry_at(3, "a"), entry_at(4, "b"), left_out(5, "")], None).await;
     let all = records(&ledger).await;
-    assert_eq!(all.iter().map(|record| record.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert_eq!(all.iter().map(|record| record.line).collect::<Vec<_>>(), [2, 3, 4, 5].map(Some));
     let mut skipped = Vec::new();
     let each = |record: Record| {
         skipped.push(record.line);
         Ok::<_, LedgerError>(())
     };
-    ledger.records(&[State::Skipped, State::Failed], each).await.unwrap();
-    assert_eq!(skipped, [2, 5]);
+    ledger.records(&RecordQuery { only: vec![State::Skipped, State::Failed], with_rows: false }, each).await.unwrap();
+    assert_eq!(skipped, [2, 5].map(Some));
     totals_add_up(&ledger).await;
+}
+
+async fn records_come_with_the_rows_of_the_list<B: Backend>(backend: B) {
+    let ledger = backend.open().await.unwrap();
+    let other = Entry::Delivery { key: "b".to_owned(), row: row_of(4, "mobile", "123"), message: None };
+    take_in(&ledger, vec![entry_at(2, "a"), left_out(3, "x"), other, entry_at(5, "a"), left_out(6, "")], None).await;
+    let cell = |record: &Record, column: &str| record.row.as_ref().and_then(|row| row.get(column).cloned());
+    let all = records(&ledger).await;
+    let names: Vec<_> = all.iter().map(|record| cell(record, "name")).collect();
+    assert_eq!(names, [Some("a".into()), Some("x".into()), None, Some("a".into()), None]);
+    assert_eq!(cell(&all[2], "mobile"), Some("123".into()));
+    assert_eq!(ledger.columns().await.unwrap(), ["name", "mobile"]);
 }
 
 async fn whoever_wants_no_more_records_gets_no_more<B: Backend>(backend: B) {
@@ -605,7 +629,7 @@ async fn whoever_wants_no_more_records_gets_no_more<B: Backend>(backend: B) {
         taken.set(taken.get() + 1);
         if taken.get() == 3 { Err(LedgerError::Closed) } else { Ok(()) }
     };
-    assert!(matches!(ledger.records(&[], each).await, Err(LedgerError::Closed)));
+    assert!(matches!(ledger.records(&RecordQuery::default(), each).await, Err(LedgerError::Closed)));
     assert_eq!(taken.get(), 3);
     assert_eq!(records(&ledger).await.len(), 6_000, "and the ledger goes on");
 }
@@ -780,6 +804,7 @@ rules! {
     an_unknown_delivery_is_settled_by_an_operator
     an_operators_word_is_for_all_the_keys_or_for_none
     records_come_in_the_order_of_the_list_and_as_asked_for
+    records_come_with_the_rows_of_the_list
     whoever_wants_no_more_records_gets_no_more
     errors_are_counted_by_code
     keys_are_looked_up

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use campaign::ledger::{
-    self, Acknowledged, Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Location, Purpose, Retry, RetryIf,
-    Version,
+    self, Acknowledged, Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Location, Purpose, RecordQuery, Retry,
+    RetryIf, Version,
 };
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
@@ -90,9 +90,10 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
             let key = key(who);
             match mark {
                 Mark::Deliver => Entry::Delivery { key, row, message: Some(cell.to_string()) },
-                Mark::Where => Entry::LeftOut { line, key, reason: LeftOut::Where },
+                Mark::Where => Entry::LeftOut { line, key, reason: LeftOut::Where, row: Some(row) },
                 Mark::Suppressed => {
-                    Entry::LeftOut { line, key, reason: LeftOut::Suppressed { place: "s:1".to_owned() } }
+                    let reason = LeftOut::Suppressed { place: "s:1".to_owned() };
+                    Entry::LeftOut { line, key, reason, row: Some(row) }
                 }
             }
         };
@@ -265,7 +266,8 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
             records.push(format!("{record:?} {times:?}"));
             Ok::<_, LedgerError>(())
         };
-        ledger.records(&[], each).await.unwrap();
+        let query = RecordQuery { only: Vec::new(), with_rows: true };
+        ledger.records(&query, each).await.unwrap();
         // Rows of one line, of today's list and of one before, come in any order.
         records.sort();
         said.append(&mut records);

@@ -36,6 +36,7 @@ mod random_damage;
 mod random_histories;
 mod readme;
 mod reference_lists;
+mod reports;
 mod resuming;
 mod retry_failed;
 mod samples;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use campaign::ledger::{
     Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
-    Lease, LedgerError, Operate, Position, Resolved, Retry, RetryIf, Stored, Totals, Version,
+    Lease, LedgerError, Operate, Position, RecordQuery, Resolved, Retry, RetryIf, Stored, Totals, Version,
 };
 use campaign::recipients::Row;
 use campaign::report::Record;
@@ -30,9 +30,12 @@ struct Store {
     run: i64,
     last_request: Option<Timestamp>,
     deliveries: Vec<Delivery>,
-    left_out: Vec<(u64, String, LeftOut)>,
+    left_out: Vec<LeftOutRow>,
     next: i64,
 }
+
+/// A row that is no delivery: its line, key and reason, and its cells where it can be read.
+type LeftOutRow = (u64, String, LeftOut, Option<Row>);
 
 #[derive(Debug, Clone)]
 struct Delivery {
@@ -122,15 +125,15 @@ impl Store {
         let reading = self.reading;
         self.deliveries
             .retain(|delivery| delivery.reading == reading || delivery.state != State::Pending || delivery.was_tried());
-        for delivery in self.deliveries.iter().filter(|delivery| delivery.reading < reading) {
+        for delivery in self.deliveries.iter_mut().filter(|delivery| delivery.reading < reading) {
             // Whoever was tried speaks for one of the rows that leave them out today.
-            let same_key = |(_, key, why): &(u64, String, LeftOut)| {
+            let same_key = |(_, key, why, _): &LeftOutRow| {
                 *key == delivery.stored.key && !matches!(why, LeftOut::Duplicate { .. })
             };
-            let same_line =
-                |(line, key, _): &(u64, String, LeftOut)| key.is_empty() && *line == delivery.stored.row.line;
+            let same_line = |(line, key, ..): &LeftOutRow| key.is_empty() && *line == delivery.stored.row.line;
             let row = self.left_out.iter().position(same_key).or_else(|| self.left_out.iter().position(same_line));
-            row.map(|at| self.left_out.remove(at));
+            // Without a row of the list it has no line.
+            delivery.stored.row.line = row.map_or(0, |at| self.left_out.remove(at).0);
         }
     }
 }
@@ -223,11 +226,11 @@ impl Enroll for MemoryLedger {
             let mut duplicates = Vec::new();
             for entry in batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason } => store.left_out.push((line, key, reason)),
+                    Entry::LeftOut { line, key, reason, row } => store.left_out.push((line, key, reason, row)),
                     Entry::Delivery { key, row, message } => {
                         let line = row.line;
-                        if let Some(first_line) = deliver(store, key.clone(), row, message.as_deref()) {
-                            store.left_out.push((line, key, LeftOut::Duplicate { first_line }));
+                        if let Some(first_line) = deliver(store, key.clone(), row.clone(), message.as_deref()) {
+                            store.left_out.push((line, key, LeftOut::Duplicate { first_line }, Some(row)));
                             duplicates.push(Duplicate { line, first_line });
                         }
                     }
@@ -244,7 +247,7 @@ impl Enroll for MemoryLedger {
                 store
                     .deliveries
                     .retain(|delivery| delivery.stored.key != lease.key || delivery.state != State::Pending);
-                store.left_out.push((lease.row.line, lease.key, why));
+                store.left_out.push((lease.row.line, lease.key, why, Some(lease.row)));
             }
         });
         Ok(())
@@ -502,6 +505,7 @@ impl Inspect for MemoryLedger {
             for delivery in &store.deliveries {
                 let state = store.seen(delivery);
                 *totals.states.entry(state).or_default() += 1;
+                totals.off_list += u64::from(delivery.stored.row.line == 0);
                 if state == State::Skipped {
                     *totals.left_out.entry(Totals::GONE.to_owned()).or_default() += 1;
                 }
@@ -509,7 +513,7 @@ impl Inspect for MemoryLedger {
                     errors.entry((state, failure.code.clone())).or_default().push(failure.text.clone());
                 }
             }
-            for (_, _, why) in &store.left_out {
+            for (_, _, why, _) in &store.left_out {
                 *totals.states.entry(State::Skipped).or_default() += 1;
                 *totals.left_out.entry(why.word().to_owned()).or_default() += 1;
             }
@@ -586,11 +590,11 @@ impl Inspect for MemoryLedger {
 
     async fn records<E: From<LedgerError>>(
         &self,
-        only: &[State],
+        query: &RecordQuery,
         each: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut records = self.store(|store| {
-            let left_out = store.left_out.iter().map(|(line, key, why)| left_out(*line, key, why));
+            let left_out = store.left_out.iter().map(left_out);
             store
                 .deliveries
                 .iter()
@@ -598,8 +602,28 @@ impl Inspect for MemoryLedger {
                 .chain(left_out)
                 .collect::<Vec<_>>()
         });
-        records.sort_by_key(|record| record.line);
+        records.sort_by_key(|record| (record.line.is_none(), record.line));
+        let RecordQuery { only, with_rows } = query;
+        if !with_rows {
+            for record in &mut records {
+                record.row = None;
+            }
+        }
         records.into_iter().filter(|record| only.is_empty() || only.contains(&record.outcome)).try_for_each(each)
+    }
+
+    async fn columns(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(self.store(|store| {
+            let delivered = store.deliveries.iter().map(|delivery| &delivery.stored.row);
+            let rows = delivered.chain(store.left_out.iter().filter_map(|(.., row)| row.as_ref()));
+            let mut names: Vec<String> = Vec::new();
+            for name in rows.flat_map(|row| row.columns.names()) {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            names
+        }))
     }
 
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
@@ -611,10 +635,10 @@ impl Inspect for MemoryLedger {
     }
 }
 
-fn left_out(line: u64, key: &str, why: &LeftOut) -> Record {
+fn left_out((line, key, why, row): &LeftOutRow) -> Record {
     Record {
-        line,
-        key: key.to_owned(),
+        line: Some(*line),
+        key: key.clone(),
         outcome: State::Skipped,
         livedesk_status: None,
         error_code: Some(why.word().to_owned()),
@@ -627,6 +651,7 @@ fn left_out(line: u64, key: &str, why: &LeftOut) -> Record {
         settled_at: None,
         duration_ms: None,
         earlier: Vec::new(),
+        row: row.clone(),
     }
 }
 
@@ -639,7 +664,7 @@ fn record(delivery: &Delivery, outcome: State) -> Record {
     };
     let duration = delivery.first_attempt_at.zip(delivery.settled_at);
     Record {
-        line: delivery.stored.row.line,
+        line: Some(delivery.stored.row.line).filter(|line| *line > 0),
         key: delivery.stored.key.clone(),
         outcome,
         livedesk_status: delivery.livedesk_status.clone(),
@@ -654,6 +679,7 @@ fn record(delivery: &Delivery, outcome: State) -> Record {
         duration_ms: duration
             .and_then(|(first, settled)| u64::try_from(settled.duration_since(first).as_millis()).ok()),
         earlier: delivery.history.iter().map(|(earlier, _)| earlier.clone()).collect(),
+        row: Some(delivery.stored.row.clone()),
     }
 }
 

@@ -121,11 +121,13 @@ impl Inputs {
     }
 }
 
-/// Columns that the spec declares and the list does not have.
-fn undeclared(spec: &Spec, columns: Option<&Columns>) -> Vec<Problem> {
+/// Columns that the spec declares, or shows in reports, and the list does not have.
+pub(super) fn undeclared(spec: &Spec, columns: Option<&Columns>) -> Vec<Problem> {
     let Some(columns) = columns else { return Vec::new() };
     let names = || columns.names().iter().map(String::as_str);
-    let lacking = spec.recipients.columns.iter().filter(|declared| columns.position(&declared.name).is_none());
+    let shown = spec.report.iter().flat_map(|report| &report.columns);
+    let lacking =
+        spec.recipients.columns.iter().chain(shown).filter(|declared| columns.position(&declared.name).is_none());
     let problem = |declared: &DeclaredColumn| {
         let what = format!("the list has no column `{}`", declared.name);
         let hint = match did_you_mean(&declared.name, names()) {

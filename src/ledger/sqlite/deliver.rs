@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::format;
 use super::handle::Sqlite;
-use super::values::{json, now, stored, time, unstored};
+use super::values::{ColumnsOfRows, json, now, stored, time, unstored};
 use crate::clock::ClockMark;
 use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
 use crate::recipients::{Columns, Row};
@@ -248,18 +248,11 @@ pub(super) fn leases(
                 d.made_for, d.sent_as, d.message_id
          FROM delivery d JOIN columns c ON c.id = d.columns WHERE {condition}"
     ))?;
-    // Neighbours almost always have the same columns: they are read once for all of them.
-    let mut columns: Option<(String, Arc<Columns>)> = None;
+    let mut columns = ColumnsOfRows::default();
     let mut rows = statement.query(values)?;
     let mut leases = Vec::new();
     while let Some(row) = rows.next()? {
-        let names: String = row.get(3)?;
-        let shared = match &columns {
-            Some((same, shared)) if *same == names => shared.clone(),
-            _ => Arc::new(Columns::new(json(&names)?)),
-        };
-        columns = Some((names, shared.clone()));
-        leases.push(delivery(row, shared)?.into());
+        leases.push(delivery(row, columns.read(row.get(3)?)?)?.into());
     }
     Ok(leases)
 }

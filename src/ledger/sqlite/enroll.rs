@@ -43,11 +43,14 @@ impl Enroll for Sqlite {
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason } => leave_out(connection, *line, key, reason)?,
+                    Entry::LeftOut { line, key, reason, row } => {
+                        leave_out(&mut reading.columns, *line, key, reason, row.as_ref())?;
+                    }
                     Entry::Delivery { key, row, message } => {
                         if let Some(first_line) = reading.deliver(key, row, message.as_deref())? {
                             duplicates.push(Duplicate { line: row.line, first_line });
-                            leave_out(connection, row.line, key, &LeftOut::Duplicate { first_line })?;
+                            let reason = LeftOut::Duplicate { first_line };
+                            leave_out(&mut reading.columns, row.line, key, &reason, Some(row))?;
                         }
                     }
                 }
@@ -63,11 +66,13 @@ impl Enroll for Sqlite {
     async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.savepoint()?;
+            let mut columns = ColumnIds::new(&transaction);
             for (lease, reason) in people {
                 let id = lease.position().number();
                 transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [id])?;
-                leave_out(&transaction, lease.row.line, &lease.key, &reason)?;
+                leave_out(&mut columns, lease.row.line, &lease.key, &reason, Some(&lease.row))?;
             }
+            drop(columns);
             Ok(transaction.commit()?)
         })
         .await
@@ -206,6 +211,7 @@ impl Read {
 /// Forgets deliveries that the list no longer has and that nothing was tried for; gives how many those were.
 fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
     let gone = connection.execute(&format!("DELETE FROM delivery WHERE {IS_GONE}"), [now])?;
+    follow_rows(connection, now)?;
     // A delivery that was tried speaks for its row, whatever the list says of the row today; a row that cannot be read any
     // more has no key, and is known by its line.
     connection.execute(
@@ -223,13 +229,31 @@ fn forget(connection: &Connection, now: i64) -> Result<usize, LedgerError> {
     Ok(gone)
 }
 
+/// Gives the deliveries that this reading did not see the line of the row that leaves them out; or none, which is 0.
+fn follow_rows(connection: &Connection, now: i64) -> Result<(), LedgerError> {
+    connection.execute(
+        "UPDATE delivery SET line = coalesce(
+            (SELECT min(line) FROM left_out l WHERE l.key = delivery.key AND l.reason <> 'duplicate'),
+            (SELECT line FROM left_out l WHERE l.key = '' AND l.line = delivery.line), 0)
+         WHERE enrolment < ?1",
+        [now],
+    )?;
+    Ok(())
+}
+
 /// A reading of the list.
 struct Reading<'c> {
     connection: &'c Connection,
     enrolment: i64,
     insert: CachedStatement<'c>,
+    columns: ColumnIds<'c>,
+}
+
+/// The ids of sets of columns.
+struct ColumnIds<'c> {
+    connection: &'c Connection,
     /// The columns of the row before, which are almost always those of the next.
-    columns: Option<(Arc<Columns>, i64)>,
+    last: Option<(Arc<Columns>, i64)>,
 }
 
 impl<'c> Reading<'c> {
@@ -247,14 +271,15 @@ impl<'c> Reading<'c> {
                 again = iif(again = 2, ?6 IS NOT sent_as, again)
              WHERE enrolment < excluded.enrolment",
         )?;
-        Ok(Self { connection, enrolment: enrolment(connection)?, insert, columns: None })
+        let columns = ColumnIds::new(connection);
+        Ok(Self { connection, enrolment: enrolment(connection)?, insert, columns })
     }
 
     /// Adds a delivery or recognises it; gives the line of an earlier row of this reading that has its key. A known
     /// delivery takes over the row while it is pending or will be again; once it is settled, the row stays what it was
     /// then.
     fn deliver(&mut self, key: &str, row: &Row, message: Option<&str>) -> Result<Option<u64>, LedgerError> {
-        let columns = self.columns_id(&row.columns)?;
+        let columns = self.columns.id(&row.columns)?;
         let cells = serde_json::to_string(&*row.cells).map_err(LedgerError::database)?;
         let changed = self.insert.execute(params![key, stored(row.line), self.enrolment, columns, cells, message])?;
         if changed == 1 {
@@ -264,10 +289,16 @@ impl<'c> Reading<'c> {
         let line: i64 = earlier.query_row([key], |row| row.get(0))?;
         Ok(Some(unstored(line)))
     }
+}
+
+impl<'c> ColumnIds<'c> {
+    const fn new(connection: &'c Connection) -> Self {
+        Self { connection, last: None }
+    }
 
     /// The id of a set of columns, known or new.
-    fn columns_id(&mut self, columns: &Arc<Columns>) -> Result<i64, LedgerError> {
-        if let Some((before, id)) = &self.columns
+    fn id(&mut self, columns: &Arc<Columns>) -> Result<i64, LedgerError> {
+        if let Some((before, id)) = &self.last
             && Arc::ptr_eq(before, columns)
         {
             return Ok(*id);
@@ -276,14 +307,28 @@ impl<'c> Reading<'c> {
         self.connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?1)", [&names])?;
         let mut known = self.connection.prepare_cached("SELECT id FROM columns WHERE names = ?1")?;
         let id = known.query_row([&names], |row| row.get(0))?;
-        self.columns = Some((columns.clone(), id));
+        self.last = Some((columns.clone(), id));
         Ok(id)
     }
 }
 
-fn leave_out(connection: &Connection, line: u64, key: &str, reason: &LeftOut) -> Result<(), LedgerError> {
-    connection
-        .prepare_cached("INSERT INTO left_out (line, key, reason, detail) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![stored(line), key, reason.word(), reason.to_string()])?;
+fn leave_out(
+    columns: &mut ColumnIds<'_>,
+    line: u64,
+    key: &str,
+    reason: &LeftOut,
+    row: Option<&Row>,
+) -> Result<(), LedgerError> {
+    let (mut of_row, mut cells) = (None, None);
+    if let Some(row) = row {
+        of_row = Some(columns.id(&row.columns)?);
+        cells = Some(serde_json::to_string(&*row.cells).map_err(LedgerError::database)?);
+    }
+    columns
+        .connection
+        .prepare_cached(
+            "INSERT INTO left_out (line, key, reason, detail, columns, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![stored(line), key, reason.word(), reason.to_string(), of_row, cells])?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::values::now;
 use crate::ledger::LedgerError;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 
 /// The first format that says which ledger it is, and has a counter beside it.
 pub(super) const WITH_IDENTITY: i64 = 3;
@@ -15,22 +15,24 @@ pub(super) const WITH_IDENTITY: i64 = 3;
 /// The first format that keeps the sum by which pages of another time are noticed.
 const WITH_PROGRESS: i64 = 4;
 
-const TABLES: &str = concat!(include_str!("schema.sql"), include_str!("identity.sql"));
+const TABLES: &str = concat!(include_str!("schema.sql"), include_str!("left_out.sql"), include_str!("identity.sql"));
 
 /// What brings a ledger of this format up to today's; everything for a file without tables.
 ///
-/// The step from format 2 ends with today's tables. Once there is a format 5, each step needs its own copy of them as
-/// they are now.
+/// The steps end with today's tables, which are therefore those of one more step each time that one of them changes.
 fn migration(found: i64) -> String {
     const FROM_1_TO_2: &str = include_str!("from_1_to_2.sql");
     const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES, include_str!("from_2_to_4_rows.sql")];
     const FROM_3: [&str; 3] =
         [include_str!("from_3_to_4.sql"), include_str!("identity.sql"), include_str!("from_3_to_4_rows.sql")];
+    const FROM_4: [&str; 3] =
+        [include_str!("from_4_to_5.sql"), include_str!("left_out.sql"), include_str!("from_4_to_5_rows.sql")];
     match found {
         0 => TABLES.to_owned(),
         1 => [FROM_1_TO_2, &FROM_2.concat()].concat(),
         2 => FROM_2.concat(),
-        3 => FROM_3.concat(),
+        3 => [FROM_3.concat(), FROM_4.concat()].concat(),
+        4 => FROM_4.concat(),
         _ => String::new(),
     }
 }
@@ -129,7 +131,7 @@ const DELIVERY_VIEW: &str = "DROP VIEW IF EXISTS temp.delivery_view; CREATE TEMP
         CASE WHEN state = 'claimed' AND {dead} THEN 'unknown'
              WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'skipped'
              ELSE state END AS state,
-        attempts, contact_id, conversation_id, message_id, livedesk_status,
+        nullif(line, 0) AS line_on_list, columns, cells, attempts, contact_id, conversation_id, message_id, livedesk_status,
         CASE WHEN state = 'claimed' AND {dead} THEN 'cut-off'
              WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'gone'
              ELSE error_code END AS error_code,

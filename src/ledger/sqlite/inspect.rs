@@ -14,7 +14,7 @@ use super::handle::Sqlite;
 use super::lock::Lock;
 use super::records;
 use super::values::{now, state, time, unstored};
-use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, Totals, Version};
+use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version};
 use crate::report::Record;
 use crate::state::State;
 
@@ -119,12 +119,12 @@ impl Inspect for Sqlite {
 
     async fn records<E: From<LedgerError>>(
         &self,
-        only: &[State],
+        query: &RecordQuery,
         mut each: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let (send, mut receive) = channel(records::WAITING);
-        let only = only.to_vec();
-        let read = self.alone(move |connection| records::read(connection, &only, &send));
+        let query = query.clone();
+        let read = self.alone(move |connection| records::read(connection, &query, &send));
         let give = async move {
             while let Some(batch) = receive.recv().await {
                 batch.into_iter().try_for_each(&mut each)?;
@@ -134,6 +134,10 @@ impl Inspect for Sqlite {
         let (read, given) = join(read, give).await;
         given?;
         Ok(read?)
+    }
+
+    async fn columns(&self) -> Result<Vec<String>, LedgerError> {
+        self.alone(|connection| records::columns(connection)).await
     }
 
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
@@ -161,7 +165,9 @@ fn version(connection: &Connection) -> Result<Option<Version>, LedgerError> {
 }
 
 fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
-    let mut totals = Totals::default();
+    let off_list = "SELECT count(*) FROM delivery WHERE line = 0";
+    let off_list = unstored(connection.query_row(off_list, [], |row| row.get(0))?);
+    let mut totals = Totals { off_list, ..Totals::default() };
     let mut statement = connection.prepare("SELECT state, count(*) FROM delivery_view GROUP BY state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -1,13 +1,16 @@
 //! The records of a report: read by the thread of the ledger, handed over in batches, so that no report is ever in memory
 //! as a whole.
 
+use indexmap::IndexSet;
 use rusqlite::{Connection, Row as SqlRow};
+use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
-use super::values::{json, state, time, unstored};
-use crate::ledger::LedgerError;
+use super::values::{ColumnsOfRows, json, state, time, unstored};
+use crate::ledger::{LedgerError, RecordQuery};
+use crate::recipients::Row;
 use crate::report::Record;
-use crate::state::{OperatorAction, PastOutcome, State};
+use crate::state::{OperatorAction, PastOutcome};
 
 /// Records that are handed over together.
 const BATCH: usize = 512;
@@ -15,23 +18,32 @@ const BATCH: usize = 512;
 /// Batches that wait to be taken at most.
 pub(super) const WAITING: usize = 4;
 
-const RECORDS: &str =
-    "SELECT line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
+/// `{row}` stands for the names and the cells of the row, where they are asked for.
+const RECORDS: &str = "SELECT * FROM (
+    SELECT line_on_list AS line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
         message_id, first_attempt_at, settled_at, id,
         (SELECT nullif(json_group_array(json_array(outcome, error_code, error, word, at, note) ORDER BY at), '[]')
-         FROM history WHERE delivery = delivery_view.id)
+         FROM history WHERE delivery = delivery_view.id), {row}
     FROM delivery_view
     UNION ALL
-    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL FROM left_out
-    ORDER BY 1, 13";
+    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL, {row} FROM left_out)
+    ORDER BY line IS NULL, line, id";
 
-/// Reads all records with these outcomes (none: all records), until nobody takes them any more.
-pub(super) fn read(connection: &Connection, only: &[State], to: &Sender<Vec<Record>>) -> Result<(), LedgerError> {
-    let mut statement = connection.prepare(RECORDS)?;
+/// The values of `{row}`.
+const ROW: &str = "(SELECT names FROM columns WHERE id = columns), cells";
+const NO_ROW: &str = "NULL, NULL";
+
+/// Reads the records that are asked for, until nobody takes them any more.
+pub(super) fn read(
+    connection: &Connection,
+    RecordQuery { only, with_rows }: &RecordQuery,
+    to: &Sender<Vec<Record>>,
+) -> Result<(), LedgerError> {
+    let mut statement = connection.prepare(&RECORDS.replace("{row}", if *with_rows { ROW } else { NO_ROW }))?;
     let mut rows = statement.query([])?;
-    let mut batch = Vec::with_capacity(BATCH);
+    let (mut batch, mut columns) = (Vec::with_capacity(BATCH), ColumnsOfRows::default());
     while let Some(row) = rows.next()? {
-        let record = record(row)?;
+        let record = record(row, &mut columns)?;
         if only.is_empty() || only.contains(&record.outcome) {
             batch.push(record);
         }
@@ -44,14 +56,28 @@ pub(super) fn read(connection: &Connection, only: &[State], to: &Sender<Vec<Reco
     Ok(())
 }
 
-fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
+/// The names of all columns that a row has, those of the first rows first.
+pub(super) fn columns(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare(
+        "SELECT names FROM columns WHERE id IN (SELECT columns FROM delivery UNION SELECT columns FROM left_out) ORDER BY id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut all = IndexSet::new();
+    while let Some(row) = rows.next()? {
+        all.extend(json::<Vec<String>>(&row.get::<_, String>(0)?)?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+fn record(row: &SqlRow<'_>, columns: &mut ColumnsOfRows) -> Result<Record, LedgerError> {
     let id = |at: usize| row.get::<_, Option<i64>>(at).map(|id| id.map(unstored));
     let moment = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(time));
     let (first_attempt_at, settled_at) = (moment(10)?, moment(11)?);
     let duration = first_attempt_at.zip(settled_at).map(|(first, settled)| settled.duration_since(first).as_millis());
     let history: Option<String> = row.get(13)?;
+    let line = id(0)?;
     Ok(Record {
-        line: unstored(row.get(0)?),
+        line,
         key: row.get(1)?,
         outcome: state(&row.get::<_, String>(2)?)?,
         livedesk_status: row.get(3)?,
@@ -65,7 +91,16 @@ fn record(row: &SqlRow<'_>) -> Result<Record, LedgerError> {
         settled_at,
         duration_ms: duration.and_then(|duration| u64::try_from(duration).ok()),
         earlier: history.map_or_else(|| Ok(Vec::new()), |history| earlier(&history))?,
+        row: list_row(row, line, columns)?,
     })
+}
+
+fn list_row(row: &SqlRow<'_>, line: Option<u64>, columns: &mut ColumnsOfRows) -> Result<Option<Row>, LedgerError> {
+    let (Some(names), Some(cells)) = (row.get::<_, Option<String>>(14)?, row.get::<_, Option<String>>(15)?) else {
+        return Ok(None);
+    };
+    let cells: Vec<Value> = json(&cells)?;
+    Ok(Some(Row::new(line.unwrap_or_default(), columns.read(names)?, cells.into())))
 }
 
 /// How a delivery had ended before, from a row of `history`: the columns as they are named in the query.

@@ -55,15 +55,6 @@ CREATE TABLE delivery (
                          error, first_attempt_at, claimed_at, left_at, settled_at)) STORED
 ) STRICT;
 
--- Rows of the list as last read that are no delivery, and why.
-CREATE TABLE left_out (
-    line   INTEGER NOT NULL,
-    key    TEXT NOT NULL,
-    reason TEXT NOT NULL CHECK (reason IN ('where', 'suppressed', 'duplicate', 'invalid')),
-    detail TEXT NOT NULL,
-    checksum INTEGER NOT NULL GENERATED ALWAYS AS (checksum(line, key, reason, detail)) STORED
-) STRICT;
-
 -- How deliveries had ended before an operator had them settled otherwise or sent again.
 CREATE TABLE history (
     delivery   INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,

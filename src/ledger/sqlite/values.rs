@@ -1,8 +1,11 @@
 //! Values as they stand in the tables.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::ledger::LedgerError;
+use crate::recipients::Columns;
 use crate::state::State;
 
 /// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.
@@ -28,6 +31,23 @@ pub(super) fn time(milliseconds: i64) -> Option<Timestamp> {
 /// Whatever was written as JSON.
 pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::damaged(format!("a row cannot be read back: {error}")))
+}
+
+/// Columns as they are named with each row. Neighbours almost always have the same ones, which are then read once.
+#[derive(Default)]
+pub(super) struct ColumnsOfRows(Option<(String, Arc<Columns>)>);
+
+impl ColumnsOfRows {
+    pub(super) fn read(&mut self, names: String) -> Result<Arc<Columns>, LedgerError> {
+        if let Some((same, shared)) = &self.0
+            && *same == names
+        {
+            return Ok(Arc::clone(shared));
+        }
+        let columns = Arc::new(Columns::new(json(&names)?));
+        self.0 = Some((names, Arc::clone(&columns)));
+        Ok(columns)
+    }
 }
 
 /// A state by its word.

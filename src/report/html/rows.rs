@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde::ser::SerializeSeq;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use crate::report::list_columns::ListColumns;
 use crate::report::{Record, time};
 use crate::state::State;
 
@@ -26,6 +28,7 @@ const MORE: u64 = 100_000;
 /// The rows that are in the page, and how many are not. Nobody disappears in silence: the page says both.
 #[derive(Debug)]
 pub(super) struct Rows {
+    list_columns: ListColumns,
     every_row: u64,
     limit: u64,
     written: u64,
@@ -35,15 +38,15 @@ pub(super) struct Rows {
     last_line: u64,
 }
 
-impl Default for Rows {
-    fn default() -> Self {
-        Self::with_limits(EVERY_ROW, MORE)
-    }
-}
-
 impl Rows {
-    pub(super) const fn with_limits(every_row: u64, more: u64) -> Self {
+    /// With these columns of the list.
+    pub(super) const fn of(list_columns: ListColumns) -> Self {
+        Self::with_limits(list_columns, EVERY_ROW, MORE)
+    }
+
+    pub(super) const fn with_limits(list_columns: ListColumns, every_row: u64, more: u64) -> Self {
         Self {
+            list_columns,
             every_row,
             limit: every_row + more,
             written: 0,
@@ -66,13 +69,19 @@ impl Rows {
             output.write_all(b",\n")?;
         }
         self.written += 1;
-        self.last_line = record.line;
-        cells(record).serialize(&mut Serializer::with_formatter(output, Harmless))?;
+        self.last_line = record.line.unwrap_or(self.last_line);
+        let cells = Cells { record, list_columns: &self.list_columns };
+        cells.serialize(&mut Serializer::with_formatter(output, Harmless))?;
         Ok(())
     }
 
     pub(super) fn finish(&self, output: &mut impl Write) -> io::Result<()> {
         self.close(output)
+    }
+
+    /// The columns of the list that each row has.
+    pub(super) const fn list_columns(&self) -> &ListColumns {
+        &self.list_columns
     }
 
     /// Rows in the page.
@@ -100,24 +109,36 @@ pub(super) const fn in_doubt(outcome: State) -> bool {
     matches!(outcome, State::Failed | State::Unknown | State::Claimed)
 }
 
-/// The columns of the CSV report, in its order. Ids are texts: a script's numbers end at 53 bits.
-fn cells(record: &Record) -> impl Serialize + '_ {
-    let id = |id: Option<u64>| id.map(|id| id.to_string());
-    (
-        record.line,
-        &record.key,
-        record.outcome.word(),
-        record.livedesk_status.as_deref(),
-        record.error_code.as_deref(),
-        record.error.as_deref(),
-        record.attempts,
-        id(record.contact_id),
-        id(record.conversation_id),
-        id(record.message_id),
-        record.first_attempt_at.map(time),
-        record.settled_at.map(time),
-        record.duration_ms,
-    )
+/// A row of the table: the columns of the CSV report, in its order, and behind them those of the list. Ids are texts: a
+/// script's numbers end at 53 bits.
+struct Cells<'a> {
+    record: &'a Record,
+    list_columns: &'a ListColumns,
+}
+
+impl Serialize for Cells<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { record, list_columns } = self;
+        let id = |id: Option<u64>| id.map(|id| id.to_string());
+        let mut cells = serializer.serialize_seq(None)?;
+        cells.serialize_element(&record.line)?;
+        cells.serialize_element(&record.key)?;
+        cells.serialize_element(record.outcome.word())?;
+        cells.serialize_element(&record.livedesk_status)?;
+        cells.serialize_element(&record.error_code)?;
+        cells.serialize_element(&record.error)?;
+        cells.serialize_element(&record.attempts)?;
+        cells.serialize_element(&id(record.contact_id))?;
+        cells.serialize_element(&id(record.conversation_id))?;
+        cells.serialize_element(&id(record.message_id))?;
+        cells.serialize_element(&record.first_attempt_at.map(time))?;
+        cells.serialize_element(&record.settled_at.map(time))?;
+        cells.serialize_element(&record.duration_ms)?;
+        for text in list_columns.texts(record) {
+            cells.serialize_element(&text)?;
+        }
+        cells.end()
+    }
 }
 
 /// Compact JSON without the characters that mean something to HTML, end a line to a script, or make the file's source

@@ -5,7 +5,9 @@
   const find = id => document.getElementById(id);
   const table = find('records');
   const heads = Array.from(table.tHead.rows[0].cells);
-  const columns = heads.map(head => head.dataset.column);
+  const places = heads.map(head => Number(head.dataset.at)); // of the cells, as they are shown
+  const columns = []; // the names, by the places of the cells
+  heads.forEach((head, index) => { columns[places[index]] = head.dataset.column; });
   const OUTCOME = columns.indexOf('outcome');
   const LINE = columns.indexOf('line');
   const leftOut = Number(find('status').dataset.leftOut);
@@ -13,7 +15,7 @@
   const texts = []; // what is searched in each row
   let found = [];
   let page = 0;
-  let lastFirst = false;
+  let order = { at: LINE, down: false };
   let loaded = false;
 
   const plain = text => text.normalize('NFKC').toLowerCase();
@@ -21,6 +23,17 @@
   // Controls and direction overrides are written out, as in the rest of the page.
   const visible = text => text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
     c => '\\u{' + c.codePointAt(0).toString(16) + '}');
+
+  // Numbers by their size, also those that are too long for a number; other texts by the alphabet.
+  const texted = new Intl.Collator('en', { numeric: true });
+  function compare(a, b) {
+    const [left, right] = [rows[a][order.at], rows[b][order.at]];
+    const [noLeft, noRight] = [left === null || left === '', right === null || right === ''];
+    if (noLeft || noRight) return noLeft - noRight;
+    const both = typeof left === 'number' && typeof right === 'number';
+    const result = both ? left - right : texted.compare(String(left), String(right));
+    return order.down ? -result : result;
+  }
 
   // A test of one word of the search: column:value, column>number, or a text anywhere in the row.
   function test(word) {
@@ -40,7 +53,8 @@
     for (let index = 0; index < rows.length; index++) {
       if (tests.every(passes => passes(index))) found.push(index);
     }
-    if (lastFirst) found.reverse();
+    // They come in the order of the list.
+    if (order.at !== LINE || order.down) found.sort(compare);
     show(0);
   }
 
@@ -60,7 +74,7 @@
     const shown = found.slice(page * PAGE, (page + 1) * PAGE);
     table.tBodies[0].replaceChildren(...shown.map(index => {
       const tr = document.createElement('tr');
-      tr.append(...rows[index].map(cell));
+      tr.append(...places.map(at => cell(rows[index][at], at)));
       return tr;
     }));
     const from = page * PAGE + 1;
@@ -79,21 +93,33 @@
     }
   }
 
-  // Search and outcome stand in the address, so that a finding can be passed on.
+  // Search, outcome and order stand in the address, so that a finding can be passed on.
   function remember() {
     const query = new URLSearchParams();
     if (find('q').value) query.set('q', find('q').value);
     if (find('outcome').value) query.set('outcome', find('outcome').value);
+    if (order.at !== LINE || order.down) query.set('sort', (order.down ? '-' : '') + columns[order.at]);
     history.replaceState(null, '', query.size ? '#' + query : location.pathname);
   }
 
   function recall() {
     const query = new URLSearchParams(location.hash.slice(1));
-    if (!query.has('q') && !query.has('outcome')) return;
+    if (!['q', 'outcome', 'sort'].some(name => query.has(name))) return;
     find('q').value = query.get('q') || '';
     find('outcome').value = query.get('outcome') || '';
+    const wanted = query.get('sort') || 'line';
+    const at = columns.indexOf(wanted.replace(/^-/, ''));
+    sortBy(at < 0 ? { at: LINE, down: false } : { at, down: wanted.startsWith('-') });
     if (loaded) search();
     find('rows').scrollIntoView();
+  }
+
+  function sortBy(wanted) {
+    order = wanted;
+    heads.forEach((head, index) => {
+      if (places[index] !== order.at) head.removeAttribute('aria-sort');
+      else head.setAttribute('aria-sort', order.down ? 'descending' : 'ascending');
+    });
   }
 
   function changed() {
@@ -112,11 +138,11 @@
     find('search').reset();
     changed();
   });
-  find('sort').addEventListener('click', () => {
-    lastFirst = !lastFirst;
-    heads[LINE].setAttribute('aria-sort', lastFirst ? 'descending' : 'ascending');
-    search();
-  });
+  heads.forEach((head, index) => head.querySelector('button').addEventListener('click', () => {
+    const at = places[index];
+    sortBy({ at, down: at === order.at && !order.down });
+    changed();
+  }));
   find('pages').addEventListener('click', event => {
     const go = { first: 0, previous: page - 1, next: page + 1, last: Infinity }[event.target.dataset.go];
     if (go !== undefined) show(go);

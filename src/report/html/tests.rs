@@ -7,6 +7,7 @@ use super::throughput::Throughput;
 use super::totals::Totals;
 use super::{SCRIPT, STYLE, hash};
 use crate::report::csv::COLUMNS;
+use crate::report::list_columns::ListColumns;
 use crate::report::{About, Record, writer};
 use crate::specification::ReportFormat;
 use crate::state::State;
@@ -27,7 +28,7 @@ fn record(line: u64, key: &str, outcome: State, code: Option<&str>, error: Optio
     let settled = tried && outcome != State::Claimed;
     let at = |second: u64| Timestamp::from_second(1_790_000_000 + i64::try_from(second).unwrap()).unwrap();
     Record {
-        line,
+        line: Some(line),
         key: key.to_owned(),
         outcome,
         livedesk_status: (outcome == State::Accepted).then(|| "sent".to_owned()),
@@ -41,6 +42,7 @@ fn record(line: u64, key: &str, outcome: State, code: Option<&str>, error: Optio
         settled_at: settled.then(|| at(line + 1)),
         duration_ms: settled.then_some(1000),
         earlier: Vec::new(),
+        row: None,
     }
 }
 
@@ -70,6 +72,7 @@ fn page(records: &[Record]) -> String {
         name: "spring".to_owned(),
         description: Some(format!("Says when it comes. {}", NASTY[0])),
         written_at: "2026-11-21T10:12:00.123Z".parse().unwrap(),
+        list_columns: Vec::new(),
     };
     let mut output = Vec::new();
     let mut report = writer(ReportFormat::Html, about, &mut output).unwrap();
@@ -184,7 +187,7 @@ fn long_lists_come_in_blocks() {
 
 #[test]
 fn whoever_does_not_fit_is_counted() {
-    let mut rows = Rows::with_limits(10, 5);
+    let mut rows = Rows::with_limits(ListColumns::default(), 10, 5);
     let mut output = Vec::new();
     for line in 1..=40 {
         let outcome = if line % 4 == 0 { State::Failed } else { State::Accepted };
@@ -228,7 +231,7 @@ proptest! {
     fn data_is_read_back_as_it_was(key in any::<String>(), error in any::<String>()) {
         let record = record(2, &key, State::Failed, Some("x"), Some(&error));
         let mut output = Vec::new();
-        let mut rows = Rows::default();
+        let mut rows = Rows::of(ListColumns::default());
         rows.add(&record, &mut output).unwrap();
         rows.finish(&mut output).unwrap();
         let text = String::from_utf8(output).unwrap();

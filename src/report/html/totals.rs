@@ -31,13 +31,16 @@ pub(super) struct Totals {
     pub(super) other_reasons: BTreeMap<State, Reason>,
     /// Accepted rows by LiveDesk's own word.
     pub(super) statuses: BTreeMap<String, u64>,
-    /// Rows that were tried more than once.
+    /// Rows of recipients who are no longer on the list.
+    pub(super) off_list: u64,
+    /// Rows whose message was requested more than once.
     pub(super) tried_again: u64,
 }
 
 impl Totals {
     pub(super) fn add(&mut self, record: &Record) {
         *self.outcomes.entry(record.outcome).or_default() += 1;
+        self.off_list += u64::from(record.line.is_none());
         if record.attempts > 1 {
             self.tried_again += 1;
         }

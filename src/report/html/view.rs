@@ -27,9 +27,6 @@ const REASONED: [State; 6] =
 const DESK: (u32, u32) = (960, 260);
 const PHONE: (u32, u32) = (360, 220);
 
-/// Least width of a bar that stands for somebody, in tenths of a percent.
-const LEAST: u64 = 4;
-
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     rows: u64,
@@ -40,6 +37,7 @@ pub(super) struct Page {
     reasons: Vec<ReasonGroup>,
     duplicates: u64,
     tried_again: u64,
+    off_list: u64,
     throughput: Option<Plot>,
     by_hand: u64,
     table: Table,
@@ -87,8 +85,15 @@ struct Plot {
 }
 
 #[derive(Debug, Serialize)]
+struct TableColumn {
+    name: String,
+    /// Its place among the cells of a row.
+    at: usize,
+}
+
+#[derive(Debug, Serialize)]
 struct Table {
-    columns: [&'static str; COLUMNS.len()],
+    columns: Vec<TableColumn>,
     written: u64,
     left_out: Vec<(&'static str, u64)>,
     left_out_rows: u64,
@@ -114,10 +119,11 @@ impl Page {
             reasons: REASONED.into_iter().filter_map(|outcome| reason_group(sums, outcome)).collect(),
             duplicates: sums.reasons.get(&duplicate).map_or(0, |reason| reason.count),
             tried_again: sums.tried_again,
+            off_list: sums.off_list,
             throughput: plot(throughput)?,
             by_hand: throughput.by_hand(),
             table: Table {
-                columns: COLUMNS,
+                columns: table_columns(rows),
                 written: rows.written(),
                 left_out: rows.left_out().iter().map(|(outcome, count)| (outcome.word(), *count)).collect(),
                 left_out_rows: rows.left_out().values().sum(),
@@ -128,18 +134,19 @@ impl Page {
     }
 }
 
+/// The columns of the list in front of our own. Among the cells of a row ours come first.
+fn table_columns(rows: &Rows) -> Vec<TableColumn> {
+    let of_list = rows.list_columns().headings().zip(COLUMNS.len()..);
+    let ours = COLUMNS.into_iter().zip(0..).map(|(name, at)| TableColumn { name: name.to_owned(), at });
+    of_list.map(|(name, at)| TableColumn { name: name.into_owned(), at }).chain(ours).collect()
+}
+
 fn outcome_lines(sums: &Totals) -> Vec<OutcomeLine> {
     let counts = OUTCOMES.map(|outcome| sums.of(outcome));
-    let mut widths = counts.map(|count| if count == 0 { 0 } else { tenths(count, sums.rows()).max(LEAST) });
-    // The largest gives what the smallest were given beyond their share.
-    let surplus = widths.iter().sum::<u64>().saturating_sub(1000);
-    if let Some(largest) = widths.iter_mut().max() {
-        *largest -= surplus.min(*largest);
-    }
-    let mut from = 0;
-    let lines = OUTCOMES.into_iter().zip(counts).zip(widths).map(|((outcome, count), width)| {
-        let bar = (of_hundred(from), of_hundred(width));
-        from += width;
+    let mut before = 0;
+    let lines = OUTCOMES.into_iter().zip(counts).map(|(outcome, count)| {
+        let bar = (width(before, sums.rows()), width(count, sums.rows()));
+        before += count;
         OutcomeLine { word: outcome.word(), count, share: share(count, sums.rows()), bar }
     });
     lines.collect()
@@ -158,7 +165,7 @@ fn reason_group(sums: &Totals, outcome: State) -> Option<ReasonGroup> {
         example: in_plain_words(code, &reason.example),
         count: reason.count,
         share: share(reason.count, sums.rows()),
-        width: of_hundred(tenths(reason.count, most).max(LEAST)),
+        width: width(reason.count, most),
         link: code.and_then(|code| link(outcome, code)),
     };
     Some(ReasonGroup { outcome: outcome.word(), count, reasons: reasons.into_iter().map(line).collect() })
@@ -222,8 +229,9 @@ fn tenths(count: u64, all: u64) -> u64 {
     u64::try_from(exact).unwrap_or(1000)
 }
 
-fn of_hundred(tenths: u64) -> String {
-    format!("{}.{}%", tenths / 10, tenths % 10)
+/// The width of a bar: true to the share, however small that is.
+fn width(count: u64, all: u64) -> String {
+    format!("{:.4}%", count as f64 * 100.0 / all.max(1) as f64)
 }
 
 /// A share in words: what is not nothing is never called 0 %, and what is not all never 100 %.
