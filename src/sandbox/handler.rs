@@ -19,6 +19,7 @@ use super::script::{Credentials, Script};
 use super::search::Search;
 use super::state::{Account, Contact, Draft, Refusal, Timing};
 use super::templates::{self, Failure, Template};
+use super::webhook::{self, Happened};
 
 /// A message may be this long.
 const CONTENT_LIMIT: usize = 150_000;
@@ -103,13 +104,14 @@ impl From<&Canned> for Reply {
 
 impl Handler {
     pub(super) fn new(script: Script, journal: Option<Box<dyn io::Write + Send>>) -> Self {
+        let account = Account::new(script.strict);
         Self {
             credentials: script.credentials,
             templates: script.templates,
             checks_templates_late: script.late_templates,
             receipts: Receipts::new(script.receipts),
             faults: Faults::new(script.faults),
-            account: Mutex::new(Account::new(script.strict)),
+            account: Mutex::new(if script.webhook.is_some() { account.telling() } else { account }),
             journal: journal.map(Journal::new),
             broken: Mutex::new(None),
             closing: watch::Sender::new(false),
@@ -125,6 +127,20 @@ impl Handler {
         let since_start = u64::try_from(elapsed).unwrap_or(u64::MAX);
         let unix = self.started_at.as_microsecond().saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
         Timing { since_start, unix }
+    }
+
+    /// What has happened since the last call, for the webhook.
+    pub(super) fn happened(&self) -> Vec<Happened> {
+        let mut account = self.account();
+        account.settle(self.now());
+        account.happened()
+    }
+
+    pub(super) fn webhook_body(&self, happened: Happened) -> Value {
+        let account = self.account();
+        let draft = account.message(happened.message).map(|message| &message.draft);
+        let content = draft.and_then(|draft| draft.content.as_deref());
+        webhook::body(happened, content, draft.is_some_and(|draft| draft.message_type == 0))
     }
 
     pub(super) fn close(&self) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::receipts::{Event, Events, Status};
 use super::state::{Account, Conversation, Draft, Message, Refusal, Timing};
+use super::webhook::Happened;
 
 /// A page of conversations has so many.
 pub(super) const PAGE: usize = 25;
@@ -25,6 +26,8 @@ pub(super) struct History {
     made_in: HashMap<u64, Vec<u64>>,
     /// Conversations in the order of their changes.
     changed: Vec<(u64, u64)>,
+    /// What the webhook has not told yet, where there is one.
+    untold: Option<Vec<Happened>>,
 }
 
 impl History {
@@ -36,6 +39,23 @@ impl History {
 }
 
 impl Account {
+    /// The same, keeping what happens for a webhook.
+    pub(super) fn telling(mut self) -> Self {
+        self.history.untold = Some(Vec::new());
+        self
+    }
+
+    /// What has happened since the last call.
+    pub(super) fn happened(&mut self) -> Vec<Happened> {
+        self.history.untold.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn tell(&mut self, event: &'static str, conversation: u64, message: u64) {
+        if let Some(untold) = &mut self.history.untold {
+            untold.push(Happened { event, conversation, message });
+        }
+    }
+
     /// Plans what becomes of a message that was accepted at `now`.
     pub(super) fn plan(&mut self, message: u64, events: &Events, now: Timing) {
         for (after, event) in events {
@@ -85,6 +105,7 @@ impl Account {
             }
         }
         self.touch(conversation, at);
+        self.tell("message_updated", conversation, message_id);
     }
 
     pub(super) fn touch(&mut self, conversation: u64, at: Timing) {

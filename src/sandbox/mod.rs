@@ -45,6 +45,7 @@ pub mod script;
 mod search;
 mod state;
 mod templates;
+mod webhook;
 
 pub use local::LocalSandbox;
 pub use script::{Script, ScriptError};
@@ -101,7 +102,11 @@ impl Sandbox {
         listener: tokio::net::TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
+        let webhook = self.script.webhook.clone();
         let handler = Arc::new(Handler::new(self.script, self.journal));
+        if let Some(webhook) = webhook {
+            tokio::spawn(webhook::run(webhook, Arc::clone(&handler)));
+        }
         let service = routes::router(Arc::clone(&handler)).into_make_service_with_connect_info::<Connection>();
         let end = {
             let handler = Arc::clone(&handler);

@@ -18,6 +18,7 @@ use serde_yaml::Spanned;
 use super::faults::{Action, Canned, InjectedFault, Kind, Match, duration};
 use super::receipts::{RawReceipt, Receipt};
 use super::templates::{Failure, Template};
+use super::webhook::Webhook;
 
 /// What the sandbox is told to be. [`Script::default`] is a friendly LiveDesk which accepts everything.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,7 @@ pub struct Script {
     pub(super) templates: Option<Vec<Template>>,
     pub(super) late_templates: bool,
     pub(super) receipts: Vec<Receipt>,
+    pub(super) webhook: Option<Webhook>,
     pub(super) faults: Vec<InjectedFault>,
 }
 
@@ -77,7 +79,12 @@ impl Script {
             let (line, column) = (rule.referenced.line(), rule.referenced.column());
             rule.value.check().map_err(|what| ScriptError { line, column, what })
         });
+        if let Some(webhook) = &raw.webhook {
+            let (line, column) = (webhook.referenced.line(), webhook.referenced.column());
+            webhook.value.check().map_err(|what| ScriptError { line, column, what })?;
+        }
         Ok(Self {
+            webhook: raw.webhook.map(|webhook| webhook.value),
             late_templates: raw.late_templates,
             receipts: receipts.collect::<Result<_, _>>()?,
             credentials: raw.credentials,
@@ -102,6 +109,7 @@ struct RawScript {
     strict: bool,
     templates: Option<Vec<Template>>,
     late_templates: bool,
+    webhook: Option<Spanned<Webhook>>,
     receipts: Vec<Spanned<RawReceipt>>,
     faults: Vec<Spanned<RawInjectedFault>>,
 }

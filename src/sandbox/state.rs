@@ -286,6 +286,7 @@ impl Account {
         };
         self.messages.insert(id, message);
         self.touch(conversation_id, now);
+        self.tell("message_created", conversation_id, id);
         Ok(id)
     }
 

@@ -139,6 +139,7 @@ fn a_bad_script_is_refused_with_its_place() {
     for (script, expected) in [
         ("strict: true\nfautls: []\n", "line 2, column 1: unknown field `fautls`"),
         ("faults:\n  - { on: mesage, status: 500 }\n", "line 2, column 11: unknown variant `mesage`"),
+        ("webhook: { url: here }\n", "line 1, column 10: `here` is not an http address"),
         ("receipts:\n  - statuses: [failed]\n", "line 2, column 5: `failed` needs a reason"),
         (
             "receipts:\n  - { statuses: [sent], fail: { code: 1, title: no } }\n",

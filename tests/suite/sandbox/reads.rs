@@ -5,6 +5,10 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use campaign::livedesk::webhook::{Event, Receiver, Signatures};
+use campaign::secret::Secret;
+use campaign::state::ConversationId;
+
 use super::Served;
 
 async fn send(served: &Served, conversation: u64, content: &str) -> u64 {
@@ -147,4 +151,20 @@ async fn an_inbox_shows_its_templates() {
         (&json!("welcome"), &json!("de"), &json!("PAUSED"))
     );
     assert_eq!(template["components"][0]["text"], "Hello {{1}} {{2}}.");
+}
+
+/// The receiver of the product, which must believe what the sandbox signs.
+#[tokio::test]
+async fn what_happens_is_told_by_webhook_signed_and_as_often_as_the_script_says() {
+    let signatures = Signatures::new(&Secret::new("wh-s3cret".to_owned()));
+    let receiver = Receiver::bind(([127, 0, 0, 1], 0).into(), Some(signatures)).await.unwrap();
+    let address = receiver.local_addr().unwrap();
+    let (sender, mut events) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(receiver.serve(sender));
+    let served =
+        Served::start(&format!("webhook: {{ url: 'http://{address}/', secret: wh-s3cret, times: 2 }}\n")).await;
+    send(&served, 7, "Hello").await;
+    for event in ["created", "created again", "delivered", "delivered again", "read", "read again"] {
+        assert_eq!(events.recv().await, Some(Event::Happened(ConversationId(7))), "{event}");
+    }
 }

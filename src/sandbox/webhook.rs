@@ -1,0 +1,96 @@
+//! Webhooks: tells somebody of what happens, as the real service's ancestor does. A message event has no status, nothing is
+//! sent twice, and nobody waits for an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::hmac;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::handler::Handler;
+
+/// How often what is due is looked for. Without a webhook it happens when somebody asks.
+const TICK: Duration = Duration::from_millis(20);
+/// The real service does not wait for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where events go.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    url: String,
+    /// With a secret they are signed.
+    #[serde(default)]
+    secret: Option<String>,
+    /// How often each is sent.
+    #[serde(default = "once")]
+    times: usize,
+}
+
+const fn once() -> usize {
+    1
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Happened {
+    pub(super) event: &'static str,
+    pub(super) conversation: u64,
+    pub(super) message: u64,
+}
+
+impl Webhook {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_address = self.url.parse::<url::Url>().is_ok_and(|url| url.scheme() == "http" && url.has_host());
+        if is_address { Ok(()) } else { Err(format!("`{}` is not an http address", self.url)) }
+    }
+
+    fn request(&self, client: &reqwest::Client, body: &str) -> reqwest::RequestBuilder {
+        let request = client.post(&self.url).header("content-type", "application/json").body(body.to_owned());
+        let Some(secret) = &self.secret else { return request };
+        let timestamp = jiff::Timestamp::now().as_second().to_string();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let tag = hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
+        let digest: String = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        request.header("x-chatwoot-timestamp", timestamp).header("x-chatwoot-signature", format!("sha256={digest}"))
+    }
+}
+
+/// Sends what happens, for as long as the server runs.
+pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build() else { return };
+    loop {
+        tokio::select! {
+            () = handler.closed() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        for happened in handler.happened() {
+            let body = handler.webhook_body(happened).to_string();
+            for _ in 0..webhook.times {
+                // It is lost, then: the real service does not try again either.
+                let _ = webhook.request(&client, &body).send().await;
+            }
+        }
+    }
+}
+
+/// The body of a message event: `message_type` is a word here, and there is no status.
+pub(super) fn body(happened: Happened, content: Option<&str>, is_incoming: bool) -> Value {
+    json!({
+        "event": happened.event,
+        "id": happened.message,
+        "content": content,
+        "message_type": if is_incoming { "incoming" } else { "outgoing" },
+        "content_type": "text",
+        "content_attributes": {},
+        "private": false,
+        "conversation": { "id": happened.conversation },
+    })
+}
