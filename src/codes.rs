@@ -160,6 +160,13 @@ pub fn explained(failure: &Failure) -> String {
     }
 }
 
+/// The same with how often it came: `132001 ×9: ...`.
+pub fn explained_times(failure: &Failure, count: u64) -> String {
+    let Failure { code, .. } = failure;
+    let text = explained(failure);
+    text.strip_prefix(code.as_str()).map_or_else(|| text.clone(), |rest| format!("{code} ×{count}{rest}"))
+}
+
 /// Whom a failure concerns. A code that nobody knows is taken for the recipient's trouble when WhatsApp gave it, and
 /// for everybody's when it is LiveDesk's own answer to the request.
 pub fn scope(code: &str) -> Scope {

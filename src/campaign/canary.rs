@@ -78,7 +78,7 @@ mod tests {
     fn what_the_rest_would_meet_as_well_fails_a_canary() {
         let failure = |state, code: &str| {
             let (code, text) = (code.to_owned(), "text".to_owned());
-            let errors = vec![ErrorCount { state, code, text, varies: false, count: 2 }];
+            let errors = vec![ErrorCount { state, code, text, varies: false, count: 2, settled: None }];
             CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() } }.failure()
         };
         for code in ["132001", "131042", "131047", "http-404"] {

@@ -26,6 +26,7 @@ mod reports;
 mod retry_failed;
 mod sending;
 mod status;
+mod unknown;
 mod which_ledger;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_repo
 pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
+pub use unknown::UnknownExamples;
 pub use which_ledger::{open_existing, open_read_only};
 
 use changes::Changed;

@@ -51,6 +51,7 @@ mod tests {
             text: String::new(),
             varies: false,
             count: 1,
+            settled: None,
         };
         let failed = ["http-404", "131049", "132000", OPTED_OUT].map(|code| error(State::Failed, code));
         let errors = failed.into_iter().chain([error(State::Unknown, "timeout")]).collect();

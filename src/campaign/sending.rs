@@ -11,11 +11,12 @@ use jiff::Timestamp;
 
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
+use super::unknown::{UnknownExamples, first_unknown};
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
 use crate::ledger::{Ledger, Totals};
 use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
-use crate::run::{End, Run, RunConfig, Selection, Stop};
+use crate::run::{End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
 use crate::specification::Spec;
 use crate::state::State;
 
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub end: End,
     /// Rows by outcome.
     pub totals: Totals,
+    /// The first deliveries whose outcome is unknown.
+    pub unknown: UnknownExamples,
     /// Whether the reports could be written. The ledger is complete all the same.
     pub reports: Result<(), CampaignError>,
 }
@@ -116,7 +119,7 @@ impl<L: Ledger> Confirmed<L> {
             }
         }
         if let Some(why) = self.canary_is_not_approved(unsent > 0, operator).await? {
-            return Ok(End::Guard(why));
+            return Ok(End::Guard(Stopped::by(StoppedBy::Canary, why)));
         }
         let limit = options.selection.limit.map(|limit| limit - unsent);
         Ok(stage(limit, messages - unsent).await?)
@@ -177,6 +180,8 @@ impl<L: Ledger> Confirmed<L> {
             }
         };
         let end = if matches!(reports, Err(CampaignError::ReportInterrupted(_))) { End::Interrupted } else { sent.end };
-        Ok(Outcome { end, totals: ledger.totals().await?, reports })
+        let totals = ledger.totals().await?;
+        let unknown = first_unknown(ledger, &totals).await?;
+        Ok(Outcome { end, totals, unknown, reports })
     }
 }

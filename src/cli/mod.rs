@@ -1,5 +1,6 @@
 //! The command line: one file per command. The only module that prints, reads the environment, and knows exit codes.
 
+mod advice;
 mod check;
 mod credentials;
 mod doctor;

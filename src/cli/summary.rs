@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::advice;
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
@@ -15,7 +16,7 @@ use crate::humanize::duration;
 use crate::humanize::{counted, grouped};
 use crate::ledger::{ErrorCount, Totals};
 use crate::mask::masked;
-use crate::run::End;
+use crate::run::{End, Stopped};
 use crate::specification::{Send, Spec};
 use crate::state::State;
 
@@ -95,12 +96,6 @@ pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
     text
 }
 
-/// How many of the failed may be helped by sending the same message again, now or later.
-pub(super) fn can_be_helped(totals: &Totals) -> u64 {
-    let helps = |code: &str| matches!(codes::remedy(code), Remedy::Mended | Remedy::Later(_));
-    failed(totals).filter(|(code, _)| helps(code)).map(|(_, count)| count).sum()
-}
-
 /// The text of an error, without the code that it begins with, which was said already.
 fn example(ErrorCount { code, text, varies, .. }: &ErrorCount) -> String {
     if *varies {
@@ -111,11 +106,6 @@ fn example(ErrorCount { code, text, varies, .. }: &ErrorCount) -> String {
 
 fn one_of_many(text: &str) -> String {
     format!("for example {text}")
-}
-
-/// How many have stopped marketing from this business.
-pub(super) fn opted_out(totals: &Totals) -> u64 {
-    failed(totals).filter(|(code, _)| *code == codes::OPTED_OUT).map(|(_, count)| count).sum()
 }
 
 /// What to say when most of a run was spent waiting for the server's own limit.
@@ -132,7 +122,7 @@ pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Op
     })
 }
 
-fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
+pub(super) fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
     let errors = totals.errors.iter().filter(|error| error.state == State::Failed);
     errors.map(|error| (error.code.as_str(), error.count))
 }
@@ -147,7 +137,7 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
         "no_longer_on_list": totals.off_list,
         "outcomes": outcomes,
         "skipped": totals.left_out,
-        "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count }| {
+        "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count, .. }| {
             let text = if *varies { one_of_many(text) } else { text.clone() };
             let meaning = codes::meaning(code).map(|meaning| meaning.words);
             json!({ "outcome": state, "error_code": code, "error": masked(&text), "meaning": meaning, "count": count })
@@ -167,14 +157,17 @@ pub(super) fn exit(totals: &Totals) -> Exit {
 }
 
 /// Shows what became of everybody and how to go on, and gives the exit code.
-pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, output: &Output) -> Exit {
+pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
+    let Outcome { end, totals, unknown, reports } = outcome;
     let file = &spec.source.name;
     if output.is_json() {
-        output.json(&data(&spec.name, &totals));
+        let mut data = data(&spec.name, &totals);
+        data["stopped"] = stopped(&end);
+        output.json(&data);
     } else {
         output.result(&text(&spec.name, &totals));
     }
-    for advice in advice(file, &totals) {
+    for advice in advice::advice(file, &totals, &unknown) {
         output.say(&advice);
     }
     if let Err(error) = reports {
@@ -195,11 +188,11 @@ pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, o
             output.error(&format!("{why}\n{}", go_on()));
             Exit::Environment
         }
-        End::Guard(why) => {
+        End::Guard(Stopped { why, .. }) => {
             output.say(&format!("stopped: {why}\n{}", go_on()));
             Exit::Stopped
         }
-        End::Paused(why) => {
+        End::Paused(Stopped { why, .. }) => {
             output.say(&format!("{why}\n{}", go_on()));
             Exit::Paused
         }
@@ -212,27 +205,14 @@ pub(super) fn conclude(spec: &Spec, Outcome { end, totals, reports }: Outcome, o
     }
 }
 
-/// What can be done about what failed or is in doubt.
-fn advice(file: &str, totals: &Totals) -> Vec<String> {
-    let mut advice = Vec::new();
-    let (can_be_helped, opted_out) = (can_be_helped(totals), opted_out(totals));
-    if opted_out > 0 {
-        let command = format!("campaign report {file} --only opted-out -o opted-out.csv");
-        let what = counted(opted_out, "recipient");
-        advice.push(format!("{what} opted out of marketing: `{command}` writes a list for `recipients.suppress`"));
+/// What stopped the run, as data; `null` if nothing did.
+fn stopped(end: &End) -> Value {
+    match end {
+        End::Guard(stopped) | End::Paused(stopped) => {
+            json!({ "by": stopped.by, "until": stopped.until, "reason": masked(&stopped.why) })
+        }
+        _ => Value::Null,
     }
-    if can_be_helped > 0 {
-        let what = counted(can_be_helped, "failed message");
-        advice.push(format!("{what} can be retried: `campaign run {file} --retry-failed`"));
-    }
-    if totals.of(State::Unknown) > 0 {
-        advice.push(format!(
-            "{} may have been sent; we cannot know, so they are never sent again automatically. Look them up in \
-             LiveDesk, then run `campaign resolve {file} --key KEY --sent` or `--not-sent`",
-            counted(totals.of(State::Unknown), "message")
-        ));
-    }
-    advice
 }
 
 #[cfg(test)]

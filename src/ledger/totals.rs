@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::state::State;
 
 /// How many rows are where.
@@ -30,6 +32,8 @@ pub struct ErrorCount {
     pub varies: bool,
     /// How many there are.
     pub count: u64,
+    /// When the first and the last of them were settled.
+    pub settled: Option<(Timestamp, Timestamp)>,
 }
 
 impl Totals {

@@ -8,13 +8,11 @@ use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 
 use super::attempt::AttemptError;
-use super::{End, OnHold, Run, Selection};
+use super::{End, OnHold, Run, Selection, Stopped, StoppedBy};
 use crate::ledger::{Deliver, Lease, LedgerError, Position};
 
 /// Deliveries that are fetched from the ledger together.
 const PAGE: usize = 256;
-
-const WINDOW: &str = "send.window";
 
 /// A delivery that has been let in, and its place among those in flight.
 pub(super) struct Admitted<'r> {
@@ -136,12 +134,12 @@ impl<L: Deliver> Run<'_, L> {
     async fn wait_until_open(&self, opens: Timestamp) {
         while self.stop.asked().is_none() && Timestamp::now() < opens {
             if let Some(end) = self.spec.send.not_after.filter(|end| *end <= opens) {
-                let text = format!("paused by {WINDOW} until {opens:.0}, and `send.not_after` is {end:.0}");
-                self.stop.because(End::Guard(text));
+                let text = format!("paused by send.window until {opens:.0}, and `send.not_after` is {end:.0}");
+                self.stop.because(End::Guard(Stopped::by(StoppedBy::NotAfter, text)));
             } else if self.on_hold == OnHold::Stop {
-                self.hold_ends_run(WINDOW, opens);
+                self.hold_ends_run(StoppedBy::Window, opens);
             } else {
-                self.nap(WINDOW, opens).await;
+                self.nap(StoppedBy::Window, opens).await;
             }
         }
     }

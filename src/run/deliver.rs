@@ -6,7 +6,7 @@ use super::admission::{AdmissionPass, Admitted};
 use super::attempt::{AttemptError, Requeue};
 use super::evidence::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
-use super::{End, Event, Run};
+use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes;
 use crate::ledger::{Deliver, Gone, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason, Sent};
@@ -170,7 +170,7 @@ impl<L: Deliver> Run<'_, L> {
         }
         let stop = self.guard.borrow_mut().observe(outcome);
         if let Some(why) = stop {
-            self.stop.because(End::Guard(why));
+            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, why)));
         }
     }
 }

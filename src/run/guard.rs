@@ -1,23 +1,31 @@
 //! `send.stop_when`: when so much goes wrong that going on would only spread it.
 
-use crate::codes::{Scope, explained, scope};
+use std::collections::BTreeMap;
+
+use crate::codes::{Scope, explained, explained_times, scope};
 use crate::specification::StopWhen;
-use crate::state::Outcome;
+use crate::state::{Failure, Outcome};
+
+/// Codes that are counted apart at most: servers have some dozens.
+const CAUSES: usize = 200;
 
 /// Watches outcomes.
 #[derive(Debug)]
 pub(super) struct Guard {
     when: StopWhen,
     settled: u64,
-    /// Failures and doubts that are not the recipient's own.
-    common: u64,
+    /// Failures that are not the recipient's own, and doubts.
+    failed: u64,
+    unknown: u64,
+    /// How often each of their codes came, with one of the failures.
+    causes: BTreeMap<String, (u64, Failure)>,
     last: Option<String>,
     in_a_row: u32,
 }
 
 impl Guard {
     pub(super) const fn new(when: StopWhen) -> Self {
-        Self { when, settled: 0, common: 0, last: None, in_a_row: 0 }
+        Self { when, settled: 0, failed: 0, unknown: 0, causes: BTreeMap::new(), last: None, in_a_row: 0 }
     }
 
     /// Takes note of an outcome; says why to stop, if it is time to.
@@ -37,7 +45,13 @@ impl Guard {
             }
             return None;
         };
-        self.common += 1;
+        match outcome {
+            Outcome::Unknown(_) => self.unknown += 1,
+            _ => self.failed += 1,
+        }
+        if self.causes.len() < CAUSES || self.causes.contains_key(&failure.code) {
+            self.causes.entry(failure.code.clone()).or_insert_with(|| (0, failure.clone())).0 += 1;
+        }
         if self.last.as_deref() == Some(failure.code.as_str()) {
             self.in_a_row += 1;
         } else {
@@ -51,15 +65,23 @@ impl Guard {
                 explained(failure)
             ));
         }
-        let share = self.common as f64 / self.settled as f64;
-        (self.settled >= self.when.after && share >= self.when.failed).then(|| {
-            format!(
-                "{} of {} failed for reasons that are not the recipients' own (send.stop_when.failed); the last: {}",
-                self.common,
-                self.settled,
-                explained(failure)
-            )
-        })
+        let share = (self.failed + self.unknown) as f64 / self.settled as f64;
+        (self.settled >= self.when.after && share >= self.when.failed).then(|| self.too_many())
+    }
+
+    /// What went wrong, with the most frequent cause: the last one may be a rare one.
+    fn too_many(&self) -> String {
+        let counts = [(self.failed, "failed"), (self.unknown, "unknown")];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+        let counts = counts.collect::<Vec<_>>().join(" and ");
+        let text = format!(
+            "{counts} of {}, not counting failures of the recipients' own (send.stop_when.failed)",
+            self.settled
+        );
+        match self.causes.values().max_by_key(|(count, _)| count) {
+            Some((count, failure)) => format!("{text}; most often {}", explained_times(failure, *count)),
+            None => text,
+        }
     }
 }
 
@@ -97,6 +119,16 @@ mod tests {
         let outcomes = (1_u64..).map(|n| if n % 5 == 0 { failed("http-404") } else { accepted() });
         let stopped = outcomes.zip(1_u64..).find(|(outcome, _)| guard.observe(outcome).is_some());
         assert_eq!(stopped.map(|(_, n)| n), Some(50));
+    }
+
+    #[test]
+    fn the_most_frequent_cause_is_named_and_not_the_last() {
+        let mut guard = Guard::new(StopWhen { failed: 0.5, after: 5, same_error: 20 });
+        let doubt = Outcome::Unknown(Failure::new("timeout", "no answer in time"));
+        let outcomes = [accepted(), failed("132001"), doubt, failed("132001"), failed("http-404")];
+        let why = outcomes.iter().find_map(|outcome| guard.observe(outcome)).unwrap();
+        assert!(why.starts_with("3 failed and 1 unknown of 5, "), "{why}");
+        assert!(why.contains("most often 132001 ×2: no approved template of that name in that language"), "{why}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod open_cases;
 mod rate_limits;
 mod reachability;
 mod shared_refusals;
+mod stopped;
 mod waiting;
 
 use std::cell::RefCell;
@@ -40,6 +41,7 @@ use guard::Guard;
 use rate_limits::RateLimits;
 use reachability::Warnings;
 use shared_refusals::SharedRefusals;
+pub use stopped::{Stopped, StoppedBy};
 
 /// Deliveries that wait at the back of the queue at most: one more keeps its place in flight.
 const MAX_REQUEUED: usize = 1_000;
@@ -68,9 +70,9 @@ pub enum End {
     /// The operator stopped it.
     Interrupted,
     /// A guard of the spec stopped it: a person has to look.
-    Guard(String),
+    Guard(Stopped),
     /// Hours or a quota hold, and nobody waits for them: nothing is wrong, run it again later.
-    Paused(String),
+    Paused(Stopped),
     /// The server cannot be reached or does not let us in.
     Environment(String),
 }

@@ -2,7 +2,7 @@
 
 use super::attempt::AttemptError;
 use super::evidence::{Endpoint, Request};
-use super::{End, Event, Run};
+use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::attachment::{Attachment, ReadError};
 use crate::codes;
 use crate::ledger::{Deliver, Found, Gone, Lease, Position};
@@ -144,7 +144,7 @@ impl<L: Deliver> Run<'_, L> {
         let failed = |error: ReadError| match error {
             // Whoever has it already has another version.
             ReadError::Changed(_) => {
-                self.stop.because(End::Guard(error.to_string()));
+                self.stop.because(End::Guard(Stopped::by(StoppedBy::Attachment, error.to_string())));
                 AttemptError::Stopped
             }
             ReadError::Unusable(what) => AttemptError::Refused(Failure::new("attachment", what), None),

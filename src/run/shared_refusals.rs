@@ -5,7 +5,7 @@
 
 use super::evidence::{Endpoint, Request};
 use super::open_cases::{Case, OpenCases};
-use super::{End, Event, Run};
+use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes::{Scope, explained, scope};
 use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::Reply;
@@ -111,7 +111,7 @@ impl<L: Deliver> Run<'_, L> {
                      If only these recipients are wrong, raise the limit"
                 ),
             };
-            self.stop.because(End::Guard(why + &nobody));
+            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, why + &nobody)));
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl<L: Deliver> Run<'_, L> {
             let text = format!(
                 "every message was refused for the same reason, so all stay pending: {failure}. Fix it and run again"
             );
-            self.stop.because(End::Guard(text));
+            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, text)));
             return Ok(());
         }
         let open = {

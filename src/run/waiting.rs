@@ -14,7 +14,7 @@ use super::attempt::{AttemptError, Requeue};
 use super::circuit_breaker::CircuitBreaker;
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use super::rate_limits::{Limit, NextTry, RateLimits};
-use super::{End, Event, OnHold, Run, ShutdownMode};
+use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
 use crate::codes;
 use crate::humanize::duration;
 use crate::ledger::{Deliver, Lease, Position};
@@ -59,7 +59,7 @@ impl<L: Deliver> Run<'_, L> {
     /// Whether messages may still leave.
     fn in_time(&self, now: Timestamp) -> Result<(), AttemptError> {
         if self.spec.send.not_after.is_some_and(|end| now >= end) {
-            self.stop.because(End::Guard("`send.not_after` has passed".to_owned()));
+            self.stop.because(End::Guard(Stopped::by(StoppedBy::NotAfter, "`send.not_after` has passed")));
             return Err(AttemptError::Stopped);
         }
         Ok(())
@@ -74,36 +74,36 @@ impl<L: Deliver> Run<'_, L> {
             }
             let now = Timestamp::now();
             self.in_time(now)?;
-            let (why, until) = match send.not_before.filter(|start| now < *start) {
-                Some(start) => ("send.not_before", start),
+            let (by, until) = match send.not_before.filter(|start| now < *start) {
+                Some(start) => (StoppedBy::NotBefore, start),
                 None => {
                     self.in_window(zone, now)?;
                     match self.pace.take_quota() {
                         Ok(ticket) => return Ok(ticket),
-                        Err(wait) => ("send.quota", now + wait),
+                        Err(wait) => (StoppedBy::Quota, now + wait),
                     }
                 }
             };
             if self.on_hold == OnHold::Stop {
-                self.hold_ends_run(why, until);
+                self.hold_ends_run(by, until);
                 return Err(AttemptError::Stopped);
             }
             self.in_window(zone, until)?;
-            self.nap(why, until).await;
+            self.nap(by, until).await;
         }
     }
 
     /// Where nobody waits, whatever holds ends the run.
-    pub(super) fn hold_ends_run(&self, why: &str, until: Timestamp) {
-        self.stop
-            .after_these(End::Paused(format!("paused by {why} until {}", with_local_time(until, &TimeZone::system()))));
+    pub(super) fn hold_ends_run(&self, by: StoppedBy, until: Timestamp) {
+        let why = format!("paused by {} until {}", by.key(), with_local_time(until, &TimeZone::system()));
+        self.stop.after_these(End::Paused(Stopped { by, until: Some(until), why }));
     }
 
     /// Sleeps until then, or for part of it.
-    pub(super) async fn nap(&self, why: &str, until: Timestamp) {
+    pub(super) async fn nap(&self, by: StoppedBy, until: Timestamp) {
         let wait = until.duration_since(Timestamp::now()).max(SignedDuration::ZERO).unsigned_abs();
         if wait > NOT_WORTH_TELLING {
-            (self.emit)(Event::Held { why: format!("paused by {why}"), until });
+            (self.emit)(Event::Held { why: format!("paused by {}", by.key()), until });
         }
         self.sleep(wait.min(NAP)).await;
     }

@@ -271,7 +271,11 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
         // Rows of one line, of today's list and of one before, come in any order.
         records.sort();
         said.append(&mut records);
-        said.push(format!("{:?} {:?}", ledger.totals().await.unwrap(), ledger.version().await.unwrap()));
+        let mut totals = ledger.totals().await.unwrap();
+        for error in &mut totals.errors {
+            error.settled = None;
+        }
+        said.push(format!("{totals:?} {:?}", ledger.version().await.unwrap()));
         let keys: Vec<String> = (0..6).map(key).collect();
         said.push(format!("{:?}", ledger.look_up(keys.clone()).await.unwrap()));
         said.push(format!("{:?} {:?}", ledger.messaged().await.unwrap(), ledger.untouched(keys).await.unwrap()));

@@ -4,6 +4,7 @@ mod doctor;
 mod harness;
 
 mod addressing;
+mod advice;
 mod answers;
 mod changed_lists;
 mod checking;

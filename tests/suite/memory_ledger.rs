@@ -502,6 +502,7 @@ impl Inspect for MemoryLedger {
         Ok(self.store(|store| {
             let mut totals = Totals::default();
             let mut errors: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
+            let mut times: BTreeMap<(State, String), Vec<Timestamp>> = BTreeMap::new();
             for delivery in &store.deliveries {
                 let state = store.seen(delivery);
                 *totals.states.entry(state).or_default() += 1;
@@ -511,6 +512,7 @@ impl Inspect for MemoryLedger {
                 }
                 if let (State::Failed | State::Unknown, Some(failure)) = (state, &delivery.failure) {
                     errors.entry((state, failure.code.clone())).or_default().push(failure.text.clone());
+                    times.entry((state, failure.code.clone())).or_default().extend(delivery.settled_at);
                 }
             }
             for (_, _, why, _) in &store.left_out {
@@ -521,7 +523,9 @@ impl Inspect for MemoryLedger {
                 let count = texts.len() as u64;
                 texts.sort();
                 texts.dedup();
-                ErrorCount { state, code, text: texts[0].clone(), varies: texts.len() > 1, count }
+                let times = times.get(&(state, code.clone())).into_iter().flatten();
+                let settled = times.clone().min().copied().zip(times.max().copied());
+                ErrorCount { state, code, text: texts[0].clone(), varies: texts.len() > 1, count, settled }
             };
             totals.errors = errors.into_iter().map(error).collect();
             totals.errors.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));

@@ -192,18 +192,21 @@ fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
 
 fn errors(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
     let mut statement = connection.prepare(
-        "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*)
+        "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
+            min(settled_at), max(settled_at)
          FROM delivery_view WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 5 DESC, 2",
     )?;
     let mut rows = statement.query([])?;
     let mut errors = Vec::new();
     while let Some(row) = rows.next()? {
+        let settled = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(time));
         errors.push(ErrorCount {
             state: state(&row.get::<_, String>(0)?)?,
             code: row.get(1)?,
             text: row.get(2)?,
             varies: row.get(3)?,
             count: unstored(row.get(4)?),
+            settled: settled(5)?.zip(settled(6)?),
         });
     }
     Ok(errors)

@@ -18,7 +18,7 @@ const BATCH: usize = 512;
 /// Batches that wait to be taken at most.
 pub(super) const WAITING: usize = 4;
 
-/// `{row}` stands for the names and the cells of the row, where they are asked for.
+/// `{row}` are the names and the cells of the row, where they are asked for, and `{where}` is the condition.
 const RECORDS: &str = "SELECT * FROM (
     SELECT line_on_list AS line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
         message_id, first_attempt_at, settled_at, id,
@@ -26,7 +26,7 @@ const RECORDS: &str = "SELECT * FROM (
          FROM history WHERE delivery = delivery_view.id), {row}
     FROM delivery_view
     UNION ALL
-    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL, {row} FROM left_out)
+    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL, {row} FROM left_out) {where}
     ORDER BY line IS NULL, line, id";
 
 /// The values of `{row}`.
@@ -39,14 +39,14 @@ pub(super) fn read(
     RecordQuery { only, with_rows }: &RecordQuery,
     to: &Sender<Vec<Record>>,
 ) -> Result<(), LedgerError> {
-    let mut statement = connection.prepare(&RECORDS.replace("{row}", if *with_rows { ROW } else { NO_ROW }))?;
+    let words: Vec<String> = only.iter().map(|state| format!("'{}'", state.word())).collect();
+    let condition = if words.is_empty() { String::new() } else { format!("WHERE state IN ({})", words.join(", ")) };
+    let sql = RECORDS.replace("{row}", if *with_rows { ROW } else { NO_ROW }).replace("{where}", &condition);
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let (mut batch, mut columns) = (Vec::with_capacity(BATCH), ColumnsOfRows::default());
     while let Some(row) = rows.next()? {
-        let record = record(row, &mut columns)?;
-        if only.is_empty() || only.contains(&record.outcome) {
-            batch.push(record);
-        }
+        batch.push(record(row, &mut columns)?);
         if batch.len() == BATCH && to.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
             return Ok(());
         }
