@@ -38,11 +38,23 @@ pub struct CanaryResult<'a> {
     pub messages: u64,
     /// With these outcomes.
     pub totals: &'a Totals,
+    /// Why their receipts do not confirm it, where the spec asks for that.
+    pub unconfirmed: Option<&'a str>,
 }
 
 impl CanaryResult<'_> {
-    /// The most frequent failure that is not a recipient's own, in words: the rest would most likely meet it as well.
+    /// The most frequent failure that is not a recipient's own, in words: the rest would most likely meet it as well; or
+    /// what its receipts say.
     pub fn failure(&self) -> Option<String> {
+        self.failed_answers().or_else(|| self.unconfirmed.map(str::to_owned))
+    }
+
+    /// Whether only its receipts speak against it.
+    pub(super) fn has_no_failed_answer(&self) -> bool {
+        self.failed_answers().is_none()
+    }
+
+    fn failed_answers(&self) -> Option<String> {
         let own = |state: &State, code: &str| match state {
             State::Unknown => true,
             State::Failed => is_campaigns_own(code),
@@ -79,7 +91,7 @@ mod tests {
         let failure = |state, code: &str| {
             let (code, text) = (code.to_owned(), "text".to_owned());
             let errors = vec![ErrorCount { state, code, text, varies: false, count: 2, settled: None }];
-            CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() } }.failure()
+            CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() }, unconfirmed: None }.failure()
         };
         for code in ["132001", "131042", "131047", "http-404"] {
             assert!(failure(State::Failed, code).is_some(), "{code}");

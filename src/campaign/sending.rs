@@ -13,11 +13,11 @@ use super::canary::Canary;
 use super::plan::sent_within_quotas;
 use super::unknown::{UnknownExamples, first_unknown};
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
-use crate::ledger::{Ledger, Totals};
+use crate::ledger::{Ledger, LedgerError, Totals};
 use crate::livedesk::Client;
 use crate::pace::{Earlier, Pace};
-use crate::run::{End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
-use crate::specification::Spec;
+use crate::run::{Confirmation, End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
+use crate::specification::{CanaryConfirmation, Spec};
 use crate::state::State;
 
 /// A campaign that may be sent: whoever must be asked has said yes, and the list is kept.
@@ -118,11 +118,39 @@ impl<L: Ledger> Confirmed<L> {
                 return Ok(end);
             }
         }
-        if let Some(why) = self.canary_is_not_approved(unsent > 0, operator).await? {
+        let unconfirmed = match (spec.send.canary_confirmation, unsent > 0) {
+            (None, _) => None,
+            (Some(_), false) => Some("its receipts did not confirm it when it was sent".to_owned()),
+            (Some(wanted), true) => match self.confirmation(run, wanted).await? {
+                Confirmation::Confirmed => return self.rest(&stage, unsent).await,
+                Confirmation::NotConfirmed(why) => Some(why),
+                Confirmation::Ended(end) => return Ok(end),
+            },
+        };
+        if let Some(why) = self.canary_is_not_approved(unsent > 0, unconfirmed.as_deref(), operator).await? {
             return Ok(End::Guard(Stopped::by(StoppedBy::Canary, why)));
         }
-        let limit = options.selection.limit.map(|limit| limit - unsent);
-        Ok(stage(limit, messages - unsent).await?)
+        self.rest(&stage, unsent).await
+    }
+
+    /// Everybody but the canary.
+    async fn rest(
+        &self,
+        stage: &impl AsyncFn(Option<u64>, u64) -> Result<End, LedgerError>,
+        canary: u64,
+    ) -> Result<End, CampaignError> {
+        let limit = self.0.options.selection.limit.map(|limit| limit - canary);
+        Ok(stage(limit, self.0.plan.next.messages - canary).await?)
+    }
+
+    /// What the receipts of a canary say that was sent just now. Of one that was refused nothing need be waited for.
+    async fn confirmation(&self, run: &Run<'_, L>, wanted: CanaryConfirmation) -> Result<Confirmation, CampaignError> {
+        let totals = self.0.ledger.totals().await?;
+        let result = CanaryResult { messages: totals.settled(), totals: &totals, unconfirmed: None };
+        Ok(match result.failure() {
+            Some(why) => Confirmation::NotConfirmed(why),
+            None => run.confirm_canary(wanted).await,
+        })
     }
 
     /// Why the rest may not follow the canary, if so. One that was sent just now and failed is not even asked about:
@@ -130,13 +158,20 @@ impl<L: Ledger> Confirmed<L> {
     async fn canary_is_not_approved(
         &self,
         is_new: bool,
+        unconfirmed: Option<&str>,
         operator: &impl Operator,
     ) -> Result<Option<String>, CampaignError> {
         let totals = self.0.ledger.totals().await?;
-        let result = CanaryResult { messages: self.0.spec.send.canary.unwrap_or_default(), totals: &totals };
+        let messages = self.0.spec.send.canary.unwrap_or_default();
+        let result = CanaryResult { messages, totals: &totals, unconfirmed };
         let (messages, failure) = (HumanCount(result.messages), result.failure());
         let approved = !(is_new && failure.is_some()) && operator.ask(Question::Canary(result)).await == Answer::Yes;
         Ok((!approved).then(|| match failure {
+            Some(_) if result.has_no_failed_answer() => format!(
+                "the canary of {messages} was not confirmed: {}. Fix what is wrong and check what arrived, then run again \
+                 with `--approve-canary` to send the rest",
+                unconfirmed.unwrap_or_default()
+            ),
             None => format!(
                 "the canary of {messages} was sent; check what arrived, then run again with `--approve-canary` to send \
                  the rest"

@@ -8,11 +8,11 @@ use super::output::Output;
 use super::summary;
 use super::word_diff::word_diff;
 use crate::campaign::{Changes, ListPlan, NextRun, Plan};
-use crate::humanize::{counted, grouped};
+use crate::humanize::{counted, duration, grouped};
 use crate::ledger::Enrolment;
 use crate::local_time::{with_local_time, zone_name};
 use crate::recipients::ListSummary;
-use crate::specification::{Difference, Send, Speed};
+use crate::specification::{CanaryConfirmation, Difference, Send, Speed};
 
 /// Letters of the label of a line, with the blanks before and after.
 const LABEL: usize = 11;
@@ -170,7 +170,13 @@ fn limits(send: &Send) -> String {
     parts.extend(send.quota.iter().map(|quota| format!("quota {quota}")));
     parts.push(format!("{} in flight", send.concurrency));
     parts.extend((send.burst.get() > 1).then(|| format!("burst {}", send.burst)));
-    parts.extend(send.canary.map(|canary| format!("canary: first {canary}")));
+    parts.extend(send.canary.map(|canary| match send.canary_confirmation {
+        None => format!("canary: first {canary}"),
+        Some(CanaryConfirmation { confirmed, within }) => {
+            let (share, within) = ((confirmed * 1000.0).round() / 10.0, duration(within));
+            format!("canary: first {canary}, and the rest when {share}% are confirmed within {within}")
+        }
+    }));
     parts.extend(send.window.as_ref().map(|window| format!("{} recipient's time", window.hours)));
     parts.extend(send.not_before.map(|time| format!("not before {}", with_local_time(time, &zone))));
     parts.extend(send.not_after.map(|time| format!("not after {}", with_local_time(time, &zone))));

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::admission::{AdmissionPass, Admitted};
 use super::attempt::{AttemptError, Requeue};
 use super::evidence::{Endpoint, Request};
+use super::receipts::has_receipt;
 use super::shared_refusals::may_be_shared;
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes;
@@ -139,6 +140,11 @@ impl<L: Deliver> Run<'_, L> {
             }
         };
         self.ledger.settle(claim, outcome.clone()).await?;
+        if let Outcome::Accepted { message_id, .. } = &outcome
+            && has_receipt(&delivery.message)
+        {
+            self.receipts.borrow_mut().expect(conversation_id, *message_id);
+        }
         self.observe(&outcome, counts);
         self.rate_limits().forget(request.delivery);
         Ok(After::Settled)

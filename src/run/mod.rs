@@ -14,6 +14,7 @@ mod prepare;
 mod open_cases;
 mod rate_limits;
 mod reachability;
+mod receipts;
 mod shared_refusals;
 mod stopped;
 mod waiting;
@@ -40,6 +41,8 @@ use evidence::Evidence;
 use guard::Guard;
 use rate_limits::RateLimits;
 use reachability::Warnings;
+pub use receipts::Confirmation;
+use receipts::Receipts;
 use shared_refusals::SharedRefusals;
 pub use stopped::{Stopped, StoppedBy};
 
@@ -123,6 +126,12 @@ impl Stop {
         self.0.borrow().as_ref().map(|asked| asked.end.clone())
     }
 
+    /// Ends when somebody asks to stop, and says why.
+    async fn asked_to(&self) -> End {
+        self.wait_for(ShutdownMode::FinishAdmitted).await;
+        self.asked().unwrap_or(End::Interrupted)
+    }
+
     /// Ends when somebody asks to stop at least so quickly.
     async fn wait_for(&self, mode: ShutdownMode) {
         let quickly = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.mode >= mode);
@@ -167,6 +176,7 @@ pub struct Run<'a, L> {
     on_hold: OnHold,
     stop: Stop,
     guard: RefCell<Guard>,
+    receipts: RefCell<Receipts>,
     denied: RefCell<Denied>,
     shared_refusals: RefCell<SharedRefusals>,
     probing: AsyncMutex<()>,
@@ -237,6 +247,7 @@ impl<'a, L: Deliver> Run<'a, L> {
             on_hold: config.on_hold,
             stop: config.stop,
             guard: RefCell::new(Guard::new(config.spec.send.stop_when)),
+            receipts: RefCell::new(Receipts::new(config.spec.send.stop_when, config.spec.send.canary)),
             denied: RefCell::new(Denied::default()),
             shared_refusals: RefCell::new(SharedRefusals::new(config.sent_before)),
             probing: AsyncMutex::default(),
@@ -262,6 +273,7 @@ impl<'a, L: Deliver> Run<'a, L> {
         let end = tokio::select! {
             end = self.send_all(selection) => end,
             never = self.stop_after_the_last_moment() => match never {},
+            never = self.follow_receipts() => match never {},
         };
         self.sum_up_reachability();
         end

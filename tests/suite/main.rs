@@ -36,6 +36,7 @@ mod promises;
 mod random_damage;
 mod random_histories;
 mod readme;
+mod receipts;
 mod reference_lists;
 mod reports;
 mod resuming;
