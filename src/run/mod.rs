@@ -247,7 +247,7 @@ impl<'a, L: Deliver> Run<'a, L> {
             on_hold: config.on_hold,
             stop: config.stop,
             guard: RefCell::new(Guard::new(config.spec.send.stop_when)),
-            receipts: RefCell::new(Receipts::new(config.spec.send.stop_when, config.spec.send.canary)),
+            receipts: RefCell::new(Receipts::new(&config.spec.send)),
             denied: RefCell::new(Denied::default()),
             shared_refusals: RefCell::new(SharedRefusals::new(config.sent_before)),
             probing: AsyncMutex::default(),

@@ -19,7 +19,7 @@ use crate::ledger::Deliver;
 use crate::livedesk::{ObservedMessage, ReadError};
 use crate::message::Message;
 use crate::receipt::MessageStatus;
-use crate::specification::{CanaryConfirmation, MessageType, Speed, StopWhen};
+use crate::specification::{CanaryConfirmation, MessageType, Send, Speed, StopWhen};
 use crate::state::{ConversationId, Failure, MessageId, Outcome};
 
 /// When a message of the sample is looked at, after it was accepted. Whatever is not known then is left to be tracked.
@@ -56,6 +56,8 @@ impl Awaited {
 pub(super) struct Receipts {
     awaited: Vec<Awaited>,
     capacity: usize,
+    /// Whether a message is waited for until its receipt is there: the canary's.
+    keeps_all: bool,
     arrived: u64,
     failed: u64,
     last_failure: Option<Failure>,
@@ -68,11 +70,18 @@ pub(super) struct Receipts {
 
 impl Receipts {
     /// With a canary that waits for receipts, none of its messages is left out.
-    pub(super) fn new(stop_when: StopWhen, canary: Option<u64>) -> Self {
+    pub(super) fn new(send: &Send) -> Self {
+        let canary = send.canary.filter(|_| send.canary_confirmation.is_some());
+        Self::with(send.stop_when, canary)
+    }
+
+    fn with(stop_when: StopWhen, canary: Option<u64>) -> Self {
+        let keeps_all = canary.is_some();
         let canary = usize::try_from(canary.unwrap_or_default()).unwrap_or(usize::MAX);
         Self {
             awaited: Vec::new(),
             capacity: canary.max(SAMPLE),
+            keeps_all,
             arrived: 0,
             failed: 0,
             last_failure: None,
@@ -89,11 +98,11 @@ impl Receipts {
         }
     }
 
-    /// Takes the message out that is due first, or says when one will be.
-    fn next_due(&mut self, now: Instant) -> Result<Awaited, Option<Instant>> {
-        let first = self.awaited.iter().enumerate().filter_map(|(index, message)| Some((message.due()?, index))).min();
-        match first {
-            Some((due, index)) if due <= now => Ok(self.awaited.swap_remove(index)),
+    /// The message that is due first, or when one will be.
+    fn next_due(&self, now: Instant) -> Result<Awaited, Option<Instant>> {
+        let dues = self.awaited.iter().filter_map(|message| Some((message.due()?, message)));
+        match dues.min_by_key(|(due, _)| *due) {
+            Some((due, message)) if due <= now => Ok(*message),
             Some((due, _)) => Err(Some(due)),
             None => Err(None),
         }
@@ -101,10 +110,13 @@ impl Receipts {
 
     /// Takes note of what a look has shown; says why to stop, if it is time to.
     fn note(&mut self, mut message: Awaited, seen: Seen) -> Option<String> {
+        self.awaited.retain(|awaited| awaited.message_id != message.message_id);
         let outcome = match seen {
             Seen::Nothing => {
                 message.looks += 1;
-                self.awaited.push(message);
+                if self.keeps_all || message.looks < LOOKS.len() {
+                    self.awaited.push(message);
+                }
                 return None;
             }
             Seen::Gone => return None,
@@ -195,6 +207,12 @@ pub(super) fn has_receipt(message: &Message) -> bool {
 impl<L: Deliver> Run<'_, L> {
     /// Waits for the receipts of the messages that this run has sent so far: its canary.
     pub async fn confirm_canary(&self, wanted: CanaryConfirmation) -> Confirmation {
+        let confirmation = self.wait_for_receipts(wanted).await;
+        self.receipts.borrow_mut().keeps_all = false;
+        confirmation
+    }
+
+    async fn wait_for_receipts(&self, wanted: CanaryConfirmation) -> Confirmation {
         let (began, mut poll) = (Instant::now(), FIRST_POLL);
         let end = began + wanted.within;
         let until = Timestamp::now().checked_add(wanted.within).unwrap_or(Timestamp::MAX);
@@ -203,7 +221,8 @@ impl<L: Deliver> Run<'_, L> {
                 () = self.look_at_all(end) => {}
                 end = self.stop.asked_to() => return Confirmation::Ended(end),
             }
-            let progress = match self.receipts.borrow().canary(wanted) {
+            let state = self.receipts.borrow().canary(wanted);
+            let progress = match state {
                 CanaryState::Confirmed => return Confirmation::Confirmed,
                 CanaryState::Lost(why) => return Confirmation::NotConfirmed(why),
                 CanaryState::Open(progress) => progress,
@@ -224,29 +243,21 @@ impl<L: Deliver> Run<'_, L> {
 
     /// One look at each message that is waited for.
     async fn look_at_all(&self, end: Instant) {
-        let mut left = std::mem::take(&mut self.receipts.borrow_mut().awaited);
-        while let Some(message) = left.pop() {
-            // Whoever stops waiting must find the others where they were.
-            self.receipts.borrow_mut().awaited.push(message);
+        let awaited = self.receipts.borrow().awaited.clone();
+        for message in awaited {
             if Instant::now() >= end || self.receipts.borrow().unavailable.is_some() {
-                break;
+                return;
             }
-            let seen = self.look(message).await;
-            let mut receipts = self.receipts.borrow_mut();
-            receipts.awaited.retain(|awaited| awaited.message_id != message.message_id);
-            if let Ok(seen) = seen {
-                receipts.note(Awaited { looks: 0, ..message }, seen);
-            } else {
-                receipts.awaited.push(message);
+            if let Ok(seen) = self.look(message).await {
+                self.receipts.borrow_mut().note(message, seen);
             }
         }
-        self.receipts.borrow_mut().awaited.extend(left);
     }
 
     /// Looks at the sample while messages are sent, and stops the run when it is time to.
     pub(super) async fn follow_receipts(&self) -> Infallible {
         while self.receipts.borrow().unavailable.is_none() {
-            let next = self.receipts.borrow_mut().next_due(Instant::now());
+            let next = self.receipts.borrow().next_due(Instant::now());
             let message = match next {
                 Ok(message) => message,
                 Err(due) => {
@@ -264,10 +275,7 @@ impl<L: Deliver> Run<'_, L> {
                     }
                     sleep(BETWEEN_LOOKS).await;
                 }
-                Err(rest) => {
-                    self.receipts.borrow_mut().awaited.push(message);
-                    sleep(rest).await;
-                }
+                Err(rest) => sleep(rest).await,
             }
         }
         std::future::pending().await
@@ -312,7 +320,7 @@ mod tests {
     const WHEN: StopWhen = StopWhen { failed: 0.1, after: 10, same_error: 3 };
 
     fn receipts(messages: u64) -> Receipts {
-        let mut receipts = Receipts::new(WHEN, None);
+        let mut receipts = Receipts::with(WHEN, None);
         (0..messages).for_each(|id| receipts.expect(ConversationId(id), MessageId(id)));
         receipts
     }
@@ -322,7 +330,7 @@ mod tests {
     }
 
     fn see(receipts: &mut Receipts, seen: Seen) -> Option<String> {
-        let message = receipts.awaited.pop().unwrap();
+        let message = *receipts.awaited.last().unwrap();
         receipts.note(message, seen)
     }
 
@@ -373,5 +381,14 @@ mod tests {
         }
         assert_eq!(looks, 3 * SAMPLE);
         assert!(matches!(receipts.next_due(Instant::now()), Err(None)));
+        assert!(receipts.awaited.is_empty(), "there is room for others");
+    }
+
+    #[test]
+    fn a_canary_waits_for_each_of_its_messages() {
+        let mut receipts = Receipts::with(WHEN, Some(1_000));
+        (0..1_000).for_each(|id| receipts.expect(ConversationId(id), MessageId(id)));
+        (0..10).for_each(|_| drop(see(&mut receipts, Seen::Nothing)));
+        assert_eq!(receipts.awaited.len(), 1_000);
     }
 }
