@@ -67,7 +67,7 @@ pub(super) fn success_with(exchange: Exchange, fields: &'static Fields) -> Resul
     }
     let body = Body::read_fields(&answer.body, fields);
     let class = classify(answer.status, &body, answer.retry_after.is_some(), Repeat::Harmless);
-    let said = || answer.failure(&body).to_string();
+    let said = || answer.text(&answer.failure(&body).to_string());
     let status = answer.status;
     match class {
         Class::Success => Ok((answer, body)),
