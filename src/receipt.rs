@@ -247,16 +247,21 @@ pub struct ReceiptTotals {
 impl ReceiptTotals {
     /// Adds an accepted message.
     pub fn add(&mut self, receipt: &Receipt, is_closed: bool) {
+        self.add_many(receipt, is_closed, 1);
+    }
+
+    /// Adds so many accepted messages with the same receipt.
+    pub fn add_many(&mut self, receipt: &Receipt, is_closed: bool, count: u64) {
         *match receipt.state(is_closed) {
             None | Some(ReceiptState::Sent) => &mut self.open,
             Some(ReceiptState::Delivered) => &mut self.delivered,
             Some(ReceiptState::Read) => &mut self.read,
             Some(ReceiptState::Failed) => &mut self.undelivered,
             Some(ReceiptState::None) => &mut self.no_receipt,
-        } += 1;
-        self.replied += u64::from(receipt.replied_at.is_some());
-        self.opted_out += u64::from(receipt.opted_out == Some(OptOut::Yes));
-        self.maybe_opted_out += u64::from(receipt.opted_out == Some(OptOut::Maybe));
+        } += count;
+        self.replied += count * u64::from(receipt.replied_at.is_some());
+        self.opted_out += count * u64::from(receipt.opted_out == Some(OptOut::Yes));
+        self.maybe_opted_out += count * u64::from(receipt.opted_out == Some(OptOut::Maybe));
         self.checked_at = self.checked_at.max(receipt.checked_at);
     }
 

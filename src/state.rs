@@ -54,9 +54,10 @@ impl State {
             (Pending, Claimed | Failed)
                 // The answer, or the certainty that the message was not taken.
                 | (Claimed, Accepted | Failed | Unknown | Pending)
-                // The operator's word: `resolve`, and `run --retry-failed`.
+                // The operator's word: `resolve`, and `run --retry-failed`, also of a message that LiveDesk accepted and
+                // WhatsApp did not deliver.
                 | (Unknown, Accepted | Pending)
-                | (Failed, Pending)
+                | (Failed | Accepted, Pending)
         )
     }
 }
@@ -261,11 +262,12 @@ mod tests {
 
     #[test]
     fn what_was_settled_is_never_sent_again_by_itself() {
-        for settled in [State::Accepted, State::Skipped] {
-            assert!(!State::ALL.iter().any(|next| settled.can_become(*next)), "{settled}");
-        }
+        assert!(!State::ALL.iter().any(|next| State::Skipped.can_become(*next)));
         // From these only an operator's word leads back, and to `pending`.
-        assert!(!State::Unknown.can_become(State::Claimed) && !State::Failed.can_become(State::Claimed));
+        for settled in [State::Accepted, State::Failed, State::Unknown] {
+            assert!(!settled.can_become(State::Claimed), "{settled}");
+        }
+        assert!(!State::Accepted.can_become(State::Failed) && !State::Accepted.can_become(State::Unknown));
     }
 
     #[test]

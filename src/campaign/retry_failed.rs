@@ -1,5 +1,7 @@
 //! `run --retry-failed`: which failures sending again can help. The ledger does what this says and knows no codes.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::codes::{Remedy, remedy};
@@ -33,7 +35,7 @@ impl RetryFailed {
             };
             Some((error.code.clone(), when))
         });
-        Retry { only: self.only, codes: codes.collect() }
+        Retry { only: self.only, codes: codes.collect(), undelivered: BTreeMap::new() }
     }
 }
 

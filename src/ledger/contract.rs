@@ -12,8 +12,9 @@ use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::totals::{KeyLookup, Resolved, Totals};
+use super::tracking::{Followed, InDoubt, Observation, Verdict, Which};
 use crate::report::Record;
-use crate::state::{ConversationId, Failure, LeftOut, Outcome, State};
+use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome, State};
 
 /// A ledger.
 ///
@@ -47,11 +48,14 @@ use crate::state::{ConversationId, Failure, LeftOut, Outcome, State};
 /// **An error ends the run.** After an error nothing may be sent: what could not be recorded did not happen, or is
 /// `unknown` for the next run. A recipient's failure is never an error.
 ///
-/// Methods of [`Inspect`] may be called at any time, also on a ledger that was opened read-only beside a run; the others by
-/// the one who opened it for a run.
-pub trait Ledger: Enroll + Deliver + Inspect + Operate {}
+/// **Receipts change no outcome.** What [`Track`] records stands beside the deliveries: it never makes anybody pending, and
+/// never keeps a run from being recorded.
+///
+/// Methods of [`Inspect`] may be called at any time, also on a ledger that was opened read-only beside a run; those of
+/// [`Track`] also on one that was opened to track beside a run; the others by the one who opened it for a run.
+pub trait Ledger: Enroll + Deliver + Inspect + Operate + Track {}
 
-impl<L: Enroll + Deliver + Inspect + Operate> Ledger for L {}
+impl<L: Enroll + Deliver + Inspect + Operate + Track> Ledger for L {}
 
 /// Taking a list in.
 pub trait Enroll {
@@ -246,7 +250,48 @@ pub trait Operate {
         note: Option<String>,
     ) -> impl Future<Output = Result<Resolved, LedgerError>>;
 
-    /// Makes failed deliveries pending again without reading a list; those that need another message are left. Returns how
-    /// many it made pending.
+    /// Settles unknown deliveries by what was seen of them, as [`resolve`](Self::resolve) does. One with a message is accepted
+    /// and followed from now on. Those that are no longer unknown are left. Returns how many it settled.
+    fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// Makes failed deliveries, and accepted ones that were not delivered, pending again without reading a list; those that
+    /// need another message are left. Returns how many it made pending.
     fn retry_failed(&self, retry: Retry) -> impl Future<Output = Result<u64, LedgerError>>;
+}
+
+/// Following accepted messages to their end: receipts, replies and opt-outs.
+///
+/// A delivery gets an empty receipt when it becomes accepted, by whatever way; its first look is due
+/// [`FIRST_LOOK`](crate::receipt::FIRST_LOOK) later, or never if it has no message or no conversation. It loses its receipt
+/// when an operator has it sent again. Every method may be called by several processes at once.
+pub trait Track {
+    /// Accepted messages to look at, in the order of enrolment, at most `limit`, after the one at `after`. Those without
+    /// message or conversation are never among them.
+    fn followed(
+        &self,
+        which: Which,
+        after: Option<Position>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Followed>, LedgerError>>;
+
+    /// All accepted messages in these conversations or to these contacts, each once, in the order of enrolment.
+    fn followed_of(
+        &self,
+        conversations: Vec<ConversationId>,
+        contacts: Vec<ContactId>,
+    ) -> impl Future<Output = Result<Vec<Followed>, LedgerError>>;
+
+    /// Records what was seen, all or nothing: each receipt is what was known before merged with what was seen now
+    /// ([`Receipt::merge`](crate::receipt::Receipt::merge)), and the next look is the one that is given here. What was seen of
+    /// a message that its delivery has no more is passed over.
+    fn observe(&self, observations: Vec<Observation>) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Unknown deliveries, also those that a dead run has left in flight.
+    fn in_doubt(&self) -> impl Future<Output = Result<Vec<InDoubt>, LedgerError>>;
+
+    /// Every change of the server's conversations up to this time has been observed; `None` if that was never so.
+    fn complete_until(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;
+
+    /// Says so; an earlier time than is known changes nothing.
+    fn set_complete_until(&self, until: Timestamp) -> impl Future<Output = Result<(), LedgerError>>;
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::tracking::RetryUndelivered;
 use crate::recipients::Row;
 use crate::state::LeftOut;
 
@@ -92,6 +93,8 @@ pub struct Retry {
     pub only: Option<Vec<String>>,
     /// By code; the empty one is of failures without a code.
     pub codes: BTreeMap<String, RetryIf>,
+    /// Accepted messages that were not delivered, by WhatsApp's code. Whoever has got it, by any look, is never among them.
+    pub undelivered: BTreeMap<String, RetryUndelivered>,
 }
 
 /// When a failed delivery with a certain code is retried.

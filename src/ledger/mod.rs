@@ -14,14 +14,18 @@ mod location;
 mod open;
 mod sqlite;
 mod totals;
+mod tracking;
 
-pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery};
+pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery, Track};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
 use enrolment::EXAMPLES;
 pub use enrolment::{Duplicate, Enrolment, Entry, Examples, Retry, RetryIf, Version};
 pub use error::{Cause, LedgerError};
 pub use holder::Holder;
 pub use location::{Acknowledged, Location, UnknownKind};
-pub use open::{Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, recover, scratch};
+pub use open::{
+    Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, open_to_track, recover, scratch,
+};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
+pub use tracking::{Followed, InDoubt, Observation, RetryUndelivered, Verdict, Which};

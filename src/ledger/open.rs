@@ -47,6 +47,16 @@ pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + 
     Sqlite::open_read_only(path)
 }
 
+/// Opens an existing ledger to follow its messages, beside a run that may be under way: for the methods of
+/// [`Track`](super::Track) and [`Inspect`](super::Inspect). `None` where there certainly is none.
+///
+/// # Errors
+/// As [`open_read_only`]; or it has an older format and is held by a run.
+pub async fn open_to_track(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
+    let Location::File(path) = location;
+    Sqlite::open_to_track(path)
+}
+
 /// An empty ledger in memory (and in a nameless temporary file when it grows).
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::receipt::ReceiptTotals;
 use crate::state::State;
 
 /// How many rows are where.
@@ -17,12 +18,16 @@ pub struct Totals {
     pub left_out: BTreeMap<String, u64>,
     /// What failed or is unknown, by state and code; the most frequent first.
     pub errors: Vec<ErrorCount>,
+    /// What became of the accepted messages.
+    pub receipts: ReceiptTotals,
+    /// Accepted messages that were not delivered, by WhatsApp's code; the most frequent first. Their state is `accepted`.
+    pub undelivered: Vec<ErrorCount>,
 }
 
 /// How many deliveries failed, or are unknown, with one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCount {
-    /// `failed` or `unknown`.
+    /// `failed` or `unknown`; `accepted` of a message that was not delivered.
     pub state: State,
     /// The code; empty where there is none.
     pub code: String,

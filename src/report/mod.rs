@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::json_schema;
+use crate::receipt::{OptOut, Receipt, ReceiptState};
 use crate::recipients::Row;
 use crate::specification::ReportFormat;
 use crate::state::{PastOutcome, State};
@@ -67,6 +68,54 @@ pub struct Record {
     /// The row of the list, if it was asked for and is known.
     #[serde(skip)]
     pub row: Option<Row>,
+    /// What became of the message after LiveDesk accepted it.
+    #[serde(skip)]
+    pub receipt: ReceiptColumns,
+}
+
+/// What became of an accepted message. Empty where it was not accepted, and until somebody has looked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReceiptColumns {
+    /// Whether it arrived: `none` if there was no receipt until `track.until`.
+    pub receipt: Option<ReceiptState>,
+    /// When that was first seen (RFC 3339, UTC).
+    #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "with_milliseconds")]
+    pub receipt_at: Option<Timestamp>,
+    /// WhatsApp's code, where it was not delivered.
+    pub receipt_code: Option<String>,
+    /// The reason in words, where it was not delivered.
+    pub receipt_error: Option<String>,
+    /// When the recipient first replied, by LiveDesk's clock (RFC 3339, UTC).
+    #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "with_milliseconds")]
+    pub replied_at: Option<Timestamp>,
+    /// Whether the recipient wants no more messages; `maybe` where a person should read the reply.
+    pub opted_out: Option<OptOut>,
+    /// When somebody last looked (RFC 3339, UTC).
+    #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "with_milliseconds")]
+    pub checked_at: Option<Timestamp>,
+}
+
+impl ReceiptColumns {
+    /// `is_closed`: nobody will look again.
+    pub fn new(receipt: Receipt, is_closed: bool) -> Self {
+        let word = receipt.state(is_closed);
+        let Receipt { seen, replied_at, opted_out, checked_at, is_gone } = receipt;
+        let (at, code, error) = seen.map_or((None, None, None), |seen| (Some(seen.at), seen.code, seen.error));
+        let gone =
+            (is_gone && word == Some(ReceiptState::None)).then(|| "LiveDesk no longer has the message".to_owned());
+        Self {
+            receipt: word,
+            receipt_at: at,
+            receipt_code: code,
+            receipt_error: error.or(gone),
+            replied_at,
+            opted_out,
+            checked_at,
+        }
+    }
 }
 
 /// A time as every report prints it: RFC 3339, UTC, always with milliseconds.

@@ -93,7 +93,7 @@ fn json(mut input: impl BufRead, mut each: impl FnMut(&Value)) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{About, Record, writer};
+    use crate::report::{About, ReceiptColumns, Record, writer};
     use crate::state::State;
 
     #[test]
@@ -114,6 +114,7 @@ mod tests {
             duration_ms: None,
             earlier: Vec::new(),
             row: None,
+            receipt: ReceiptColumns::default(),
         };
         let records = [
             record("=1+1", State::Accepted),

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use campaign::ledger::{
     self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Operate, Purpose, RecordQuery, Resolved, Retry, RetryIf, Totals, Version,
+    Location, Observation, Operate, Purpose, RecordQuery, Resolved, Retry, RetryIf, RetryUndelivered, Totals, Track,
+    Verdict, Version, Which,
 };
+use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, Seen};
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
 use campaign::state::{
@@ -31,6 +33,9 @@ trait Backend: Default {
 
     /// The same for looking only, beside the one that is open.
     async fn look(&self) -> impl Ledger;
+
+    /// The same to follow messages, beside the one that is open.
+    async fn track(&self) -> impl Ledger;
 }
 
 /// SQLite in a file.
@@ -56,6 +61,10 @@ impl Backend for File {
     async fn look(&self) -> impl Ledger {
         ledger::open_read_only(&self.location()).await.unwrap().unwrap()
     }
+
+    async fn track(&self) -> impl Ledger {
+        ledger::open_to_track(&self.location()).await.unwrap().unwrap()
+    }
 }
 
 /// The dull one.
@@ -68,6 +77,10 @@ impl Backend for Memory {
     }
 
     async fn look(&self) -> impl Ledger {
+        self.0.look()
+    }
+
+    async fn track(&self) -> impl Ledger {
         self.0.look()
     }
 }
@@ -181,6 +194,20 @@ async fn totals_add_up(ledger: &impl Ledger) {
     assert_eq!(totals.left_out.values().sum::<u64>(), totals.of(State::Skipped));
     let errors: u64 = totals.errors.iter().map(|error| error.count).sum();
     assert_eq!(errors, totals.of(State::Failed) + totals.of(State::Unknown));
+    let mut receipts = [0; 5];
+    for record in records(ledger).await.iter().filter(|record| record.outcome == State::Accepted) {
+        receipts[match record.receipt.receipt {
+            None | Some(ReceiptState::Sent) => 0,
+            Some(ReceiptState::Delivered) => 1,
+            Some(ReceiptState::Read) => 2,
+            Some(ReceiptState::Failed) => 3,
+            Some(ReceiptState::None) => 4,
+        }] += 1;
+    }
+    let of = &totals.receipts;
+    assert_eq!([of.open, of.delivered, of.read, of.undelivered, of.no_receipt], receipts);
+    assert_eq!(of.accepted(), totals.of(State::Accepted));
+    assert_eq!(totals.undelivered.iter().map(|error| error.count).sum::<u64>(), of.undelivered);
 }
 
 // One delivery a key.
@@ -245,7 +272,8 @@ async fn an_abandoned_enrolment_changes_nothing<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b"]).await;
     settle(&ledger, "a", failed("131047")).await;
     let (before, pending_before) = (records(&ledger).await, pending(&ledger).await);
-    let retry = Retry { only: None, codes: [("131047".to_owned(), RetryIf::FailedBy(Timestamp::MAX))].into() };
+    let codes = [("131047".to_owned(), RetryIf::FailedBy(Timestamp::MAX))].into();
+    let retry = Retry { only: None, codes, undelivered: BTreeMap::new() };
     ledger.begin_enrolment("c", Some(retry)).await.unwrap();
     ledger.enroll(vec![entry_at(2, "a"), left_out(3, "x"), entry_at(4, "new")]).await.unwrap();
     assert_eq!(ledger.finish_enrolment().await.unwrap().retried, 1);
@@ -498,7 +526,7 @@ async fn a_message_that_failed_is_known_to_the_retry_of_the_same_message_alone<B
 
 fn retry(codes: &[(&str, RetryIf)]) -> Retry {
     let codes = codes.iter().map(|(code, when)| ((*code).to_owned(), *when)).collect();
-    Retry { only: None, codes }
+    Retry { only: None, codes, undelivered: BTreeMap::new() }
 }
 
 async fn what_is_settled_is_not_sent_again_by_reading_the_list<B: Backend>(backend: B) {
@@ -718,6 +746,214 @@ async fn nobody_is_claimed_twice_whoever_tries<B: Backend>(backend: B) {
     assert_eq!(claimed.len(), 4);
 }
 
+// Receipts.
+
+fn seen(status: MessageStatus, at: Timestamp) -> Receipt {
+    Receipt { seen: Some(Seen::new(status, at)), checked_at: Some(at), ..Receipt::default() }
+}
+
+fn undelivered(code: &str, at: Timestamp, checked_at: Timestamp) -> Receipt {
+    let why =
+        Seen { code: Some(code.to_owned()), error: Some("no".to_owned()), ..Seen::new(MessageStatus::Failed, at) };
+    Receipt { seen: Some(why), checked_at: Some(checked_at), ..Receipt::default() }
+}
+
+/// Records that somebody has looked at the message of a key.
+async fn observe(ledger: &impl Ledger, key: &str, receipt: Receipt, next_look: Option<Timestamp>) {
+    let all = ledger.followed_of(vec![CONVERSATION], Vec::new()).await.unwrap();
+    let accepted = records(ledger).await.into_iter().filter(|record| record.outcome == State::Accepted);
+    let at = accepted.into_iter().position(|record| record.key == key).unwrap();
+    let (position, message_id) = (all[at].position, all[at].message_id);
+    ledger.observe(vec![Observation { position, message_id, receipt, next_look }]).await.unwrap();
+}
+
+/// Times are kept in milliseconds.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
+}
+
+fn hours_ago(hours: i64) -> Timestamp {
+    now() - jiff::SignedDuration::from_hours(hours)
+}
+
+async fn an_accepted_message_is_due_for_a_first_look_and_then_as_was_said<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a", "b", "c"]).await;
+    settle(&ledger, "a", accepted()).await;
+    settle(&ledger, "b", failed("131047")).await;
+    let due = async |by: Timestamp| ledger.followed(Which::DueBy(by), None, 10).await.unwrap();
+    assert_eq!(due(Timestamp::now()).await, []);
+    let first = due(Timestamp::MAX).await.remove(0);
+    assert_eq!(due(Timestamp::MAX).await.len(), 1);
+    assert_eq!((first.message_id, first.conversation_id), (MessageId(9), CONVERSATION));
+    assert_eq!(first.receipt, Receipt::default());
+    let wait = first.next_look.unwrap().duration_since(first.accepted_at);
+    assert!((wait.as_secs() - 15 * 60).abs() <= 1 && FIRST_LOOK == Duration::from_mins(15), "{wait}");
+    observe(&ledger, "a", seen(MessageStatus::Sent, now()), Some(hours_ago(1))).await;
+    assert_eq!(due(Timestamp::now()).await.len(), 1);
+    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), Some(first.position), 10).await.unwrap(), []);
+    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 0).await.unwrap(), []);
+    observe(&ledger, "a", seen(MessageStatus::Delivered, now()), None).await;
+    assert_eq!(due(Timestamp::MAX).await, []);
+    assert_eq!(ledger.followed(Which::Open, None, 10).await.unwrap(), []);
+    totals_add_up(&ledger).await;
+}
+
+async fn what_is_seen_is_merged_and_stands_in_the_record<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a"]).await;
+    settle(&ledger, "a", accepted()).await;
+    assert_eq!(record(&ledger, "a").await.receipt.receipt, None);
+    let (early, late) = (hours_ago(2), hours_ago(1));
+    observe(&ledger, "a", undelivered("131050", early, early), Some(late)).await;
+    let line = record(&ledger, "a").await.receipt;
+    assert_eq!((line.receipt, line.receipt_at), (Some(ReceiptState::Failed), Some(early)));
+    assert_eq!((line.receipt_code.as_deref(), line.receipt_error.as_deref()), (Some("131050"), Some("no")));
+    assert_eq!((line.opted_out, line.checked_at), (Some(OptOut::Yes), Some(early)));
+    totals_add_up(&ledger).await;
+    let reply = Receipt { replied_at: Some(early), ..seen(MessageStatus::Read, late) };
+    observe(&ledger, "a", reply, None).await;
+    let line = record(&ledger, "a").await.receipt;
+    assert_eq!((line.receipt, line.receipt_at), (Some(ReceiptState::Read), Some(late)));
+    assert_eq!((line.receipt_code, line.replied_at, line.opted_out), (None, Some(early), Some(OptOut::Yes)));
+    let totals = ledger.totals().await.unwrap().receipts;
+    assert_eq!((totals.read, totals.replied, totals.opted_out, totals.checked_at), (1, 1, 1, Some(late)));
+    assert_eq!(record(&ledger, "a").await.outcome, State::Accepted, "receipts change no outcome");
+    totals_add_up(&ledger).await;
+}
+
+async fn without_a_receipt_until_the_end_there_is_none<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a", "b"]).await;
+    settle(&ledger, "a", accepted()).await;
+    observe(&ledger, "a", seen(MessageStatus::Sent, now()), None).await;
+    assert_eq!(record(&ledger, "a").await.receipt.receipt, Some(ReceiptState::None));
+    // What an operator knows to be sent has no message that could be looked at.
+    settle(&ledger, "b", unknown()).await;
+    ledger.resolve(Some(vec!["b".to_owned()]), true, None).await.unwrap();
+    assert_eq!(record(&ledger, "b").await.receipt.receipt, Some(ReceiptState::None));
+    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 10).await.unwrap(), []);
+    totals_add_up(&ledger).await;
+}
+
+async fn messages_are_found_by_conversation_and_by_contact<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a", "b"]).await;
+    let mut first = lease(&ledger, "a").await;
+    first.target("address".to_owned(), "message".to_owned());
+    ledger.note(&mut first, Found::Contact(ContactId(5))).await.unwrap();
+    settle(&ledger, "a", accepted()).await;
+    settle(&ledger, "b", accepted()).await;
+    let found = async |conversations: &[u64], contacts: &[u64]| {
+        let conversations = conversations.iter().copied().map(ConversationId).collect();
+        let contacts = contacts.iter().copied().map(ContactId).collect();
+        ledger.followed_of(conversations, contacts).await.unwrap().len()
+    };
+    assert_eq!(found(&[7, 8], &[]).await, 2);
+    assert_eq!(found(&[], &[5, 7]).await, 1);
+    assert_eq!(found(&[7], &[5]).await, 2);
+    assert_eq!(found(&[u64::MAX], &[0]).await, 0);
+}
+
+async fn whoever_tracks_beside_a_run_is_seen_by_it_and_keeps_it_from_nothing<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a", "b"]).await;
+    settle(&ledger, "a", accepted()).await;
+    let in_flight = claim(&ledger, "b").await;
+    let tracker = backend.track().await;
+    observe(&tracker, "a", seen(MessageStatus::Read, now()), None).await;
+    assert_eq!(tracker.in_doubt().await.unwrap().len(), 0, "what a run has in flight is not in doubt");
+    ledger.settle(in_flight, accepted()).await.unwrap();
+    assert_eq!(ledger.totals().await.unwrap().receipts.read, 1);
+    drop((tracker, ledger));
+    assert_eq!(state(&backend.open().await.unwrap(), "b").await, State::Accepted);
+}
+
+async fn how_far_all_was_seen_only_grows<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a"]).await;
+    assert_eq!(ledger.complete_until().await.unwrap(), None);
+    let (early, late) = (hours_ago(2), hours_ago(1));
+    for until in [late, early] {
+        ledger.set_complete_until(until).await.unwrap();
+        assert_eq!(ledger.complete_until().await.unwrap(), Some(late));
+    }
+}
+
+fn retry_undelivered(code: &str, hours: u64, if_message_changed: bool) -> Retry {
+    let rule = RetryUndelivered { after: Duration::from_secs(hours * 3600), if_message_changed };
+    Retry { undelivered: BTreeMap::from([(code.to_owned(), rule)]), ..Retry::default() }
+}
+
+async fn an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_once_it_arrived<B: Backend>(backend: B) {
+    let keys = ["late", "fresh", "unchecked", "arrived", "other", "sent"];
+    let ledger = enrolled(&backend, &keys).await;
+    for key in keys {
+        settle(&ledger, key, accepted()).await;
+    }
+    let (before, after) = (hours_ago(30), hours_ago(1));
+    observe(&ledger, "late", undelivered("131049", before, after), None).await;
+    observe(&ledger, "fresh", undelivered("131049", after, now()), None).await;
+    observe(&ledger, "unchecked", undelivered("131049", before, hours_ago(28)), None).await;
+    observe(&ledger, "arrived", undelivered("131049", before, after), None).await;
+    observe(&ledger, "arrived", seen(MessageStatus::Delivered, after), None).await;
+    observe(&ledger, "other", undelivered("131026", before, after), None).await;
+    observe(&ledger, "sent", seen(MessageStatus::Sent, after), None).await;
+    assert_eq!(ledger.retry_failed(retry_undelivered("131049", 24, false)).await.unwrap(), 1);
+    assert_eq!(pending(&ledger).await, ["late"]);
+    let line = record(&ledger, "late").await;
+    assert_eq!(line.receipt, campaign::report::ReceiptColumns::default());
+    assert_eq!(line.earlier.len(), 1);
+    let past = &line.earlier[0];
+    assert_eq!((past.outcome, past.error_code.as_deref()), (State::Failed, Some("131049")));
+    assert_eq!(past.action, OperatorAction::Retried);
+    totals_add_up(&ledger).await;
+    // Its next message is followed like any other, and looks at the one before count for nothing.
+    let again = claim(&ledger, "late").await;
+    let second = Outcome::Accepted { message_id: MessageId(10), livedesk_status: "sent".to_owned() };
+    ledger.settle(again, second).await.unwrap();
+    let position = ledger.followed_of(vec![CONVERSATION], Vec::new()).await.unwrap()[0].position;
+    let receipt = seen(MessageStatus::Read, now());
+    let stale = Observation { position, message_id: MessageId(9), receipt, next_look: None };
+    ledger.observe(vec![stale]).await.unwrap();
+    assert_eq!(record(&ledger, "late").await.receipt.receipt, None);
+    totals_add_up(&ledger).await;
+}
+
+async fn an_undelivered_message_that_must_change_waits_for_the_change<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a"]).await;
+    settle(&ledger, "a", accepted()).await;
+    observe(&ledger, "a", undelivered("132000", hours_ago(30), hours_ago(1)), None).await;
+    assert_eq!(ledger.retry_failed(retry_undelivered("132000", 24, true)).await.unwrap(), 0);
+    let changed = Entry::Delivery { key: "a".to_owned(), row: row_of(2, "name", "a"), message: Some("new".to_owned()) };
+    let enrolment = take_in(&ledger, vec![changed], Some(retry_undelivered("132000", 24, true))).await;
+    assert_eq!((enrolment.retried, pending(&ledger).await), (1, vec!["a".to_owned()]));
+}
+
+async fn an_unknown_delivery_is_settled_by_what_was_seen<B: Backend>(backend: B) {
+    let ledger = enrolled(&backend, &["a", "b", "c"]).await;
+    let before = Timestamp::now() - jiff::SignedDuration::from_secs(1);
+    settle(&ledger, "a", unknown()).await;
+    settle(&ledger, "b", unknown()).await;
+    drop(claim(&ledger, "c").await);
+    drop(ledger);
+    let ledger = backend.open().await.unwrap();
+    let in_doubt = ledger.in_doubt().await.unwrap();
+    assert_eq!(in_doubt.iter().map(|it| it.lease.key.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(in_doubt.iter().all(|it| it.lease.conversation_id == Some(CONVERSATION) && it.claimed_at > before));
+    let verdict = |at: usize, message_id| Verdict {
+        position: in_doubt[at].lease.position(),
+        message_id,
+        note: "seen there".to_owned(),
+    };
+    let verdicts = vec![verdict(0, Some(MessageId(44))), verdict(1, None)];
+    assert_eq!(ledger.settle_by_evidence(verdicts.clone()).await.unwrap(), 2);
+    assert_eq!(ledger.settle_by_evidence(verdicts).await.unwrap(), 0, "they are no longer unknown");
+    let (sent, not) = (record(&ledger, "a").await, record(&ledger, "b").await);
+    assert_eq!((sent.outcome, sent.message_id), (State::Accepted, Some(44)));
+    assert_eq!(sent.error_code.as_deref(), Some(RESOLVED));
+    assert_eq!((not.outcome, not.message_id), (State::Pending, None));
+    assert_eq!(sent.earlier[0].note.as_deref(), Some("seen there"));
+    assert_eq!(not.earlier[0].action, OperatorAction::ResolvedAsNotSent);
+    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 10).await.unwrap()[0].message_id, MessageId(44));
+    assert_eq!(state(&ledger, "c").await, State::Unknown);
+    totals_add_up(&ledger).await;
+}
+
 /// Only where the files of one ledger are: nobody else may hold it.
 #[test]
 fn a_file_is_held_by_one_run_at_a_time() {
@@ -811,4 +1047,13 @@ rules! {
     departures_count_as_long_as_the_message_may_have_been_taken
     a_run_knows_when_the_last_request_of_the_one_before_left
     nobody_is_claimed_twice_whoever_tries
+    an_accepted_message_is_due_for_a_first_look_and_then_as_was_said
+    what_is_seen_is_merged_and_stands_in_the_record
+    without_a_receipt_until_the_end_there_is_none
+    messages_are_found_by_conversation_and_by_contact
+    whoever_tracks_beside_a_run_is_seen_by_it_and_keeps_it_from_nothing
+    how_far_all_was_seen_only_grows
+    an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_once_it_arrived
+    an_undelivered_message_that_must_change_waits_for_the_change
+    an_unknown_delivery_is_settled_by_what_was_seen
 }

@@ -10,12 +10,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use campaign::ledger::{
-    Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
-    Lease, LedgerError, Operate, Position, RecordQuery, Resolved, Retry, RetryIf, Stored, Totals, Version,
+    Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Followed, Holder, InDoubt,
+    Inspect, KeyLookup, Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolved, Retry, RetryIf,
+    Stored, Totals, Track, Verdict, Version, Which,
 };
+use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
 use campaign::recipients::Row;
-use campaign::report::Record;
-use campaign::state::{ConversationId, Failure, LeftOut, OperatorAction, Outcome, PastOutcome, RESOLVED, State};
+use campaign::report::{ReceiptColumns, Record};
+use campaign::state::{
+    ContactId, ConversationId, Failure, LeftOut, OperatorAction, Outcome, PastOutcome, RESOLVED, State,
+};
 use jiff::Timestamp;
 
 /// What outlives a process.
@@ -32,6 +36,7 @@ struct Store {
     deliveries: Vec<Delivery>,
     left_out: Vec<LeftOutRow>,
     next: i64,
+    complete_until: Option<Timestamp>,
 }
 
 /// A row that is no delivery: its line, key and reason, and its cells where it can be read.
@@ -52,6 +57,8 @@ struct Delivery {
     claimed_at: Option<Timestamp>,
     left_at: Option<Timestamp>,
     settled_at: Option<Timestamp>,
+    /// Of an accepted one: what was seen, when it was accepted, and when to look next.
+    receipt: Option<(Receipt, Timestamp, Option<Timestamp>)>,
     /// How it had ended before, and when it was tried if that counts as another message.
     history: Vec<(PastOutcome, Option<Timestamp>)>,
 }
@@ -69,12 +76,44 @@ impl Delivery {
         self.failure.as_ref().map_or("", |failure| &failure.code)
     }
 
+    fn accept(&mut self, at: Timestamp) {
+        self.state = State::Accepted;
+        self.settled_at = Some(at);
+        let can_be_seen = self.stored.conversation_id.is_some() && self.stored.failed_message.is_some();
+        self.receipt = Some((Receipt::default(), at, can_be_seen.then(|| at + FIRST_LOOK)));
+    }
+
+    fn failed_on_the_way(&self) -> Option<&campaign::receipt::Seen> {
+        let seen = self.receipt.as_ref()?.0.seen.as_ref()?;
+        (seen.status == MessageStatus::Failed).then_some(seen)
+    }
+
+    fn followed(&self) -> Option<Followed> {
+        let (receipt, accepted_at, next_look) = self.receipt.clone()?;
+        Some(Followed {
+            position: self.stored.position,
+            conversation_id: self.stored.conversation_id?,
+            message_id: self.stored.failed_message?,
+            contact_id: self.stored.contact_id,
+            accepted_at,
+            receipt,
+            next_look,
+        })
+    }
+
     /// An operator decides: how it had ended is history.
     fn decide(&mut self, action: OperatorAction, note: Option<String>) {
+        let undelivered = self.failed_on_the_way().cloned();
         let earlier = PastOutcome {
-            outcome: self.state,
-            error_code: self.failure.as_ref().map(|failure| failure.code.clone()),
-            error: self.failure.as_ref().map(|failure| failure.text.clone()),
+            outcome: if undelivered.is_some() { State::Failed } else { self.state },
+            error_code: match &undelivered {
+                Some(seen) => seen.code.clone(),
+                None => self.failure.as_ref().map(|failure| failure.code.clone()),
+            },
+            error: match undelivered {
+                Some(seen) => seen.error,
+                None => self.failure.as_ref().map(|failure| failure.text.clone()),
+            },
             action,
             at: Timestamp::now(),
             note,
@@ -85,6 +124,7 @@ impl Delivery {
         self.livedesk_status = None;
         self.settled_at = None;
         self.state = State::Pending;
+        self.receipt = None;
     }
 }
 
@@ -117,6 +157,17 @@ impl Store {
             let asked = retry.only.as_ref().is_none_or(|keys| keys.contains(&delivery.stored.key));
             if delivery.state == State::Failed && asked {
                 delivery.retry = retry.codes.get(delivery.code()).copied();
+            }
+            let checked_at = delivery.receipt.as_ref().and_then(|(receipt, ..)| receipt.checked_at);
+            if let Some(seen) = delivery.failed_on_the_way()
+                && let Some(rule) = retry.undelivered.get(seen.code.as_deref().unwrap_or_default())
+                && asked
+                && seen.at + rule.after <= Timestamp::now()
+                && checked_at.is_some_and(|checked| seen.at + rule.after <= checked)
+            {
+                let when =
+                    if rule.if_message_changed { RetryIf::MessageChanged } else { RetryIf::FailedBy(Timestamp::MAX) };
+                delivery.retry = Some(when);
             }
         }
     }
@@ -331,6 +382,7 @@ fn deliver(store: &mut Store, key: String, row: Row, message: Option<&str>) -> O
             claimed_at: None,
             left_at: None,
             settled_at: None,
+            receipt: None,
             history: Vec::new(),
         });
         return None;
@@ -477,6 +529,7 @@ fn settle(delivery: &mut Delivery, outcome: Outcome) {
             delivery.stored.failed_message = Some(message_id);
             delivery.livedesk_status = Some(livedesk_status);
             delivery.failure = None;
+            delivery.accept(Timestamp::now());
         }
         Outcome::Failed(failure) | Outcome::Unknown(failure) => {
             delivery.stored.failed_message = failure.message_id;
@@ -527,6 +580,18 @@ impl Inspect for MemoryLedger {
                 let settled = times.clone().min().copied().zip(times.max().copied());
                 ErrorCount { state, code, text: texts[0].clone(), varies: texts.len() > 1, count, settled }
             };
+            let mut undelivered: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
+            for delivery in &store.deliveries {
+                if let Some((receipt, _, next)) = &delivery.receipt {
+                    totals.receipts.add(receipt, next.is_none());
+                }
+                if let Some(seen) = delivery.failed_on_the_way() {
+                    let code = (State::Accepted, seen.code.clone().unwrap_or_default());
+                    undelivered.entry(code).or_default().push(seen.error.clone().unwrap_or_default());
+                }
+            }
+            totals.undelivered = undelivered.into_iter().map(error).collect();
+            totals.undelivered.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
             totals.errors = errors.into_iter().map(error).collect();
             totals.errors.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
             totals
@@ -656,6 +721,7 @@ fn left_out((line, key, why, row): &LeftOutRow) -> Record {
         duration_ms: None,
         earlier: Vec::new(),
         row: row.clone(),
+        receipt: ReceiptColumns::default(),
     }
 }
 
@@ -684,6 +750,11 @@ fn record(delivery: &Delivery, outcome: State) -> Record {
             .and_then(|(first, settled)| u64::try_from(settled.duration_since(first).as_millis()).ok()),
         earlier: delivery.history.iter().map(|(earlier, _)| earlier.clone()).collect(),
         row: Some(delivery.stored.row.clone()),
+        receipt: delivery
+            .receipt
+            .clone()
+            .map(|(receipt, _, next)| ReceiptColumns::new(receipt, next.is_none()))
+            .unwrap_or_default(),
     }
 }
 
@@ -711,8 +782,7 @@ impl Operate for MemoryLedger {
                 );
                 delivery.livedesk_status = status;
                 if sent {
-                    delivery.state = State::Accepted;
-                    delivery.settled_at = Some(Timestamp::now());
+                    delivery.accept(Timestamp::now());
                     delivery.failure = Some(Failure::new(RESOLVED, ""));
                 } else {
                     delivery.stored.failed_message = None;
@@ -723,10 +793,101 @@ impl Operate for MemoryLedger {
         }))
     }
 
+    async fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> Result<u64, LedgerError> {
+        Ok(self.store(|store| {
+            let mut settled = 0;
+            for Verdict { position, message_id, note } in verdicts {
+                let found = store.deliveries.iter_mut().find(|delivery| delivery.stored.position == position);
+                let Some(delivery) = found.filter(|delivery| delivery.state == State::Unknown) else { continue };
+                let status = delivery.livedesk_status.clone();
+                let sent = message_id.is_some();
+                let action = if sent { OperatorAction::ResolvedAsSent } else { OperatorAction::ResolvedAsNotSent };
+                delivery.decide(action, Some(note));
+                delivery.livedesk_status = status;
+                delivery.stored.failed_message = message_id;
+                if sent {
+                    delivery.accept(Timestamp::now());
+                    delivery.failure = Some(Failure::new(RESOLVED, ""));
+                }
+                settled += 1;
+            }
+            settled
+        }))
+    }
+
     async fn retry_failed(&self, retry: Retry) -> Result<u64, LedgerError> {
         Ok(self.store(|store| {
             store.mark(&retry);
             store.retry()
         }))
+    }
+}
+
+impl Track for MemoryLedger {
+    async fn followed(
+        &self,
+        which: Which,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Followed>, LedgerError> {
+        let wanted = |followed: &Followed| match which {
+            Which::DueBy(time) => followed.next_look.is_some_and(|at| at <= time),
+            Which::Open => {
+                let failed = followed.receipt.status() == Some(MessageStatus::Failed) && !followed.receipt.is_gone;
+                followed.next_look.is_some() || failed
+            }
+        };
+        Ok(self.store(|store| {
+            let all = store.deliveries.iter().filter_map(Delivery::followed).filter(wanted);
+            all.filter(|followed| after.is_none_or(|after| followed.position > after)).take(limit).collect()
+        }))
+    }
+
+    async fn followed_of(
+        &self,
+        conversations: Vec<ConversationId>,
+        contacts: Vec<ContactId>,
+    ) -> Result<Vec<Followed>, LedgerError> {
+        let wanted = |followed: &Followed| {
+            conversations.contains(&followed.conversation_id)
+                || followed.contact_id.is_some_and(|contact| contacts.contains(&contact))
+        };
+        Ok(self.store(|store| store.deliveries.iter().filter_map(Delivery::followed).filter(wanted).collect()))
+    }
+
+    async fn observe(&self, observations: Vec<Observation>) -> Result<(), LedgerError> {
+        self.store(|store| {
+            for Observation { position, message_id, receipt, next_look } in observations {
+                let delivery = store.deliveries.iter_mut().find(|delivery| delivery.stored.position == position);
+                let Some(delivery) = delivery.filter(|it| it.stored.failed_message == Some(message_id)) else {
+                    continue;
+                };
+                if let Some((known, _, next)) = &mut delivery.receipt {
+                    *known = std::mem::take(known).merge(receipt);
+                    *next = next_look;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn in_doubt(&self) -> Result<Vec<InDoubt>, LedgerError> {
+        Ok(self.store(|store| {
+            let unknown = store.deliveries.iter().filter(|delivery| delivery.state == State::Unknown);
+            let in_doubt = unknown.map(|delivery| InDoubt {
+                lease: delivery.stored.clone().into(),
+                claimed_at: delivery.departure().unwrap_or_default(),
+            });
+            in_doubt.collect()
+        }))
+    }
+
+    async fn complete_until(&self) -> Result<Option<Timestamp>, LedgerError> {
+        Ok(self.store(|store| store.complete_until))
+    }
+
+    async fn set_complete_until(&self, until: Timestamp) -> Result<(), LedgerError> {
+        self.store(|store| store.complete_until = store.complete_until.max(Some(until)));
+        Ok(())
     }
 }

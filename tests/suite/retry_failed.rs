@@ -251,7 +251,9 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     register_checksum(&ledger).unwrap();
     ledger
         .execute_batch(
-            "DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
+            "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
+             DROP TABLE receipt; DROP TABLE tracking;
+             DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
              DROP TABLE identity; DROP TABLE attachment; DROP TABLE history;
              ALTER TABLE campaign DROP COLUMN checksum; ALTER TABLE columns DROP COLUMN checksum;
              ALTER TABLE left_out DROP COLUMN checksum; ALTER TABLE delivery DROP COLUMN checksum;
@@ -271,6 +273,33 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
 }
 
 #[test]
+fn a_ledger_of_the_fourth_format_is_continued_and_what_it_accepted_is_followed() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).send("concurrency: 1");
+    project.run(&["--limit", "2"]).exits(0);
+    let open = || {
+        let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+        register_checksum(&ledger).unwrap();
+        ledger
+    };
+    open()
+        .execute_batch(
+            "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
+             DROP TABLE receipt; DROP TABLE tracking;
+             UPDATE identity SET schema = (SELECT checksum(group_concat(sql, ';')) FROM
+                (SELECT sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' ORDER BY rowid));
+             PRAGMA user_version = 4;",
+        )
+        .unwrap();
+    project.campaign(&["status", "campaign.yaml"]).exits(0);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed(), [101, 102, 103]);
+    let followed = "SELECT count(*) FROM receipt r JOIN delivery d ON d.id = r.delivery
+        WHERE d.message_id = r.message_id AND r.look_at = d.settled_at + 900000";
+    assert_eq!(open().query_row(followed, [], |row| row.get::<_, i64>(0)), Ok(3));
+}
+
+#[test]
 fn a_ledger_of_the_third_format_is_continued() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3).send("concurrency: 1");
@@ -279,7 +308,9 @@ fn a_ledger_of_the_third_format_is_continued() {
     register_checksum(&ledger).unwrap();
     ledger
         .execute_batch(
-            "DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
+            "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
+             DROP TABLE receipt; DROP TABLE tracking;
+             DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
              ALTER TABLE identity RENAME TO new_identity;
              CREATE TABLE identity (
                 one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, claims INTEGER NOT NULL DEFAULT 0,

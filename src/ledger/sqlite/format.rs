@@ -7,7 +7,7 @@ use super::values::now;
 use crate::ledger::LedgerError;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
-pub(super) const FORMAT: i64 = 5;
+pub(super) const FORMAT: i64 = 6;
 
 /// The first format that says which ledger it is, and has a counter beside it.
 pub(super) const WITH_IDENTITY: i64 = 3;
@@ -15,26 +15,32 @@ pub(super) const WITH_IDENTITY: i64 = 3;
 /// The first format that keeps the sum by which pages of another time are noticed.
 const WITH_PROGRESS: i64 = 4;
 
-const TABLES: &str = concat!(include_str!("schema.sql"), include_str!("left_out.sql"), include_str!("identity.sql"));
+const TABLES_OF_5: &str =
+    concat!(include_str!("schema.sql"), include_str!("left_out.sql"), include_str!("identity.sql"));
+
+const RECEIPTS: &str = include_str!("receipts.sql");
 
 /// What brings a ledger of this format up to today's; everything for a file without tables.
 ///
-/// The steps end with today's tables, which are therefore those of one more step each time that one of them changes.
+/// What format 6 adds to the one before is a file of its own, so that every step ends with the tables of its own time.
 fn migration(found: i64) -> String {
     const FROM_1_TO_2: &str = include_str!("from_1_to_2.sql");
-    const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES, include_str!("from_2_to_4_rows.sql")];
+    const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES_OF_5, include_str!("from_2_to_4_rows.sql")];
     const FROM_3: [&str; 3] =
         [include_str!("from_3_to_4.sql"), include_str!("identity.sql"), include_str!("from_3_to_4_rows.sql")];
     const FROM_4: [&str; 3] =
         [include_str!("from_4_to_5.sql"), include_str!("left_out.sql"), include_str!("from_4_to_5_rows.sql")];
-    match found {
-        0 => TABLES.to_owned(),
+    const FROM_5: [&str; 2] = [RECEIPTS, include_str!("from_5_to_6_rows.sql")];
+    let to_5 = match found {
+        0 => return [TABLES_OF_5, RECEIPTS].concat(),
         1 => [FROM_1_TO_2, &FROM_2.concat()].concat(),
         2 => FROM_2.concat(),
         3 => [FROM_3.concat(), FROM_4.concat()].concat(),
         4 => FROM_4.concat(),
-        _ => String::new(),
-    }
+        5 => String::new(),
+        _ => return String::new(),
+    };
+    [to_5, FROM_5.concat()].concat()
 }
 
 /// Commits to the log until it is copied into the file: little in the log is little to lose with it.
@@ -54,7 +60,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, LedgerError>
 
 /// The same; `before_commit` may prevent that a ledger without identity gets the one that it is handed.
 pub(super) fn prepare_with(
-    connection: Connection,
+    mut connection: Connection,
     before_commit: impl FnOnce(&Identity) -> Result<(), LedgerError>,
 ) -> Result<Connection, LedgerError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -63,6 +69,8 @@ pub(super) fn prepare_with(
          PRAGMA wal_autocheckpoint = {PAGES_IN_LOG};"
     ))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Whoever follows messages may write between the first look of a transaction and its first change.
+    connection.set_transaction_behavior(rusqlite::TransactionBehavior::Immediate);
     let found = check_format(&connection)?;
     let changes = migration(found);
     if !changes.is_empty() {

@@ -12,8 +12,8 @@ use super::connect::connect;
 use super::deliver::leases;
 use super::handle::Sqlite;
 use super::lock::Lock;
-use super::records;
 use super::values::{now, state, time, unstored};
+use super::{records, track};
 use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version};
 use crate::report::Record;
 use crate::state::State;
@@ -187,15 +187,34 @@ fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
     if totals.of(State::Failed) + totals.of(State::Unknown) > 0 {
         totals.errors = errors(connection)?;
     }
+    totals.receipts = track::totals(connection)?;
+    if totals.receipts.undelivered > 0 {
+        totals.undelivered = undelivered(connection)?;
+    }
     Ok(totals)
 }
 
 fn errors(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
-    let mut statement = connection.prepare(
+    error_counts(
+        connection,
         "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
             min(settled_at), max(settled_at)
          FROM delivery_view WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 5 DESC, 2",
-    )?;
+    )
+}
+
+/// Accepted messages that were not delivered, by why.
+fn undelivered(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
+    error_counts(
+        connection,
+        "SELECT 'accepted', coalesce(code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
+            min(status_at), max(status_at)
+         FROM receipt WHERE status = 'failed' GROUP BY 2 ORDER BY 5 DESC, 2",
+    )
+}
+
+fn error_counts(connection: &Connection, sql: &str) -> Result<Vec<ErrorCount>, LedgerError> {
+    let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     let mut errors = Vec::new();
     while let Some(row) = rows.next()? {

@@ -26,6 +26,7 @@ mod operate;
 mod records;
 mod recover;
 mod retry_failed;
+mod track;
 mod values;
 mod watch;
 mod writer;

@@ -1,6 +1,7 @@
 //! Opening a ledger: for a run, for looking, and as a copy that nobody keeps.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
@@ -16,6 +17,9 @@ use super::lock::Lock;
 use super::watch::Watch;
 use super::writer::Safeguard;
 use crate::ledger::{Acknowledged, LedgerError};
+
+/// How long a run may keep others from writing: it takes a list in as a whole.
+const WHILE_A_LIST_IS_READ: Duration = Duration::from_mins(5);
 
 /// Whether there is certainly no ledger at `path`, nor anything that one has left there.
 ///
@@ -76,6 +80,41 @@ impl Sqlite {
             let connection = reader(&path, held, Acknowledged::default())?;
             delivery_view(&connection, held)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| error.at(&path))?;
+        Self::start(connection, None, Kept { path: Some(path), ..Kept::default() }).map(Some)
+    }
+
+    /// Opens an existing ledger to write receipts, beside a run that may be under way: without its lock, as whatever is
+    /// written stands in tables that a run only adds to. `None` where there certainly is none.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_read_only`]; or it has an older format and is held by a run.
+    pub(in crate::ledger) fn open_to_track(path: &Path) -> Result<Option<Self>, LedgerError> {
+        let file = LedgerFile::find(path)?;
+        if is_first(&file, Acknowledged::default())? {
+            return Ok(None);
+        }
+        let path = file.path;
+        let open = || -> Result<_, LedgerError> {
+            if check_format(&existing(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?)? < FORMAT {
+                // To bring it up takes the lock.
+                drop(Self::open(&path, Acknowledged::default())?);
+            }
+            let held = Lock::is_held(&path)?;
+            if !held {
+                check_log(&path)?;
+            }
+            let counter = counter::read(&path)?;
+            let connection = existing(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+            if !held {
+                format::check_integrity(&connection)?;
+            }
+            let connection = prepare(connection)?;
+            is_current(&path, &counter, &format::identity(&connection)?, false)?;
+            connection.busy_timeout(WHILE_A_LIST_IS_READ)?;
+            delivery_view(&connection, held)?;
             Ok(connection)
         };
         let connection = open().map_err(|error| error.at(&path))?;

@@ -4,8 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::handle::Sqlite;
 use super::retry_failed;
-use super::values::{key_list, now};
-use crate::ledger::{LedgerError, Operate, Resolved, Retry};
+use super::values::{key_list, now, stored};
+use crate::ledger::{LedgerError, Operate, Resolved, Retry, Verdict};
 use crate::state::{OperatorAction, RESOLVED, State};
 
 impl Operate for Sqlite {
@@ -25,6 +25,19 @@ impl Operate for Sqlite {
             let changed = resolve(&transaction, keys.as_deref(), sent, note.as_deref())?;
             transaction.commit()?;
             Ok(Resolved::All(changed))
+        })
+        .await
+    }
+
+    async fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> Result<u64, LedgerError> {
+        self.alone(move |connection| {
+            let transaction = connection.transaction()?;
+            let mut settled = 0;
+            for verdict in verdicts {
+                settled += settle_one(&transaction, &verdict)?;
+            }
+            transaction.commit()?;
+            Ok(settled)
         })
         .await
     }
@@ -66,5 +79,27 @@ fn resolve(connection: &Connection, keys: Option<&str>, sent: bool, note: Option
          WHERE state = 'unknown' AND (?3 IS NULL OR key IN (SELECT value FROM json_each(?3)))",
         params![sent, now(), keys, RESOLVED],
     )?;
+    Ok(changed as u64)
+}
+
+fn settle_one(connection: &Connection, verdict: &Verdict) -> Result<u64, LedgerError> {
+    const { assert!(State::Unknown.can_become(State::Accepted) && State::Unknown.can_become(State::Pending)) };
+    let Verdict { position, message_id, note } = verdict;
+    let (id, sent) = (position.number(), message_id.is_some());
+    let action = if sent { OperatorAction::ResolvedAsSent } else { OperatorAction::ResolvedAsNotSent };
+    connection
+        .prepare_cached(
+            "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word, note)
+         SELECT id, ?2, state, error_code, error, message_id, iif(?5, NULL, coalesce(left_at, claimed_at)), ?3, ?4
+         FROM delivery WHERE id = ?1 AND state = 'unknown'",
+        )?
+        .execute(params![id, now(), action.word(), note, sent])?;
+    let changed = connection
+        .prepare_cached(
+            "UPDATE delivery SET state = iif(?2, 'accepted', 'pending'), settled_at = iif(?2, ?3, NULL),
+            error_code = iif(?2, ?4, NULL), error = NULL, message_id = ?5
+         WHERE id = ?1 AND state = 'unknown'",
+        )?
+        .execute(params![id, sent, now(), RESOLVED, message_id.map(|id| stored(id.0))])?;
     Ok(changed as u64)
 }

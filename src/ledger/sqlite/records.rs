@@ -6,10 +6,11 @@ use rusqlite::{Connection, Row as SqlRow};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
+use super::track::receipt;
 use super::values::{ColumnsOfRows, json, state, time, unstored};
 use crate::ledger::{LedgerError, RecordQuery};
 use crate::recipients::Row;
-use crate::report::Record;
+use crate::report::{ReceiptColumns, Record};
 use crate::state::{OperatorAction, PastOutcome};
 
 /// Records that are handed over together.
@@ -20,13 +21,17 @@ pub(super) const WAITING: usize = 4;
 
 /// `{row}` are the names and the cells of the row, where they are asked for, and `{where}` is the condition.
 const RECORDS: &str = "SELECT * FROM (
-    SELECT line_on_list AS line, key, state, livedesk_status, error_code, error, attempts, contact_id, conversation_id,
-        message_id, first_attempt_at, settled_at, id,
+    SELECT line_on_list AS line, key, state, livedesk_status, error_code, d.error, attempts, d.contact_id, d.conversation_id,
+        d.message_id, first_attempt_at, settled_at, id,
         (SELECT nullif(json_group_array(json_array(outcome, error_code, error, word, at, note) ORDER BY at), '[]')
-         FROM history WHERE delivery = delivery_view.id), {row}
-    FROM delivery_view
+         FROM history WHERE delivery = d.id), {row},
+        r.status, r.status_at, r.code, r.error AS receipt_error, r.replied_at, r.opted_out, r.checked_at, r.is_gone,
+        r.delivery IS NOT NULL AND r.look_at IS NULL
+    FROM delivery_view d LEFT JOIN receipt r ON r.delivery = d.id
     UNION ALL
-    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL, {row} FROM left_out) {where}
+    SELECT line, key, 'skipped', NULL, reason, detail, 0, NULL, NULL, NULL, NULL, NULL, rowid, NULL, {row},
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+    FROM left_out) {where}
     ORDER BY line IS NULL, line, id";
 
 /// The values of `{row}`.
@@ -92,6 +97,7 @@ fn record(row: &SqlRow<'_>, columns: &mut ColumnsOfRows) -> Result<Record, Ledge
         duration_ms: duration.and_then(|duration| u64::try_from(duration).ok()),
         earlier: history.map_or_else(|| Ok(Vec::new()), |history| earlier(&history))?,
         row: list_row(row, line, columns)?,
+        receipt: ReceiptColumns::new(receipt(row, 16)?, row.get(24)?),
     })
 }
 

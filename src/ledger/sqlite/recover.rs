@@ -154,12 +154,13 @@ fn rebuild(damaged: &Path, target: &Path, path: &Path, name: &str) -> Result<Rec
     let target_ledger = existing(connect(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
     target_ledger.execute_batch("PRAGMA foreign_keys = OFF")?;
     let new = target_ledger.unchecked_transaction()?;
-    for table in ["campaign", "columns", "delivery", "history", "attachment"] {
+    for table in ["campaign", "columns", "delivery", "history", "attachment", "receipt", "tracking"] {
         copy_rows(&damaged, &new, table)?;
     }
     // What is about rows that are gone means nothing.
     new.execute("DELETE FROM delivery WHERE columns NOT IN (SELECT id FROM columns)", [])?;
     new.execute("DELETE FROM history WHERE delivery NOT IN (SELECT id FROM delivery)", [])?;
+    new.execute("DELETE FROM receipt WHERE delivery NOT IN (SELECT id FROM delivery WHERE state = 'accepted')", [])?;
     new.execute(
         "INSERT OR IGNORE INTO campaign (one, name, spec, vars, enrolment, run)
          SELECT 1, ?1, '', '{}', coalesce(max(enrolment), 1), coalesce(max(run), 1) FROM delivery",
@@ -194,7 +195,9 @@ fn copy_rows(damaged: &Connection, new: &Connection, table: &str) -> Result<(), 
     let columns = checksum::columns(new, table)?;
     let names = columns.join(", ");
     let marks = vec!["?"; columns.len()].join(", ");
-    let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"))?;
+    // These rows are there before they are copied: one begins with its delivery, the other with its table.
+    let instead = if matches!(table, "receipt" | "tracking") { "REPLACE" } else { "IGNORE" };
+    let mut insert = new.prepare(&format!("INSERT OR {instead} INTO {table} ({names}) VALUES ({marks})"))?;
     let select = format!(
         "SELECT rowid, checksum IS checksum({names}), {names} FROM {table} NOT INDEXED WHERE rowid >= ?1 ORDER BY rowid"
     );

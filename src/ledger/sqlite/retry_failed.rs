@@ -1,10 +1,10 @@
-//! Failed deliveries that become pending again. Which those are is decided by the caller; for some only if their message has
+//! Failed deliveries, and accepted ones that were not delivered, that become pending again. Which those are is decided by the caller; for some only if their message has
 //! changed, which is known once the list was read.
 
 use rusqlite::{Connection, params};
 
 use super::values::{key_list, now};
-use crate::ledger::{LedgerError, Retry, RetryIf};
+use crate::ledger::{LedgerError, Retry, RetryIf, RetryUndelivered};
 use crate::state::{OperatorAction, State};
 
 /// Will be retried.
@@ -27,15 +27,28 @@ pub(super) fn mark(connection: &Connection, retry: &Retry) -> Result<(), LedgerE
             params![mark, code, failed_by, only],
         )?;
     }
+    // A look as late as the new message still showed the failure: it did not arrive meanwhile.
+    for (code, RetryUndelivered { after, if_message_changed }) in &retry.undelivered {
+        let wait = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        connection.execute(
+            "UPDATE delivery SET again = ?1
+             WHERE state = 'accepted' AND (?5 IS NULL OR key IN (SELECT value FROM json_each(?5))) AND id IN (
+                SELECT delivery FROM receipt WHERE status = 'failed' AND coalesce(code, '') = ?2
+                    AND ?3 - status_at >= ?4 AND checked_at - status_at >= ?4)",
+            params![if *if_message_changed { IF_CHANGED } else { YES }, code, now(), wait, only],
+        )?;
+    }
     Ok(())
 }
 
 /// Makes those who are marked and on the list pending again. How they had ended before stays on record.
 pub(super) fn take_up(connection: &Connection, enrolment: i64) -> Result<u64, LedgerError> {
-    const { assert!(State::Failed.can_become(State::Pending)) };
+    const { assert!(State::Failed.can_become(State::Pending) && State::Accepted.can_become(State::Pending)) };
     connection.execute(
         "INSERT INTO history (delivery, at, outcome, error_code, error, message_id, claimed_at, word)
-         SELECT id, ?1, state, error_code, error, message_id, coalesce(left_at, claimed_at), ?3 FROM delivery
+         SELECT id, ?1, 'failed', iif(state = 'failed', error_code, code), iif(state = 'failed', d.error, r.error),
+            d.message_id, coalesce(left_at, claimed_at), ?3
+         FROM delivery d LEFT JOIN receipt r ON r.delivery = d.id
          WHERE again = 1 AND enrolment = ?2",
         params![now(), enrolment, OperatorAction::Retried.word()],
     )?;

@@ -43,6 +43,7 @@ fn record(line: u64, key: &str, outcome: State, code: Option<&str>, error: Optio
         duration_ms: settled.then_some(1000),
         earlier: Vec::new(),
         row: None,
+        receipt: crate::report::ReceiptColumns::default(),
     }
 }
 

@@ -1,0 +1,202 @@
+//! Receipts: which messages to look at, and what was seen. Uses the table `receipt`, and never writes deliveries.
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+
+use super::deliver::leases;
+use super::handle::Sqlite;
+use super::values::{stored, time, unstored};
+use crate::ledger::{Followed, InDoubt, LedgerError, Observation, Position, Track, Which};
+use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, Seen};
+use crate::state::{ContactId, ConversationId, MessageId};
+
+/// What can be looked at.
+const FOLLOWED: &str = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone,
+        delivery, conversation_id, message_id, contact_id, accepted_at, look_at
+    FROM receipt WHERE conversation_id IS NOT NULL AND message_id IS NOT NULL";
+
+impl Track for Sqlite {
+    async fn followed(
+        &self,
+        which: Which,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Followed>, LedgerError> {
+        let after = after.map_or(0, Position::number);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (condition, by) = match which {
+            Which::DueBy(time) => ("look_at <= ?3", time.as_millisecond()),
+            Which::Open => ("(look_at <= ?3 OR (status = 'failed' AND NOT is_gone))", i64::MAX),
+        };
+        self.alone(move |connection| {
+            let sql = format!("{FOLLOWED} AND delivery > ?1 AND {condition} ORDER BY delivery LIMIT ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            collect(&mut statement, params![after, limit, by])
+        })
+        .await
+    }
+
+    async fn followed_of(
+        &self,
+        conversations: Vec<ConversationId>,
+        contacts: Vec<ContactId>,
+    ) -> Result<Vec<Followed>, LedgerError> {
+        let conversations = id_list(conversations.iter().map(|id| id.0));
+        let contacts = id_list(contacts.iter().map(|id| id.0));
+        self.alone(move |connection| {
+            // Each by its index.
+            let by = |column: &str, ids: &str| {
+                let sql = format!("{FOLLOWED} AND {column} IN (SELECT value FROM json_each(?1)) ORDER BY delivery");
+                collect(&mut connection.prepare_cached(&sql)?, params![ids])
+            };
+            let mut found = by("conversation_id", &conversations)?;
+            found.extend(by("contact_id", &contacts)?);
+            found.sort_by_key(|followed| followed.position);
+            found.dedup_by_key(|followed| followed.position);
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn observe(&self, observations: Vec<Observation>) -> Result<(), LedgerError> {
+        self.alone(move |connection| {
+            let transaction = connection.transaction()?;
+            for observation in observations {
+                merge(&transaction, observation)?;
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    async fn in_doubt(&self) -> Result<Vec<InDoubt>, LedgerError> {
+        self.alone(|connection| {
+            let leases = leases(connection, "d.id IN (SELECT id FROM delivery_view WHERE state = 'unknown')", &[])?;
+            let mut claimed =
+                connection.prepare_cached("SELECT coalesce(left_at, claimed_at, 0) FROM delivery WHERE id = ?1")?;
+            let in_doubt = leases.into_iter().map(|lease| {
+                let at: i64 = claimed.query_row([lease.position().number()], |row| row.get(0))?;
+                Ok(InDoubt { lease, claimed_at: time(at).unwrap_or_default() })
+            });
+            in_doubt.collect()
+        })
+        .await
+    }
+
+    async fn complete_until(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.alone(|connection| {
+            let sql = "SELECT complete_until FROM tracking";
+            let at: Option<Option<i64>> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+            Ok(at.flatten().and_then(time))
+        })
+        .await
+    }
+
+    async fn set_complete_until(&self, until: Timestamp) -> Result<(), LedgerError> {
+        self.alone(move |connection| {
+            let sql = "INSERT INTO tracking (one, complete_until) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE
+                SET complete_until = max(coalesce(complete_until, ?1), ?1)";
+            connection.execute(sql, [until.as_millisecond()])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn id_list(ids: impl Iterator<Item = u64>) -> String {
+    serde_json::Value::from(ids.map(stored).collect::<Vec<_>>()).to_string()
+}
+
+fn collect(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -> Result<Vec<Followed>, LedgerError> {
+    let mut rows = statement.query(values)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = |at: usize| row.get::<_, i64>(at).map(unstored);
+        all.push(Followed {
+            position: Position::new(row.get(8)?),
+            conversation_id: ConversationId(id(9)?),
+            message_id: MessageId(id(10)?),
+            contact_id: row.get::<_, Option<i64>>(11)?.map(|id| ContactId(unstored(id))),
+            accepted_at: time(row.get(12)?).unwrap_or_default(),
+            next_look: row.get::<_, Option<i64>>(13)?.and_then(time),
+            receipt: receipt(row, 0)?,
+        });
+    }
+    Ok(all)
+}
+
+/// Reads a receipt from eight columns in the order of [`FOLLOWED`], the first of which is the one at `at`.
+pub(super) fn receipt(row: &Row<'_>, at: usize) -> Result<Receipt, LedgerError> {
+    let moment = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(time));
+    let damaged = |word: String| LedgerError::damaged(format!("`{word}` is no word of a receipt"));
+    let status: Option<String> = row.get(at)?;
+    let status: Option<MessageStatus> = status.map(|word| word.parse().map_err(|_| damaged(word))).transpose()?;
+    let opted_out: Option<String> = row.get(at + 5)?;
+    let opted_out: Option<OptOut> = opted_out.map(|word| word.parse().map_err(|_| damaged(word))).transpose()?;
+    let seen = match status {
+        Some(status) => Some(Seen {
+            status,
+            at: moment(at + 1)?.unwrap_or_default(),
+            code: row.get(at + 2)?,
+            error: row.get(at + 3)?,
+        }),
+        None => None,
+    };
+    Ok(Receipt {
+        seen,
+        replied_at: moment(at + 4)?,
+        opted_out,
+        checked_at: moment(at + 6)?,
+        is_gone: row.get::<_, Option<bool>>(at + 7)?.unwrap_or_default(),
+    })
+}
+
+fn merge(connection: &Connection, observation: Observation) -> Result<(), LedgerError> {
+    let Observation { position, message_id, receipt: seen, next_look } = observation;
+    let (id, message_id) = (position.number(), stored(message_id.0));
+    let mut find = connection.prepare_cached(
+        "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone
+         FROM receipt WHERE delivery = ?1 AND message_id = ?2",
+    )?;
+    let mut rows = find.query([id, message_id])?;
+    // Sent again meanwhile, or no longer accepted: this look was at a message that counts no more.
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let merged = receipt(row, 0)?.merge(seen);
+    drop(rows);
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+    let seen = merged.seen;
+    connection
+        .prepare_cached(
+            "UPDATE receipt SET status = ?2, status_at = ?3, code = ?4, error = ?5, replied_at = ?6, opted_out = ?7,
+                checked_at = ?8, is_gone = ?9, look_at = ?10
+             WHERE delivery = ?1",
+        )?
+        .execute(params![
+            id,
+            seen.as_ref().map(|seen| seen.status.word()),
+            seen.as_ref().map(|seen| seen.at.as_millisecond()),
+            seen.as_ref().and_then(|seen| seen.code.as_deref()),
+            seen.as_ref().and_then(|seen| seen.error.as_deref()),
+            millis(merged.replied_at),
+            merged.opted_out.map(OptOut::word),
+            millis(merged.checked_at),
+            merged.is_gone,
+            millis(next_look)
+        ])?;
+    Ok(())
+}
+
+/// How many accepted messages are where.
+pub(super) fn totals(connection: &Connection) -> Result<ReceiptTotals, LedgerError> {
+    // What is the same for many is counted by SQLite; the rules are those of `ReceiptTotals`.
+    let sql = "SELECT status, 0, NULL, NULL, iif(replied_at IS NULL, NULL, 0), opted_out, max(checked_at), 0,
+            look_at IS NULL, count(*)
+        FROM receipt GROUP BY status, replied_at IS NULL, opted_out, checked_at IS NULL, look_at IS NULL";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut totals = ReceiptTotals::default();
+    while let Some(row) = rows.next()? {
+        totals.add_many(&receipt(row, 0)?, row.get(8)?, unstored(row.get(9)?));
+    }
+    Ok(totals)
+}
