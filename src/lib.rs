@@ -52,6 +52,7 @@ pub mod attachment;
 pub mod livedesk;
 pub mod pace;
 pub mod run;
+pub mod track;
 pub mod sandbox;
 
 // The use case.

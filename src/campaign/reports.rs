@@ -14,6 +14,8 @@ use crate::codes;
 use crate::ledger::{Inspect, LedgerError, RecordQuery};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
+use crate::receipt::OptOut;
+use crate::recipients::Row;
 use crate::report::{self, About};
 use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
@@ -262,20 +264,30 @@ async fn records<W: Write>(
 /// The templates do not compile; or the ledger's.
 pub async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>) -> Result<(u64, Vec<u8>), CampaignError> {
     let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
-    let people = ledger.failed_with(codes::OPTED_OUT).await?;
+    let mut people: Vec<(String, Option<Row>)> =
+        ledger.failed_with(codes::OPTED_OUT).await?.into_iter().map(|lease| (lease.key, Some(lease.row))).collect();
+    let accepted = RecordQuery { only: vec![State::Accepted], with_rows: true };
+    ledger
+        .records(&accepted, |record| {
+            if record.receipt.opted_out == Some(OptOut::Yes) {
+                people.push((record.key, record.row));
+            }
+            Ok::<_, CampaignError>(())
+        })
+        .await?;
     let mut list = csv::Writer::from_writer(Vec::new());
     let broken = |error: csv::Error| CampaignError::not_writable(Path::new("the list"), error.into());
     list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
-    for lease in &people {
+    for (key, row) in &people {
         // A row that today's templates cannot render is still known by its key.
-        let delivery = templates.render(&lease.row, "the ledger").ok();
+        let delivery = row.as_ref().and_then(|row| templates.render(row, "the ledger").ok());
         let contact = delivery.as_ref().and_then(|delivery| match &delivery.address {
             Address::Contact { contact, .. } => Some(contact),
             _ => None,
         });
         let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
         let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([lease.key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
+        list.write_record([key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
             .map_err(broken)?;
     }
     let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;

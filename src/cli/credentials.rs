@@ -29,6 +29,19 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, C
     }
 }
 
+/// The secret of LiveDesk's webhooks, where the spec names a variable that holds it.
+pub(super) fn webhook_secret(spec: &Spec, output: &Output) -> Result<Option<Secret<String>>, CliError> {
+    let Some(name) = &spec.track.webhook_secret else { return Ok(None) };
+    let given = key_file::value(name, output)?;
+    match values([name.as_str()], [given], &spec.folder, output)? {
+        [Some(secret)] if !secret.is_empty() => Ok(Some(Secret::new(secret))),
+        _ => Err(CliError::environment(format!(
+            "`{name}` is not set: put the webhook's secret in the environment or in {}",
+            spec.folder.join(".env").display()
+        ))),
+    }
+}
+
 /// The spec with the address that a variable gives, if it names one. Where the variable is not set that is an error if the
 /// address is `needed`.
 pub(super) fn with_base_url(spec: Arc<Spec>, needed: bool, output: &Output) -> Result<Arc<Spec>, CliError> {

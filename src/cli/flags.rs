@@ -1,5 +1,6 @@
 //! The words of the command line. Doc comments are the help texts.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -35,6 +36,9 @@ pub(super) enum Command {
     /// Show the progress of a campaign and what the next run would do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
+    /// Find out what became of accepted messages: delivered, read, not delivered, replied, opted out. Sends nothing
+    #[command(after_help = help::TRACK)]
+    Track(TrackArgs),
     /// Write the report again from the ledger
     #[command(after_help = help::REPORT)]
     Report(ReportArgs),
@@ -76,6 +80,7 @@ impl Command {
             Self::Check(args) if args.format == CheckFormat::Json => Format::Json,
             Self::Doctor(args) => args.format,
             Self::Status(args) => args.format,
+            Self::Track(args) => args.format,
             _ => Format::Human,
         }
     }
@@ -237,6 +242,28 @@ pub(super) struct StatusArgs {
     /// Show it again every few seconds until no run is under way
     #[arg(long)]
     pub(super) watch: bool,
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+    /// Output format of results
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrackArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Look at all open messages now, not only at those that are due (15 min, 1 h, 6 h, 24 h and 72 h after sending)
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Go on until nothing is open
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Also receive LiveDesk's webhooks at this address, and look at once where something happens; implies --follow
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
     /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,

@@ -49,6 +49,19 @@ Examples:
 
 Exit codes: those that `campaign run` would end with so far, and 8 if nothing was run yet";
 
+pub(super) const TRACK: &str = "\
+Examples:
+  campaign track order_update.yaml
+  campaign track order_update.yaml --now --follow
+  campaign track order_update.yaml --listen 0.0.0.0:8026
+
+Exit codes:
+  0    every accepted message was delivered, read, or without a receipt until `track.until`
+  1    receipts cannot be read: server, credentials, ledger
+  3    the same, and some were not delivered
+  7    some are still open: run it again later
+  130  interrupted";
+
 pub(super) const REPORT: &str = "\
 Examples:
   campaign report order_update.yaml -o result.html

@@ -32,6 +32,7 @@ mod spec_files;
 mod status;
 mod summary;
 mod tips;
+mod track;
 mod watchdog;
 mod word_diff;
 
@@ -76,6 +77,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => in_runtime(check::check(&args, &output)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, &output)),
         Command::Status(args) => in_runtime(status::status(&args, &output)),
+        Command::Track(args) => in_runtime(track::track(&args, &output)),
         Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),
         Command::Ledger(command) => in_runtime(ledger::ledger(&command, &output)),

@@ -65,6 +65,8 @@ impl Webhook {
 
 /// Sends what happens, for as long as the server runs.
 pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
+    // An error only says that somebody installed a provider before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build() else { return };
     loop {
         tokio::select! {

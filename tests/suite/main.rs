@@ -51,5 +51,6 @@ mod template_limits;
 #[cfg(unix)]
 mod terminal;
 mod timeouts;
+mod tracking;
 mod validation;
 mod write_ordering;

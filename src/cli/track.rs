@@ -1,0 +1,162 @@
+//! `campaign track`: what became of the accepted messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::credentials::{credentials, webhook_secret, with_base_url};
+use super::error::CliError;
+use super::exit::Exit;
+use super::flags::TrackArgs;
+use super::output::Output;
+use super::signals::Signals;
+use crate::campaign::{self, read_spec};
+use crate::codes::meaning;
+use crate::humanize::{counted, grouped};
+use crate::ledger::{Inspect, Ledger, Totals, Which};
+use crate::livedesk::webhook::{Event, Receiver, Signatures};
+use crate::livedesk::{Client, Timeouts};
+use crate::specification::Spec;
+use crate::track::{TrackError, Tracker};
+
+/// Between two rounds: with `--now` all open messages are looked at in each.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(30);
+const BETWEEN_ROUNDS_NOW: Duration = Duration::from_secs(3);
+/// Events that wait at most. More are dropped: the next round looks anyway.
+const MOST_EVENTS: usize = 10_000;
+
+pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, CliError> {
+    let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
+    let ledger = campaign::open_to_track(&spec, args.ledger.as_deref()).await?;
+    let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
+    let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
+        .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
+    let mut tracker = Tracker::new(&ledger, &client, &spec.track, campaign::opt_out_words(&spec));
+    let events = listen(args, &spec, output).await?;
+    let mut signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
+    let end = tokio::select! {
+        end = follow(&mut tracker, &ledger, args, events) => end,
+        () = signals.next() => Ok(true),
+    };
+    let totals = ledger.totals().await?;
+    show(&spec, &totals, output);
+    opted_out(&ledger, &spec, output).await?;
+    match end {
+        Err(error) => Err(CliError::environment(error.to_string())),
+        Ok(true) => Ok(Exit::Interrupted),
+        Ok(false) => Ok(exit(&totals)),
+    }
+}
+
+/// Looks, once or until nothing is open. Gives whether it was interrupted: never, by itself.
+async fn follow<L: Ledger>(
+    tracker: &mut Tracker<'_, L>,
+    ledger: &L,
+    args: &TrackArgs,
+    mut events: Option<mpsc::Receiver<Event>>,
+) -> Result<bool, TrackError> {
+    let follows = args.follow || events.is_some();
+    loop {
+        let which = if args.now { Which::Open } else { Which::DueBy(Timestamp::now()) };
+        tracker.round(which).await?;
+        if !follows || ledger.totals().await?.receipts.open == 0 {
+            return Ok(false);
+        }
+        let rest = tokio::time::sleep(if args.now { BETWEEN_ROUNDS_NOW } else { BETWEEN_ROUNDS });
+        tokio::pin!(rest);
+        loop {
+            let event = tokio::select! {
+                () = &mut rest => break,
+                Some(event) = next(&mut events) => event,
+            };
+            if let Event::Happened(conversation) = event {
+                tracker.conversation(conversation).await?;
+                if ledger.totals().await?.receipts.open == 0 {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+}
+
+/// The next event; never, where nobody listens.
+async fn next(events: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn listen(args: &TrackArgs, spec: &Spec, output: &Output) -> Result<Option<mpsc::Receiver<Event>>, CliError> {
+    let Some(address) = args.listen else { return Ok(None) };
+    let signatures = webhook_secret(spec, output)?.map(|secret| Signatures::new(&secret));
+    let is_signed = signatures.is_some();
+    let cannot = |error: std::io::Error| CliError::caused(format!("cannot listen on {address}"), error);
+    let receiver = Receiver::bind(address, signatures).await.map_err(cannot)?;
+    let bound = receiver.local_addr().map_err(cannot)?;
+    let (sender, events) = mpsc::channel(MOST_EVENTS);
+    tokio::spawn(receiver.serve(sender));
+    let belief = if is_signed { "only signed ones are believed" } else { "each is a hint where to look" };
+    output.say(&format!("webhooks: listening on http://{bound}; {belief}"));
+    Ok(Some(events))
+}
+
+fn exit(totals: &Totals) -> Exit {
+    match (totals.receipts.open, totals.receipts.undelivered) {
+        (0, 0) => Exit::Done,
+        (0, _) => Exit::SomeFailed,
+        _ => Exit::Paused,
+    }
+}
+
+fn show(spec: &Spec, totals: &Totals, output: &Output) {
+    let receipts = &totals.receipts;
+    if output.is_json() {
+        let undelivered = totals.undelivered.iter().map(|error| json!({ "code": error.code, "count": error.count }));
+        output.json(&json!({
+            "campaign": spec.name,
+            "accepted": receipts.accepted(),
+            "delivered": receipts.delivered,
+            "read": receipts.read,
+            "undelivered": receipts.undelivered,
+            "no_receipt": receipts.no_receipt,
+            "open": receipts.open,
+            "replied": receipts.replied,
+            "opted_out": receipts.opted_out,
+            "maybe_opted_out": receipts.maybe_opted_out,
+            "checked_at": receipts.checked_at,
+            "undelivered_by_code": undelivered.collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    output.result(&format!("{}: {} accepted", spec.name, grouped(receipts.accepted())));
+    for (word, count) in [
+        ("delivered", receipts.delivered),
+        ("read", receipts.read),
+        ("not delivered", receipts.undelivered),
+        ("no receipt", receipts.no_receipt),
+        ("still open", receipts.open),
+    ] {
+        output.result(&format!("  {word:<14} {}", grouped(count)));
+    }
+    for error in &totals.undelivered {
+        let words = meaning(&error.code).map_or(error.text.as_str(), |meaning| meaning.words);
+        output.result(&format!("  {} not delivered: {} {words}", grouped(error.count), error.code));
+    }
+    output.result(&format!(
+        "{} replied, {} opted out, {} to be read by a person",
+        grouped(receipts.replied),
+        grouped(receipts.opted_out),
+        grouped(receipts.maybe_opted_out)
+    ));
+}
+
+async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>, output: &Output) -> Result<(), CliError> {
+    if let Some((path, people)) = campaign::write_opted_out(ledger, spec).await? {
+        output.say(&format!("{}: {} who opted out", path.display(), counted(people, "recipient")));
+    }
+    Ok(())
+}

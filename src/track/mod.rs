@@ -1,0 +1,173 @@
+//! Following accepted messages to their end: which to look at, what a look shows, and when to look again.
+//!
+//! It reads and never sends. It changes no outcome: what it records stands beside the deliveries. Receipts of one message
+//! merge in any order, so it may be run beside a run and beside itself.
+
+mod look;
+mod schedule;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::ledger::{Followed, LedgerError, Observation, Track as TrackLedger, Which};
+use crate::livedesk::{Client, ReadError};
+use crate::opt_out::OptOutWords;
+use crate::receipt::Receipt;
+use crate::specification::{Speed, Track};
+use crate::state::ConversationId;
+
+/// Messages that are taken from the ledger together.
+const PAGE: usize = 500;
+/// Observations that are recorded together: what an interruption loses is read again.
+const BATCH: usize = 25;
+/// How often a read is tried that had no answer, and how long to wait before the first and between.
+const TRIES: u32 = 4;
+const BACKOFF: Duration = Duration::from_secs(1);
+/// The server is not left alone for longer, whatever it asks for.
+const LONGEST_REST: Duration = Duration::from_secs(300);
+/// So many reads in a row that are refused mean that receipts cannot be read here.
+const REFUSED_IN_A_ROW: u32 = 3;
+
+/// Looks at messages.
+pub struct Tracker<'a, L> {
+    ledger: &'a L,
+    client: &'a Client,
+    settings: &'a Track,
+    words: OptOutWords,
+    next_read: Instant,
+    refused: u32,
+}
+
+impl<L> std::fmt::Debug for Tracker<'_, L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tracker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why a round ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// The ledger's.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The server does not have the read, or does not allow it.
+    #[error("receipts cannot be read here: {0}")]
+    Unavailable(String),
+    /// The server did not answer.
+    #[error("LiveDesk did not answer: {0}")]
+    NoAnswer(String),
+}
+
+impl<'a, L: TrackLedger> Tracker<'a, L> {
+    /// A tracker with the known opt-outs, the spec's own, and those of its buttons.
+    pub fn new(ledger: &'a L, client: &'a Client, settings: &'a Track, words: OptOutWords) -> Self {
+        Self { ledger, client, settings, words, next_read: Instant::now(), refused: 0 }
+    }
+
+    /// Looks at all messages that are asked for, each once. Gives how many.
+    ///
+    /// # Errors
+    /// See [`TrackError`]. What was seen before is recorded.
+    pub async fn round(&mut self, which: Which) -> Result<u64, TrackError> {
+        let (mut after, mut looked) = (None, 0);
+        loop {
+            let page = self.ledger.followed(which, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(looked) };
+            after = Some(last.position);
+            looked += page.len() as u64;
+            self.look_at(page).await?;
+        }
+    }
+
+    /// Looks at the messages in a conversation of which something was heard. Gives how many.
+    ///
+    /// # Errors
+    /// See [`TrackError`].
+    pub async fn conversation(&mut self, id: ConversationId) -> Result<u64, TrackError> {
+        let followed = self.ledger.followed_of(vec![id], Vec::new()).await?;
+        let looked = followed.len() as u64;
+        self.look_at(followed).await?;
+        Ok(looked)
+    }
+
+    async fn look_at(&mut self, messages: Vec<Followed>) -> Result<(), TrackError> {
+        let mut seen = Vec::new();
+        let mut end = Ok(());
+        for message in messages {
+            match self.look(&message).await {
+                Ok(receipt) => seen.push(observation(&message, receipt, self.settings.until)),
+                // What is refused for one conversation may be right for the others.
+                Err(TrackError::Unavailable(_)) if self.refused < REFUSED_IN_A_ROW => {}
+                Err(error) => {
+                    end = Err(error);
+                    break;
+                }
+            }
+            if seen.len() == BATCH {
+                self.ledger.observe(std::mem::take(&mut seen)).await?;
+            }
+        }
+        self.ledger.observe(seen).await?;
+        end
+    }
+
+    /// One look at one message.
+    async fn look(&mut self, message: &Followed) -> Result<Receipt, TrackError> {
+        let mut wait = BACKOFF;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.turn().await;
+            let error = match self.client.messages_from(message.conversation_id, message.message_id).await {
+                Ok(messages) => {
+                    self.refused = 0;
+                    return Ok(look::receipt(&messages, message, &self.words, Timestamp::now()));
+                }
+                Err(error) => error,
+            };
+            match error {
+                ReadError::Gone { .. } => {
+                    self.refused = 0;
+                    return Ok(look::gone(Timestamp::now()));
+                }
+                ReadError::Unavailable { text, .. } => {
+                    self.refused += 1;
+                    return Err(TrackError::Unavailable(text));
+                }
+                ReadError::TooLarge => {
+                    self.refused += 1;
+                    return Err(TrackError::Unavailable("the answer is too large".to_owned()));
+                }
+                ReadError::RateLimited { text, .. } | ReadError::Failed { text } if tries >= TRIES => {
+                    return Err(TrackError::NoAnswer(text));
+                }
+                ReadError::RateLimited { retry_after, .. } => {
+                    sleep(retry_after.unwrap_or(wait).min(LONGEST_REST)).await;
+                }
+                ReadError::Failed { .. } => sleep(wait).await,
+            }
+            wait *= 2;
+        }
+    }
+
+    /// Waits for the next turn at the rate of `track.requests`.
+    async fn turn(&mut self) {
+        sleep_until(self.next_read).await;
+        let interval = match self.settings.requests {
+            Speed::Limited(rate) => rate.interval(),
+            Speed::Unlimited => Duration::ZERO,
+        };
+        self.next_read = Instant::now() + interval;
+    }
+}
+
+fn observation(message: &Followed, receipt: Receipt, until: Duration) -> Observation {
+    let next_look = if receipt.is_gone || message.receipt.is_gone {
+        None
+    } else {
+        schedule::next_look(message.accepted_at, Timestamp::now(), until)
+    };
+    Observation { position: message.position, message_id: message.message_id, receipt, next_look }
+}

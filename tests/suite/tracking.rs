@@ -1,0 +1,175 @@
+//! `campaign track`: what became of accepted messages, read back from the sandbox.
+
+use std::fs;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Desk, Project};
+
+const AT_ONCE: &str = "after: 1ms, every: 1ms";
+
+/// One of each: 101 read, 102 not delivered, 103 replied STOP, 104 nearly, 105 lost, 106 deleted.
+fn one_of_each() -> String {
+    let of = |id: u64, rest: &str| format!("- {{ match: {{ conversation_id: '{id}' }}, {AT_ONCE}, {rest} }}\n");
+    [
+        "receipts:\n".to_owned(),
+        of(102, "fail: { code: 131026, title: Undeliverable }"),
+        of(103, "reply: STOP, reply_after: 1ms"),
+        of(104, "reply: 'When will this stop?', reply_after: 1ms"),
+        of(105, "statuses: []"),
+        of(106, "delete_after: 1ms"),
+        format!("- {{ {AT_ONCE} }}\n"),
+    ]
+    .concat()
+}
+
+fn sent(desk: &Desk, people: u64) -> Project {
+    let project = Project::at(desk).people(people);
+    project.run(&[]).exits(0);
+    project
+}
+
+/// What is found when all are looked at; nothing but reads may have been asked for.
+fn found(desk: &Desk, project: &Project, exit: i32) -> Value {
+    let before = desk.journal().len();
+    let data = project.campaign(&["track", "campaign.yaml", "--now", "--format", "json"]).exits(exit).json().remove(0);
+    for request in &desk.journal()[before..] {
+        assert_eq!((&request["method"], &request["kind"]), (&json!("GET"), &json!("read_messages")), "{request}");
+    }
+    let sum = |names: &[&str]| names.iter().filter_map(|name| data[name].as_u64()).sum::<u64>();
+    assert_eq!(sum(&["accepted"]), sum(&["delivered", "read", "undelivered", "no_receipt", "open"]), "{data}");
+    data
+}
+
+#[test]
+fn what_became_of_each_message_is_found_and_adds_up() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 6).setting("track: { opt_out: { file: opted-out.csv } }");
+    let data = found(&desk, &project, 7);
+    for (name, count) in [
+        ("accepted", 6),
+        ("read", 3),
+        ("undelivered", 1),
+        ("no_receipt", 1),
+        ("open", 1),
+        ("replied", 2),
+        ("opted_out", 1),
+        ("maybe_opted_out", 1),
+    ] {
+        assert_eq!(data[name], count, "{name} of {data}");
+    }
+    assert_eq!(data["undelivered_by_code"], json!([{ "code": "131026", "count": 1 }]));
+    let list = fs::read_to_string(project.path("opted-out.csv")).unwrap();
+    assert_eq!(list, "key,phone_number,email\n103,,\n");
+    // The outcome is what became of the request, and nobody is sent to again.
+    assert_eq!(project.count("accepted"), 6);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 6);
+}
+
+#[test]
+fn those_who_opted_out_are_suppressed_by_the_next_campaign() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 5).setting("track: { opt_out: { file: opted-out.csv } }");
+    found(&desk, &project, 7);
+    let next = project.setting("recipients: { file: list.csv, suppress: [opted-out.csv] }").setting("name: d");
+    let text = fs::read_to_string(next.path("campaign.yaml")).unwrap().replacen("name: c\n", "", 1);
+    fs::write(next.path("campaign.yaml"), text).unwrap();
+    next.run(&["--report", "d.csv"]).exits(0);
+    assert_eq!(desk.messages().len(), 5 + 4);
+}
+
+#[test]
+fn without_now_only_those_are_looked_at_that_are_due() {
+    let desk = Desk::friendly();
+    let project = sent(&desk, 3);
+    project.campaign(&["track", "campaign.yaml"]).exits(7).says("");
+    assert_eq!(desk.requests("read_messages").len(), 0, "the first look is 15 minutes later");
+}
+
+#[test]
+fn following_ends_when_nothing_is_open() {
+    let desk = Desk::friendly();
+    let project = sent(&desk, 3);
+    let ran = project.campaign(&["track", "campaign.yaml", "--now", "--follow"]).exits(0);
+    assert!(ran.stdout.contains("still open     0"), "{}", ran.stdout);
+}
+
+#[test]
+fn each_look_at_the_same_message_shows_the_same() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 6);
+    let mut first = found(&desk, &project, 7);
+    let mut second = found(&desk, &project, 7);
+    for data in [&mut first, &mut second] {
+        data["checked_at"] = Value::Null;
+    }
+    assert_eq!(first, second);
+}
+
+#[test]
+fn reads_that_are_refused_are_said_to_be_so_and_nothing_is_made_up() {
+    for fault in ["status: 404", "status: 401", "status: 403", "body: '<html>Sign in</html>'"] {
+        let desk = Desk::start(&format!("faults: [{{ on: read_messages, {fault} }}]\n"));
+        let project = sent(&desk, 5);
+        let ran = project.campaign(&["track", "campaign.yaml", "--now"]).exits(1).says("receipts cannot be read here");
+        assert!(ran.stdout.contains("still open     5"), "{}", ran.stdout);
+        assert_eq!(desk.requests("read_messages").len(), 3, "{fault}: three refusals are enough");
+    }
+}
+
+#[test]
+fn one_conversation_that_is_refused_holds_nobody_up() {
+    let desk = Desk::start(&format!(
+        "receipts: [{{ {AT_ONCE} }}]\nfaults: [{{ on: read_messages, match: {{ conversation_id: '102' }}, status: 401 }}]\n"
+    ));
+    let project = sent(&desk, 4);
+    let data = found(&desk, &project, 7);
+    assert_eq!((&data["read"], &data["open"]), (&json!(3), &json!(1)));
+}
+
+#[test]
+fn hostile_answers_are_tried_again_and_believed_in_nothing() {
+    let desk = Desk::start(&format!(
+        "receipts: [{{ {AT_ONCE} }}]\n\
+         faults:\n\
+         - {{ on: read_messages, times: 1, body: '{{\"payload\":[{{\"id\":30' }}\n\
+         - {{ on: read_messages, times: 1, body: {{ payload: [{{ id: 3030000, conversation_id: 999, status: failed }}] }} }}\n\
+         - {{ on: read_messages, times: 1, status: 429, headers: {{ Retry-After: 1 }} }}\n"
+    ));
+    let project = sent(&desk, 1);
+    let data = found(&desk, &project, 0);
+    assert_eq!(data["read"], 1, "{data}");
+}
+
+#[test]
+fn a_webhook_says_where_to_look() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let desk = Desk::start(&format!(
+        "webhook: {{ url: 'http://{address}/', secret: wh-s3cret }}\nreceipts: [{{ after: 2s, every: 1ms }}]\n"
+    ));
+    let project = Project::at(&desk)
+        .people(3)
+        .setting("track: { webhook_secret: '${HOOK}' }")
+        .environment("HOOK", Some("wh-s3cret"));
+    project.run(&[]).exits(0);
+    // None of them is due, so whatever is looked at was told by webhook.
+    let ran = project.campaign(&["track", "campaign.yaml", "--listen", &address.to_string()]).exits(0);
+    assert!(ran.stdout.contains("read           3"), "{}", ran.stdout);
+    assert!(!ran.stderr.contains("wh-s3cret"));
+}
+
+#[test]
+fn listening_without_the_secret_that_the_spec_names_is_refused() {
+    let desk = Desk::friendly();
+    let project = sent(&desk, 1).setting("track: { webhook_secret: '${HOOK}' }");
+    project.campaign(&["track", "campaign.yaml", "--listen", "127.0.0.1:0"]).exits(1).says("`HOOK` is not set");
+}
+
+#[test]
+fn a_campaign_that_was_not_begun_has_nothing_to_track() {
+    let desk = Desk::friendly();
+    Project::at(&desk).people(1).campaign(&["track", "campaign.yaml"]).exits(1);
+    assert_eq!(desk.journal().len(), 0);
+}
