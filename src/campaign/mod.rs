@@ -57,7 +57,7 @@ pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_repo
 pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
-pub use track::{open_to_track, opt_out_words, write_opted_out};
+pub use track::{only_inbox, open_to_track, opt_out_words, write_opted_out};
 pub use unknown::UnknownExamples;
 pub use which_ledger::{open_existing, open_read_only};
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use super::{CampaignError, opted_out, which_ledger, write_whole};
 use crate::ledger::{self, Inspect, Ledger};
 use crate::opt_out::{OptOutWords, is_opt_out_payload};
-use crate::specification::Spec;
+use crate::specification::{Spec, To};
+use crate::state::InboxId;
 
 /// Opens the ledger of a campaign that was begun, to follow its messages beside a run that may be under way.
 ///
@@ -20,6 +21,12 @@ pub async fn open_to_track(spec: &Spec, address: Option<&str>) -> Result<impl Le
     };
     ledger.belongs_to(&spec.name).await?;
     Ok(ledger)
+}
+
+/// The inbox that all messages leave through, where the spec names one for all rows.
+pub fn only_inbox(spec: &Spec) -> Option<InboxId> {
+    let (To::Sender { inbox_id, .. } | To::Contact { inbox_id, .. }) = &spec.to else { return None };
+    if inbox_id.is_constant() { inbox_id.text.trim().parse().ok().map(InboxId) } else { None }
 }
 
 /// What a reply must say to be an opt-out: the known words, the spec's own, and the payloads of its opt-out buttons.

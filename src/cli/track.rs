@@ -34,13 +34,19 @@ pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, Cli
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
         .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
-    let mut tracker = Tracker::new(&ledger, &client, &spec.track, campaign::opt_out_words(&spec));
+    let mut tracker = Tracker::new(&ledger, &client, &spec.track, campaign::opt_out_words(&spec))
+        .in_inbox(campaign::only_inbox(&spec));
     let events = listen(args, &spec, output).await?;
     let mut signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
     let end = tokio::select! {
         end = follow(&mut tracker, &ledger, args, events) => end,
         () = signals.next() => Ok(true),
     };
+    if let Some(why) = tracker.sweep_refused() {
+        output.say(&format!(
+            "the list of conversations cannot be read here ({why}): each conversation is read by itself"
+        ));
+    }
     let totals = ledger.totals().await?;
     show(&spec, &totals, output);
     opted_out(&ledger, &spec, output).await?;

@@ -5,18 +5,20 @@
 
 mod look;
 mod schedule;
+mod sweep;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::ledger::{Followed, LedgerError, Observation, Track as TrackLedger, Which};
+use crate::ledger::{Followed, LedgerError, Observation, Position, Track as TrackLedger, Which};
 use crate::livedesk::{Client, ReadError};
 use crate::opt_out::OptOutWords;
 use crate::receipt::Receipt;
 use crate::specification::{Speed, Track};
-use crate::state::ConversationId;
+use crate::state::{ConversationId, InboxId};
 
 /// Messages that are taken from the ledger together.
 const PAGE: usize = 500;
@@ -36,8 +38,14 @@ pub struct Tracker<'a, L> {
     client: &'a Client,
     settings: &'a Track,
     words: OptOutWords,
+    /// The inbox that all messages left through, where it is known.
+    inbox: Option<InboxId>,
     next_read: Instant,
     refused: u32,
+    /// Those that this round has seen in the list of conversations.
+    swept: HashSet<Position>,
+    /// Why the list of conversations cannot be read here.
+    sweep_refused: Option<String>,
 }
 
 impl<L> std::fmt::Debug for Tracker<'_, L> {
@@ -63,7 +71,28 @@ pub enum TrackError {
 impl<'a, L: TrackLedger> Tracker<'a, L> {
     /// A tracker with the known opt-outs, the spec's own, and those of its buttons.
     pub fn new(ledger: &'a L, client: &'a Client, settings: &'a Track, words: OptOutWords) -> Self {
-        Self { ledger, client, settings, words, next_read: Instant::now(), refused: 0 }
+        Self {
+            ledger,
+            client,
+            settings,
+            words,
+            inbox: None,
+            next_read: Instant::now(),
+            refused: 0,
+            swept: HashSet::new(),
+            sweep_refused: None,
+        }
+    }
+
+    /// The same for messages that all left through one inbox: its list of conversations shows many of them at a time.
+    #[must_use]
+    pub fn in_inbox(self, inbox: Option<InboxId>) -> Self {
+        Self { inbox, ..self }
+    }
+
+    /// Why the list of conversations could not be read, if it was tried.
+    pub fn sweep_refused(&self) -> Option<&str> {
+        self.sweep_refused.as_deref()
     }
 
     /// Looks at all messages that are asked for, each once. Gives how many.
@@ -72,10 +101,16 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     /// See [`TrackError`]. What was seen before is recorded.
     pub async fn round(&mut self, which: Which) -> Result<u64, TrackError> {
         let (mut after, mut looked) = (None, 0);
+        self.swept.clear();
+        if let (Some(inbox), None) = (self.inbox, &self.sweep_refused) {
+            let due = self.ledger.followed(which, None, PAGE).await?.len();
+            looked += self.sweep(inbox, which, due).await?;
+        }
         loop {
-            let page = self.ledger.followed(which, after, PAGE).await?;
+            let mut page = self.ledger.followed(which, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(looked) };
             after = Some(last.position);
+            page.retain(|message| !self.swept.contains(&message.position));
             looked += page.len() as u64;
             self.look_at(page).await?;
         }

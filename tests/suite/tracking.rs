@@ -35,7 +35,7 @@ fn found(desk: &Desk, project: &Project, exit: i32) -> Value {
     let before = desk.journal().len();
     let data = project.campaign(&["track", "campaign.yaml", "--now", "--format", "json"]).exits(exit).json().remove(0);
     for request in &desk.journal()[before..] {
-        assert_eq!((&request["method"], &request["kind"]), (&json!("GET"), &json!("read_messages")), "{request}");
+        assert_eq!(request["method"], "GET", "{request}");
     }
     let sum = |names: &[&str]| names.iter().filter_map(|name| data[name].as_u64()).sum::<u64>();
     assert_eq!(sum(&["accepted"]), sum(&["delivered", "read", "undelivered", "no_receipt", "open"]), "{data}");
@@ -172,4 +172,39 @@ fn a_campaign_that_was_not_begun_has_nothing_to_track() {
     let desk = Desk::friendly();
     Project::at(&desk).people(1).campaign(&["track", "campaign.yaml"]).exits(1);
     assert_eq!(desk.journal().len(), 0);
+}
+
+/// So many contacts of one inbox.
+fn contacts(desk: &Desk, count: u64) -> Project {
+    let rows: Vec<String> = (0..count).map(|id| format!("customer-{id}")).collect();
+    let project = Project::at(desk)
+        .to("{ inbox_id: '79', contact: { identifier: '{{ id }}' } }")
+        .message("{ content: Hi }")
+        .list(&format!("id\n{}\n", rows.join("\n")));
+    project.run(&[]).exits(0);
+    project
+}
+
+#[test]
+fn many_messages_are_looked_at_by_pages_of_their_inbox() {
+    let desk = Desk::start(&format!(
+        "receipts: [{{ match: {{ nth: 7 }}, {AT_ONCE}, reply: STOP, reply_after: 1ms }}, {{ {AT_ONCE} }}]\n"
+    ));
+    let project = contacts(&desk, 60);
+    let data = found(&desk, &project, 0);
+    assert_eq!((&data["read"], &data["opted_out"]), (&json!(60), &json!(1)), "{data}");
+    assert_eq!(desk.requests("read_messages").len(), 1, "the one who replied");
+    assert_eq!(desk.requests("list_conversations").len(), 4, "three pages and an empty one");
+}
+
+#[test]
+fn where_the_list_cannot_be_read_each_conversation_is() {
+    for fault in ["status: 404", "status: 401", "body: '<html>Sign in</html>'"] {
+        let desk =
+            Desk::start(&format!("receipts: [{{ {AT_ONCE} }}]\nfaults: [{{ on: list_conversations, {fault} }}]\n"));
+        let project = contacts(&desk, 30);
+        let ran = project.campaign(&["track", "campaign.yaml", "--now"]).exits(0);
+        ran.says("the list of conversations cannot be read here");
+        assert_eq!((desk.requests("list_conversations").len(), desk.requests("read_messages").len()), (1, 30));
+    }
 }

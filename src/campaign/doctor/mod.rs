@@ -69,8 +69,6 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tracking {
-    /// By asking which conversations have changed.
-    Delta,
     /// By looking through all conversations of the inbox.
     Sweep,
     /// Conversation by conversation.
@@ -181,7 +179,7 @@ impl Diagnosis {
         };
         let known = delta.iter().flatten().chain(sweep.iter().flatten().flat_map(|page| &page.conversations));
         let conversation = known.map(|found| found.id).next().or(needs.conversation);
-        let is_delta = self.read("changes", "conversations that changed", delta.err().as_ref());
+        self.read("changes", "conversations that changed", delta.err().as_ref());
         let is_sweep = match sweep {
             Some(sweep) => self.read("list", "the inbox's list of conversations", sweep.err().as_ref()),
             None => {
@@ -190,10 +188,9 @@ impl Diagnosis {
             }
         };
         let is_single = self.messages(client, conversation).await;
-        self.tracking = match (is_delta, is_sweep, is_single) {
-            (true, ..) => Some(Tracking::Delta),
-            (_, true, _) => Some(Tracking::Sweep),
-            (.., true) => Some(Tracking::Single),
+        self.tracking = match (is_sweep, is_single) {
+            (true, _) => Some(Tracking::Sweep),
+            (_, true) => Some(Tracking::Single),
             _ => None,
         };
         self.tracked(spec, conversation.is_some());
@@ -229,8 +226,9 @@ impl Diagnosis {
     fn tracked(&mut self, spec: &Spec, had_conversation: bool) {
         let rate = spec.track.requests;
         let (verdict, text) = match self.tracking {
-            Some(Tracking::Delta) => (Verdict::Ok, "receipts come from the conversations that changed".to_owned()),
-            Some(Tracking::Sweep) => (Verdict::Ok, "receipts come from the inbox's list of conversations".to_owned()),
+            Some(Tracking::Sweep) => {
+                (Verdict::Ok, "receipts are read from the inbox's list of conversations".to_owned())
+            }
             Some(Tracking::Single) => {
                 let text = format!("receipts need a request for each message, at {rate}{}", hours(rate));
                 (Verdict::Warning, text)

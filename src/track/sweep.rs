@@ -1,0 +1,103 @@
+//! The cheaper way: the inbox's list of conversations shows 25 of them at a time, each with its last messages. Where ours is
+//! the last one, that is a look at it; for the others the conversation itself is read.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{TrackError, Tracker, look, observation};
+use crate::ledger::{Followed, Track as TrackLedger, Which};
+use crate::livedesk::{Direction, ObservedConversation, ReadError};
+use crate::receipt::{MessageStatus, Receipt};
+use crate::state::{ConversationId, InboxId};
+
+/// Fewer messages are read one by one.
+const FEWEST: usize = 10;
+/// Conversations on a page.
+const A_PAGE: u64 = 25;
+
+impl<L: TrackLedger> Tracker<'_, L> {
+    /// Looks through the inbox, if that is cheaper than reading so many conversations. `due` are all messages that are due,
+    /// or the first of them.
+    pub(super) async fn sweep(&mut self, inbox: InboxId, which: Which, due: usize) -> Result<u64, TrackError> {
+        let mut looked = 0;
+        if due < FEWEST {
+            return Ok(looked);
+        }
+        for number in 1.. {
+            let page = match self.conversations(inbox, number).await? {
+                Ok(page) => page,
+                Err(why) => {
+                    self.sweep_refused = Some(why);
+                    break;
+                }
+            };
+            let is_dearer = |all: u64| due < super::PAGE && all / A_PAGE > due as u64;
+            if page.listed == 0 || page.all_count.is_some_and(is_dearer) {
+                break;
+            }
+            looked += self.look_at_listed(&page.conversations, which).await?;
+        }
+        Ok(looked)
+    }
+
+    async fn look_at_listed(&mut self, listed: &[ObservedConversation], which: Which) -> Result<u64, TrackError> {
+        let by_id: HashMap<ConversationId, &ObservedConversation> =
+            listed.iter().map(|conversation| (conversation.id, conversation)).collect();
+        let followed = self.ledger.followed_of(by_id.keys().copied().collect(), Vec::new()).await?;
+        let mut seen = Vec::new();
+        for message in followed.iter().filter(|message| is_asked_for(message, which)) {
+            let shown = by_id.get(&message.conversation_id).and_then(|conversation| self.shown(message, conversation));
+            if let Some(receipt) = shown {
+                self.swept.insert(message.position);
+                seen.push(observation(message, receipt, self.settings.until));
+            }
+        }
+        let looked = seen.len() as u64;
+        self.ledger.observe(seen).await?;
+        Ok(looked)
+    }
+
+    /// What a list shows of a message; `None` if something newer hides it, or stands after it.
+    fn shown(&self, message: &Followed, conversation: &ObservedConversation) -> Option<Receipt> {
+        let written = |shown: &&_| -> bool {
+            let shown: &crate::livedesk::ObservedMessage = shown;
+            shown.direction != Direction::Activity
+        };
+        let last = conversation.messages.iter().rfind(written)?;
+        if last.id != message.message_id {
+            return None;
+        }
+        Some(look::receipt(std::slice::from_ref(last), message, &self.words, Timestamp::now()))
+    }
+
+    /// A page; or why the list cannot be read here.
+    async fn conversations(
+        &mut self,
+        inbox: InboxId,
+        page: u32,
+    ) -> Result<Result<crate::livedesk::ConversationPage, String>, TrackError> {
+        for _ in 1..super::TRIES {
+            self.turn().await;
+            match self.client.conversations_page(inbox, page).await {
+                Ok(page) => return Ok(Ok(page)),
+                Err(ReadError::RateLimited { retry_after, .. }) => {
+                    tokio::time::sleep(retry_after.unwrap_or(super::BACKOFF).min(super::LONGEST_REST)).await;
+                }
+                Err(ReadError::Failed { .. }) => tokio::time::sleep(super::BACKOFF).await,
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+        }
+        Ok(Err("it was not answered".to_owned()))
+    }
+}
+
+fn is_asked_for(message: &Followed, which: Which) -> bool {
+    match which {
+        Which::DueBy(time) => message.next_look.is_some_and(|look| look <= time),
+        Which::Open => {
+            let has_failed = message.receipt.status() == Some(MessageStatus::Failed) && !message.receipt.is_gone;
+            message.next_look.is_some() || has_failed
+        }
+    }
+}
