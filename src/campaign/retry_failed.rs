@@ -1,12 +1,16 @@
 //! `run --retry-failed`: which failures sending again can help. The ledger does what this says and knows no codes.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::codes::{Remedy, remedy};
-use crate::ledger::{Inspect, LedgerError, Retry, RetryIf, Totals};
+use crate::codes::{Remedy, meaning, remedy};
+use crate::ledger::{Inspect, LedgerError, Retry, RetryIf, RetryUndelivered, Totals};
 use crate::state::State;
+
+/// WhatsApp may still deliver a message of which it said that it failed, and LiveDesk may learn of it late: whoever was not
+/// reached is not sent to again before.
+const UNDELIVERED_WAIT: Duration = Duration::from_hours(24);
 
 /// Whose failed deliveries to retry, as far as sending again can help.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +39,17 @@ impl RetryFailed {
             };
             Some((error.code.clone(), when))
         });
-        Retry { only: self.only, codes: codes.collect(), undelivered: BTreeMap::new() }
+        let undelivered = totals.undelivered.iter().filter_map(|error| {
+            // Of a code that nobody knows, or without one, it is not known that sending again can help.
+            let (after, if_message_changed) = match meaning(&error.code)?.remedy {
+                Remedy::Never => return None,
+                Remedy::Later(wait) => (wait.max(UNDELIVERED_WAIT), false),
+                Remedy::Mended => (UNDELIVERED_WAIT, false),
+                Remedy::Changed => (UNDELIVERED_WAIT, true),
+            };
+            Some((error.code.clone(), RetryUndelivered { after, if_message_changed }))
+        });
+        Retry { only: self.only, codes: codes.collect(), undelivered: undelivered.collect() }
     }
 }
 
@@ -58,11 +72,19 @@ mod tests {
         let failed = ["http-404", "131049", "132000", OPTED_OUT].map(|code| error(State::Failed, code));
         let errors = failed.into_iter().chain([error(State::Unknown, "timeout")]).collect();
         let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let retry = RetryFailed::default().by_codes(&Totals { errors, ..Totals::default() }, now);
+        let accepted =
+            ["131026", "131049", "131056", "132000", OPTED_OUT, "999999", ""].map(|code| error(State::Accepted, code));
+        let totals = Totals { errors, undelivered: accepted.into(), ..Totals::default() };
+        let retry = RetryFailed::default().by_codes(&totals, now);
         let codes: Vec<&str> = retry.codes.keys().map(String::as_str).collect();
         assert_eq!(codes, ["131049", "132000", "http-404"]);
         assert_eq!(retry.codes["http-404"], RetryIf::FailedBy(Timestamp::MAX));
         assert_eq!(retry.codes["132000"], RetryIf::MessageChanged);
         assert!(matches!(retry.codes["131049"], RetryIf::FailedBy(by) if by < now));
+        let undelivered: Vec<_> =
+            retry.undelivered.iter().map(|(code, rule)| (code.as_str(), rule.after, rule.if_message_changed)).collect();
+        let day = Duration::from_hours(24);
+        let expected = [("131049", day, false), ("131056", day, false), ("132000", day, true)];
+        assert_eq!(undelivered, expected, "131056 would be a minute, and without a code nothing is known");
     }
 }

@@ -93,7 +93,7 @@ pub struct Retry {
     pub only: Option<Vec<String>>,
     /// By code; the empty one is of failures without a code.
     pub codes: BTreeMap<String, RetryIf>,
-    /// Accepted messages that were not delivered, by WhatsApp's code. Whoever has got it, by any look, is never among them.
+    /// Accepted messages that were not delivered, by WhatsApp's code. Whoever has got it, by any look, or may have opted out is never among them.
     pub undelivered: BTreeMap<String, RetryUndelivered>,
 }
 

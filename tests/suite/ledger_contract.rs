@@ -880,7 +880,7 @@ fn retry_undelivered(code: &str, hours: u64, if_message_changed: bool) -> Retry 
 }
 
 async fn an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_once_it_arrived<B: Backend>(backend: B) {
-    let keys = ["late", "fresh", "unchecked", "arrived", "other", "sent"];
+    let keys = ["late", "fresh", "unchecked", "arrived", "other", "sent", "stopped"];
     let ledger = enrolled(&backend, &keys).await;
     for key in keys {
         settle(&ledger, key, accepted()).await;
@@ -893,6 +893,8 @@ async fn an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_o
     observe(&ledger, "arrived", seen(MessageStatus::Delivered, after), None).await;
     observe(&ledger, "other", undelivered("131026", before, after), None).await;
     observe(&ledger, "sent", seen(MessageStatus::Sent, after), None).await;
+    let stopped = Receipt { opted_out: Some(OptOut::Maybe), ..undelivered("131049", before, after) };
+    observe(&ledger, "stopped", stopped, None).await;
     assert_eq!(ledger.retry_failed(retry_undelivered("131049", 24, false)).await.unwrap(), 1);
     assert_eq!(pending(&ledger).await, ["late"]);
     let line = record(&ledger, "late").await;

@@ -162,6 +162,7 @@ impl Store {
             if let Some(seen) = delivery.failed_on_the_way()
                 && let Some(rule) = retry.undelivered.get(seen.code.as_deref().unwrap_or_default())
                 && asked
+                && delivery.receipt.as_ref().is_some_and(|(receipt, ..)| receipt.opted_out.is_none())
                 && seen.at + rule.after <= Timestamp::now()
                 && checked_at.is_some_and(|checked| seen.at + rule.after <= checked)
             {

@@ -1,8 +1,12 @@
 //! `campaign track`: what became of accepted messages, read back from the sandbox.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::fs;
 use std::net::TcpListener;
 
+use campaign::ledger::register_checksum;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::{Desk, Project};
@@ -207,4 +211,47 @@ fn where_the_list_cannot_be_read_each_conversation_is() {
         ran.says("the list of conversations cannot be read here");
         assert_eq!((desk.requests("list_conversations").len(), desk.requests("read_messages").len()), (1, 30));
     }
+}
+
+/// Makes what was seen so far as old as this.
+fn age_receipts(project: &Project, hours: i64) {
+    let ledger = Connection::open(project.path(".campaign/c.sqlite")).unwrap();
+    register_checksum(&ledger).unwrap();
+    let set =
+        format!("UPDATE receipt SET status_at = status_at - {0}, checked_at = checked_at - {0}", hours * 3_600_000);
+    ledger.execute_batch(&set).unwrap();
+}
+
+/// The conversations that were sent into since the journal had so many requests.
+fn sent_since(desk: &Desk, before: usize) -> Vec<String> {
+    let sent = desk.journal().into_iter().skip(before).filter(|request| request["method"] == "POST");
+    sent.map(|request| request["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_undelivered_message_is_retried_after_a_day_and_a_second_look_and_nobody_else_is() {
+    let of = |id: u64, rest: &str| format!("- {{ match: {{ conversation_id: '{id}' }}, {AT_ONCE}, {rest} }}\n");
+    let desk = Desk::start(&format!(
+        "receipts:\n{}{}{}- {{ {AT_ONCE} }}\n",
+        of(102, "fail: { code: 131049, title: Too many }"),
+        of(103, "fail: { code: 131026, title: Undeliverable }"),
+        of(104, "fail: { code: 131049, title: Too many }, reply: STOP, reply_after: 1ms"),
+    ));
+    let project = sent(&desk, 5);
+    found(&desk, &project, 3);
+    let before = desk.journal().len();
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(sent_since(&desk, before), [""; 0], "it failed a moment ago");
+    age_receipts(&project, 25);
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(sent_since(&desk, before), [""; 0], "nobody has looked since: it may have arrived");
+    found(&desk, &project, 3);
+    project.run(&["--retry-failed"]).exits(0);
+    let sent = sent_since(&desk, before);
+    assert!(sent.len() == 1 && sent[0].contains("/102/"), "{sent:?}");
+    // Once more changes nothing: it was accepted again just now.
+    project.run(&["--retry-failed"]).exits(0);
+    assert_eq!(sent_since(&desk, before).len(), 1);
+    let of_102 = project.report().into_iter().find(|row| row["key"] == "102").unwrap();
+    assert!(of_102["error"].starts_with("earlier failed, 131049: "), "{of_102:?}");
 }

@@ -33,7 +33,7 @@ pub(super) fn mark(connection: &Connection, retry: &Retry) -> Result<(), LedgerE
         connection.execute(
             "UPDATE delivery SET again = ?1
              WHERE state = 'accepted' AND (?5 IS NULL OR key IN (SELECT value FROM json_each(?5))) AND id IN (
-                SELECT delivery FROM receipt WHERE status = 'failed' AND coalesce(code, '') = ?2
+                SELECT delivery FROM receipt WHERE status = 'failed' AND opted_out IS NULL AND coalesce(code, '') = ?2
                     AND ?3 - status_at >= ?4 AND checked_at - status_at >= ?4)",
             params![if *if_message_changed { IF_CHANGED } else { YES }, code, now(), wait, only],
         )?;
