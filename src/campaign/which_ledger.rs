@@ -11,9 +11,9 @@ use crate::specification::Spec;
 /// It is another kind of address.
 pub(super) fn locate(spec: &Spec, address: Option<&str>) -> Result<Location, CampaignError> {
     let Some(address) = address else { return Ok(Location::beside(&spec.folder, &spec.name)) };
-    Location::parse(address).map_err(|unknown| {
+    Location::parse(address, &spec.name).map_err(|unknown| {
         let problem = Problem::error("ledger-kind-unknown", Place::file("--ledger"), unknown.to_string());
-        vec![problem.hint("give a path, or `sqlite:PATH`")].into()
+        vec![problem.hint("give a path, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`")].into()
     })
 }
 

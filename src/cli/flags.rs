@@ -204,6 +204,9 @@ pub(super) struct RunArgs {
     /// Continue with a ledger that may be an older copy: recipients messaged since then may be messaged again
     #[arg(long, conflicts_with_all = ["sandbox", "first_run"])]
     pub(super) accept_older_ledger: bool,
+    /// Use a PostgreSQL ledger that may lose records when its server fails. For trials: recipients may be messaged twice
+    #[arg(long, conflicts_with = "sandbox")]
+    pub(super) unsafe_ledger: bool,
     /// Approve the canary and send the rest
     #[arg(long)]
     pub(super) approve_canary: bool,
@@ -230,7 +233,7 @@ pub(super) struct RunArgs {
 impl RunArgs {
     /// What the operator vouches for.
     pub(super) const fn acknowledged(&self) -> Acknowledged {
-        Acknowledged { first_run: self.first_run, older: self.accept_older_ledger }
+        Acknowledged { first_run: self.first_run, older: self.accept_older_ledger, not_durable: self.unsafe_ledger }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{BackupArgs, LedgerCommand, RecoverArgs};
+use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::summary;
 use crate::campaign::{
@@ -21,7 +22,8 @@ pub(super) async fn ledger(command: &LedgerCommand, output: &Output) -> Result<E
 
 async fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
-    let (path, backup) = campaign::backup(&spec, args.ledger.as_deref(), args.output.clone()).await?;
+    let (path, backup) =
+        campaign::backup(&spec, ledger_address(args.ledger.as_deref())?.as_deref(), args.output.clone()).await?;
     let (deliveries, attempts) = (deliveries(backup.deliveries), counted(backup.claims, "send attempt"));
     output.result(&format!("{}: {deliveries}, {attempts}", path.display()));
     Ok(Exit::Done)
@@ -34,7 +36,7 @@ async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> 
     let spec = inputs.spec.clone();
     output.draw_reading(inputs.reading());
     let options = RecoverOptions {
-        ledger: args.ledger.clone(),
+        ledger: ledger_address(args.ledger.as_deref())?,
         target: args.output.clone(),
         reports: args.report.clone(),
         enrolment,

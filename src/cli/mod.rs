@@ -16,6 +16,7 @@ mod help;
 mod init;
 mod key_file;
 mod ledger;
+mod ledger_address;
 mod man;
 mod operator;
 mod output;

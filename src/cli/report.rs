@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{Only, ReportArgs};
+use super::ledger_address::ledger_address;
 use super::output::Output;
 use crate::campaign::{self, ReportOptions, ReportTargets, nobody_again, read_spec, write_report, write_whole};
 use crate::humanize::counted;
@@ -16,7 +17,7 @@ use crate::state::State;
 
 pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
-    let ledger = campaign::open_read_only(&spec, args.ledger.as_deref()).await?;
+    let ledger = campaign::open_read_only(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
     let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
     let options = ReportOptions { only, all_columns: args.with_columns, ..ReportOptions::default() };
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =

@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::ResolveArgs;
+use super::ledger_address::ledger_address;
 use super::output::Output;
 use crate::campaign::{CampaignError, open_existing, read_spec};
 use crate::humanize::counted;
@@ -11,7 +12,7 @@ use crate::problem::{Place, Problem};
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
-    let ledger = open_existing(&spec, args.ledger.as_deref()).await?;
+    let ledger = open_existing(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
     let keys = (!args.all).then(|| args.key.clone());
     match ledger.resolve(keys, args.sent, args.note.clone()).await? {
         Resolved::All(count) => {

@@ -13,13 +13,14 @@ use super::credentials::{credentials, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{ListArgs, RunArgs};
+use super::ledger_address::ledger_address;
 use super::operator::Terminal;
 use super::output::Output;
 use super::signals::Signals;
 use super::{dry_run, ephemeral, plan, preview, summary};
 
 pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
-    let options = options(args, output);
+    let options = options(args, output)?;
     let mut inputs = Inputs::read(&args.file, &args.list.vars, &options.enrolment).await?;
     if !args.sandbox {
         inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
@@ -43,24 +44,24 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
 }
 
 /// What the flags ask for.
-fn options(args: &RunArgs, output: &Output) -> Options {
+fn options(args: &RunArgs, output: &Output) -> Result<Options, CliError> {
     let selection = selection(&args.list);
     let retry = args.retry_failed.then(|| RetryFailed { only: selection.only.clone().map(Vec::from_iter) });
     let shows_others = args.preview.is_some() || output.is_json();
-    Options {
+    Ok(Options {
         mode: match (args.dry_run, args.sandbox) {
             (true, _) => Mode::DryRun,
             (_, true) => Mode::Sandbox,
             _ => Mode::Send,
         },
-        ledger: args.ledger.clone(),
+        ledger: if args.sandbox { None } else { ledger_address(args.ledger.as_deref())? },
         acknowledged: args.acknowledged(),
         selection,
         enrolment: EnrolmentOptions { retry, ..enrolment(&args.list, output) },
         samples: args.dry_run && (args.html.is_some() || !shows_others),
         reports: args.report.clone(),
         on_hold: if args.no_wait { OnHold::Stop } else { OnHold::Wait },
-    }
+    })
 }
 
 pub(super) fn selection(args: &ListArgs) -> Selection {

@@ -10,6 +10,7 @@ use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::StatusArgs;
+use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::{plan, summary};
 use crate::campaign::{self, ActiveRun, Progress, Status, read_spec};
@@ -29,7 +30,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, C
     let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
     loop {
         let began = Instant::now();
-        let status = campaign::status(&spec, args.ledger.as_deref()).await?;
+        let status = campaign::status(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
         if args.watch && !output.is_json() && std::io::stdout().is_terminal() {
             output.result(CLEAR);
         }

@@ -11,6 +11,7 @@ use super::credentials::{credentials, webhook_secret, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::TrackArgs;
+use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::signals::Signals;
 use crate::campaign::{self, read_spec};
@@ -30,7 +31,7 @@ const MOST_EVENTS: usize = 10_000;
 
 pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
-    let ledger = campaign::open_to_track(&spec, args.ledger.as_deref()).await?;
+    let ledger = campaign::open_to_track(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
         .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;

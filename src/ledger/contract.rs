@@ -214,6 +214,11 @@ pub trait Inspect {
     /// Who runs the campaign now, as far as that shows.
     fn holder(&self) -> impl Future<Output = Result<Option<Holder>, LedgerError>>;
 
+    /// What whoever runs the campaign should know of how safely this ledger is kept.
+    fn risk(&self) -> Option<&str> {
+        None
+    }
+
     /// How many messages left in the last `window`.
     fn departed_within(&self, window: Duration) -> impl Future<Output = Result<u64, LedgerError>>;
 

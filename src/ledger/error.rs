@@ -32,12 +32,22 @@ pub enum LedgerError {
     /// The database.
     #[error("{}the ledger cannot be used: {source}{advice}", place(path.as_deref()))]
     Database {
-        /// The file, where there is one.
+        /// The file or the address, where there is one.
         path: Option<PathBuf>,
         /// The database's word.
         source: Cause,
         /// What to do about it.
         advice: &'static str,
+    },
+    /// The database is not one that a ledger can be kept in.
+    #[error("{}{what}; {advice}", place(path.as_deref()))]
+    NotUsable {
+        /// The address, where it is known.
+        path: Option<PathBuf>,
+        /// What is wrong with it.
+        what: String,
+        /// What to do about it.
+        advice: String,
     },
     /// There is a file, and nothing in it.
     #[error(
@@ -170,9 +180,15 @@ impl LedgerError {
         Self::Database { path: None, source: cause.into().into(), advice: "" }
     }
 
-    /// The same with the name of the file.
+    /// The database is not one that a ledger can be kept in, and what to do about it.
+    pub(super) fn not_usable(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::NotUsable { path: None, what: what.into(), advice: advice.into() }
+    }
+
+    /// The same with the name of the file, or with an address.
     pub(super) fn at(mut self, file: &Path) -> Self {
         if let Self::Database { path, .. }
+        | Self::NotUsable { path, .. }
         | Self::Damaged { path, .. }
         | Self::Emptied { path }
         | Self::Newer { path, .. } = &mut self

@@ -7,14 +7,18 @@
 
 mod contract;
 mod delivery;
+mod either;
 mod enrolment;
 mod error;
 mod holder;
 mod location;
 mod open;
+mod postgres;
 mod sqlite;
+mod tables;
 mod totals;
 mod tracking;
+mod values;
 
 pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery, Track};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
@@ -22,10 +26,11 @@ use enrolment::EXAMPLES;
 pub use enrolment::{Duplicate, Enrolment, Entry, Examples, Retry, RetryIf, Version};
 pub use error::{Cause, LedgerError};
 pub use holder::Holder;
-pub use location::{Acknowledged, Location, UnknownKind};
+pub use location::{Acknowledged, Location, LocationError};
 pub use open::{
     Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, open_to_track, recover, scratch,
 };
+pub use postgres::Address;
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
 pub use tracking::{Followed, InDoubt, Observation, RetryUndelivered, Verdict, Which};

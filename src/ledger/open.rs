@@ -4,9 +4,14 @@
 use std::fs;
 use std::path::Path;
 
+use futures_util::future::join;
+use tokio::sync::mpsc::channel;
+
 use super::contract::Ledger;
+use super::either::Either;
 use super::error::LedgerError;
 use super::location::{Acknowledged, Location};
+use super::postgres::{self, Address, Postgres};
 use super::sqlite::{self, Backup, Recovery, Sqlite};
 
 /// What a ledger is opened for.
@@ -29,12 +34,26 @@ pub async fn open(
     purpose: Purpose,
     acknowledged: Acknowledged,
 ) -> Result<impl Ledger + use<>, LedgerError> {
-    let Location::File(path) = location;
-    match purpose {
-        Purpose::Run => Sqlite::open(path, acknowledged),
-        Purpose::Rehearsal => Sqlite::scratch_copy(path, acknowledged),
-        Purpose::Sandbox => Sqlite::temporary(),
+    match (purpose, location) {
+        (Purpose::Run, Location::File(path)) => Sqlite::open(path, acknowledged).map(Either::Sqlite),
+        (Purpose::Run, Location::Postgres(address)) => {
+            Ok(Either::postgres(Postgres::open(address, acknowledged).await?))
+        }
+        (Purpose::Rehearsal, Location::File(path)) => Sqlite::scratch_copy(path, acknowledged).map(Either::Sqlite),
+        (Purpose::Rehearsal, Location::Postgres(address)) => scratch_copy(address).await.map(Either::Sqlite),
+        (Purpose::Sandbox, _) => Sqlite::temporary().map(Either::Sqlite),
     }
+}
+
+/// A copy in memory of a ledger in PostgreSQL: rows that a rehearsal changes there would hold up those who run.
+async fn scratch_copy(address: &Address) -> Result<Sqlite, LedgerError> {
+    let copy = Sqlite::scratch()?;
+    if let Some(source) = Postgres::open_read_only(address).await? {
+        let (send, receive) = channel(postgres::BATCHES_ON_THE_WAY);
+        let (exported, imported) = join(source.export(send), copy.import(receive)).await;
+        exported.and(imported)?;
+    }
+    Ok(copy)
 }
 
 /// Opens an existing ledger for looking only, beside a run that may be under way. `None` where there certainly is
@@ -43,8 +62,10 @@ pub async fn open(
 /// # Errors
 /// It cannot be used, or it cannot be shown that it knows everyone who was sent to.
 pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
-    let Location::File(path) = location;
-    Sqlite::open_read_only(path)
+    Ok(match location {
+        Location::File(path) => Sqlite::open_read_only(path)?.map(Either::Sqlite),
+        Location::Postgres(address) => Postgres::open_read_only(address).await?.map(Either::postgres),
+    })
 }
 
 /// Opens an existing ledger to follow its messages, beside a run that may be under way: for the methods of
@@ -53,8 +74,10 @@ pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + 
 /// # Errors
 /// As [`open_read_only`]; or it has an older format and is held by a run.
 pub async fn open_to_track(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
-    let Location::File(path) = location;
-    Sqlite::open_to_track(path)
+    Ok(match location {
+        Location::File(path) => Sqlite::open_to_track(path)?.map(Either::Sqlite),
+        Location::Postgres(address) => Postgres::open_to_track(address).await?.map(Either::postgres),
+    })
 }
 
 /// An empty ledger in memory (and in a nameless temporary file when it grows).
@@ -70,8 +93,10 @@ pub fn scratch() -> Result<impl Ledger, LedgerError> {
 /// # Errors
 /// It cannot be told, or there was a ledger.
 pub async fn is_first_run(location: &Location, acknowledged: Acknowledged) -> Result<bool, LedgerError> {
-    let Location::File(path) = location;
-    sqlite::is_first_run(path, acknowledged)
+    match location {
+        Location::File(path) => sqlite::is_first_run(path, acknowledged),
+        Location::Postgres(address) => Postgres::is_first_run(address).await,
+    }
 }
 
 /// A campaign whose ledger is beside those of the other specs of a folder.
@@ -102,8 +127,13 @@ pub fn neighbours(folder: &Path) -> impl Iterator<Item = Neighbour> {
 /// # Errors
 /// The ledger cannot be read, the copy cannot be written, or there is a file of that name.
 pub async fn backup(location: &Location, target: &Path) -> Result<Option<Backup>, LedgerError> {
-    let Location::File(path) = location;
-    Sqlite::backup(path, target)
+    match location {
+        Location::File(path) => Sqlite::backup(path, target),
+        Location::Postgres(_) => Err(only_of_files(
+            location,
+            "back it up together with its database, for example with `pg_dump --schema=campaign`",
+        )),
+    }
 }
 
 /// Begins a new ledger, for `target`, with what can be read of a damaged one of this campaign. `None` where there certainly
@@ -112,6 +142,13 @@ pub async fn backup(location: &Location, target: &Path) -> Result<Option<Backup>
 /// # Errors
 /// A run holds the ledger, there is a file at `target`, or the new ledger cannot be written.
 pub async fn recover(location: &Location, target: &Path, campaign: &str) -> Result<Option<Recovery>, LedgerError> {
-    let Location::File(path) = location;
-    Recovery::begin(path, target, campaign)
+    match location {
+        Location::File(path) => Recovery::begin(path, target, campaign),
+        Location::Postgres(_) => Err(only_of_files(location, "restore its database from a backup")),
+    }
+}
+
+/// The answer to a command that is for ledgers in files.
+fn only_of_files(location: &Location, advice: &str) -> LedgerError {
+    LedgerError::not_usable("this command is for ledgers in files", advice).at(Path::new(&location.to_string()))
 }

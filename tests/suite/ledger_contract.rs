@@ -23,11 +23,13 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::memory_ledger::Disk;
+#[cfg(unix)]
+use crate::postgres_server::Server;
 
 const CONVERSATION: ConversationId = ConversationId(7);
 
 /// One way to keep ledgers.
-trait Backend: Default {
+trait Backend {
     /// Opens the one ledger of this backend for a run, as a process would that was just started.
     async fn open(&self) -> Result<impl Ledger, LedgerError>;
 
@@ -64,6 +66,34 @@ impl Backend for File {
 
     async fn track(&self) -> impl Ledger {
         ledger::open_to_track(&self.location()).await.unwrap().unwrap()
+    }
+}
+
+/// PostgreSQL: a database of the test's own.
+#[cfg(unix)]
+struct Database(Location);
+
+#[cfg(unix)]
+impl Database {
+    /// `None` where there is no PostgreSQL.
+    fn new(test: &str) -> Option<Self> {
+        let address = Server::shared(test)?.database();
+        Some(Self(Location::parse(&address, "c").unwrap()))
+    }
+}
+
+#[cfg(unix)]
+impl Backend for Database {
+    async fn open(&self) -> Result<impl Ledger, LedgerError> {
+        ledger::open(&self.0, Purpose::Run, Acknowledged::default()).await
+    }
+
+    async fn look(&self) -> impl Ledger {
+        ledger::open_read_only(&self.0).await.unwrap().unwrap()
+    }
+
+    async fn track(&self) -> impl Ledger {
+        ledger::open_to_track(&self.0).await.unwrap().unwrap()
     }
 }
 
@@ -982,6 +1012,27 @@ fn a_rehearsal_is_a_copy_and_changes_nothing() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_rehearsal_of_a_database_is_a_copy_of_all_of_it() {
+    let Some(backend) = Database::new("ledger_contract::a_rehearsal_of_a_database_is_a_copy_of_all_of_it") else {
+        return;
+    };
+    block_on(async {
+        let ledger = enrolled(&backend, &["a", "b", "c", "d"]).await;
+        settle(&ledger, "a", accepted()).await;
+        settle(&ledger, "b", unknown()).await;
+        ledger.resolve(None, false, Some("asked".to_owned())).await.unwrap();
+        settle(&ledger, "c", failed("131047")).await;
+        let copy = ledger::open(&backend.0, Purpose::Rehearsal, Acknowledged::default()).await.unwrap();
+        assert_eq!(records(&copy).await, records(&ledger).await);
+        assert_eq!(copy.version().await.unwrap(), ledger.version().await.unwrap());
+        copy.begin_run().await.unwrap();
+        settle(&copy, "d", accepted()).await;
+        assert_eq!(pending(&ledger).await, ["b", "d"], "what a rehearsal does is its own");
+    });
+}
+
 #[test]
 fn a_sandbox_is_empty_and_goes_with_the_process() {
     block_on(async {
@@ -996,13 +1047,22 @@ fn a_sandbox_is_empty_and_goes_with_the_process() {
 }
 
 fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
 macro_rules! rules {
     ($($rule:ident)*) => {
         mod in_a_file {
             $(#[test] fn $rule() { super::block_on(super::$rule(super::File::default())); })*
+        }
+        #[cfg(unix)]
+        mod in_postgres {
+            $(#[test] fn $rule() {
+                let test = concat!(module_path!(), "::", stringify!($rule));
+                if let Some(database) = super::Database::new(test) {
+                    super::block_on(super::$rule(database));
+                }
+            })*
         }
         mod in_memory {
             $(#[test] fn $rule() { super::block_on(super::$rule(super::Memory::default())); })*

@@ -30,6 +30,10 @@ mod outages;
 mod output_streams;
 mod pacing;
 mod packaging;
+#[cfg(unix)]
+mod postgres_ledger;
+#[cfg(unix)]
+mod postgres_server;
 mod preview;
 mod privileged;
 mod promises;

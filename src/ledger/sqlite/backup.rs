@@ -13,7 +13,7 @@ use super::format;
 use super::handle::Sqlite;
 use super::lock::Lock;
 use super::open::reader;
-use super::values::unstored;
+use crate::ledger::values::unstored;
 use crate::ledger::{Acknowledged, LedgerError};
 
 /// What a backup holds.

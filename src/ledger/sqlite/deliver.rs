@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::format;
 use super::handle::Sqlite;
-use super::values::{ColumnsOfRows, json, now, stored, time, unstored};
 use crate::clock::ClockMark;
+use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
 use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};

@@ -9,7 +9,7 @@ use super::create::discard;
 use super::handle::Sqlite;
 use super::lock::Lock;
 use super::retry_failed;
-use super::values::{stored, unstored};
+use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
 use crate::recipients::{Columns, Row};
 use crate::state::LeftOut;

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::checksum;
-use super::values::now;
 use crate::ledger::LedgerError;
+use crate::ledger::values::now;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
 pub(super) const FORMAT: i64 = 6;

@@ -18,6 +18,7 @@ mod enroll;
 mod file;
 mod format;
 mod handle;
+mod import;
 mod index_room;
 mod inspect;
 mod lock;
@@ -27,7 +28,6 @@ mod records;
 mod recover;
 mod retry_failed;
 mod track;
-mod values;
 mod watch;
 mod writer;
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::handle::Sqlite;
 use super::retry_failed;
-use super::values::{key_list, now, stored};
+use crate::ledger::values::{key_list, now, stored};
 use crate::ledger::{LedgerError, Operate, Resolved, Retry, Verdict};
 use crate::state::{OperatorAction, RESOLVED, State};
 

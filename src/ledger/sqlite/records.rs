@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
 use super::track::receipt;
-use super::values::{ColumnsOfRows, json, state, time, unstored};
+use crate::ledger::values::{ColumnsOfRows, json, state, time, unstored};
 use crate::ledger::{LedgerError, RecordQuery};
 use crate::recipients::Row;
 use crate::report::{ReceiptColumns, Record};

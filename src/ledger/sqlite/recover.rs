@@ -22,7 +22,7 @@ use super::format::{self, Identity};
 use super::handle::Sqlite;
 use super::lock::Lock;
 use super::open::existing;
-use super::values::{now, unstored};
+use crate::ledger::values::{now, unstored};
 use crate::ledger::{Acknowledged, Ledger, LedgerError};
 use crate::private_file::folder_of;
 

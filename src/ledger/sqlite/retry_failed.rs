@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::values::{key_list, now};
+use crate::ledger::values::{key_list, now};
 use crate::ledger::{LedgerError, Retry, RetryIf, RetryUndelivered};
 use crate::state::{OperatorAction, State};
 

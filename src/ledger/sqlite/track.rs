@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::deliver::leases;
 use super::handle::Sqlite;
-use super::values::{stored, time, unstored};
+use crate::ledger::values::{stored, time, unstored};
 use crate::ledger::{Followed, InDoubt, LedgerError, Observation, Position, Track, Which};
 use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, Seen};
 use crate::state::{ContactId, ConversationId, MessageId};

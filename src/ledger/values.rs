@@ -1,4 +1,4 @@
-//! Values as they stand in the tables.
+//! Values as databases keep them: numbers that are signed, times in milliseconds, states by their words.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use crate::recipients::Columns;
 use crate::state::State;
 
 /// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.
-pub(super) const fn stored(number: u64) -> i64 {
+pub(in crate::ledger) const fn stored(number: u64) -> i64 {
     number.cast_signed()
 }
 
 /// The inverse of [`stored`].
-pub(super) const fn unstored(number: i64) -> u64 {
+pub(in crate::ledger) const fn unstored(number: i64) -> u64 {
     number.cast_unsigned()
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now() -> i64 {
+pub(in crate::ledger) fn now() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
 /// A time that was written; none where it is beyond all times.
-pub(super) fn time(milliseconds: i64) -> Option<Timestamp> {
+pub(in crate::ledger) fn time(milliseconds: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
 /// Whatever was written as JSON.
-pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
+pub(in crate::ledger) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::damaged(format!("a row cannot be read back: {error}")))
 }
 
 /// Columns as they are named with each row. Neighbours almost always have the same ones, which are then read once.
 #[derive(Default)]
-pub(super) struct ColumnsOfRows(Option<(String, Arc<Columns>)>);
+pub(in crate::ledger) struct ColumnsOfRows(Option<(String, Arc<Columns>)>);
 
 impl ColumnsOfRows {
-    pub(super) fn read(&mut self, names: String) -> Result<Arc<Columns>, LedgerError> {
+    pub(in crate::ledger) fn read(&mut self, names: String) -> Result<Arc<Columns>, LedgerError> {
         if let Some((same, shared)) = &self.0
             && *same == names
         {
@@ -51,11 +51,11 @@ impl ColumnsOfRows {
 }
 
 /// A state by its word.
-pub(super) fn state(word: &str) -> Result<State, LedgerError> {
+pub(in crate::ledger) fn state(word: &str) -> Result<State, LedgerError> {
     word.parse().map_err(|error: String| LedgerError::damaged(error))
 }
 
 /// The keys of a statement as a JSON array; none stands for all.
-pub(super) fn key_list(keys: Option<&[String]>) -> Option<String> {
+pub(in crate::ledger) fn key_list(keys: Option<&[String]>) -> Option<String> {
     keys.map(|keys| serde_json::Value::from(keys).to_string())
 }

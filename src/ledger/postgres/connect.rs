@@ -1,0 +1,78 @@
+//! Connections to the server.
+
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::{Address, Tls};
+use crate::ledger::LedgerError;
+
+/// A server that does not answer for so long is away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What drives a connection, to its end.
+pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
+
+/// What every session needs: nothing of it ends by itself, and names are those of our schema.
+const SETTINGS: &str = "SET search_path TO campaign; SET client_min_messages TO warning;
+    SET default_transaction_isolation TO 'read committed';
+    SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+        'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');
+    SELECT set_config(name, '10', false) FROM pg_catalog.pg_settings WHERE name IN ('tcp_keepalives_idle',
+        'tcp_keepalives_interval')";
+
+/// Connects. Whoever gets the driver must run it.
+pub(super) async fn connect(address: &Address) -> Result<(Client, Driver), LedgerError> {
+    let mut config = address.config.clone();
+    config.application_name("campaign").keepalives_idle(PATIENCE).keepalives_interval(Duration::from_secs(5));
+    config.keepalives_retries(3).tcp_user_timeout(PATIENCE * 2);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(PATIENCE);
+    }
+    let (client, driver): (Client, Driver) = match &address.tls {
+        Tls::Off => {
+            let (client, connection) = config.connect(NoTls).await?;
+            (client, Box::pin(connection))
+        }
+        Tls::On { authorities } => {
+            let tls = MakeRustlsConnect::new(tls(authorities.as_deref())?);
+            let (client, connection) = config.connect(tls).await?;
+            (client, Box::pin(connection))
+        }
+    };
+    Ok((client, driver))
+}
+
+/// Makes a session that was just connected ours.
+pub(super) async fn settle_in(client: &Client) -> Result<(), LedgerError> {
+    Ok(client.batch_execute(SETTINGS).await?)
+}
+
+fn tls(authorities: Option<&Path>) -> Result<ClientConfig, LedgerError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(LedgerError::database)?;
+    let Some(path) = authorities else {
+        return Ok(builder.with_platform_verifier().map_err(LedgerError::database)?.with_no_client_auth());
+    };
+    let bytes = fs::read(path).map_err(LedgerError::with_file(path))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let certificate = certificate.map_err(|error| LedgerError::unsuitable(path, error.to_string()))?;
+        roots.add(certificate).map_err(|error| LedgerError::unsuitable(path, error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(LedgerError::unsuitable(path, "there is no certificate in it"));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

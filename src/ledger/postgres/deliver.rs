@@ -1,0 +1,226 @@
+//! What a run does to its deliveries: each change is one statement that names the state it starts from.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::Row as SqlRow;
+use tokio_postgres::types::ToSql;
+
+use super::groups::Values;
+use super::handle::Postgres;
+use super::open::settle_interrupted;
+use super::session::Session;
+use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
+use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
+use crate::recipients::{Columns, Row};
+use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
+
+/// Boxes the values of a statement, which travel to the thread of the connection.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Sync + Send>),*] };
+}
+
+impl Deliver for Postgres {
+    async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let (run, last_request) = self.alone(|session| async move { begin_run(&session).await }).await?;
+        self.run.store(run, Ordering::Relaxed);
+        Ok(last_request.and_then(time))
+    }
+
+    async fn end_run(&self, last_request: Timestamp) -> Result<(), LedgerError> {
+        self.alone(move |session| async move {
+            let sql = "UPDATE ledger SET last_request_at = $2 WHERE id = $1";
+            session.client.execute(sql, &[&session.ledger, &last_request.as_millisecond()]).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn interrupted(&self) -> u64 {
+        self.kept.interrupted
+    }
+
+    async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
+        self.alone(|session| async move { settle_interrupted(&session.client, session.ledger).await }).await
+    }
+
+    async fn lost(&self) -> LedgerError {
+        let mut lost = self.lost.clone();
+        match lost.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or(LedgerError::Closed),
+            Err(_) => LedgerError::Closed,
+        }
+    }
+
+    async fn lease(&self, after: Option<Position>, limit: usize) -> Result<Vec<Lease>, LedgerError> {
+        let after = after.map_or(0, Position::number);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.alone(move |session| async move {
+            let condition = "d.state = 'pending' AND d.id > $2
+                AND d.enrolment = (SELECT enrolment FROM ledger WHERE id = $1) ORDER BY d.id LIMIT $3";
+            leases(&session, condition, &[&session.ledger, &after, &limit]).await
+        })
+        .await
+    }
+
+    async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
+        let values = values![
+            id(&lease),
+            self.this_run(),
+            failure.code,
+            failure.text,
+            now(),
+            i64::from(lease.attempts),
+            failure.message_id.map(|id| stored(id.0)),
+            failure.livedesk_status
+        ];
+        self.step(&lease.key, REFUSE, values).await
+    }
+
+    async fn record_claim(&self, lease: &Lease, conversation_id: ConversationId) -> Result<(), LedgerError> {
+        let values = values![
+            id(lease),
+            self.this_run(),
+            i64::from(lease.attempts),
+            now(),
+            lease.contact_id.map(|id| stored(id.0)),
+            stored(conversation_id.0),
+            lease.address().map(str::to_owned),
+            lease.message().map(str::to_owned),
+            self.kept.worker
+        ];
+        self.step(&lease.key, CLAIM, values).await
+    }
+
+    async fn record_ids(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let values = values![
+            id(lease),
+            lease.contact_id.map(|id| stored(id.0)),
+            lease.conversation_id.map(|id| stored(id.0)),
+            lease.failed_message.map(|id| stored(id.0)),
+            lease.address().map(str::to_owned)
+        ];
+        self.step(&lease.key, KEEP_IDS, values).await
+    }
+
+    async fn record_end(&self, claim: &Claim, end: ClaimEnd) -> Result<(), LedgerError> {
+        let (id, run) = (id(claim.lease()), self.this_run());
+        let left_at = claim.left_at().map(Timestamp::as_millisecond);
+        let (sql, values): (_, Values) = match end {
+            ClaimEnd::Withdrawn => (WITHDRAW, values![id, run]),
+            ClaimEnd::Released => (RELEASE, values![id, run, left_at]),
+            ClaimEnd::Settled(outcome) => (SETTLE, settlement(id, run, left_at, outcome)),
+        };
+        self.step(&claim.lease().key, sql, values).await
+    }
+}
+
+const REFUSE: &str = {
+    assert!(State::Pending.can_become(State::Failed));
+    "UPDATE delivery SET state = 'failed', run = $2, attempts = $6, error_code = $3, error = $4,
+        first_attempt_at = coalesce(first_attempt_at, $5), settled_at = $5, message_id = $7, livedesk_status = $8
+     WHERE id = $1 AND state = 'pending'"
+};
+
+const CLAIM: &str = {
+    assert!(State::Pending.can_become(State::Claimed));
+    "UPDATE delivery SET state = 'claimed', run = $2, attempts = $3, claimed_at = $4,
+        first_attempt_at = coalesce(first_attempt_at, $4), contact_id = $5, conversation_id = $6, made_for = $7,
+        sent_as = $8, worker = $9
+     WHERE id = $1 AND state = 'pending'"
+};
+
+const KEEP_IDS: &str = "UPDATE delivery SET contact_id = $2, conversation_id = $3, message_id = $4, made_for = $5
+     WHERE id = $1 AND state = 'pending'";
+
+const WITHDRAW: &str = {
+    assert!(State::Claimed.can_become(State::Pending));
+    "UPDATE delivery SET state = 'pending', attempts = attempts - 1,
+        first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END
+     WHERE id = $1 AND state = 'claimed' AND run = $2"
+};
+
+const RELEASE: &str = {
+    assert!(State::Claimed.can_become(State::Pending));
+    "UPDATE delivery SET state = 'pending', left_at = coalesce($3, left_at)
+     WHERE id = $1 AND state = 'claimed' AND run = $2"
+};
+
+const SETTLE: &str = {
+    assert!(State::Claimed.can_become(State::Accepted) && State::Claimed.can_become(State::Failed));
+    assert!(State::Claimed.can_become(State::Unknown));
+    "UPDATE delivery SET state = $3, message_id = $4, livedesk_status = $5, error_code = $6, error = $7,
+        settled_at = $8, left_at = coalesce($9, left_at)
+     WHERE id = $1 AND state = 'claimed' AND run = $2"
+};
+
+/// The values of [`SETTLE`].
+fn settlement(id: i64, run: i64, left_at: Option<i64>, outcome: Outcome) -> Values {
+    let state = outcome.state().word();
+    let (message_id, status, code, text) = match outcome {
+        Outcome::Accepted { message_id, livedesk_status } => (Some(message_id), Some(livedesk_status), None, None),
+        Outcome::Failed(failure) | Outcome::Unknown(failure) => {
+            (failure.message_id, failure.livedesk_status, Some(failure.code), Some(failure.text))
+        }
+    };
+    values![id, run, state, message_id.map(|id| stored(id.0)), status, code, text, now(), left_at]
+}
+
+impl Postgres {
+    fn this_run(&self) -> i64 {
+        self.run.load(Ordering::Relaxed)
+    }
+}
+
+const fn id(lease: &Lease) -> i64 {
+    lease.position().number()
+}
+
+/// Counts the runs; gives this one's number, and when the last request left.
+async fn begin_run(session: &Session) -> Result<(i64, Option<i64>), LedgerError> {
+    let sql = "UPDATE ledger new SET run = new.run + 1, last_request_at = NULL
+         FROM (SELECT id, run, last_request_at FROM ledger WHERE id = $1 FOR UPDATE) old WHERE new.id = old.id
+         RETURNING old.run, old.last_request_at";
+    let row = session.client.query_one(sql, &[&session.ledger]).await?;
+    let (run, last_request): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    // A run that was killed does not say when its last request left: not after now.
+    let last_request = if run == 0 { None } else { Some(last_request.unwrap_or_else(now)) };
+    Ok((run + 1, last_request))
+}
+
+/// Deliveries of the ledger `$1` that fulfil a condition.
+pub(super) async fn leases(
+    session: &Session,
+    condition: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Lease>, LedgerError> {
+    let sql = format!(
+        "SELECT d.id, d.key, d.line, c.names, d.cells, d.attempts, d.contact_id, d.conversation_id,
+                d.made_for, d.sent_as, d.message_id
+         FROM delivery d JOIN columns c ON c.id = d.columns WHERE d.ledger = $1 AND {condition}"
+    );
+    let (mut columns, mut leases) = (ColumnsOfRows::default(), Vec::new());
+    for row in session.client.query(&sql, values).await? {
+        leases.push(delivery(&row, columns.read(row.try_get(3)?)?)?.into());
+    }
+    Ok(leases)
+}
+
+fn delivery(row: &SqlRow, columns: Arc<Columns>) -> Result<Stored, LedgerError> {
+    let cells: Vec<Value> = json(row.try_get(4)?)?;
+    let id = |at: usize| row.try_get::<_, Option<i64>>(at).map(|id| id.map(unstored));
+    let attempts: i64 = row.try_get(5)?;
+    Ok(Stored {
+        position: Position::new(row.try_get(0)?),
+        key: row.try_get(1)?,
+        row: Row::new(unstored(row.try_get(2)?), columns, cells.into()),
+        attempts: u32::try_from(attempts).map_err(LedgerError::damaged)?,
+        contact_id: id(6)?.map(ContactId),
+        conversation_id: id(7)?.map(ConversationId),
+        address: row.try_get(8)?,
+        message: row.try_get(9)?,
+        failed_message: id(10)?.map(MessageId),
+    })
+}

@@ -1,0 +1,67 @@
+//! What a database server says, in words for whoever must act.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use tokio_postgres::error::SqlState;
+
+use crate::ledger::LedgerError;
+
+impl From<tokio_postgres::Error> for LedgerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(state) = error.code().cloned() else {
+            let closed = if error.is_closed() { "; the connection was lost" } else { "" };
+            return Self::Database { path: None, source: Arc::new(Whole(error)), advice: closed };
+        };
+        let message = error.as_db_error().map_or_else(String::new, |error| error.message().to_owned());
+        match advice(&state) {
+            Some(advice) => Self::not_usable(message, advice),
+            None => Self::database(Whole(error)),
+        }
+    }
+}
+
+fn advice(state: &SqlState) -> Option<&'static str> {
+    Some(match *state {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "give the right user in the address and the password in PGPASSWORD or in ~/.pgpass"
+        }
+        SqlState::INVALID_CATALOG_NAME => "create the database, or correct the address",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "the ledger is in the schema `campaign`: let this user create it (GRANT CREATE ON DATABASE ... TO ...), or own it"
+        }
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "each run needs two connections: raise `max_connections`, or stop other programs"
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => "give the address of the primary server",
+        SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => {
+            "the server is starting or stopping: run again when it is up"
+        }
+        SqlState::DISK_FULL => "make room on the server's disk: what is recorded stays, and nobody gets it twice",
+        SqlState::PROGRAM_LIMIT_EXCEEDED => {
+            "a key of the list may be too long for the database: shorten `recipients.key`"
+        }
+        _ => return None,
+    })
+}
+
+/// An error that says what its causes say: the driver's own words are "db error" and "error connecting to server".
+#[derive(Debug)]
+struct Whole(tokio_postgres::Error);
+
+impl std::fmt::Display for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(error) = self.0.as_db_error() {
+            return write!(f, "{} (SQLSTATE {})", error.message(), error.code().code());
+        }
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Whole {}

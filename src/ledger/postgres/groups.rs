@@ -1,0 +1,95 @@
+//! Changes of many deliveries in one commit: takes what has gathered, commits it as one, tells everybody, and again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::{join, join_all};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
+
+use super::session::Session;
+use crate::ledger::LedgerError;
+
+/// Changes in one commit at most: more would make the first of them wait for no gain.
+const LARGEST_GROUP: usize = 512;
+
+/// Values of a statement on their way to the thread of the connection.
+pub(super) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+
+/// One statement on one delivery.
+pub(super) struct Step {
+    pub(super) sql: &'static str,
+    pub(super) values: Values,
+    /// The delivery's key.
+    pub(super) key: String,
+    /// Told once the change is on disk.
+    pub(super) tell: oneshot::Sender<Result<(), LedgerError>>,
+}
+
+/// Serves until nobody can send steps any more.
+pub(super) async fn serve(
+    session: Arc<Mutex<Session>>,
+    mut queue: UnboundedReceiver<Step>,
+    lost: watch::Sender<Option<LedgerError>>,
+) {
+    let mut prepared = HashMap::new();
+    while let Some(first) = queue.recv().await {
+        let session = session.lock().await;
+        let mut group = vec![first];
+        while group.len() < LARGEST_GROUP
+            && let Ok(step) = queue.try_recv()
+        {
+            group.push(step);
+        }
+        let known = lost.borrow().clone();
+        let changed = match known {
+            Some(error) => Err(error),
+            None => commit(&session.client, &mut prepared, &group).await,
+        };
+        if let Err(error) = &changed {
+            lost.send_if_modified(|known| known.is_none().then(|| *known = Some(error.clone())).is_some());
+        }
+        for (at, step) in group.into_iter().enumerate() {
+            let result = match &changed {
+                Ok(counts) if counts[at] == 1 => Ok(()),
+                Ok(_) => Err(LedgerError::Conflict(step.key)),
+                Err(error) => Err(error.clone()),
+            };
+            // Nobody waits any more only when the run is being torn down.
+            let _ = step.tell.send(result);
+        }
+    }
+}
+
+/// Commits a group; gives how many deliveries each step has changed.
+async fn commit(
+    client: &Client,
+    prepared: &mut HashMap<&'static str, Statement>,
+    group: &[Step],
+) -> Result<Vec<u64>, LedgerError> {
+    for step in group {
+        if !prepared.contains_key(step.sql) {
+            prepared.insert(step.sql, client.prepare(step.sql).await?);
+        }
+    }
+    let execute = async |step: &Step| {
+        let values: Vec<_> = step.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
+        client.execute(&prepared[step.sql], &values).await
+    };
+    // All are on their way together; the first one polled is the first one sent.
+    let (begun, changed) = join(client.batch_execute("BEGIN"), join_all(group.iter().map(execute))).await;
+    let changed: Result<Vec<u64>, _> = begun.and_then(|()| changed.into_iter().collect());
+    match changed {
+        Ok(changed) => {
+            client.batch_execute("COMMIT").await?;
+            Ok(changed)
+        }
+        Err(error) => {
+            // Nothing of the group is on disk.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A ledger that is open: the thread that drives its connection, and the way to it.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
+
+use super::groups::{self, Step, Values};
+use super::session::Session;
+use crate::ledger::LedgerError;
+
+/// How long a process that ends waits for the server to let it go.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A ledger in a PostgreSQL database.
+#[derive(Debug)]
+pub(in crate::ledger) struct Postgres {
+    session: Arc<Mutex<Session>>,
+    steps: mpsc::UnboundedSender<Step>,
+    /// Why nothing can be recorded any more.
+    pub(super) lost: watch::Receiver<Option<LedgerError>>,
+    /// This run's number, once it has begun.
+    pub(super) run: AtomicI64,
+    pub(super) kept: Kept,
+    thread: Thread,
+}
+
+/// What is known of an open ledger.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// The address, without its password: every error names it.
+    pub(super) place: String,
+    /// Whether this process has made it.
+    pub(super) is_new: bool,
+    /// Deliveries that an earlier run left in flight.
+    pub(super) interrupted: u64,
+    /// What a failover would forget.
+    pub(super) risk: Option<String>,
+    /// This process among those that run the campaign.
+    pub(super) worker: Option<i64>,
+}
+
+impl Postgres {
+    pub(super) fn start(
+        thread: Thread,
+        session: Session,
+        lost: watch::Sender<Option<LedgerError>>,
+        kept: Kept,
+    ) -> Self {
+        let session = Arc::new(Mutex::new(session));
+        let (steps, queue) = mpsc::unbounded_channel();
+        let seen = lost.subscribe();
+        thread.handle.spawn(groups::serve(Arc::clone(&session), queue, lost));
+        Self { session, steps, lost: seen, run: AtomicI64::new(0), kept, thread }
+    }
+
+    /// Makes a change to one delivery that is committed with its neighbours; ends when it is on disk.
+    pub(super) async fn step(&self, key: &str, sql: &'static str, values: Values) -> Result<(), LedgerError> {
+        let (tell, told) = oneshot::channel();
+        let step = Step { sql, values, key: key.to_owned(), tell };
+        self.steps.send(step).map_err(|_| LedgerError::Closed)?;
+        told.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
+    }
+
+    /// Has the connection for itself. What has begun is finished, also when nobody waits for it any more.
+    pub(super) async fn alone<T, F, W>(&self, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, LedgerError>> + Send + 'static,
+        W: FnOnce(OwnedMutexGuard<Session>) -> F + Send + 'static,
+    {
+        let session = Arc::clone(&self.session);
+        let task = self.thread.handle.spawn(async move { work(session.lock_owned().await).await });
+        task.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
+    }
+
+    /// An error with the address that it is about.
+    fn about(&self, error: LedgerError) -> LedgerError {
+        error.at(Path::new(&self.kept.place))
+    }
+}
+
+impl Drop for Postgres {
+    /// Leaves in good order, so that the next one finds the ledger free.
+    fn drop(&mut self) {
+        let (session, worker) = (Arc::clone(&self.session), self.kept.worker);
+        self.thread.end(async move {
+            let session = session.lock().await;
+            let client = &session.client;
+            if session.enrolling {
+                let _ = client.batch_execute("ROLLBACK").await;
+            }
+            if let Some(worker) = worker {
+                let _ = client.execute("DELETE FROM worker WHERE id = $1", &[&worker]).await;
+            }
+            let _ = client.batch_execute("SELECT pg_advisory_unlock_all()").await;
+        });
+    }
+}
+
+type Farewell = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A thread that drives what is spawned on it, so that whatever the run computes keeps no connection waiting.
+pub(super) struct Thread {
+    pub(super) handle: Handle,
+    end: Option<oneshot::Sender<Farewell>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Thread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Thread").finish_non_exhaustive()
+    }
+}
+
+impl Thread {
+    pub(super) fn start() -> Result<Self, LedgerError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(LedgerError::database)?;
+        let handle = runtime.handle().clone();
+        let (end, ends) = oneshot::channel::<Farewell>();
+        let serve = move || {
+            runtime.block_on(async move {
+                if let Ok(farewell) = ends.await {
+                    // A server that is away lets nobody go.
+                    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(serve).map_err(LedgerError::database)?;
+        Ok(Self { handle, end: Some(end), thread: Some(thread) })
+    }
+
+    /// Does something last, and ends.
+    fn end(&mut self, last: impl Future<Output = ()> + Send + 'static) {
+        if let Some(end) = self.end.take() {
+            let _ = end.send(Box::pin(last));
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.end(async {});
+    }
+}

@@ -1,0 +1,30 @@
+//! The ledger in a PostgreSQL database, for whoever outgrows one machine: a database holds the ledgers of many campaigns.
+//!
+//! One connection does the work, driven by a thread of its own. Changes of many deliveries are committed together: while
+//! one group is being flushed the next gathers. What a commit has said survives a power cut of the server, which its settings
+//! are checked for.
+//!
+//! From the bottom up: where it is (`address`), how it is reached (`connect`, `errors`), whether it can be trusted (`checks`,
+//! `format`), the connection in use (`session`, `groups`, `handle`), and then the contract, a file for each of its traits.
+
+mod address;
+mod checks;
+mod connect;
+mod deliver;
+mod enroll;
+mod errors;
+mod export;
+mod format;
+mod groups;
+mod handle;
+mod inspect;
+mod open;
+mod operate;
+mod records;
+mod retry_failed;
+mod session;
+mod track;
+
+pub use address::Address;
+pub(super) use export::BATCHES_ON_THE_WAY;
+pub(super) use handle::Postgres;

@@ -1,0 +1,57 @@
+//! The connection that does the work, used by one at a time.
+
+use tokio_postgres::Client;
+
+use crate::ledger::LedgerError;
+
+/// A connection, and which ledger it is for.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    /// The ledger's number in this database.
+    pub(super) ledger: i32,
+    /// Whether a transaction is under way that keeps or forgets an enrolment.
+    pub(super) enrolling: bool,
+    /// Whether no run holds the ledger: what is claimed then was in flight when its run died.
+    pub(super) dead: bool,
+}
+
+impl Session {
+    /// Begins what is done whole or not at all, within an enrolment or by itself.
+    pub(super) async fn begin(&self) -> Result<(), LedgerError> {
+        Ok(self.client.batch_execute(if self.enrolling { "SAVEPOINT step" } else { "BEGIN" }).await?)
+    }
+
+    /// Keeps what was done since, or takes it back if it failed.
+    pub(super) async fn end<T>(&self, result: Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let sql = match (&result, self.enrolling) {
+            (Ok(_), false) => "COMMIT",
+            (Ok(_), true) => "RELEASE step",
+            (Err(_), false) => "ROLLBACK",
+            (Err(_), true) => "ROLLBACK TO step",
+        };
+        let ended = self.client.batch_execute(sql).await;
+        let value = result?;
+        ended?;
+        Ok(value)
+    }
+
+    /// The deliveries of this ledger as they are to be seen: a query for a `FROM`. A pending one that the list has no more
+    /// is left out: nothing is sent to it.
+    pub(super) fn deliveries(&self) -> String {
+        let (ledger, dead) = (self.ledger, self.dead);
+        let gone = format!("state = 'pending' AND enrolment < (SELECT enrolment FROM ledger WHERE id = {ledger})");
+        format!(
+            "(SELECT id, key, line,
+                CASE WHEN state = 'claimed' AND {dead} THEN 'unknown' WHEN {gone} THEN 'skipped' ELSE state END AS state,
+                nullif(line, 0) AS line_on_list, columns, cells, attempts, contact_id, conversation_id, message_id,
+                livedesk_status,
+                CASE WHEN state = 'claimed' AND {dead} THEN 'cut-off' WHEN {gone} THEN 'gone'
+                     ELSE error_code END AS error_code,
+                CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
+                     WHEN {gone} THEN 'no longer on the list' ELSE error END AS error,
+                first_attempt_at, settled_at
+             FROM delivery WHERE ledger = {ledger}) AS seen"
+        )
+    }
+}
