@@ -59,6 +59,7 @@ fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
     if output.is_json() {
         let mut data = summary::data(&spec.name, &totals);
         data["begun"] = json!(true);
+        data["receipts"] = summary::receipts_data(&totals);
         data["run"] = run.map_or_else(
             || json!(null),
             |run| {
@@ -71,6 +72,9 @@ fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
         return shown;
     }
     output.result(&summary::text(&spec.name, &totals));
+    if let Some(receipts) = summary::receipts(&totals) {
+        output.result(&receipts);
+    }
     if let Some(run) = &run {
         let messages = counted(run.last_minute, "message");
         output.result(&format!("run by {}: {messages} in the last minute ({:.1}/s)", run.holder, rate(run)));

@@ -60,6 +60,43 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
     text
 }
 
+/// What became of the accepted messages, in a line; `None` if nobody has looked.
+pub(super) fn receipts(totals: &Totals) -> Option<String> {
+    let receipts = &totals.receipts;
+    let checked_at = receipts.checked_at?;
+    let counts = [
+        (receipts.delivered, "delivered"),
+        (receipts.read, "read"),
+        (receipts.undelivered, "not delivered"),
+        (receipts.no_receipt, "without a receipt"),
+        (receipts.open, "still open"),
+    ]
+    .map(|(count, word)| format!("{} {word}", grouped(count)));
+    Some(format!(
+        "of the accepted: {}; {} replied, {} opted out (last checked {})",
+        counts.join(", "),
+        grouped(receipts.replied),
+        grouped(receipts.opted_out),
+        checked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    ))
+}
+
+/// The same as data. The first five add up to the accepted messages.
+pub(super) fn receipts_data(totals: &Totals) -> Value {
+    let receipts = &totals.receipts;
+    json!({
+        "delivered": receipts.delivered,
+        "read": receipts.read,
+        "undelivered": receipts.undelivered,
+        "no_receipt": receipts.no_receipt,
+        "open": receipts.open,
+        "replied": receipts.replied,
+        "opted_out": receipts.opted_out,
+        "maybe_opted_out": receipts.maybe_opted_out,
+        "checked_at": receipts.checked_at,
+    })
+}
+
 /// Why rows are skipped: `47 do not match recipients.where, 2 duplicates`.
 pub(super) fn skipped<R: AsRef<str>>(reasons: &BTreeMap<R, u64>) -> String {
     let in_words = |(reason, &count): (&R, &u64)| {

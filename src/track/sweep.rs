@@ -24,6 +24,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
         if due < FEWEST {
             return Ok(looked);
         }
+        let mut before: Vec<ConversationId> = Vec::new();
         for number in 1.. {
             let page = match self.conversations(inbox, number).await? {
                 Ok(page) => page,
@@ -36,6 +37,13 @@ impl<L: TrackLedger> Tracker<'_, L> {
             if page.listed == 0 || page.all_count.is_some_and(is_dearer) {
                 break;
             }
+            // A server that knows no pages gives the same one for ever.
+            let shown: Vec<ConversationId> = page.conversations.iter().map(|conversation| conversation.id).collect();
+            if shown.is_empty() || shown == before {
+                self.sweep_refused = Some("its pages cannot be told apart".to_owned());
+                break;
+            }
+            before = shown;
             looked += self.look_at_listed(&page.conversations, which).await?;
         }
         Ok(looked)

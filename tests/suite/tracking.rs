@@ -255,3 +255,32 @@ fn an_undelivered_message_is_retried_after_a_day_and_a_second_look_and_nobody_el
     let of_102 = project.report().into_iter().find(|row| row["key"] == "102").unwrap();
     assert!(of_102["error"].starts_with("earlier failed, 131049: "), "{of_102:?}");
 }
+
+#[test]
+fn a_list_that_has_no_pages_is_not_read_for_ever() {
+    let page = "{ data: { meta: { all_count: 60 }, payload: [{ id: 424242, messages: [] }] } }";
+    let desk =
+        Desk::start(&format!("receipts: [{{ {AT_ONCE} }}]\nfaults: [{{ on: list_conversations, body: {page} }}]\n"));
+    let project = contacts(&desk, 30);
+    let data = found(&desk, &project, 0);
+    assert_eq!(data["read"], 30, "{data}");
+    assert_eq!((desk.requests("list_conversations").len(), desk.requests("read_messages").len()), (2, 30));
+}
+
+#[test]
+fn status_says_what_became_of_the_accepted_and_it_adds_up() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 6);
+    found(&desk, &project, 7);
+    let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
+    let line = "of the accepted: 0 delivered, 3 read, 1 not delivered, 1 without a receipt, 1 still open; 2 replied, 1 opted out";
+    assert!(ran.stdout.contains(line), "{}", ran.stdout);
+    let data = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(0).json().remove(0);
+    let receipts = &data["receipts"];
+    let sum: u64 = ["delivered", "read", "undelivered", "no_receipt", "open"]
+        .map(|it| receipts[it].as_u64().unwrap())
+        .iter()
+        .sum();
+    assert_eq!((sum, &receipts["maybe_opted_out"]), (6, &json!(1)), "{data}");
+    assert_eq!(data["outcomes"]["accepted"], 6);
+}
