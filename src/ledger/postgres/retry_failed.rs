@@ -34,7 +34,8 @@ pub(super) async fn mark(client: &Client, ledger: i32, retry: &Retry) -> Result<
         let wait = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
         let sql = "UPDATE delivery SET again = $2
              WHERE ledger = $1 AND state = 'accepted' AND ($6::text[] IS NULL OR key = ANY($6)) AND id IN (
-                SELECT delivery FROM receipt WHERE ledger = $1 AND status = 'failed' AND coalesce(code, '') = $3
+                SELECT delivery FROM receipt WHERE ledger = $1 AND status = 'failed' AND opted_out IS NULL
+                    AND coalesce(code, '') = $3
                     AND $4::bigint - status_at >= $5 AND checked_at - status_at >= $5)";
         client.execute(sql, &[&ledger, &mark, code, &now(), &wait, &retry.only]).await?;
     }
