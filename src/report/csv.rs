@@ -5,8 +5,10 @@ use std::io::{self, Write};
 
 use super::list_columns::ListColumns;
 use super::{Record, Writer, time};
+use crate::receipt::{OptOut, ReceiptState};
 
-pub(super) const COLUMNS: [&str; 13] = [
+/// The columns of a report; those from `receipt` on are newer than the others.
+pub(super) const COLUMNS: [&str; 20] = [
     "line",
     "key",
     "outcome",
@@ -20,7 +22,17 @@ pub(super) const COLUMNS: [&str; 13] = [
     "first_attempt_at",
     "settled_at",
     "duration_ms",
+    "receipt",
+    "receipt_at",
+    "receipt_code",
+    "receipt_error",
+    "replied_at",
+    "opted_out",
+    "checked_at",
 ];
+
+/// Older reports have so many of them.
+pub(super) const COLUMNS_BEFORE_RECEIPTS: usize = 13;
 
 pub(super) struct Csv<W: Write> {
     output: csv::Writer<W>,
@@ -58,6 +70,13 @@ impl<W: Write> Writer for Csv<W> {
             record.first_attempt_at.map(time).unwrap_or_default(),
             record.settled_at.map(time).unwrap_or_default(),
             or_empty(record.duration_ms.as_ref()),
+            record.receipt.receipt.map(ReceiptState::word).unwrap_or_default().to_owned(),
+            record.receipt.receipt_at.map(time).unwrap_or_default(),
+            harmless(record.receipt.receipt_code.as_deref().unwrap_or_default()).into_owned(),
+            harmless(record.receipt.receipt_error.as_deref().unwrap_or_default()).into_owned(),
+            record.receipt.replied_at.map(time).unwrap_or_default(),
+            record.receipt.opted_out.map(OptOut::word).unwrap_or_default().to_owned(),
+            record.receipt.checked_at.map(time).unwrap_or_default(),
         ])?;
         Ok(())
     }

@@ -69,7 +69,7 @@ pub struct Record {
     #[serde(skip)]
     pub row: Option<Row>,
     /// What became of the message after LiveDesk accepted it.
-    #[serde(skip)]
+    #[serde(flatten)]
     pub receipt: ReceiptColumns,
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use serde_json::Value;
 
-use super::csv::COLUMNS;
+use super::csv::{COLUMNS, COLUMNS_BEFORE_RECEIPTS};
 use crate::specification::ReportFormat;
 
 /// Calls `each` with the key of everyone who was sent to, or may have been: `accepted`, `unknown` and `claimed` ones.
@@ -40,7 +40,13 @@ pub fn each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnM
 fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
     let ours = match reader.headers() {
-        Ok(header) => header.len().checked_sub(COLUMNS.len()).filter(|at| header.iter().skip(*at).eq(COLUMNS)),
+        Ok(header) => {
+            let ends_with = |columns: &[&str]| {
+                let at = header.len().checked_sub(columns.len())?;
+                header.iter().skip(at).eq(columns.iter().copied()).then_some(at)
+            };
+            ends_with(&COLUMNS).or_else(|| ends_with(&COLUMNS[..COLUMNS_BEFORE_RECEIPTS]))
+        }
         Err(error) => return only_io(error),
     };
     // Columns of the list may stand in front of ours.

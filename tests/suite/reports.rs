@@ -42,7 +42,7 @@ fn a_report_shows_columns_of_the_list_that_the_spec_names() {
         "{jsonl}"
     );
     let html = report_of(&project, "r.html");
-    assert!(html.contains(r#"data-column="Customer No." data-at="13""#) && html.contains(r#""C1","+4915112345678"]"#));
+    assert!(html.contains(r#"data-column="Customer No." data-at="20""#) && html.contains(r#""C1","+4915112345678"]"#));
     assert!(report_of(&project, "plain.csv").starts_with("line,key,"));
     // They are known as reports of this campaign, wherever its own columns stand.
     fs::remove_dir_all(project.path(".campaign")).unwrap();

@@ -66,6 +66,14 @@ fn what_became_of_each_message_is_found_and_adds_up() {
     assert_eq!(data["undelivered_by_code"], json!([{ "code": "131026", "count": 1 }]));
     let list = fs::read_to_string(project.path("opted-out.csv")).unwrap();
     assert_eq!(list, "key,phone_number,email\n103,,\n");
+    project.campaign(&["report", "campaign.yaml"]).exits(0);
+    let rows = project.report();
+    let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("receipt"), ["read", "failed", "read", "read", "sent", "none"]);
+    assert_eq!(column("receipt_code"), ["", "131026", "", "", "", ""]);
+    assert_eq!(column("opted_out"), ["", "", "yes", "maybe", "", ""]);
+    assert!(column("checked_at").iter().all(|at| at.ends_with('Z')), "{rows:?}");
+    assert_eq!(column("replied_at").iter().filter(|at| !at.is_empty()).count(), 2);
     // The outcome is what became of the request, and nobody is sent to again.
     assert_eq!(project.count("accepted"), 6);
     project.run(&[]).exits(0);

@@ -134,6 +134,14 @@ impl Serialize for Cells<'_> {
         cells.serialize_element(&record.first_attempt_at.map(time))?;
         cells.serialize_element(&record.settled_at.map(time))?;
         cells.serialize_element(&record.duration_ms)?;
+        let receipt = &record.receipt;
+        cells.serialize_element(&receipt.receipt)?;
+        cells.serialize_element(&receipt.receipt_at.map(time))?;
+        cells.serialize_element(&receipt.receipt_code)?;
+        cells.serialize_element(&receipt.receipt_error)?;
+        cells.serialize_element(&receipt.replied_at.map(time))?;
+        cells.serialize_element(&receipt.opted_out)?;
+        cells.serialize_element(&receipt.checked_at.map(time))?;
         for text in list_columns.texts(record) {
             cells.serialize_element(&text)?;
         }
