@@ -51,12 +51,8 @@ fn compare() -> Result<()> {
     let list: Arc<[u8]> = list.into();
     let columns = rows(&list)?.columns;
     let templates = || Templates::compile(Arc::clone(&spec), columns.as_deref(), LIST).map_err(in_words);
-    let evaluator = RowEvaluator {
-        list: LIST.to_owned(),
-        templates: templates()?,
-        suppression: Suppression::default(),
-        region: None,
-    };
+    let evaluator =
+        RowEvaluator { list: LIST.to_owned(), templates: templates()?, suppression: Suppression::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Contest::new("rows a second: 8 columns, 6 templates")
         .entrant("csv and minijinja, bare", || per_second(|| bare(&spec, Cursor::new(&list))))

@@ -140,7 +140,15 @@ impl Changes {
 
 /// A constant as people compare it.
 fn as_text(constant: &Value) -> String {
-    constant.as_str().map_or_else(|| constant.to_string(), str::to_owned)
+    match constant {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[ {} ]", items.iter().map(as_text).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", as_text(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn changed_vars(spec: &Spec, version: &Version) -> Vec<Difference> {

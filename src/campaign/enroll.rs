@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::RetryFailed;
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Duplicate, Enrolment, Entry, Ledger, LedgerError};
-use crate::message::{Delivery, STACK};
+use crate::message::{Delivery, RewrittenPhone, STACK};
 use crate::plan::{Decision, RowEvaluator};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, RowError, Rows};
@@ -59,16 +59,21 @@ pub struct EnrolmentOptions {
 /// Phone numbers of which more than the spaces were changed, such as national ones that have got their country.
 #[derive(Debug, Clone, Default)]
 pub struct Rewritten {
-    /// The first few, as they were and as they are sent.
-    pub first: Vec<(String, String)>,
+    /// The first few.
+    pub first: Vec<RewrittenPhone>,
     /// How many there are.
     pub count: u64,
+    /// How many of them have got which country.
+    pub by_region: BTreeMap<String, u64>,
 }
 
 impl Rewritten {
-    fn extend(&mut self, number: Option<(String, String)>) {
+    fn extend(&mut self, number: Option<RewrittenPhone>) {
         let Some(number) = number else { return };
         self.count += 1;
+        if let Some(region) = &number.region {
+            *self.by_region.entry(region.clone()).or_default() += 1;
+        }
         if self.first.len() < EXAMPLES {
             self.first.push(number);
         }
@@ -227,7 +232,7 @@ struct CheckedRow {
     entry: Option<Entry>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-    rewritten: Option<(String, String)>,
+    rewritten: Option<RewrittenPhone>,
 }
 
 struct RowChecker<'a> {

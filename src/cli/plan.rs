@@ -11,6 +11,7 @@ use crate::campaign::{Changes, ListPlan, NextRun, Plan};
 use crate::humanize::{counted, duration, grouped};
 use crate::ledger::Enrolment;
 use crate::local_time::{with_local_time, zone_name};
+use crate::message::RewrittenPhone;
 use crate::recipients::ListSummary;
 use crate::specification::{CanaryConfirmation, Difference, Send, Speed};
 
@@ -69,13 +70,26 @@ fn of_list(list: &ListPlan) -> Vec<String> {
     lines.extend(suppression.map(|list| format!("  suppress {}: {}{}", list.name, list.recognised, unmatched(list))));
     let rewritten = &list.rewritten;
     if rewritten.count > 0 {
-        let first: Vec<String> = rewritten.first.iter().map(|(was, is)| format!("{was} as {is}")).collect();
+        let as_sent = |phone: &RewrittenPhone| format!("{} as {}", phone.written, phone.sent);
+        let first: Vec<String> = rewritten.first.iter().map(as_sent).collect();
         let more = if rewritten.count > first.len() as u64 { ", ..." } else { "" };
         let numbers = counted(rewritten.count, "number");
-        lines.push(format!("  phones   {numbers} rewritten in international form: {}{more}", first.join(", ")));
+        let completed = completed(&rewritten.by_region);
+        let first = first.join(", ");
+        lines.push(format!("  phones   {numbers} rewritten in international form{completed}: {first}{more}"));
     }
     lines.extend(list.since.as_ref().map(since));
     lines
+}
+
+/// ` (150 as numbers of DE, 12 of AT)`: what `recipients.default_region` did.
+fn completed(by_region: &BTreeMap<String, u64>) -> String {
+    let mut regions: Vec<(&String, &u64)> = by_region.iter().collect();
+    regions.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut said = regions.into_iter().map(|(region, count)| (grouped(*count), region));
+    let Some((count, region)) = said.next() else { return String::new() };
+    let others: String = said.map(|(count, region)| format!(", {count} of {region}")).collect();
+    format!(" ({count} as numbers of {region}{others})")
 }
 
 /// `; skipped: 47 do not match recipients.where`, or nothing.

@@ -24,6 +24,7 @@ mod jinja_compat;
 mod mixed_kinds;
 mod phone_filter;
 mod evaluation;
+mod region;
 mod reference_checks;
 mod references;
 mod interpolate;
@@ -60,10 +61,21 @@ pub struct Delivery {
     pub message: Message,
     /// The zone whose hours count for `send.window`, where there is one.
     pub zone: Option<TimeZone>,
-    /// The digits of the contact's phone number as the row has them and as they are sent, where that is not the same.
-    pub rewritten: Option<(String, String)>,
+    /// The phone number, where it is sent otherwise than the row has it.
+    pub rewritten: Option<RewrittenPhone>,
     /// What a person should know before sending it.
     pub warnings: Vec<Problem>,
+}
+
+/// A phone number that is sent otherwise than the row has it, by more than what stands between its digits.
+#[derive(Debug, Clone)]
+pub struct RewrittenPhone {
+    /// Its digits as the row has them.
+    pub written: String,
+    /// Its digits as they are sent.
+    pub sent: String,
+    /// The country that it was taken for, if it was written without one.
+    pub region: Option<String>,
 }
 
 /// Whom a message goes to.

@@ -20,8 +20,6 @@ pub struct RowEvaluator {
     pub templates: Templates,
     /// People who must never be messaged.
     pub suppression: Suppression,
-    /// The country of national phone numbers.
-    pub region: Option<String>,
 }
 
 /// What a row leads to.
@@ -88,12 +86,14 @@ impl RowEvaluator {
         if self.suppression.is_empty() {
             return None;
         }
-        self.suppression.find(spellings(delivery), &row.cells, self.region.as_deref())
+        self.suppression.find(spellings(delivery), &row.cells, self.templates.region(row).as_deref())
     }
 
     /// Tells the suppression lists of a row that is left out for another reason: what they say of it is about somebody.
     fn note_if_listed(&self, key: &str, row: &Row) {
-        self.suppression.find([key], &row.cells, self.region.as_deref());
+        if !self.suppression.is_empty() {
+            self.suppression.find([key], &row.cells, self.templates.region(row).as_deref());
+        }
     }
 
     /// The key of a row that is left out: only for the report, so a row that has none is none the worse.

@@ -30,7 +30,7 @@ use serde_json::Value;
 use crate::problem::{Place, Problem};
 use crate::specification::Format;
 pub use flaw::{Flaw, FlawKind};
-pub use phone::{Phone, is_region, normalise};
+pub use phone::{NO_COUNTRY, Phone, is_region, normalise, share_a_code};
 pub use suppression::{Country, ListSummary, Suppression};
 
 /// The columns of a list, shared by its rows.

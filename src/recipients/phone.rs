@@ -16,12 +16,35 @@ pub struct Phone {
     pub e164: String,
     /// Whether the numbering plans doubt it. They age, so this alone does not make a number wrong.
     pub doubtful: bool,
+    /// Whether it was written without its country.
+    pub is_completed: bool,
+}
+
+impl Phone {
+    /// Why a number that was written without its country may be one of another country.
+    pub fn suspicion(&self, text: &str, region: &str) -> Option<&'static str> {
+        let plan = DATABASE.by_id(region).filter(|_| self.is_completed && !self.doubtful)?;
+        let digits = Notation::of(text).ok()?.digits;
+        let code = plan.country_code().to_string();
+        let own = self.e164.strip_prefix('+')?.strip_prefix(&code)?;
+        if plan.descriptors().mobile().is_some_and(|mobile| matches(mobile, own)) {
+            return None;
+        }
+        let lacks_zero = plan.national_prefix() == Some("0") && !digits.starts_with('0') && !digits.starts_with(&code);
+        if lacks_zero && is_known(&digits) {
+            Some("may be an international number without its `+`")
+        } else {
+            Some("is not a mobile number there")
+        }
+    }
 }
 
 /// What is wrong with a national number where no country is known.
-pub(super) const NO_COUNTRY: &str = "no country code: begin it with `+`, or set `recipients.default_region`";
+pub const NO_COUNTRY: &str = "no country code: begin it with `+`, or set `recipients.default_region`";
 
-const LENGTH: &str = "too short or too long for a phone number";
+const TOO_SHORT: &str = "too short for a phone number";
+const TOO_LONG: &str = "too long for a phone number";
+const ZEROS: &str = "begins with more zeros than an international number";
 const TRUNK_PREFIX: &str = "has a national prefix (such as 0) after the country code: remove it";
 
 /// Whether this is the code of a country that has a numbering plan: two capital letters.
@@ -29,14 +52,22 @@ pub fn is_region(code: &str) -> bool {
     DATABASE.by_id(code).is_some()
 }
 
+/// Whether numbers of two countries begin with the same country code, as those of `US` and `CA` do.
+pub fn share_a_code(one: &str, other: &str) -> bool {
+    let code = |region| DATABASE.by_id(region).map(Metadata::country_code);
+    code(one) == code(other)
+}
+
 /// Brings a number into international form. `region` is the country of numbers that are written without one.
 ///
 /// # Errors
 /// What is wrong with the text, without repeating it.
 pub fn normalise(text: &str, region: Option<&str>) -> Result<Phone, &'static str> {
-    let digits = international_digits(&Notation::of(text)?, region)?;
+    let notation = Notation::of(text)?;
+    let digits = international_digits(&notation, region)?;
     let doubtful = !is_known(&digits);
-    let phone = Phone { e164: format!("+{digits}"), doubtful };
+    let is_completed = !notation.has_country(region);
+    let phone = Phone { e164: format!("+{digits}"), doubtful, is_completed };
     if !doubtful {
         return Ok(phone);
     }
@@ -60,6 +91,12 @@ struct Notation {
 }
 
 impl Notation {
+    /// Whether it begins with what stands before a country's code.
+    fn has_country(&self, region: Option<&str>) -> bool {
+        let dialled = |region| after_international_prefix(DATABASE.by_id(region)?, &self.digits);
+        self.is_international || self.digits.starts_with("00") || region.and_then(dialled).is_some()
+    }
+
     fn of(text: &str) -> Result<Self, &'static str> {
         let text = cleaned(text);
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
@@ -170,8 +207,11 @@ fn international(digits: &str, optional_zero: Option<usize>) -> Result<String, &
             _ => Err("`(0)` is ambiguous: write the number as it is dialled from abroad"),
         };
     }
-    if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
-        return Err(LENGTH);
+    match digits.len() {
+        _ if digits.starts_with('0') => return Err(ZEROS),
+        ..7 => return Err(TOO_SHORT),
+        16.. => return Err(TOO_LONG),
+        _ => {}
     }
     let Some((code, plans)) = plans(digits) else { return Err("unknown country code") };
     let own = &digits[code..];
@@ -208,11 +248,14 @@ fn national(digits: &str, plan: &Metadata) -> Result<String, &'static str> {
     let lengths = [general.possible_length(), general.possible_local_length()];
     let longest = lengths.into_iter().flatten().max().copied().unwrap_or(15);
     let shortest = lengths.into_iter().flatten().min().copied().unwrap_or(4);
-    if !(usize::from(shortest)..=usize::from(longest)).contains(&own.len()) {
-        return Err(LENGTH);
-    }
     let digits = format!("{code}{own}");
-    if (7..=15).contains(&digits.len()) { Ok(digits) } else { Err(LENGTH) }
+    if own.len() < usize::from(shortest) || digits.len() < 7 {
+        Err(TOO_SHORT)
+    } else if own.len() > usize::from(longest) || digits.len() > 15 {
+        Err(TOO_LONG)
+    } else {
+        Ok(digits)
+    }
 }
 
 fn after_international_prefix<'a>(plan: &Metadata, digits: &'a str) -> Option<&'a str> {
@@ -463,9 +506,32 @@ mod tests {
     }
 
     #[test]
+    fn a_completed_number_that_may_be_of_another_country_is_suspicious() {
+        let suspicion =
+            |text, region| normalise(text, Some(region)).ok().and_then(|phone| phone.suspicion(text, region));
+        // Mobile numbers of Austria and Switzerland, read as German ones.
+        for text in ["0664 1234567", "079 123 45 67"] {
+            assert_eq!(suspicion(text, "DE"), Some("is not a mobile number there"), "{text}");
+        }
+        assert_eq!(suspicion("447911123456", "DE"), Some("may be an international number without its `+`"));
+        for (text, region) in [
+            ("0151 23456789", "DE"),
+            ("4915123456789", "DE"),
+            ("15123456789", "DE"),
+            ("0664 1234567", "AT"),
+            ("079 123 45 67", "CH"),
+            ("(312) 555-1003", "US"),
+            ("+43 1 5880", "DE"),
+            ("0043 1 588010", "DE"),
+        ] {
+            assert_eq!(suspicion(text, region), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_number_that_only_the_plans_doubt_is_kept_and_marked() {
         let documented_sample = normalise("+123456789", None).unwrap();
-        assert_eq!(documented_sample, Phone { e164: "+123456789".to_owned(), doubtful: true });
+        assert_eq!(documented_sample, Phone { e164: "+123456789".to_owned(), doubtful: true, is_completed: false });
         assert!(!normalise("+4915123456789", None).unwrap().doubtful);
     }
 }

@@ -135,8 +135,21 @@ impl Spec {
                 [&contact.identifier, &contact.phone_number, &contact.email].into_iter().flatten().collect()
             }
         };
-        let texts = templates.iter().map(|template| template.text.split_whitespace().collect::<String>());
+        // The country is part of the numbers that it completes.
+        let region = self.recipients.default_region.as_ref();
+        let templates = templates.into_iter().chain(region.filter(|_| self.has_numbers_as_keys()));
+        let texts = templates.map(|template| template.text.split_whitespace().collect::<String>());
         texts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether phone numbers may be the keys of rows.
+    const fn has_numbers_as_keys(&self) -> bool {
+        let is_number = match &self.to {
+            To::Conversation { .. } => false,
+            To::Sender { contact_id, source_id, .. } => contact_id.is_none() && source_id.is_some(),
+            To::Contact { contact, .. } => contact.identifier.is_none() && contact.phone_number.is_some(),
+        };
+        self.recipients.key.is_none() && is_number
     }
 
     /// The place of a part of a template, by its bytes in the template's text.

@@ -56,10 +56,11 @@ pub(super) struct RawRecipientsMap {
     #[serde(default)]
     #[schemars(with = "Vec<schema_patterns::SuppressionList>")]
     pub(super) suppress: Vec<Spanned<String>>,
-    /// The country of phone numbers without a country code, such as `DE`.
+    /// The country of phone numbers without a country code, such as `DE`, or a template that names it for each row:
+    /// `"{{ Country }}"`. For suppression lists, the template reads the columns of their own lines.
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Region>")]
-    pub(super) default_region: Option<Spanned<String>>,
+    pub(super) default_region: Option<Spanned<Text>>,
     /// What to do with a second row with the same key: `skip` it (default), or `stop` before anything is sent.
     #[serde(default)]
     pub(super) on_duplicate: Duplicates,
@@ -126,8 +127,8 @@ pub struct Recipients {
     pub file_at: Span,
     /// Files of people who must never be messaged.
     pub suppress: Vec<SuppressionFile>,
-    /// The country of national phone numbers: two capital letters.
-    pub default_region: Option<String>,
+    /// The country of national phone numbers: two capital letters, or a template that gives them.
+    pub default_region: Option<Template>,
     /// What a second row for a key means.
     pub on_duplicate: Duplicates,
 }
@@ -248,17 +249,17 @@ impl Checker<'_> {
         Some(raw.value.clone())
     }
 
-    fn region(&mut self, raw: Option<Spanned<String>>) -> Option<String> {
-        let raw = raw?;
-        if raw.value.parse::<phonenumber::country::Id>().is_err() {
+    fn region(&mut self, raw: Option<Spanned<Text>>) -> Option<Template> {
+        let region = optional("recipients.default_region", raw)?;
+        if region.is_constant() && region.text.parse::<phonenumber::country::Id>().is_err() {
             self.problem(
                 "unknown-region",
-                raw.span,
-                format!("`{}` is not a country code", raw.value),
-                "two capital letters, such as `DE`",
+                region.span,
+                format!("`{}` is not a country code", region.text),
+                "two capital letters, such as `DE`, or a template, such as `\"{{ Country }}\"`",
             );
             return None;
         }
-        Some(raw.value)
+        Some(region)
     }
 }

@@ -57,7 +57,7 @@ spellings! {
     /// One character, or `\t`.
     Delimiter = text(r"^(\\t|[\u0000-!#-/:-@\[-`{-\u007f])$");
     /// A country.
-    Region = text("^[A-Z]{2}$");
+    Region = text(r"^[A-Z]{2}$|\{");
     /// `20/s` or `unlimited`.
     Speed = text(&format!(r"^(unlimited|\s*{RATE}\s*)$"));
     /// `1000/day`.

@@ -1,6 +1,6 @@
 //! Every template of a spec, in the order of its keys.
 
-use super::{Button, Header, Message, SendWindow, Spec, Template, TemplateParams, Timezone, To};
+use super::{Button, Header, Message, Recipients, SendWindow, Spec, Template, TemplateParams, Timezone, To};
 
 impl Spec {
     /// Whether the template is `recipients.where`: an expression, not a text with expressions in it.
@@ -10,8 +10,8 @@ impl Spec {
 
     /// All templates, in the order of their keys.
     pub fn templates(&self) -> Vec<&Template> {
-        let mut all: Vec<&Template> =
-            [&self.recipients.key, &self.recipients.condition].into_iter().flatten().collect();
+        let Recipients { key, condition, default_region, .. } = &self.recipients;
+        let mut all: Vec<&Template> = [key, condition, default_region].into_iter().flatten().collect();
         match &self.to {
             To::Conversation { conversation_id } => all.push(conversation_id),
             To::Sender { inbox_id, contact_id, source_id } => {

@@ -118,7 +118,6 @@ async fn run_until(boundary: String, folder: &Path) {
         list: "list.csv".to_owned(),
         templates: Templates::compile(Arc::clone(&spec), None, "list.csv").unwrap(),
         suppression: Suppression::default(),
-        region: None,
     };
     let word = || Secret::new("word".to_owned());
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };

@@ -1,5 +1,6 @@
 //! Compiling the templates against the columns, and reading the suppression lists.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::campaign::CampaignError;
 use crate::message::Templates;
 use crate::plan::RowEvaluator;
 use crate::problem::{Keep, Problem, Problems, with_causes};
-use crate::recipients::{Columns, Country, Suppression};
+use crate::recipients::{Columns, Country, Row, Suppression};
 use crate::specification::{Spec, SuppressionFile};
 
 /// What is wrong before the first row is evaluated.
@@ -45,10 +46,10 @@ pub(in crate::campaign) fn evaluator(
     let list = name(spec);
     let mut faults = Box::new(Faults { suppression: Problems::new(keep), ..Faults::default() });
     let templates = Templates::compile(Arc::clone(spec), columns, &list);
-    let suppression = suppression(spec, keep, &mut faults);
+    let suppression = suppression(spec, templates.as_ref().ok(), keep, &mut faults);
     match templates {
         Ok(templates) if faults.suppression.is_empty() && faults.unusable.is_empty() => {
-            Ok(RowEvaluator { list, templates, suppression, region: spec.recipients.default_region.clone() })
+            Ok(RowEvaluator { list, templates, suppression })
         }
         Ok(_) => Err(faults),
         Err(problems) => {
@@ -59,13 +60,19 @@ pub(in crate::campaign) fn evaluator(
 }
 
 /// Reads the suppression lists, as far as they can be.
-fn suppression(spec: &Spec, keep: Keep, faults: &mut Faults) -> Suppression {
-    let country = Country::OfAll(spec.recipients.default_region.as_deref());
+fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &mut Faults) -> Suppression {
+    let of_line = |row: &Row| templates?.region(row).map(Cow::into_owned);
+    let country = match &spec.recipients.default_region {
+        Some(region) if !region.is_constant() => Country::OfLine(&of_line),
+        region => Country::OfAll(region.as_ref().map(|region| region.text.as_str())),
+    };
     let mut suppression = Suppression::default();
     for SuppressionFile { path, span } in &spec.recipients.suppress {
         let path = spec.folder.join(path);
         let name = display_name(&path);
         match open_file(&path) {
+            // A country that a broken template gives would be the problem of every line.
+            Ok(_) if templates.is_none() && matches!(country, Country::OfLine(_)) => {}
             Ok(file) => {
                 if let Err(problems) = suppression.add(&name, file, country, keep) {
                     faults.suppression.absorb(problems);

@@ -6,7 +6,7 @@ use super::Renderer;
 use super::value::is_longer;
 use crate::message::{Address, Contact};
 use crate::recipients::{email, normalise};
-use crate::specification::{self, PhoneCheck, Template, Timezone, To};
+use crate::specification::{self, Template, Timezone, To};
 use crate::state::{ContactId, ConversationId, InboxId};
 use crate::window::zone;
 
@@ -32,17 +32,30 @@ impl Renderer<'_> {
     /// its digits; any other id goes as it is.
     fn source_id(&mut self, template: &Template) -> String {
         let id = self.id(template);
+        if is_a_national_number(&id) {
+            return self.national_source_id(template, id);
+        }
         if !is_a_spaced_number(&id) {
             return id;
         }
-        match normalise(&id, self.templates.spec.recipients.default_region.as_deref()) {
-            Ok(phone) => {
+        let Some(phone) = self.read_phone(template, &id) else { return id };
+        let digits = phone.e164.trim_start_matches('+').to_owned();
+        self.note_rewritten(&phone, id, digits.clone());
+        digits
+    }
+
+    /// Digits that begin with a zero: no id of WhatsApp's, but a phone number, or an id of another channel.
+    fn national_source_id(&mut self, template: &Template, id: String) -> String {
+        let region = self.templates.region(self.context.row);
+        match normalise(&id, region.as_deref()) {
+            Ok(phone) if !phone.doubtful => {
                 let digits = phone.e164.trim_start_matches('+').to_owned();
-                self.rewritten = Some((id, digits.clone()));
+                self.note_rewritten(&phone, id, digits.clone());
                 digits
             }
-            Err(what) => {
-                self.problem("phone", template, what);
+            _ => {
+                let what = "may be a phone number without a country code; it is sent unchanged";
+                self.warning("phone-as-source", template, what);
                 id
             }
         }
@@ -88,26 +101,13 @@ impl Renderer<'_> {
     }
 
     fn phone(&mut self, template: &Template) -> Option<String> {
-        const DOUBTFUL: &str = "this number is in no numbering plan";
         let text = self.if_any(Some(template))?;
-        let spec = &self.templates.spec;
-        let phone = match normalise(&text, spec.recipients.default_region.as_deref()) {
-            Ok(phone) => phone,
-            Err(what) => {
-                self.problem("phone", template, what);
-                return None;
-            }
-        };
-        match (phone.doubtful, spec.checks.phones) {
-            (true, PhoneCheck::Strict) => self.problem("phone-doubtful", template, DOUBTFUL),
-            (true, PhoneCheck::Lenient) => self.warning("phone-doubtful", template, DOUBTFUL),
-            (false, _) => {}
-        }
+        let phone = self.read_phone(template, &text)?;
         let written: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         if written != phone.e164 {
             // Digits of other scripts are shown as they are.
             let written = if written.is_empty() { text } else { written };
-            self.rewritten = Some((written, phone.e164.clone()));
+            self.note_rewritten(&phone, written, phone.e164.clone());
         }
         Some(phone.e164)
     }
@@ -140,6 +140,11 @@ impl Renderer<'_> {
         }
         found
     }
+}
+
+/// Digits that begin with a zero, as many as phone numbers have.
+fn is_a_national_number(id: &str) -> bool {
+    id.starts_with('0') && (9..=17).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Digits with what people write between them, such as `(312) 555-1003`: no id is written so, but a phone number.

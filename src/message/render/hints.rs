@@ -18,6 +18,16 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         }
         "empty" | "nobody-named" => "fill in the cell, or skip such rows with `recipients.where` or `--skip-invalid`",
         "phone" => "write numbers as `+` and digits, or set `recipients.default_region`",
+        "unknown-region" => {
+            "write two letters, such as `DE`; a map in `vars` turns names into codes: `\"{{ codes[Country] }}\"`"
+        }
+        "phone-as-source" => {
+            "WhatsApp's ids are international numbers without `+`: set `recipients.default_region` for national numbers"
+        }
+        "phone-of-another-country" => {
+            "begin such numbers with `+` and their country code, or name each row's country: \
+             `recipients.default_region: \"{{ Country }}\"`"
+        }
         "phone-doubtful" => "check the number; `checks.phones: lenient` allows it with a warning, `strict` refuses it",
         "rounded-number" => "format the column as text in the spreadsheet, enter the values again and export it again",
         "date-for-number" | "date-for-id" => {

@@ -1,10 +1,11 @@
 //! One row through all templates: the delivery, or everything that is wrong with the row at once.
 //!
-//! `address` says whom it goes to; `value` renders one value and holds it against the rules; `advice` says how to mend
+//! `address` says whom it goes to, `phone` reads phone numbers; `value` renders one value and holds it against the rules; `hints` says how to mend
 //! what is wrong.
 
 mod address;
 mod hints;
+mod phone;
 mod value;
 
 use std::path::{Component, PathBuf};
@@ -16,8 +17,8 @@ use self::value::{Destination, Rule, is_longer};
 use super::context::Context;
 use super::render_errors::NoText;
 use super::{
-    Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, TemplateParams,
-    Templates, Variables,
+    Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, RewrittenPhone,
+    TemplateParams, Templates, Variables,
 };
 use crate::problem::{Place, Problem};
 use crate::recipients::{Row, is_invisible};
@@ -106,7 +107,7 @@ struct Renderer<'a> {
     line: u64,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-    rewritten: Option<(String, String)>,
+    rewritten: Option<RewrittenPhone>,
 }
 
 impl<'a> Renderer<'a> {
