@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Desk, Project, Ran};
+use crate::harness::{Desk, Project, Ran, Random};
 use crate::postgres_server::{Server, database_of};
 
 const PASSWORD: &str = "pass:word@1";
@@ -154,4 +154,38 @@ fn a_server_that_may_forget_or_may_not_write_is_refused() {
     is_refused(&database, &[], &["fsync is off"]);
     server.become_standby();
     is_refused(&database, &["--unsafe-ledger"], &["standby", "primary"]);
+}
+
+/// The judge is the desk's journal, which knows what really arrived, whatever the ledger believes.
+#[test]
+fn runs_are_killed_and_the_database_crashes_and_nobody_is_messaged_twice_or_lost() {
+    const PEOPLE: u64 = 400;
+    let test = "postgres_ledger::runs_are_killed_and_the_database_crashes_and_nobody_is_messaged_twice_or_lost";
+    let Some(server) = Server::with(test, "") else { return };
+    let mut random = Random::from_environment("POSTGRES_SEED");
+    let desk = Desk::start("faults: [{ delay: 4ms }]");
+    let project = with_ledger(&desk, &server.database(), PEOPLE).send("concurrency: 4");
+    for round in 0..16 {
+        let before = desk.arrived();
+        let mut run = project.start(&[]);
+        let more = 1 + usize::try_from(random.below(15)).unwrap_or_default();
+        while desk.arrived() < before + more && !run.has_ended() {
+            std::thread::sleep(std::time::Duration::from_micros(random.below(2_000)));
+        }
+        if round % 2 == 0 {
+            run.kill();
+        } else {
+            server.control(&["-m", "immediate", "restart"]);
+            run.finish().exits(1).says("the ledger cannot be used");
+        }
+    }
+    let ran = project.run(&[]);
+    let unknown = project.count("unknown");
+    ran.exits(if unknown > 0 { 4 } else { 0 });
+    let addressed = desk.addressed();
+    let people: BTreeSet<_> = addressed.iter().collect();
+    assert_eq!(addressed.len(), people.len(), "somebody was messaged twice");
+    assert_eq!(project.count("accepted") + unknown, usize::try_from(PEOPLE).unwrap_or_default(), "somebody is lost");
+    assert!(people.len() + unknown >= project.report().len(), "accepted is what arrived");
+    assert!(unknown <= 16 * 4, "in doubt is only what was in flight: {unknown}");
 }
