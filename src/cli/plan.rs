@@ -86,10 +86,12 @@ fn of_list(list: &ListPlan) -> Vec<String> {
 fn completed(by_region: &BTreeMap<String, u64>) -> String {
     let mut regions: Vec<(&String, &u64)> = by_region.iter().collect();
     regions.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let mut said = regions.into_iter().map(|(region, count)| (grouped(*count), region));
-    let Some((count, region)) = said.next() else { return String::new() };
-    let others: String = said.map(|(count, region)| format!(", {count} of {region}")).collect();
-    format!(" ({count} as numbers of {region}{others})")
+    let words = |(at, (region, count)): (usize, (&String, &u64))| match at {
+        0 => format!("{} as numbers of {region}", grouped(*count)),
+        _ => format!("{} of {region}", grouped(*count)),
+    };
+    let words: Vec<String> = regions.into_iter().enumerate().map(words).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
 /// `; skipped: 47 do not match recipients.where`, or nothing.
