@@ -18,10 +18,44 @@
 //! [`campaign::open`] takes the list in and plans, `confirm` asks, `send` sends, `report` reports. [`cli`] turns
 //! arguments into its options, and what it tells into words.
 //!
-//! # The rooms
+//! # Layers
 //!
-//! Each module is a room, and a room uses only rooms above it; a test holds that. The first ones are the core: they
-//! know no network, no clock, no files, and no event loop.
+//! The modules below are in the order of their layers: a module uses only modules above it, and the test `layers` holds
+//! that.
+//!
+//! | layer | modules | knows |
+//! |---|---|---|
+//! | core | `humanize` to `preview` | no network, clock, files, or event loop |
+//! | edges | `clock` to `sandbox` | each one thing outside: a clock, the disk, a database, LiveDesk |
+//! | use case | `campaign` | the order of a run, and every guard against messaging anybody twice; prints nothing |
+//! | outside | `stdio`, `progress`, `cli` | arguments, the environment, terminals, exit codes |
+//!
+//! # Glossary
+//!
+//! | word | means |
+//! |---|---|
+//! | spec | the YAML file that describes a campaign |
+//! | list | the CSV, JSONL or XLSX file with one row per recipient |
+//! | key | identifies a recipient: rows with the same key are one delivery |
+//! | delivery | the message of one recipient, from enrolment to outcome |
+//! | ledger | the durable record of all deliveries of a campaign |
+//! | enrolment | reading the list into the ledger, all of it or nothing |
+//! | lease | a pending delivery handed to a worker, in memory only |
+//! | claim | the durable record that a message is about to be sent; without one nothing can be sent |
+//! | fence | the number of a run: a run can only end its own claims |
+//! | outcome | how a delivery stands: pending, claimed, accepted, failed, unknown or skipped |
+//! | unknown | may have been sent; never sent again unless a person decides so |
+//! | settle | record the outcome of a claim |
+//! | receipt | what became of an accepted message afterwards: delivered, read, failed |
+//! | canary | the first few messages, which must be approved before the rest is sent |
+//! | probe | a harmless request that shows whether LiveDesk is back |
+//! | circuit breaker | stops sending after unclear answers, and tries a single message before it resumes |
+//! | scope | whom a failure concerns: one recipient, or everybody |
+//! | window | the hours in which a recipient may be messaged |
+//! | quota | how many messages may leave within a long period |
+//! | span | where a value is in the spec: the bytes that a problem underlines |
+//! | problem | what is wrong with spec or list: its place, what, and how to fix it |
+//! | sandbox | a local LiveDesk with faults from a script |
 
 // The core.
 pub mod humanize;

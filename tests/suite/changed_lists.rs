@@ -165,3 +165,56 @@ fn a_check_speaks_of_those_whom_the_run_would_be_for() {
     assert!(check(&["--limit", "3"]).exits(0).stdout.contains("3 messages to send"));
     check(&["--only", "nobody"]).exits(2).says("no recipient has the key `nobody`");
 }
+
+#[test]
+fn totals_add_up_when_a_row_that_is_left_out_has_the_key_of_another() {
+    let desk = Desk::friendly();
+    let recipients = "recipients: { file: list.csv, where: 'wanted == \"yes\"' }";
+    let project = Project::at(&desk).setting(recipients).list("conversation_id,wanted\n101,no\n101,yes\n102,yes\n");
+    project.run(&[]).exits(0);
+    assert_eq!(project.report().len(), 3, "{:?}", project.outcomes());
+}
+
+#[test]
+fn the_ledger_of_another_campaign_is_refused() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5);
+    project.run(&["--ledger", "shared.sqlite", "--limit", "2"]).exits(0);
+    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap().replace("name: c\n", "name: d\n");
+    let project = project.file("other.yaml", spec);
+    let ran = project.campaign(&["run", "other.yaml", "--ledger", "shared.sqlite"]);
+    assert_ne!(ran.code, Some(0), "campaign d took over the ledger of c: {ran:?}");
+    assert_eq!(desk.messages().len(), 2);
+}
+
+#[test]
+fn totals_add_up_when_the_row_of_somebody_who_has_it_becomes_invalid() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let project = project.list("conversation_id,name\n101,Ada,L\n102,Bob\n");
+    let ran = project.run(&["--skip-invalid", "--format", "json"]).exits(0);
+    let lines: Vec<_> = project.report().iter().map(|row| row["line"].clone()).collect();
+    assert_eq!(lines, ["2", "3"], "{}", ran.stdout);
+}
+
+#[test]
+fn totals_add_up_when_rows_of_somebody_who_has_it_are_left_out() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let recipients = "recipients: { file: list.csv, where: 'name != \"No\"' }";
+    let project = project.setting(recipients).list("conversation_id,name\n101,No\n101,No\n102,Bob\n");
+    project.run(&[]).exits(0);
+    assert_eq!(project.report().len(), 3, "{:?}", project.outcomes());
+}
+
+#[test]
+fn another_key_does_not_make_old_recipients_new_ones() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,Ada\n102,Bob\n");
+    project.run(&[]).exits(0);
+    let project = project.setting("recipients: { file: list.csv, key: '{{ name }}' }");
+    let ran = project.run(&[]);
+    assert_eq!(desk.messages().len(), 2, "everybody got it twice:\n{}", ran.stderr);
+}

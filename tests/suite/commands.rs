@@ -152,33 +152,6 @@ fn completions_know_the_commands() {
 }
 
 #[test]
-fn credentials_are_read_from_a_file_beside_the_spec() {
-    let desk = Desk::start("credentials: { api_key: key-in-file, api_secret: secret-in-file }");
-    let project = Project::at(&desk).people(1);
-    let project = project.environment("LIVEDESK_API_KEY", None).environment("LIVEDESK_API_SECRET", None);
-    let project = project.file(".env", "LIVEDESK_API_KEY=key-in-file\nexport LIVEDESK_API_SECRET='secret-in-file'\n");
-    project.run(&[]).exits(0);
-    assert_eq!(desk.messages().len(), 1);
-}
-
-#[test]
-fn the_environment_wins_over_the_file() {
-    let desk = Desk::start("credentials: { api_key: test-key, api_secret: test-secret }");
-    let project = Project::at(&desk).people(1).file(".env", "LIVEDESK_API_KEY=old\nLIVEDESK_API_SECRET=old\n");
-    project.run(&[]).exits(0);
-}
-
-#[test]
-fn a_spec_may_name_other_variables() {
-    let desk = Desk::start("credentials: { api_key: two, api_secret: test-secret }");
-    let livedesk = format!("livedesk: {{ base_url: '{}', api_key: '${{SECOND_KEY}}' }}", desk.base_url);
-    let project = Project::at(&desk).people(1).environment("SECOND_KEY", Some("two"));
-    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap();
-    let first = spec.lines().find(|line| line.starts_with("livedesk:")).unwrap().to_owned();
-    project.spec(&spec.replace(&first, &livedesk)).run(&[]).exits(0);
-}
-
-#[test]
 fn a_dry_run_connects_to_nothing_and_writes_nothing() {
     let project = offline().people(5).environment("LIVEDESK_API_KEY", None);
     let before = contents(&project);
@@ -252,14 +225,6 @@ fn neither_secrets_nor_recipients_are_in_what_is_printed() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_found_before_anything_is_sent() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(2).file("reports", "a file where the folder should be");
-    project.run(&[]).exits(1).says("reports/c.csv");
-    assert_eq!(desk.journal().len(), 0);
-}
-
-#[test]
 #[cfg(unix)]
 fn a_reader_who_has_seen_enough_is_no_trouble() {
     let desk = Desk::friendly();
@@ -272,4 +237,23 @@ fn a_reader_who_has_seen_enough_is_no_trouble() {
         assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("error"), "{}", ran.stderr);
     }
     assert_eq!(desk.messages().len(), 3_000);
+}
+
+#[test]
+fn looking_at_a_campaign_leaves_no_file_behind() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(5);
+    project.run(&["--limit", "2"]).exits(0);
+    let before = project.files();
+    project.run(&["--dry-run"]).exits(0);
+    project.campaign(&["status", "campaign.yaml"]).exits(0);
+    assert_eq!(before, project.files());
+}
+
+#[test]
+fn a_dry_run_for_programs_prints_recipients_alone() {
+    let to = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}' } }";
+    let project = Project::at_address("http://127.0.0.1:9").list("phone\n+123456789\n").to(to);
+    let ran = project.message("{ content: Hi }").run(&["--dry-run", "--format", "json"]).exits(0);
+    assert!(ran.json().iter().all(|row| row["key"].is_string()), "{}", ran.stdout);
 }

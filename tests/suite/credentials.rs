@@ -1,12 +1,15 @@
-//! `LIVEDESK_API_KEY_FILE` and `LIVEDESK_API_SECRET_FILE`: the key pair in files, as systemd, Kubernetes and Docker give it.
+//! The key pair: from the environment, from `.env`, or from the files that `LIVEDESK_API_KEY_FILE` and
+//! `LIVEDESK_API_SECRET_FILE` name, as systemd, Kubernetes and Docker mount them.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
-use super::harness::{Desk, Project, Ran};
+use crate::harness::{Desk, Project, Ran, mkfifo};
 
 const SCRIPT: &str = "credentials: { api_key: 'k#1$x', api_secret: 'se cr$et' }";
 
@@ -128,4 +131,114 @@ fn what_needs_no_keys_reads_no_files() {
     project.campaign(&["check", "campaign.yaml"]).exits(0);
     project.run(&["--dry-run"]).exits(0);
     project.run(&["--sandbox"]).exits(0);
+}
+
+#[test]
+fn a_secret_is_taken_from_the_file_as_it_stands() {
+    let desk = Desk::start("credentials: { api_key: key, api_secret: 'pa$word#1' }");
+    let project = Project::at(&desk).people(1).file(".env", "LIVEDESK_API_KEY=key\nLIVEDESK_API_SECRET=pa$word#1\n");
+    let project = project.environment("LIVEDESK_API_KEY", None).environment("LIVEDESK_API_SECRET", None);
+    project.run(&[]).exits(0);
+}
+
+/// A project whose keys are in `.env` alone.
+fn with_dotenv(desk: &Desk, text: impl AsRef<[u8]>) -> Project {
+    let project = Project::at(desk).people(1).environment("LIVEDESK_API_KEY", None);
+    let project = project.environment("LIVEDESK_API_SECRET", None).file(".env", text);
+    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o600)).unwrap();
+    project
+}
+
+const KEYS: &str = "LIVEDESK_API_KEY=k#1$x\nLIVEDESK_API_SECRET=s\n";
+
+fn desk_with_keys() -> Desk {
+    Desk::start("credentials: { api_key: 'k#1$x', api_secret: s }")
+}
+
+#[test]
+fn a_file_of_keys_is_read_as_editors_and_systems_write_it() {
+    let desk = desk_with_keys();
+    for text in [
+        KEYS,
+        "\u{feff}LIVEDESK_API_KEY=\"k#1$x\" # the new one\r\nexport LIVEDESK_API_SECRET='s'\r\n",
+        "export\tLIVEDESK_API_KEY = k#1$x\nLIVEDESK_API_SECRET=s\nLIVEDESK_API_SECRET=s",
+    ] {
+        with_dotenv(&desk, text).run(&[]).exits(0);
+    }
+    let project = with_dotenv(&desk, "");
+    fs::remove_file(project.path(".env")).unwrap();
+    fs::write(project.path("keys"), KEYS).unwrap();
+    fs::set_permissions(project.path("keys"), Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("keys", project.path(".env")).unwrap();
+    project.run(&[]).exits(0);
+}
+
+#[test]
+fn a_file_of_keys_that_can_be_read_in_two_ways_is_refused() {
+    let desk = desk_with_keys();
+    for (text, words) in [
+        ("LIVEDESK_API_KEY=old\nLIVEDESK_API_KEY=k#1$x\n", "set twice"),
+        ("LIVEDESK_API_KEY=k#1$x # new\n", "put the value in quotes"),
+        ("LIVEDESK_API_KEY=\"k#1$x\n", "not closed"),
+    ] {
+        let ran = with_dotenv(&desk, text).run(&[]).exits(1).says(words).says(".env:");
+        assert!(!ran.stderr.contains("k#1"), "{}", ran.stderr);
+    }
+    with_dotenv(&desk, [0xff, 0xfe, b'L', 0]).run(&[]).exits(1).says("save it as UTF-8");
+    assert_eq!(desk.journal().len(), 0);
+}
+
+#[test]
+fn a_file_of_keys_that_is_none_or_that_others_may_change_is_refused() {
+    let desk = desk_with_keys();
+    let project = with_dotenv(&desk, KEYS);
+    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o622)).unwrap();
+    project.run(&[]).exits(1).says("can change it: run `chmod 600");
+    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o644)).unwrap();
+    project.run(&[]).exits(0).says("other users can read the keys in it");
+    for make in [(|path: &Path| fs::create_dir(path)) as fn(&Path) -> io::Result<()>, mkfifo, |path| {
+        std::os::unix::fs::symlink("nowhere", path)
+    }] {
+        let project = with_dotenv(&desk, "");
+        fs::remove_file(project.path(".env")).unwrap();
+        make(&project.path(".env")).unwrap();
+        project.run(&[]).exits(1).says(".env: ");
+    }
+}
+
+#[test]
+fn credentials_are_read_from_a_file_beside_the_spec() {
+    let desk = Desk::start("credentials: { api_key: key-in-file, api_secret: secret-in-file }");
+    let project = Project::at(&desk).people(1);
+    let project = project.environment("LIVEDESK_API_KEY", None).environment("LIVEDESK_API_SECRET", None);
+    let project = project.file(".env", "LIVEDESK_API_KEY=key-in-file\nexport LIVEDESK_API_SECRET='secret-in-file'\n");
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 1);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let desk = Desk::start("credentials: { api_key: test-key, api_secret: test-secret }");
+    let project = Project::at(&desk).people(1).file(".env", "LIVEDESK_API_KEY=old\nLIVEDESK_API_SECRET=old\n");
+    project.run(&[]).exits(0);
+}
+
+#[test]
+fn a_spec_may_name_other_variables() {
+    let desk = Desk::start("credentials: { api_key: two, api_secret: test-secret }");
+    let livedesk = format!("livedesk: {{ base_url: '{}', api_key: '${{SECOND_KEY}}' }}", desk.base_url);
+    let project = Project::at(&desk).people(1).environment("SECOND_KEY", Some("two"));
+    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap();
+    let first = spec.lines().find(|line| line.starts_with("livedesk:")).unwrap().to_owned();
+    project.spec(&spec.replace(&first, &livedesk)).run(&[]).exits(0);
+}
+
+#[test]
+fn missing_credentials_are_named() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(2).environment("LIVEDESK_API_SECRET", None);
+    project.run(&[]).exits(1).says("`LIVEDESK_API_SECRET` is not set");
+    let project = project.environment("LIVEDESK_API_KEY", Some(""));
+    project.run(&[]).exits(1).says("`LIVEDESK_API_KEY` and `LIVEDESK_API_SECRET` are not set");
+    assert_eq!(desk.journal().len(), 0);
 }

@@ -208,3 +208,21 @@ fn a_ledger_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(before, fs::read(&ledger).unwrap());
     assert_eq!(desk.messages().len(), 3);
 }
+
+#[test]
+fn a_canary_that_was_agreed_to_is_followed_by_everybody_else() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(10).send("canary: 3");
+    project.run(&["--yes"]).exits(0);
+    assert_eq!((project.count("accepted"), project.count("pending")), (10, 0));
+}
+
+#[test]
+fn nothing_leaves_after_its_time() {
+    let desk = Desk::friendly();
+    let end = Timestamp::now() + SignedDuration::from_millis(1_500);
+    let project = Project::at(&desk).people(12).send("rate: 4/s").send(&format!("not_after: '{end}'"));
+    project.run(&[]).exits(5);
+    let last: Timestamp = desk.messages().last().unwrap()["at"].as_str().unwrap().parse().unwrap();
+    assert!(last <= end + SignedDuration::from_millis(100), "{last} is after {end}");
+}

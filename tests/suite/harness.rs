@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Seek, Write};
+use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -79,6 +79,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// A desk that answers the message to one conversation late: the place to stop a run in the middle.
+    pub(super) fn late_for(conversation: u64, delay: &str) -> Self {
+        let fault = format!("on: message, match: {{ conversation_id: {conversation} }}, times: 1, delay: {delay}");
+        Self::start(&format!("faults: [{{ {fault} }}]"))
+    }
+
     /// A desk that plays this script; an empty one accepts everything.
     pub(super) fn start(script: &str) -> Self {
         Self::open(script, shared_machine())
@@ -492,4 +498,17 @@ impl Random {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % limit
     }
+}
+
+/// A campaign of three that was run, with one message whose outcome is unknown: 102.
+pub(super) fn one_unknown() -> (Desk, Project) {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 102 }, times: 1, status: 500 }]");
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(4);
+    (desk, project)
+}
+
+/// Makes a named pipe.
+pub(super) fn mkfifo(path: &Path) -> io::Result<()> {
+    Command::new("mkfifo").arg(path).status().map(|status| assert!(status.success()))
 }

@@ -98,3 +98,20 @@ fn what_is_wrong_with_rows_is_told_in_the_order_of_the_list() {
         assert_eq!(found, expected, "{code}");
     }
 }
+
+#[test]
+fn a_quote_that_is_never_closed_swallows_nobody() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).list("conversation_id,name\n101,\"Ada\n102,Bob\n103,Cy\n");
+    project.message("{ content: 'Hi {{ name }}' }").run(&[]).exits(2);
+    assert_eq!(desk.messages().len(), 0);
+}
+
+#[test]
+fn a_list_from_a_pipe_is_continued_without_it() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3).setting("recipients: '-'");
+    project.run_with_input(&["--limit", "1"], "conversation_id\n101\n102\n103\n").exits(0);
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 3);
+}

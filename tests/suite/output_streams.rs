@@ -4,10 +4,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -126,14 +124,10 @@ fn under_way(desk: &Desk, project: &Project, program: &[&str]) -> Running {
     run
 }
 
-fn slow_desk() -> Desk {
-    Desk::start("faults: [{ on: message, match: { conversation_id: 105 }, delay: 1s }]")
-}
-
 #[test]
 fn a_closed_terminal_and_other_signals_end_a_run_in_good_order() {
     for name in ["-HUP", "-QUIT", "-TERM", "-INT"] {
-        let desk = slow_desk();
+        let desk = Desk::late_for(105, "1s");
         let project = Project::at(&desk).people(9).send("concurrency: 1");
         let run = under_way(&desk, &project, &["/usr/bin/env"]);
         signal(run.process(), name);
@@ -145,54 +139,12 @@ fn a_closed_terminal_and_other_signals_end_a_run_in_good_order() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_under_nohup_goes_on_when_the_terminal_is_closed() {
-    let desk = slow_desk();
+    let desk = Desk::late_for(105, "1s");
     let project = Project::at(&desk).people(9).send("concurrency: 1");
     let run = under_way(&desk, &project, &["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]);
     signal(run.process(), "-HUP");
     run.finish().exits(0);
     assert_eq!(project.count("accepted"), 9);
-}
-
-#[test]
-fn a_signal_while_the_report_is_written_is_heard() {
-    let desk = Desk::friendly();
-    let rows: Vec<String> = (101..200_000).map(|id| id.to_string()).collect();
-    let project = Project::at(&desk).setting("recipients: { file: list.csv, where: 'conversation_id|int < 104' }");
-    let project = project.list(&format!("conversation_id\n{}\n", rows.join("\n")));
-    let run = project.start(&[]);
-    desk.wait_for_messages(3);
-    let is_written = || {
-        let entries = fs::read_dir(project.path("reports")).into_iter().flatten();
-        entries.filter_map(Result::ok).any(|entry| entry.metadata().is_ok_and(|about| about.len() > 0))
-    };
-    let began = Instant::now();
-    while !is_written() {
-        assert!(began.elapsed() < Duration::from_mins(1), "no report was begun");
-        thread::sleep(Duration::from_millis(1));
-    }
-    run.interrupt();
-    let ran = run.finish().exits(130).says("reports/c.csv: interrupted before it was written");
-    assert!(ran.stderr.contains("the ledger is complete"), "{}", ran.stderr);
-    assert_eq!(fs::read_dir(project.path("reports")).unwrap().count(), 0, "nothing is left of it");
-    project.campaign(&["report", "campaign.yaml"]).exits(0);
-    assert_eq!(project.count("accepted"), 3);
-}
-
-/// The summary is printed all the same, and nobody thinks that the ledger is broken.
-#[test]
-fn a_report_that_cannot_be_written_in_the_end_is_named_and_can_be_written_later() {
-    let desk = slow_desk();
-    let project = Project::at(&desk).people(9).send("concurrency: 1");
-    let run = project.start(&[]);
-    desk.wait_for_messages(5);
-    fs::remove_dir_all(project.path("reports")).unwrap();
-    fs::write(project.path("reports"), "").unwrap();
-    let ran =
-        run.finish().exits(1).says("reports/c.csv: cannot be written").says("campaign report campaign.yaml -o FILE");
-    assert!(ran.stdout.contains("accepted          9"), "{}", ran.stdout);
-    assert!(!ran.stderr.contains("ledger cannot"), "{}", ran.stderr);
-    project.campaign(&["report", "campaign.yaml", "-o", "late.csv"]).exits(0);
-    assert_eq!(fs::read_to_string(project.path("late.csv")).unwrap().lines().count(), 10);
 }
 
 #[test]
@@ -207,147 +159,4 @@ fn a_disk_that_is_too_full_for_the_report_is_not_blamed_on_the_ledger() {
     command.args(["report", "campaign.yaml", "-o", "late.csv"]).current_dir(project.path(""));
     let ran = Running::launch(command).finish().exits(1).says("late.csv: cannot be written: File too large");
     assert!(!ran.stderr.contains("ledger"), "{}", ran.stderr);
-}
-
-#[test]
-fn a_report_that_cannot_be_written_is_found_at_its_key_before_anything_is_sent() {
-    let desk = Desk::friendly();
-    let at = "report: taken/c.csv";
-    for make in [
-        (|project: &Project| fs::write(project.path("taken"), "a file").unwrap()) as fn(&Project),
-        |project| fs::create_dir_all(project.path("taken/c.csv")).unwrap(),
-        |project| fs::create_dir_all(project.path("taken")).and_then(|()| fifo(&project.path("taken/c.csv"))).unwrap(),
-    ] {
-        let project = Project::at(&desk).people(2).setting(at);
-        make(&project);
-        let ran =
-            project.run(&[]).exits(1).says("campaign.yaml:6:9").says("^^^").says("the report cannot be written: ");
-        assert!(ran.stderr.contains("taken/c.csv"), "{}", ran.stderr);
-        project.run(&["--report", "campaign.yaml/out.csv"]).exits(1).says("--report").says("Not a directory");
-    }
-    for name in ["report: \"a\\nb.csv\"", "report: \"a\\u0007.csv\""] {
-        let project = Project::at(&desk).people(2).setting(name);
-        project.run(&[]).exits(2).says("control character").says("campaign.yaml:6:9");
-    }
-    Project::at(&desk).people(2).run(&["--report", "a\nb.csv"]).exits(2).says("control characters");
-    assert_eq!(desk.journal().len(), 0);
-}
-
-fn fifo(path: &Path) -> io::Result<()> {
-    Command::new("mkfifo").arg(path).status().map(|status| assert!(status.success()))
-}
-
-/// They hold customers' data; and one that somebody is writing is not touched.
-#[test]
-fn what_killed_runs_have_left_of_reports_is_removed_and_nothing_else() {
-    let desk = Desk::friendly();
-    for words in [&["run", "campaign.yaml"][..], &["report", "campaign.yaml"]] {
-        let project = Project::at(&desk).people(2);
-        project.run(&[]).exits(0);
-        let left = ["reports/.report-aB3xYz", "reports/.report-000000"];
-        let others =
-            ["reports/.report-notes", "reports/.report-aB3xYz.txt", "reports/report-aB3xYz", "reports/.report-zzzzzz"];
-        for name in left.into_iter().chain(others) {
-            fs::write(project.path(name), "+4915112345678").unwrap();
-        }
-        let being_written = File::open(project.path("reports/.report-zzzzzz")).unwrap();
-        being_written.lock().unwrap();
-        project.campaign(words).exits(0);
-        assert!(left.iter().all(|name| !project.path(name).exists()), "{words:?}");
-        assert!(others.iter().all(|name| project.path(name).exists()), "{words:?}");
-    }
-}
-
-/// A project whose keys are in `.env` alone.
-fn with_dotenv(desk: &Desk, text: impl AsRef<[u8]>) -> Project {
-    let project = Project::at(desk).people(1).environment("LIVEDESK_API_KEY", None);
-    let project = project.environment("LIVEDESK_API_SECRET", None).file(".env", text);
-    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o600)).unwrap();
-    project
-}
-
-const KEYS: &str = "LIVEDESK_API_KEY=k#1$x\nLIVEDESK_API_SECRET=s\n";
-
-fn desk_with_keys() -> Desk {
-    Desk::start("credentials: { api_key: 'k#1$x', api_secret: s }")
-}
-
-#[test]
-fn a_file_of_keys_is_read_as_editors_and_systems_write_it() {
-    let desk = desk_with_keys();
-    for text in [
-        KEYS,
-        "\u{feff}LIVEDESK_API_KEY=\"k#1$x\" # the new one\r\nexport LIVEDESK_API_SECRET='s'\r\n",
-        "export\tLIVEDESK_API_KEY = k#1$x\nLIVEDESK_API_SECRET=s\nLIVEDESK_API_SECRET=s",
-    ] {
-        with_dotenv(&desk, text).run(&[]).exits(0);
-    }
-    let project = with_dotenv(&desk, "");
-    fs::remove_file(project.path(".env")).unwrap();
-    fs::write(project.path("keys"), KEYS).unwrap();
-    fs::set_permissions(project.path("keys"), Permissions::from_mode(0o600)).unwrap();
-    std::os::unix::fs::symlink("keys", project.path(".env")).unwrap();
-    project.run(&[]).exits(0);
-}
-
-#[test]
-fn a_file_of_keys_that_can_be_read_in_two_ways_is_refused() {
-    let desk = desk_with_keys();
-    for (text, words) in [
-        ("LIVEDESK_API_KEY=old\nLIVEDESK_API_KEY=k#1$x\n", "set twice"),
-        ("LIVEDESK_API_KEY=k#1$x # new\n", "put the value in quotes"),
-        ("LIVEDESK_API_KEY=\"k#1$x\n", "not closed"),
-    ] {
-        let ran = with_dotenv(&desk, text).run(&[]).exits(1).says(words).says(".env:");
-        assert!(!ran.stderr.contains("k#1"), "{}", ran.stderr);
-    }
-    with_dotenv(&desk, [0xff, 0xfe, b'L', 0]).run(&[]).exits(1).says("save it as UTF-8");
-    assert_eq!(desk.journal().len(), 0);
-}
-
-#[test]
-fn a_file_of_keys_that_is_none_or_that_others_may_change_is_refused() {
-    let desk = desk_with_keys();
-    let project = with_dotenv(&desk, KEYS);
-    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o622)).unwrap();
-    project.run(&[]).exits(1).says("can change it: run `chmod 600");
-    fs::set_permissions(project.path(".env"), Permissions::from_mode(0o644)).unwrap();
-    project.run(&[]).exits(0).says("other users can read the keys in it");
-    for make in [(|path: &Path| fs::create_dir(path)) as fn(&Path) -> io::Result<()>, fifo, |path| {
-        std::os::unix::fs::symlink("nowhere", path)
-    }] {
-        let project = with_dotenv(&desk, "");
-        fs::remove_file(project.path(".env")).unwrap();
-        make(&project.path(".env")).unwrap();
-        project.run(&[]).exits(1).says(".env: ");
-    }
-}
-
-/// Some would have one version and some the other.
-#[test]
-fn an_attachment_that_changes_during_a_run_ends_it() {
-    let desk = slow_desk();
-    let project = Project::at(&desk).people(9).send("concurrency: 1").file("price.pdf", "old");
-    let project = project.message("{ content: Hi, attachments: [price.pdf] }");
-    let run = project.start(&[]);
-    desk.wait_for_messages(5);
-    fs::write(project.path("price.pdf"), "new").unwrap();
-    run.finish().exits(5).says("price.pdf: the file has changed since it was checked");
-    assert_eq!((project.count("accepted"), project.count("pending")), (5, 4));
-}
-
-#[test]
-fn an_attachment_that_changes_between_two_runs_is_a_changed_message() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(5).file("price.pdf", "old");
-    let project = project.message("{ content: Hi, attachments: [price.pdf] }");
-    project.run(&["--limit", "2"]).exits(0);
-    project.run(&["--limit", "1"]).exits(0);
-    fs::write(project.path("price.pdf"), "new").unwrap();
-    project.run(&[]).exits(2).says("message.attachments, price.pdf").says("--accept-changes");
-    assert_eq!(desk.messages().len(), 3);
-    project.run(&["--accept-changes", "--limit", "1"]).exits(0);
-    fs::remove_file(project.path("list.csv")).unwrap();
-    project.run(&[]).exits(0);
-    assert_eq!(project.count("accepted"), 5);
 }

@@ -202,3 +202,41 @@ fn a_departure_in_the_future_counts_as_one_of_now() {
     is_held_for_a_minute(&project.run(&["--no-wait"]).exits(7));
     assert_eq!(desk.messages().len(), 3);
 }
+
+/// The most messages that arrived within `window`, wherever it begins.
+fn most_messages_within(desk: &Desk, window: u64) -> usize {
+    let times = desk.times(|entry| entry["kind"] == "message");
+    let within = |from: &u64| times.iter().filter(|at| *at >= from && **at - from < window).count();
+    times.iter().map(within).max().unwrap_or_default()
+}
+
+#[test]
+fn a_quota_is_filled_before_a_run_that_may_not_wait_ends() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(9).send("quota: 3/min");
+    project.run(&["--no-wait"]).exits(7);
+    assert_eq!(desk.messages().len(), 3);
+}
+
+#[test]
+fn a_quota_holds_when_preparing_a_conversation_takes_longer_than_its_window() {
+    let desk = Desk::start("faults: [{ on: conversation, times: 5, delay: 1300ms }]");
+    Project::at(&desk).people(10).to(SENDER).send("quota: 5/s").run(&[]).exits(0);
+    assert!(most_messages_within(&desk, SECOND * 9 / 10) <= 5, "{:?}", desk.times(|_| true));
+}
+
+#[test]
+fn a_quota_holds_when_the_server_makes_everybody_wait() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 2 } }]");
+    Project::at(&desk).people(20).send("quota: 5/s").run(&[]).exits(0);
+    assert!(most_messages_within(&desk, SECOND * 9 / 10) <= 5, "{:?}", desk.times(|_| true));
+}
+
+#[test]
+fn messages_keep_their_rate_when_other_requests_stand_in_their_way() {
+    let desk = Desk::alone();
+    let project = Project::at(&desk).people(60).to(SENDER).send("rate: 20/s").send("requests: 50/s");
+    project.run(&[]).exits(0);
+    let most = most_messages_within(&desk, SECOND * 98 / 100);
+    assert!(most <= 20, "{most}: {:?}", desk.times(|entry| entry["kind"] == "message"));
+}

@@ -3,12 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{Desk, Project, rows};
-
-/// A desk whose answer to conversation 103 is late: the place to stop a run in the middle.
-fn late_for_103(delay: &str) -> Desk {
-    Desk::start(&format!("faults: [{{ on: message, match: {{ conversation_id: 103 }}, times: 1, delay: {delay} }}]"))
-}
+use crate::harness::{Desk, Project};
 
 /// Nobody was messaged twice.
 #[track_caller]
@@ -53,7 +48,7 @@ fn only_those_who_are_named_are_sent_to() {
 
 #[test]
 fn an_interrupted_run_reports_and_the_next_one_continues() {
-    let desk = late_for_103("700ms");
+    let desk = Desk::late_for(103, "700ms");
     let project = Project::at(&desk).people(30).send("concurrency: 2").send("rate: 50/s");
     let run = project.start(&[]);
     desk.wait_for_messages(4);
@@ -69,7 +64,7 @@ fn an_interrupted_run_reports_and_the_next_one_continues() {
 
 #[test]
 fn a_second_interrupt_ends_at_once_and_leaves_doubt_about_those_in_flight() {
-    let desk = late_for_103("20s");
+    let desk = Desk::late_for(103, "20s");
     let project = Project::at(&desk).people(5);
     let run = project.start(&[]);
     desk.wait_for_messages(5);
@@ -97,7 +92,7 @@ fn a_run_can_be_interrupted_while_the_server_makes_it_wait() {
 
 #[test]
 fn after_a_kill_those_in_flight_are_unknown_and_nobody_gets_it_twice() {
-    let desk = late_for_103("20s");
+    let desk = Desk::late_for(103, "20s");
     let project = Project::at(&desk).people(40).send("concurrency: 3");
     let run = project.start(&[]);
     desk.wait_for_messages(8);
@@ -197,7 +192,7 @@ fn a_duplicate_row_is_skipped_and_cites_the_first() {
 
 #[test]
 fn a_second_run_at_the_same_time_is_turned_away_and_told_who_is_there() {
-    let desk = late_for_103("2s");
+    let desk = Desk::late_for(103, "2s");
     let project = Project::at(&desk).people(5);
     let first = project.start(&[]);
     desk.wait_for_messages(5);
@@ -225,104 +220,6 @@ fn a_list_that_was_never_there_is_said() {
     Project::at(&desk).run(&[]).exits(1).says("list not found");
 }
 
-fn in_doubt() -> (Desk, Project) {
-    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 102 }, times: 1, status: 500 }]");
-    let project = Project::at(&desk).people(3);
-    project.run(&[]).exits(4);
-    (desk, project)
-}
-
-#[test]
-fn resolved_as_sent_it_is_done_and_never_sent_again() {
-    let (desk, project) = in_doubt();
-    project.campaign(&["resolve", "campaign.yaml", "--key", "102", "--sent", "--note", "seen in LiveDesk"]).exits(0);
-    project.run(&[]).exits(0);
-    assert_eq!(desk.messages().len(), 3);
-    assert_eq!(project.outcomes(), ["101: accepted", "102: accepted", "103: accepted"]);
-}
-
-#[test]
-fn resolved_as_not_sent_it_is_sent_by_the_next_run() {
-    let (desk, project) = in_doubt();
-    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent"]).exits(0);
-    project.run(&[]).exits(0);
-    assert_eq!(desk.addressed().iter().filter(|id| **id == 102).count(), 2);
-    assert_eq!(project.report()[1]["attempts"], "2");
-}
-
-#[test]
-fn only_what_is_unknown_can_be_resolved() {
-    let (desk, project) = in_doubt();
-    project
-        .campaign(&["resolve", "campaign.yaml", "--key", "101", "--not-sent"])
-        .exits(1)
-        .says("no delivery with the key `101` is unknown; nothing was resolved");
-    project.run(&[]).exits(4);
-    assert_eq!(desk.messages().len(), 3);
-}
-
-#[test]
-fn a_report_can_be_cut_down_to_some_outcomes() {
-    let (_desk, project) = in_doubt();
-    let ran = project.campaign(&["report", "campaign.yaml", "-o", "-", "--only", "unknown"]).exits(0);
-    let keys: Vec<_> = rows(&ran.stdout).iter().map(|row| row["key"].clone()).collect();
-    assert_eq!(keys, ["102"]);
-    project.campaign(&["report", "campaign.yaml", "-o", "all.jsonl"]).exits(0);
-    assert_eq!(fs::read_to_string(project.path("all.jsonl")).unwrap().lines().count(), 3);
-}
-
-#[test]
-fn status_counts_and_says_what_comes_next() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(5).send("rate: 1/min");
-    let ran = project.campaign(&["status", "campaign.yaml"]).exits(8);
-    assert!(ran.stdout.contains("not started"), "{}", ran.stdout);
-    let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(8);
-    assert_eq!(ran.json()[0]["begun"], false);
-    project.run(&["--limit", "1"]).exits(0);
-    let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
-    assert!(ran.stdout.contains("to send  4 messages, 4 requests to http"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("takes    about 3 min 0 s (limited by send.rate)"), "{}", ran.stdout);
-    let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(0);
-    let counts = &ran.json()[0]["outcomes"];
-    assert_eq!((&counts["accepted"], &counts["pending"]), (&1.into(), &4.into()));
-}
-
-#[test]
-fn status_says_who_runs_it_and_how_fast_and_watches_until_the_end() {
-    let desk = late_for_103("3s");
-    let project = Project::at(&desk).people(5);
-    let run = project.start(&[]);
-    desk.wait_for_messages(5);
-    let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
-    let line = format!("run by process {} on ", run.process());
-    assert!(ran.stdout.contains(&line) && ran.stdout.contains(": 5 messages in the last minute ("), "{}", ran.stdout);
-    let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(0);
-    let (begun, active) = (&ran.json()[0]["begun"], &ran.json()[0]["run"]);
-    assert_eq!((begun, &active["process"]), (&true.into(), &run.process().into()));
-    assert_eq!(active["messages_last_minute"], 5);
-    let ran = project.campaign(&["status", "campaign.yaml", "--watch"]).exits(0);
-    assert!(ran.stdout.matches("c: 5 recipients").count() > 1, "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("next run: nothing to send\n"), "{}", ran.stdout);
-    run.finish().exits(0);
-    let ran = project.campaign(&["status", "campaign.yaml", "--format", "json"]).exits(0);
-    assert!(ran.json()[0]["run"].is_null());
-}
-
-#[test]
-fn looking_on_disturbs_no_run() {
-    let desk = late_for_103("1s");
-    let project = Project::at(&desk).people(5);
-    let run = project.start(&[]);
-    desk.wait_for_messages(5);
-    let ran = project.campaign(&["status", "campaign.yaml"]).exits(0);
-    assert!(ran.stdout.contains("claimed"), "{}", ran.stdout);
-    project.campaign(&["report", "campaign.yaml", "-o", "now.csv"]).exits(0);
-    project.run(&["--dry-run"]).exits(0);
-    run.finish().exits(0);
-    assert_eq!(project.count("accepted"), 5);
-}
-
 #[test]
 fn a_ledger_that_is_none_is_left_alone() {
     let desk = Desk::friendly();
@@ -342,7 +239,7 @@ fn a_list_read_from_a_pipe_is_sent_to() {
 
 #[test]
 fn a_service_manager_ends_a_run_in_good_order() {
-    let desk = late_for_103("500ms");
+    let desk = Desk::late_for(103, "500ms");
     let project = Project::at(&desk).people(30).send("rate: 50/s");
     let run = project.start(&[]);
     desk.wait_for_messages(4);

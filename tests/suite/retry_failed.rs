@@ -1,5 +1,5 @@
-//! `run --retry-failed` and `resolve`: only an operator's word sends again, only to whom it can help, and what was
-//! before stays on record.
+//! `run --retry-failed`: only an operator's word sends again, only to whom it can help, and what was before stays on
+//! record.
 
 use std::fs;
 
@@ -229,20 +229,6 @@ fn messages_that_failed_count_against_quotas_after_they_are_taken_up_again() {
 }
 
 #[test]
-fn a_resolved_delivery_shows_its_history() {
-    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 102 }, times: 1, status: 500 }]");
-    let project = Project::at(&desk).people(3);
-    project.run(&[]).exits(4);
-    project.campaign(&["resolve", "campaign.yaml", "--all", "--not-sent", "--note", "not in LiveDesk"]).exits(0);
-    project.run(&[]).exits(0);
-    let row = &project.report()[1];
-    assert_eq!((row["outcome"].as_str(), row["error_code"].as_str()), ("accepted", ""));
-    let error = &row["error"];
-    assert!(error.starts_with("earlier unknown, http-500: ") && error.ends_with(": not in LiveDesk)"), "{error}");
-    assert!(error.contains("(resolved as not sent 20"), "{error}");
-}
-
-#[test]
 fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(3).send("concurrency: 1");
@@ -385,14 +371,4 @@ fn a_summary_says_in_plain_words_what_is_wrong_and_with_whom_it_lies() {
     let line = "failed ×1: 132000: the number of parameters does not match the template (fix: spec, list or template); \
          no message was accepted";
     assert!(ran.stdout.contains(line), "{}", ran.stdout);
-}
-
-#[test]
-fn a_message_that_was_resolved_as_sent_counts_once_against_quotas() {
-    let desk = Desk::start("faults: [{ on: message, times: 1, status: 500 }]");
-    let project = Project::at(&desk).people(3).send("quota: 3/h").send("concurrency: 1");
-    project.run(&["--limit", "2"]).exits(4);
-    project.campaign(&["resolve", "campaign.yaml", "--all", "--sent"]).exits(0);
-    project.run(&["--no-wait"]).exits(0);
-    assert_eq!(desk.messages().len(), 3);
 }

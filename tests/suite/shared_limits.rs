@@ -232,3 +232,73 @@ fn whoever_interrupts_a_run_does_not_wait_for_a_probe() {
     run.finish().exits(130);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
+
+#[test]
+fn being_told_to_wait_while_waiting_does_not_hang_the_run() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, match: { nth: 2 }, delay: 300ms, status: 429, headers: { Retry-After: 1 } }
+          - { on: message, times: 1, status: 429, headers: { Retry-After: 1 } }",
+    );
+    let project = Project::at(&desk).people(4).send("concurrency: 2");
+    project.run(&[]).exits(0);
+    assert_eq!(project.count("accepted"), 4);
+}
+
+#[test]
+fn too_many_requests_hold_everybody_and_use_up_no_attempts() {
+    let desk = Desk::start("faults: [{ on: message, times: 8, status: 429, headers: { Retry-After: 1 } }]");
+    let project = Project::at(&desk).people(10).send("concurrency: 2");
+    let began = Instant::now();
+    project.run(&[]).exits(0).says("rate limited by LiveDesk");
+    assert_eq!(project.count("accepted"), 10);
+    assert_eq!(desk.messages().len(), 18);
+    // Two leave together, so at least four times everybody waited a second.
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+    let times = desk.times(|entry| entry["status"] == 200);
+    let refused = desk.times(|entry| entry["status"] == 429);
+    // One may have been on its way beside the one that was refused last.
+    let hasty = times.iter().filter(|time| **time < refused[7] + 1_000_000).count();
+    assert!(hasty <= 1, "somebody did not wait: {times:?} {refused:?}");
+}
+
+#[test]
+fn claims_do_not_wait_out_a_pause() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
+    let project = Project::at(&desk).people(40);
+    let run = project.start(&[]);
+    run.wait_for("rate limited by LiveDesk");
+    let began = Instant::now();
+    while project.campaign(&["status", "campaign.yaml"]).stdout.contains("claimed") {
+        assert!(began.elapsed() < Duration::from_secs(30), "claims wait out the pause");
+    }
+    run.kill();
+    project.run(&["--limit", "40"]);
+    let posted = desk.addressed();
+    let in_doubt = |key: &str| posted.contains(&key.parse().unwrap());
+    for row in project.report().iter().filter(|row| row["outcome"] == "unknown") {
+        assert!(in_doubt(&row["key"]), "{} was never posted and is unknown", row["key"]);
+    }
+}
+
+#[test]
+fn two_forbidden_neighbours_do_not_bar_everybody_behind_them() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, match: { conversation_id: 102 }, status: 403 }
+          - { on: message, match: { conversation_id: 103 }, status: 403 }",
+    );
+    let project = Project::at(&desk).people(10).send("concurrency: 1");
+    for _ in 0..3 {
+        project.run(&[]);
+    }
+    assert_eq!((project.count("accepted"), project.count("failed")), (8, 2), "{:?}", project.outcomes());
+}
+
+#[test]
+fn a_forbidden_one_at_the_end_of_the_list_fails_alone() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 110 }, status: 403 }]");
+    let project = Project::at(&desk).people(10).send("concurrency: 1");
+    project.run(&[]).exits(3);
+    assert_eq!(project.outcomes()[9], "110: failed");
+}

@@ -5,7 +5,7 @@ use std::fs;
 use crate::harness::{Desk, Project, Ran};
 
 /// The answer to a project whose problems are found, with nothing at all sent.
-fn refused(make: impl FnOnce(Project) -> Project, words: &[&str]) -> String {
+pub(super) fn refused(make: impl FnOnce(Project) -> Project, words: &[&str]) -> String {
     let desk = Desk::friendly();
     let project = make(Project::at(&desk).file("list.csv", "conversation_id,name\n101,Ada\n102,Bob\n"));
     let ran: Ran = project.run(words).exits(2);
@@ -137,32 +137,6 @@ fn duplicates_stop_the_run_where_the_spec_says_so() {
 }
 
 #[test]
-fn an_attachment_must_be_a_file_inside_the_folder() {
-    let list = "conversation_id,file\n101,none.png\n102,../outside.png\n103,/etc/hosts\n104,link.png\n105,sub\n106,empty.png\n";
-    let outside = tempfile::NamedTempFile::new().unwrap();
-    fs::write(outside.path(), "secret").unwrap();
-    let stderr = refused(
-        |project| {
-            let project = project.file("sub/ok.png", "png").file("empty.png", "").list(list);
-            std::os::unix::fs::symlink(outside.path(), project.path("link.png")).unwrap();
-            project.message("{ content: Hi, attachments: ['{{ file }}'] }")
-        },
-        &[],
-    );
-    insta::assert_snapshot!(stderr);
-}
-
-#[test]
-fn an_attachment_inside_the_folder_is_sent() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).list("conversation_id,file\n101,sub/ok.png\n").file("sub/ok.png", "png!");
-    project.message("{ content: Hi, attachments: ['{{ file }}'] }").run(&[]).exits(0);
-    let body = &desk.messages()[0]["body"];
-    assert_eq!(body["fields"]["content"], "Hi");
-    insta::assert_json_snapshot!(body);
-}
-
-#[test]
 fn what_the_server_would_evaluate_is_refused() {
     let list = "conversation_id,name\n101,\"{{ contact.email }}\"\n102,\"{% if x %}\"\n";
     let stderr = refused(|project| project.list(list).message("{ content: 'Hi {{ name }}' }"), &[]);
@@ -187,16 +161,6 @@ fn problems_as_data_have_their_places() {
     let ran = project.campaign(&["check", "campaign.yaml", "--format", "json"]).exits(2);
     let lines: Vec<_> = ran.json().iter().map(|problem| problem["line"].as_u64()).collect();
     assert_eq!(lines, [Some(3), Some(4)]);
-}
-
-#[test]
-fn missing_credentials_are_named() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(2).environment("LIVEDESK_API_SECRET", None);
-    project.run(&[]).exits(1).says("`LIVEDESK_API_SECRET` is not set");
-    let project = project.environment("LIVEDESK_API_KEY", Some(""));
-    project.run(&[]).exits(1).says("`LIVEDESK_API_KEY` and `LIVEDESK_API_SECRET` are not set");
-    assert_eq!(desk.journal().len(), 0);
 }
 
 #[test]
@@ -242,4 +206,30 @@ fn people_on_a_suppression_list_are_left_out_with_its_line() {
     let report = project.report();
     assert_eq!(report[1]["error"], "on the suppression list at stop.csv:2");
     assert_eq!(report[2]["error_code"], "where");
+}
+
+#[test]
+fn no_secret_of_a_spec_is_shown_in_any_problem_with_it() {
+    let project = Project::at_address("http://127.0.0.1:9").people(1);
+    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap();
+    let mut project = project;
+    for livedesk in [
+        "{ base_url: 'https://key:s3cr3t@livedesk-api.engagelab.com' }",
+        "{ base_url: 'ftp://key:s3cr3t@livedesk-api.engagelab.com' }",
+        "{ api_secrt: s3cr3t }",
+        "{ api_secret: [s3cr3t] }",
+        "{ api_secret: s3cr3t, api_secret: s3cr3t }",
+        "{ api_key: k, api_secret: s3cr3t, base_url: http://example.com }",
+    ] {
+        let text = spec.replace("livedesk: { base_url: 'http://127.0.0.1:9' }", &format!("livedesk: {livedesk}"));
+        project = project.spec(&text);
+        let ran = project.run(&[]).exits(2);
+        assert!(!ran.stderr.contains("s3cr3t"), "{livedesk}\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_the_one_that_was_meant() {
+    let project = Project::at_address("http://127.0.0.1:9").people(1).setting("mesage: x");
+    project.run(&[]).exits(2).says("did you mean `message`?");
 }
