@@ -16,7 +16,7 @@ use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
 use crate::receipt::OptOut;
 use crate::recipients::Row;
-use crate::report::{self, About};
+use crate::report::{self, About, Filter, Record};
 use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
 use crate::state::State;
@@ -24,8 +24,8 @@ use crate::state::State;
 /// What is written of a ledger.
 #[derive(Debug, Clone, Default)]
 pub struct ReportOptions {
-    /// The rows with these outcomes; all rows without any.
-    pub only: Vec<State>,
+    /// The rows of these kinds; all rows without any.
+    pub only: Vec<Filter>,
     /// Whether all columns of the list stand in front, whatever the spec says of a report's columns.
     pub all_columns: bool,
     /// Once this is set, writing ends soon.
@@ -237,7 +237,8 @@ async fn records<W: Write>(
     Layout { kind, list_columns }: Layout,
     mut output: W,
 ) -> Result<W, ReportError> {
-    let query = RecordQuery { only: only.clone(), with_rows: !list_columns.is_empty() };
+    let outcomes = only.iter().map(|filter| filter.outcome()).collect();
+    let query = RecordQuery { only: outcomes, with_rows: !list_columns.is_empty() };
     let about = About {
         name: spec.name.clone(),
         description: spec.description.clone(),
@@ -245,11 +246,12 @@ async fn records<W: Write>(
         list_columns,
     };
     let mut writer = report::writer(kind, about, &mut output)?;
-    let add = |record| {
+    let add = |record: Record| {
         if aborted.load(Ordering::Relaxed) {
             return Err(ReportError::Write(io::ErrorKind::Interrupted.into()));
         }
-        Ok(writer.add(&record)?)
+        let is_asked_for = only.is_empty() || only.iter().any(|filter| filter.matches(&record));
+        if is_asked_for { Ok(writer.add(&record)?) } else { Ok(()) }
     };
     ledger.records(&query, add).await?;
     writer.finish()?;

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::help;
 use crate::ledger::Acknowledged;
-use crate::state::State;
+use crate::report::Filter;
 
 /// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
 #[derive(Debug, Parser)]
@@ -283,8 +283,9 @@ pub(super) struct ReportArgs {
     /// Output file, or `-` for CSV on standard output (repeatable) [default: where the spec says]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Vec<PathBuf>,
-    /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped; or `opted-out`:
-    /// a suppression list of recipients who opted out of marketing, for `recipients.suppress`
+    /// Only rows with this outcome (repeatable): pending, claimed, accepted, failed, unknown, skipped. Of accepted
+    /// messages also delivered (not yet read), read, undelivered, no-receipt, replied. Or `opted-out`: a suppression
+    /// list of recipients who opted out of marketing, for `recipients.suppress`
     #[arg(long, value_name = "OUTCOME")]
     pub(super) only: Vec<Only>,
     /// Put all columns of the list in front
@@ -298,7 +299,7 @@ pub(super) struct ReportArgs {
 /// What a report is cut down to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Only {
-    Outcome(State),
+    Rows(Filter),
     OptedOut,
 }
 
@@ -306,7 +307,7 @@ impl FromStr for Only {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        if word == "opted-out" { Ok(Self::OptedOut) } else { word.parse().map(Self::Outcome) }
+        if word == "opted-out" { Ok(Self::OptedOut) } else { word.parse().map(Self::Rows) }
     }
 }
 

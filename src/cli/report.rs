@@ -12,13 +12,13 @@ use crate::campaign::{self, ReportOptions, ReportTargets, nobody_again, read_spe
 use crate::humanize::counted;
 use crate::ledger::Inspect;
 use crate::problem::{Place, Problem};
+use crate::report::Filter;
 use crate::specification::Spec;
-use crate::state::State;
 
 pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
     let ledger = campaign::open_read_only(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
-    let Some(only) = outcomes(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
+    let Some(only) = filters(&args.only) else { return opted_out(&ledger, &spec, args, output).await };
     let options = ReportOptions { only, all_columns: args.with_columns, ..ReportOptions::default() };
     let (piped, files): (Vec<PathBuf>, Vec<PathBuf>) =
         args.output.iter().cloned().partition(|path| path.as_os_str() == "-");
@@ -36,13 +36,13 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     Ok(Exit::Done)
 }
 
-/// The outcomes that are asked for; `None` where it is the list of those who have opted out.
-fn outcomes(only: &[Only]) -> Option<Vec<State>> {
-    let outcome = |only: &Only| match only {
-        Only::Outcome(state) => Some(*state),
+/// The rows that are asked for; `None` where it is the list of those who have opted out.
+fn filters(only: &[Only]) -> Option<Vec<Filter>> {
+    let filter = |only: &Only| match only {
+        Only::Rows(filter) => Some(*filter),
         Only::OptedOut => None,
     };
-    only.iter().map(outcome).collect()
+    only.iter().map(filter).collect()
 }
 
 /// Writes a suppression list of those who have stopped marketing.

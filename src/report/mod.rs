@@ -3,6 +3,7 @@
 //! Pure: records in, bytes out. Where they come from (the ledger) and where they go (files) is others' business.
 
 mod csv;
+mod filter;
 mod html;
 mod jsonl;
 mod list_columns;
@@ -22,6 +23,7 @@ use crate::recipients::Row;
 use crate::specification::ReportFormat;
 use crate::state::{PastOutcome, State};
 pub(crate) use csv::harmless;
+pub use filter::Filter;
 pub use html::{hash, visible};
 pub use read_back::each_messaged;
 

@@ -53,7 +53,7 @@ fn a_wrong_command_line_is_no_reason_to_send() {
     project.campaign(&["resolve", "campaign.yaml", "--all"]).exits(2);
     project.campaign(&["resolve", "campaign.yaml", "--sent"]).exits(2);
     project.campaign(&["resolve", "campaign.yaml", "--all", "--sent", "--not-sent"]).exits(2);
-    project.campaign(&["report", "campaign.yaml", "--only", "delivered"]).exits(2);
+    project.campaign(&["report", "campaign.yaml", "--only", "arrived"]).exits(2);
     project.campaign(&[]).exits(2);
     assert_eq!(desk.journal().len(), 0);
 }

@@ -93,6 +93,16 @@ fn those_who_opted_out_are_suppressed_by_the_next_campaign() {
 }
 
 #[test]
+fn the_list_that_tracking_will_write_may_be_suppressed_before_there_is_one() {
+    let desk = Desk::start(&one_of_each());
+    let people = Project::at(&desk).people(5).setting("recipients: { file: list.csv, suppress: [opted-out.csv] }");
+    people.run(&[]).exits(1).says("opted-out.csv: suppression list not found");
+    let project = people.setting("track: { opt_out: { file: opted-out.csv } }");
+    project.run(&[]).exits(0);
+    assert_eq!(desk.messages().len(), 5);
+}
+
+#[test]
 fn without_now_only_those_are_looked_at_that_are_due() {
     let desk = Desk::friendly();
     let project = sent(&desk, 3);
@@ -291,4 +301,27 @@ fn status_says_what_became_of_the_accepted_and_it_adds_up() {
         .sum();
     assert_eq!((sum, &receipts["maybe_opted_out"]), (6, &json!(1)), "{data}");
     assert_eq!(data["outcomes"]["accepted"], 6);
+}
+
+#[test]
+fn a_report_can_be_about_those_who_got_it_read_it_or_replied() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 6);
+    found(&desk, &project, 7);
+    let keys = |only: &str| {
+        let ran = project.campaign(&["report", "campaign.yaml", "--only", only, "-o", "-"]).exits(0);
+        let mut rows = csv::Reader::from_reader(ran.stdout.as_bytes());
+        rows.records().map(|row| row.unwrap()[1].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    for (only, people) in [
+        ("delivered", ""),
+        ("read", "101 103 104"),
+        ("undelivered", "102"),
+        ("no-receipt", "106"),
+        ("replied", "103 104"),
+        ("accepted", "101 102 103 104 105 106"),
+    ] {
+        assert_eq!(keys(only), people, "{only}");
+    }
+    project.campaign(&["report", "campaign.yaml", "--only", "arrived"]).exits(2).says("undelivered, no-receipt");
 }

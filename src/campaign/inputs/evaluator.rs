@@ -68,6 +68,8 @@ fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &
     };
     let mut suppression = Suppression::default();
     for SuppressionFile { path, span } in &spec.recipients.suppress {
+        // `campaign track` writes it, so before anybody has opted out there is none.
+        let is_written_by_tracking = spec.track.opt_out.file.as_ref() == Some(path);
         let path = spec.folder.join(path);
         let name = display_name(&path);
         match open_file(&path) {
@@ -78,6 +80,7 @@ fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &
                     faults.suppression.absorb(problems);
                 }
             }
+            Err(error) if is_written_by_tracking && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let what = match error.kind() {
                     io::ErrorKind::NotFound => format!("{name}: suppression list not found"),

@@ -31,7 +31,7 @@ fn advice(state: &SqlState) -> Option<&'static str> {
             "the ledger is in the schema `campaign`: let this user create it (GRANT CREATE ON DATABASE ... TO ...), or own it"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
-            "each run needs two connections: raise `max_connections`, or stop other programs"
+            "each run needs a connection of its own: raise `max_connections`, or stop other programs"
         }
         SqlState::READ_ONLY_SQL_TRANSACTION => "give the address of the primary server",
         SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => {
