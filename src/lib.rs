@@ -94,5 +94,6 @@ pub mod campaign;
 
 // Outside: what people see.
 pub mod stdio;
+pub mod run_log;
 pub mod progress;
 pub mod cli;

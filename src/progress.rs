@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
 
+use crate::humanize::{counted, duration};
 use crate::local_time::with_local_time;
 use crate::run::Event;
+use crate::run_log::{Level, LogEvent, LogFormat, LogLine};
 use crate::state::State;
 use crate::stdio::{OnFull, Stream, Terminal};
 
@@ -22,6 +24,7 @@ pub struct Progress {
     bar: ProgressBar,
     output: Stream,
     moving: bool,
+    format: LogFormat,
     private: fn(&str) -> Cow<'_, str>,
     begun: Cell<Instant>,
     last_line: Cell<Instant>,
@@ -38,7 +41,8 @@ struct Counts {
 
 impl Progress {
     /// Shows nothing yet; `moving` when `output` is a terminal. `private` takes out what not everybody may read.
-    pub fn new(output: Stream, moving: bool, private: fn(&str) -> Cow<'_, str>) -> Self {
+    /// Lines are written in `format`.
+    pub fn new(output: Stream, moving: bool, format: LogFormat, private: fn(&str) -> Cow<'_, str>) -> Self {
         let target = if moving { draw_target(&output) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} done{msg}  {rate}/s  {eta} left");
@@ -52,6 +56,7 @@ impl Progress {
             bar,
             output,
             moving,
+            format,
             private,
             begun: Cell::new(now),
             last_line: Cell::new(now),
@@ -62,6 +67,10 @@ impl Progress {
 
     /// So many messages are about to be sent.
     pub fn begin(&self, messages: u64) {
+        if self.format == LogFormat::Json {
+            let message = format!("sending {}", counted(messages, "message"));
+            self.log(Level::Info, LogEvent::SendingStarted { messages }, &message);
+        }
         self.begun.set(Instant::now());
         self.last_line.set(Instant::now());
         self.counts.take();
@@ -75,6 +84,9 @@ impl Progress {
 
     /// Gives the terminal back.
     pub fn end(&self) {
+        if self.format == LogFormat::Json && !self.bar.is_finished() {
+            self.log(Level::Info, LogEvent::SendingEnded, "sending ended");
+        }
         self.bar.disable_steady_tick();
         self.bar.finish_and_clear();
     }
@@ -87,11 +99,13 @@ impl Progress {
                 let text = format!("{why} until {}", with_local_time(*until, &TimeZone::system()));
                 // Each of the deliveries that wait tells so; once is enough.
                 if *self.last_hold.borrow() != text {
-                    self.line(&text);
+                    let event = LogEvent::Held { until: format!("{until:.0}") };
+                    self.log(Level::Info, event, &text);
                     self.last_hold.replace(text);
                 }
             }
             Event::Noted(text) => self.line(text),
+            Event::Warned(text) => self.log(Level::Warning, LogEvent::Message, text),
         }
     }
 
@@ -116,19 +130,34 @@ impl Progress {
             self.last_line.set(Instant::now());
             let rate = counts.settled as f64 / self.begun.get().elapsed().as_secs_f64();
             let left = self.bar.length().unwrap_or_default().saturating_sub(counts.settled) as f64 / rate;
-            let left = crate::humanize::duration(Duration::from_secs_f64(left.min(1e9)));
-            self.line(&format!(
-                "{} of {} done{trouble}, {rate:.1}/s, {left} left",
-                HumanCount(counts.settled),
-                HumanCount(self.bar.length().unwrap_or_default())
-            ));
+            let messages = self.bar.length().unwrap_or_default();
+            let event = LogEvent::Progress {
+                done: counts.settled,
+                messages,
+                failed: counts.failed,
+                unknown: counts.unknown,
+                per_second: rate,
+                seconds_left: left,
+            };
+            let left = duration(Duration::from_secs_f64(left.min(1e9)));
+            let (done, of) = (HumanCount(counts.settled), HumanCount(messages));
+            self.log(Level::Info, event, &format!("{done} of {of} done{trouble}, {rate:.1}/s, {left} left"));
         }
         self.bar.set_message(trouble);
     }
 
     /// A line above the bar, or simply a line. Dropped where nobody reads: no message waits for that.
     pub fn line(&self, text: &str) {
-        let line = format!("{}\n", (self.private)(text));
+        self.log(Level::Info, LogEvent::Message, text);
+    }
+
+    /// A request and its answer, as a line.
+    pub fn request(&self, text: &str) {
+        self.log(Level::Info, LogEvent::Request, text);
+    }
+
+    fn log(&self, level: Level, event: LogEvent<'_>, text: &str) {
+        let line = LogLine::now(level, event, (self.private)(text)).written(self.format);
         if self.moving {
             self.bar.suspend(|| self.output.write(&line, OnFull::Drop));
         } else {

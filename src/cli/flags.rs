@@ -239,7 +239,7 @@ impl RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// The spec
+    /// The spec, or a folder: all campaigns in it, in a table
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Show it again every few seconds until no run is under way
@@ -409,6 +409,8 @@ pub(super) enum Schema {
     Campaign,
     /// One line of a JSON Lines report
     Report,
+    /// One line of what `run --format json` writes to standard error
+    Events,
 }
 
 #[derive(Debug, Args)]

@@ -45,6 +45,7 @@ pub(super) const STATUS: &str = "\
 Examples:
   campaign status order_update.yaml
   campaign status order_update.yaml --watch
+  campaign status campaigns/                   every campaign of a folder, in a table
   campaign status order_update.yaml --format json
 
 Exit codes: those that `campaign run` would end with so far, and 8 if nothing was run yet";

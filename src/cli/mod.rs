@@ -31,6 +31,8 @@ mod schema;
 mod signals;
 mod spec_files;
 mod status;
+mod status_of_one;
+mod status_table;
 mod summary;
 mod tips;
 mod track;
@@ -70,7 +72,8 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());
-    let output = Output::detect(format, show_pii, shows_all);
+    let is_run = matches!(cli.command, Command::Run(_));
+    let output = Output::detect(format, show_pii, shows_all).of_run(is_run);
     watchdog::start(move || Output::detect(format, show_pii, shows_all));
     let sends = matches!(cli.command, Command::Run(_));
     let result = match cli.command {

@@ -22,7 +22,7 @@ pub(super) struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     pub(super) fn new(args: &'a RunArgs, spec: &'a Spec, output: &'a Output) -> Self {
-        let progress = Rc::new(Progress::new(output.messages(), output.moving, output.privacy()));
+        let progress = Rc::new(Progress::new(output.messages(), output.moving, output.log_format(), output.privacy()));
         Self { args, output, progress, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Terminal<'a> {
     /// Shows each request as a line.
     pub(super) fn watcher(&self) -> Box<dyn Fn(&str)> {
         let progress = Rc::clone(&self.progress);
-        Box::new(move |line| progress.line(line))
+        Box::new(move |line| progress.request(line))
     }
 
     /// Whether there is somebody who wants to be asked.
@@ -60,7 +60,7 @@ impl Operator for Terminal<'_> {
                 self.output.say(&format!("{name}: no list; continuing with the rows in the ledger"));
             }
             Notice::AboutList { name, text } => self.output.say(&format!("{name}: {text}")),
-            Notice::ReportWritten(path) => self.output.say(&format!("report: {}", path.display())),
+            Notice::ReportWritten(path) => self.output.report_written(path),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,8 +17,9 @@ use super::exit::Exit;
 use super::flags::Format;
 use crate::humanize::counted;
 use crate::mask::masked;
-use crate::problem::{DrawOptions, Keep, Kind, Problems, Severity, Values};
+use crate::problem::{DrawOptions, Keep, Kind, Problem, Problems, Severity, Values};
 use crate::progress::draw_target;
+use crate::run_log::{Level, LogEvent, LogFormat, LogLine};
 use crate::stdio::{OnFull, Stream};
 
 /// Kinds of problems that are drawn on a screen at most; the rest are counted.
@@ -37,6 +39,8 @@ pub(super) struct Output {
     /// Whether to wait for whoever reads.
     waits: Cell<bool>,
     format: Format,
+    /// Whether everything but results is a log of a run, as JSON.
+    logs_json: bool,
     /// Whether standard error is a terminal, where progress may move.
     pub(super) moving: bool,
     /// Whether customers' numbers and addresses may be said.
@@ -56,6 +60,7 @@ impl Output {
             messages: Stream::stderr(),
             waits: Cell::new(true),
             format,
+            logs_json: false,
             moving,
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
@@ -64,6 +69,38 @@ impl Output {
                 width,
                 values: if show_pii { Values::Whole } else { Values::Masked },
             },
+        }
+    }
+
+    /// For a run: with `--format json` everything but results is a log, one JSON object a line.
+    pub(super) fn of_run(self, is_run: bool) -> Self {
+        let logs_json = is_run && self.is_json();
+        Self { logs_json, ..self }
+    }
+
+    /// How what happens during a run is written.
+    pub(super) const fn log_format(&self) -> LogFormat {
+        match (self.logs_json, self.moving) {
+            (true, _) => LogFormat::Json,
+            (false, true) => LogFormat::Plain,
+            (false, false) => LogFormat::Text,
+        }
+    }
+
+    /// A report was written.
+    pub(super) fn report_written(&self, path: &Path) {
+        let path = path.display().to_string();
+        self.log(Level::Info, LogEvent::ReportWritten { path: path.as_str().into() }, &format!("report: {path}"));
+    }
+
+    /// A line of the log of a run; elsewhere the message alone.
+    fn log(&self, level: Level, event: LogEvent<'_>, text: &str) {
+        if self.logs_json {
+            self.results.flush(self.patience());
+            let line = LogLine::now(level, event, self.private(text)).written(LogFormat::Json);
+            self.messages.write(&line, self.on_full());
+        } else {
+            self.prompt(&format!("{text}\n"));
         }
     }
 
@@ -116,7 +153,7 @@ impl Output {
 
     /// Something to know, for standard error.
     pub(super) fn say(&self, text: &str) {
-        self.prompt(&format!("{text}\n"));
+        self.log(Level::Info, LogEvent::Message, text);
     }
 
     /// The same without the end of the line: the answer to a question stands behind it.
@@ -152,6 +189,9 @@ impl Output {
 
     /// Something that failed.
     pub(super) fn error(&self, text: &str) {
+        if self.logs_json {
+            return self.log(Level::Error, LogEvent::Message, text);
+        }
         let word = if self.look.coloured { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
         self.say(&format!("{word} {text}"));
     }
@@ -175,11 +215,21 @@ impl Output {
         }
     }
 
+    fn problem_aside(&self, problem: &Problem) {
+        let data = serde_json::to_value(problem.data(self.look.values)).unwrap_or_default();
+        if self.logs_json {
+            let level = if problem.severity == Severity::Warning { Level::Warning } else { Level::Error };
+            self.log(level, LogEvent::Problem { problem: data }, &problem.message());
+        } else {
+            self.say(&data.to_string());
+        }
+    }
+
     /// Problems beside a result that they are no part of: on standard error, whatever the format.
     pub(super) fn aside(&self, problems: &Problems) {
         if self.is_json() {
             for problem in problems.kinds().flat_map(Kind::each) {
-                self.say(&serde_json::to_string(&problem.data(self.look.values)).unwrap_or_default());
+                self.problem_aside(&problem);
             }
             return;
         }

@@ -4,12 +4,14 @@ use super::exit::Exit;
 use super::flags::{Schema, SchemaArgs};
 use super::output::Output;
 use crate::report::Record;
+use crate::run_log::LogLine;
 use crate::specification::Spec;
 
 pub(super) fn schema(args: &SchemaArgs, output: &Output) -> Exit {
     let schema = match args.of {
         Schema::Campaign => Spec::json_schema(),
         Schema::Report => Record::json_schema(),
+        Schema::Events => LogLine::json_schema(),
     };
     output.result(&serde_json::to_string_pretty(&schema).unwrap_or_default());
     Exit::Done

@@ -3,19 +3,14 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::StatusArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
-use super::{plan, summary};
-use crate::campaign::{self, ActiveRun, Progress, Status, read_spec};
-use crate::humanize::counted;
-use crate::specification::Spec;
+use super::{spec_files, status_of_one, status_table};
+use crate::campaign::{self, read_spec};
 
 /// Between two looks of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -27,14 +22,20 @@ const REST: u32 = 9;
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
 pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, CliError> {
-    let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
+    let ledger = ledger_address(args.ledger.as_deref())?;
+    let files = if args.file.is_dir() { spec_files::find(std::slice::from_ref(&args.file))? } else { Vec::new() };
     loop {
         let began = Instant::now();
-        let status = campaign::status(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
-        if args.watch && !output.is_json() && std::io::stdout().is_terminal() {
-            output.result(CLEAR);
-        }
-        let (exit, is_running) = show(&spec, status, output);
+        let (exit, is_running) = if args.file.is_dir() {
+            let campaigns = status_table::look(&files, ledger.as_deref(), output).await;
+            clear(args, output);
+            status_table::show(campaigns, output)
+        } else {
+            let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
+            let status = campaign::status(&spec, ledger.as_deref()).await?;
+            clear(args, output);
+            status_of_one::show(&spec, status, output)
+        };
         if !(args.watch && is_running) {
             return Ok(exit);
         }
@@ -42,58 +43,9 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, C
     }
 }
 
-/// Shows it once. Gives the exit code, and whether a run is under way.
-fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
-    let Progress { totals, changes, next, run } = match status {
-        Status::Begun(progress) => *progress,
-        Status::NotBegun { ledger } => {
-            if output.is_json() {
-                output.json(&json!({ "campaign": spec.name, "begun": false }));
-            } else {
-                output.result(&format!("{}: not started; there is no ledger at {ledger}", spec.name));
-            }
-            return (Exit::NotBegun, false);
-        }
-    };
-    let shown = (summary::exit(&totals), run.is_some());
-    if output.is_json() {
-        let mut data = summary::data(&spec.name, &totals);
-        data["begun"] = json!(true);
-        data["receipts"] = summary::receipts_data(&totals);
-        data["run"] = run.map_or_else(
-            || json!(null),
-            |run| {
-                let rate = rate(&run);
-                json!({ "process": run.holder.process, "host": run.holder.host, "since": run.holder.since,
-                    "messages_last_minute": run.last_minute, "messages_per_second": rate })
-            },
-        );
-        output.json(&data);
-        return shown;
+/// Makes room for the next look.
+fn clear(args: &StatusArgs, output: &Output) {
+    if args.watch && !output.is_json() && std::io::stdout().is_terminal() {
+        output.result(CLEAR);
     }
-    output.result(&summary::text(&spec.name, &totals));
-    if let Some(receipts) = summary::receipts(&totals) {
-        output.result(&receipts);
-    }
-    if let Some(run) = &run {
-        let messages = counted(run.last_minute, "message");
-        output.result(&format!("run by {}: {messages} in the last minute ({:.1}/s)", run.holder, rate(run)));
-    }
-    let title = if run.is_some() { "left for it:" } else { "next run:" };
-    match next {
-        None => output.result(&format!("{title} nothing to send")),
-        Some(next) => {
-            output.result(title);
-            for line in plan::changed(&changes).into_iter().chain(plan::next(&next, Some(&spec.livedesk.base_url))) {
-                output.result(&line);
-            }
-        }
-    }
-    shown
-}
-
-/// Messages a second: in the last minute, or since the run began if that was later.
-fn rate(run: &ActiveRun) -> f64 {
-    let since = Timestamp::now().duration_since(run.holder.since).as_secs_f64();
-    run.last_minute as f64 / since.clamp(1.0, 60.0)
 }

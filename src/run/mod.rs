@@ -63,6 +63,8 @@ pub enum Event {
     },
     /// Something worth a line of its own.
     Noted(String),
+    /// Something that a person should look at.
+    Warned(String),
 }
 
 /// Why a run ended.

@@ -46,7 +46,7 @@ impl<L: Deliver> Run<'_, L> {
         if may_be_made && is_first_try {
             let line = lease.row.line;
             let what = "the answer to creating the conversation was lost, so LiveDesk may have an extra, empty one";
-            (self.emit)(Event::Noted(format!("{}:{line}: {what}", self.evaluator.list)));
+            (self.emit)(Event::Warned(format!("{}:{line}: {what}", self.evaluator.list)));
         }
         let conversation = match self.result(reply, request).await {
             Err(AttemptError::Refused(failure, _)) if codes::is_not_found(&failure.code) && contact_is_kept => {

@@ -57,7 +57,7 @@ impl<L: Deliver> Run<'_, L> {
             UnreachableCheck::Warn => {
                 if self.reachability_warnings().record(obstacles) {
                     let text = format!("{}: the message may not arrive: {reasons}", self.place(lease));
-                    (self.emit)(Event::Noted(text));
+                    (self.emit)(Event::Warned(text));
                 }
                 Ok(())
             }
@@ -70,7 +70,7 @@ impl<L: Deliver> Run<'_, L> {
             let text = format!(
                 "more messages that may not arrive: {counts} (`checks.unreachable: refuse` would not send them)"
             );
-            (self.emit)(Event::Noted(text));
+            (self.emit)(Event::Warned(text));
         }
     }
 

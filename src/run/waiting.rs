@@ -151,7 +151,7 @@ impl<L: Deliver> Run<'_, L> {
             Reply::NotTaken(RetryReason::Unreachable(why)) if !self.breaker().has_answered() => {
                 if !self.said_unreachable.swap(true, Ordering::Relaxed) {
                     let text = format!("cannot reach {} ({why}); trying again", self.spec.livedesk.base_url);
-                    (self.emit)(Event::Noted(text));
+                    (self.emit)(Event::Warned(text));
                 }
                 return true;
             }
@@ -167,7 +167,7 @@ impl<L: Deliver> Run<'_, L> {
         // Asking in vain is no news to a person.
         if news && request.endpoint != Endpoint::Probe {
             let text = format!("no clear answer from LiveDesk ({why}): sending pauses until it answers again");
-            (self.emit)(Event::Noted(text));
+            (self.emit)(Event::Warned(text));
         }
         news
     }
@@ -227,7 +227,7 @@ impl<L: Deliver> Run<'_, L> {
             duration(longest)
         );
         drop(breaker);
-        (self.emit)(Event::Noted(text));
+        (self.emit)(Event::Warned(text));
     }
 
     /// Whether only one message may leave, to see what becomes of it.
@@ -294,7 +294,7 @@ impl<L: Deliver> Run<'_, L> {
                 let text = format!(
                     "{place}: LiveDesk kept rate limiting this recipient, and no others; giving up ({failure})"
                 );
-                (self.emit)(Event::Noted(text));
+                (self.emit)(Event::Warned(text));
                 return Requeue::Never;
             }
             NextTry::Shared(wait) => wait,
@@ -329,7 +329,7 @@ impl<L: Deliver> Run<'_, L> {
             "{place}: LiveDesk rate limits this recipient, and no others ({failure}); the others continue, attempt \
              {nth} of {attempts} is in {wait}"
         );
-        (self.emit)(Event::Noted(text));
+        (self.emit)(Event::Warned(text));
     }
 
     /// Where a delivery comes from: list, line and key.

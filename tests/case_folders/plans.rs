@@ -24,6 +24,7 @@ pub(super) fn run(folder: &Path) {
     let text = format!("exit: {exit}\n\n--- stdout\n{}\n--- stderr\n{}", ran.stdout, ran.stderr);
     let mut settings = settings(folder);
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
+    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME");
     // A plan that ends after midnight counts each day: what is left is that all end.
     settings.add_filter(r"(today|tomorrow|on \w{3} \d+ \w{3}) (by|until) \d\d:\d\d", "DAY $2 TIME");
     settings.add_filter(r"when     \d+ DAY until TIME, the rest DAY by TIME", "when     all DAY by TIME");

@@ -47,6 +47,7 @@ mod reports;
 mod resolve;
 mod resuming;
 mod retry_failed;
+mod run_log;
 mod samples;
 mod sandbox;
 mod send_windows;

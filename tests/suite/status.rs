@@ -53,3 +53,25 @@ fn looking_on_disturbs_no_run() {
     run.finish().exits(0);
     assert_eq!(project.count("accepted"), 5);
 }
+
+#[test]
+fn every_campaign_below_a_folder_is_in_a_table() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 101 }, status: 404 }]");
+    let project = Project::at(&desk).people(3);
+    project.run(&[]).exits(3);
+    let spec = "recipients: list.csv\nto: { conversation_id: '1' }\nmessage: { content: Hi }\n";
+    let project = project.file("more/later.yaml", format!("name: sent-later\n{spec}")).file("more/list.csv", "a\nb\n");
+    let ran = project.campaign(&["status", "."]).exits(3);
+    let lines: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["campaign", "accepted", "failed", "unknown", "pending", "skipped", "run"], "{}", ran.stdout);
+    assert_eq!(lines[1], ["c", "2", "1", "0", "0", "0", "-"]);
+    assert_eq!(lines[2], ["sent-later", "not", "started"]);
+    let data = project.campaign(&["status", ".", "--format", "json"]).exits(3).json();
+    assert_eq!((&data[0]["campaign"], &data[0]["outcomes"]["accepted"]), (&"c".into(), &2.into()));
+    assert_eq!((&data[1]["campaign"], &data[1]["begun"]), (&"sent-later".into(), &false.into()));
+    // A broken one hides nobody, and a folder where nothing was begun says so with its exit code.
+    project.campaign(&["status", "more"]).exits(8);
+    let project = project.file("more/broken.yaml", "name: x\nmessage: 1\n");
+    let ran = project.campaign(&["status", "."]).exits(2).says("broken.yaml");
+    assert!(ran.stdout.contains("sent-later not started"), "{}", ran.stdout);
+}

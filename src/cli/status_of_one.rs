@@ -1,0 +1,67 @@
+//! How far one campaign is, in words or as data.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::exit::Exit;
+use super::output::Output;
+use super::{plan, summary};
+use crate::campaign::{ActiveRun, Progress, Status};
+use crate::humanize::counted;
+use crate::specification::Spec;
+
+/// Shows it once. Gives the exit code, and whether a run is under way.
+pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
+    let Progress { totals, changes, next, run } = match status {
+        Status::Begun(progress) => *progress,
+        Status::NotBegun { ledger } => {
+            if output.is_json() {
+                output.json(&json!({ "campaign": spec.name, "begun": false }));
+            } else {
+                output.result(&format!("{}: not started; there is no ledger at {ledger}", spec.name));
+            }
+            return (Exit::NotBegun, false);
+        }
+    };
+    let shown = (summary::exit(&totals), run.is_some());
+    if output.is_json() {
+        let mut data = summary::data(&spec.name, &totals);
+        data["begun"] = json!(true);
+        data["receipts"] = summary::receipts_data(&totals);
+        data["run"] = run.map_or_else(
+            || json!(null),
+            |run| {
+                let rate = rate(&run);
+                json!({ "process": run.holder.process, "host": run.holder.host, "since": run.holder.since,
+                    "messages_last_minute": run.last_minute, "messages_per_second": rate })
+            },
+        );
+        output.json(&data);
+        return shown;
+    }
+    output.result(&summary::text(&spec.name, &totals));
+    if let Some(receipts) = summary::receipts(&totals) {
+        output.result(&receipts);
+    }
+    if let Some(run) = &run {
+        let messages = counted(run.last_minute, "message");
+        output.result(&format!("run by {}: {messages} in the last minute ({:.1}/s)", run.holder, rate(run)));
+    }
+    let title = if run.is_some() { "left for it:" } else { "next run:" };
+    match next {
+        None => output.result(&format!("{title} nothing to send")),
+        Some(next) => {
+            output.result(title);
+            for line in plan::changed(&changes).into_iter().chain(plan::next(&next, Some(&spec.livedesk.base_url))) {
+                output.result(&line);
+            }
+        }
+    }
+    shown
+}
+
+/// Messages a second: in the last minute, or since the run began if that was later.
+pub(super) fn rate(run: &ActiveRun) -> f64 {
+    let since = Timestamp::now().duration_since(run.holder.since).as_secs_f64();
+    run.last_minute as f64 / since.clamp(1.0, 60.0)
+}
