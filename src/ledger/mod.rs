@@ -2,7 +2,7 @@
 //!
 //! The API has no idempotency key and no documented way to read a message back, so this record is the only guard
 //! against sending twice. [`Ledger`] is the whole contract: its rules are written there, `tests/suite/ledger_contract.rs`
-//! holds every implementation to them, and nothing outside of this module uses anything else. [`open`] is where a ledger
+//! holds every implementation to them, and nothing outside of this module uses anything else. [`open()`] is where a ledger
 //! comes from; which database keeps it is known here alone.
 
 mod contract;

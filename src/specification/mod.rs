@@ -3,7 +3,7 @@
 //! Each section of the file has a module of its own name, with the section as it is written (`Raw...`, the source of
 //! the JSON Schema), as it is used, and the checks between the two: a new key goes there and nowhere else. A text takes
 //! this path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree
-//! JSON Schema; `deserialize` makes [`raw`] of it; `draft` asks each section for its part of the [`Spec`].
+//! JSON Schema; `deserialize` makes `raw` of it; `draft` asks each section for its part of the [`Spec`].
 //!
 //! This module reads text, never files, and knows nothing of rows.
 
