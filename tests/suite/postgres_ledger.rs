@@ -123,7 +123,7 @@ fn a_database_that_cannot_be_used_is_refused_in_words_before_anything_is_sent() 
     server
         .sql(&name, "CREATE ROLE weak LOGIN PASSWORD 'weak'; CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 0");
     is_refused(&server.address("weak:weak", &name), &[], &["permission denied", "GRANT CREATE ON DATABASE"]);
-    is_refused(&server.address("few:few", &name), &[], &["too many connections", "two connections"]);
+    is_refused(&server.address("few:few", &name), &[], &["too many connections", "connection of its own"]);
     is_refused(&server.address("postgres:pass%3Aword%401", "nowhere"), &[], &["does not exist", "create the database"]);
     is_refused("postgres://me:x@127.0.0.1:1/x", &[], &["postgres://127.0.0.1:1/x", "onnection refused"]);
 
