@@ -21,6 +21,16 @@ const RANDOM: usize = 6;
 /// Tries at a name until it is given up: each is taken away only by somebody who clears up at that very moment.
 const TRIES: usize = 10;
 
+/// Whether a file may be put in the place of what is there.
+pub(super) fn check_place(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() && !there.is_symlink() => Err(io::Error::other("not a regular file")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A file beside `path` that becomes it when it is whole.
 pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = folder_of(path);
@@ -47,6 +57,7 @@ pub(super) fn keep(file: NamedTempFile, path: &Path) -> Result<(), CampaignError
 /// # Errors
 /// It cannot be written; what was there is still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CampaignError> {
+    check_place(path).map_err(|error| CampaignError::not_writable(path, error))?;
     let mut file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
     file.write_all(bytes).map_err(|error| CampaignError::not_writable(path, error))?;
     keep(file, path)

@@ -1,6 +1,5 @@
 //! Where reports go, and writing them from the ledger.
 
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::atomic_file::{clear_leftovers, keep, temporary};
+use super::atomic_file::{check_place, clear_leftovers, keep, temporary};
 use super::{CampaignError, Mode, Options, input_files};
 use crate::codes;
 use crate::ledger::{Inspect, LedgerError, RecordQuery};
@@ -300,16 +299,6 @@ pub async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>) -> Result<(u64, 
 pub fn is_one_of(path: &Path, files: &[PathBuf]) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     real(path).is_some_and(|path| files.iter().any(|file| real(file).as_ref() == Some(&path)))
-}
-
-/// Whether a file may be put in the place of what is there.
-fn check_place(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) if !there.is_file() && !there.is_symlink() => Err(io::Error::other("not a regular file")),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn has_control_characters(path: &Path) -> bool {

@@ -124,3 +124,15 @@ fn a_report_that_cannot_be_written_is_found_before_anything_is_sent() {
     project.run(&[]).exits(1).says("reports/c.csv");
     assert_eq!(desk.journal().len(), 0);
 }
+
+#[test]
+fn a_list_of_opt_outs_never_replaces_a_pipe_or_a_device() {
+    let (_desk, project) = one_unknown();
+    let pipe = project.path("pipe");
+    mkfifo(&pipe).unwrap();
+    project
+        .campaign(&["report", "campaign.yaml", "--only", "opted-out", "-o", pipe.to_str().unwrap()])
+        .exits(1)
+        .says("not a regular file");
+    assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+}
