@@ -14,6 +14,7 @@ use super::flags::TrackArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::signals::Signals;
+use super::summary;
 use crate::campaign::{self, read_spec};
 use crate::codes::meaning;
 use crate::humanize::{counted, grouped};
@@ -123,20 +124,11 @@ fn show(spec: &Spec, totals: &Totals, output: &Output) {
     let receipts = &totals.receipts;
     if output.is_json() {
         let undelivered = totals.undelivered.iter().map(|error| json!({ "code": error.code, "count": error.count }));
-        output.json(&json!({
-            "campaign": spec.name,
-            "accepted": receipts.accepted(),
-            "delivered": receipts.delivered,
-            "read": receipts.read,
-            "undelivered": receipts.undelivered,
-            "no_receipt": receipts.no_receipt,
-            "open": receipts.open,
-            "replied": receipts.replied,
-            "opted_out": receipts.opted_out,
-            "maybe_opted_out": receipts.maybe_opted_out,
-            "checked_at": receipts.checked_at,
-            "undelivered_by_code": undelivered.collect::<Vec<_>>(),
-        }));
+        let mut data = summary::receipts_data(totals);
+        data["campaign"] = json!(spec.name);
+        data["accepted"] = json!(receipts.accepted());
+        data["undelivered_by_code"] = json!(undelivered.collect::<Vec<_>>());
+        output.json(&data);
         return;
     }
     output.result(&format!("{}: {} accepted", spec.name, grouped(receipts.accepted())));
