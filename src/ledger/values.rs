@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::ledger::LedgerError;
 use crate::recipients::Columns;
-use crate::state::State;
+use crate::state::{OperatorAction, PastOutcome, State};
 
 /// SQLite's integers are signed; ids beyond them do not occur, and would come back as they were.
 pub(in crate::ledger) const fn stored(number: u64) -> i64 {
@@ -58,4 +58,22 @@ pub(in crate::ledger) fn state(word: &str) -> Result<State, LedgerError> {
 /// The keys of a statement as a JSON array; none stands for all.
 pub(in crate::ledger) fn key_list(keys: Option<&[String]>) -> Option<String> {
     keys.map(|keys| serde_json::Value::from(keys).to_string())
+}
+
+/// How a delivery had ended before, from a row of `history`: the columns as they are named in the query.
+type History = (String, Option<String>, Option<String>, String, i64, Option<String>);
+
+pub(in crate::ledger) fn earlier(history: &str) -> Result<Vec<PastOutcome>, LedgerError> {
+    let entry = |(outcome, error_code, error, word, at, note): History| {
+        let action = OperatorAction::ALL.into_iter().find(|action| action.word() == word);
+        Ok(PastOutcome {
+            outcome: state(&outcome)?,
+            error_code,
+            error,
+            action: action.ok_or_else(|| LedgerError::damaged(format!("`{word}` is nothing that can be decided")))?,
+            at: time(at).unwrap_or_default(),
+            note,
+        })
+    };
+    json::<Vec<History>>(history)?.into_iter().map(entry).collect()
 }

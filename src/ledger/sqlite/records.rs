@@ -7,11 +7,10 @@ use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
 use super::track::receipt;
-use crate::ledger::values::{ColumnsOfRows, json, state, time, unstored};
+use crate::ledger::values::{ColumnsOfRows, earlier, json, state, time, unstored};
 use crate::ledger::{LedgerError, RecordQuery};
 use crate::recipients::Row;
 use crate::report::{ReceiptColumns, Record};
-use crate::state::{OperatorAction, PastOutcome};
 
 /// Records that are handed over together.
 const BATCH: usize = 512;
@@ -107,22 +106,4 @@ fn list_row(row: &SqlRow<'_>, line: Option<u64>, columns: &mut ColumnsOfRows) ->
     };
     let cells: Vec<Value> = json(&cells)?;
     Ok(Some(Row::new(line.unwrap_or_default(), columns.read(names)?, cells.into())))
-}
-
-/// How a delivery had ended before, from a row of `history`: the columns as they are named in the query.
-type History = (String, Option<String>, Option<String>, String, i64, Option<String>);
-
-fn earlier(history: &str) -> Result<Vec<PastOutcome>, LedgerError> {
-    let entry = |(outcome, error_code, error, word, at, note): History| {
-        let action = OperatorAction::ALL.into_iter().find(|action| action.word() == word);
-        Ok(PastOutcome {
-            outcome: state(&outcome)?,
-            error_code,
-            error,
-            action: action.ok_or_else(|| LedgerError::damaged(format!("`{word}` is nothing that can be decided")))?,
-            at: time(at).unwrap_or_default(),
-            note,
-        })
-    };
-    json::<Vec<History>>(history)?.into_iter().map(entry).collect()
 }
