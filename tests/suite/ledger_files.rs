@@ -10,6 +10,8 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use crate::harness::{Desk, Project, Ran};
 
 const LEDGER: &str = ".campaign/c.sqlite";
@@ -347,6 +349,29 @@ fn pages_of_another_time_or_of_another_ledger_are_found_before_anything_is_sent(
     fs::write(project.path(LEDGER), newer).unwrap();
     project.run(&[]).exits(0);
     nobody_twice(&desk);
+}
+
+/// With an older count of readings, every row of the list would pass for one that this reading has seen already.
+#[test]
+fn an_older_count_of_readings_is_found_and_recovered_from() {
+    let desk = Desk::friendly();
+    let project = begun(&desk, 3);
+    let older = fs::read(project.path(LEDGER)).unwrap();
+    project.run(&["--limit", "30"]).exits(0);
+    let page: u32 = Connection::open(project.path(LEDGER))
+        .unwrap()
+        .query_row("SELECT rootpage - 1 FROM sqlite_schema WHERE name = 'campaign'", [], |row| row.get(0))
+        .unwrap();
+    let at = page as usize * 4096;
+    let mut mixed = fs::read(project.path(LEDGER)).unwrap();
+    mixed[at..at + 4096].copy_from_slice(&older[at..at + 4096]);
+    fs::write(project.path(LEDGER), mixed).unwrap();
+    is_refused(&desk, &project, "some of its pages are older");
+    let ran = project.campaign(&["ledger", "recover", "campaign.yaml"]).exits(4);
+    assert!(ran.stdout.contains("some of its pages are older"), "{ran:?}");
+    // Nobody is a duplicate, and nobody is forgotten.
+    let ran = project.run(&["--ledger", ".campaign/c.recovered.sqlite", "--dry-run"]);
+    assert!(!ran.stderr.contains("duplicate"), "{}", ran.stderr);
 }
 
 // What happens under a run.

@@ -79,15 +79,20 @@ pub(super) fn check(connection: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Compares the sum of what was tried with the deliveries.
+/// Compares what the ledger says of itself with its deliveries: the sum of what was tried, and how often the list was
+/// read and a run begun. With a count that is too small, every row of the list would pass for a duplicate.
 ///
 /// # Errors
-/// [`LedgerError::Damaged`] if some of them are of another time than the others, or of another ledger.
+/// [`LedgerError::Damaged`] if some of its pages are of another time than the others, or of another ledger.
 pub(super) fn check_progress(connection: &Connection) -> Result<(), LedgerError> {
-    let sql = "SELECT progress IS (
-            SELECT coalesce(sum(checksum(id, key, state, attempts, run)), 0) FROM delivery
-            WHERE attempts > 0 OR state <> 'pending')
-        FROM identity";
+    let sql = "SELECT progress IS tried AND known
+        FROM identity, (
+            SELECT
+                coalesce(sum(checksum(id, key, state, attempts, run)) FILTER (WHERE attempts > 0 OR state <> 'pending'), 0)
+                    AS tried,
+                coalesce(max(enrolment) <= (SELECT enrolment FROM campaign)
+                    AND max(run) <= (SELECT run FROM campaign), count(*) = 0) AS known
+            FROM delivery)";
     let is_whole: Option<bool> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     match is_whole {
         Some(true) => Ok(()),

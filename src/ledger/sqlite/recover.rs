@@ -166,13 +166,15 @@ fn rebuild(damaged: &Path, target: &Path, path: &Path, name: &str) -> Result<Rec
          SELECT 1, ?1, '', '{}', coalesce(max(enrolment), 1), coalesce(max(run), 1) FROM delivery",
         [name],
     )?;
+    let counts_are_older = raise_counts(&new)?;
     let whole: i64 = new.query_row("SELECT count(*) FROM delivery", [], |row| row.get(0))?;
     let progress: i64 = new.query_row("SELECT progress FROM identity", [], |row| row.get(0))?;
     let keys_only = add_lost_keys(&damaged, &new)?;
     let identity = identity(&damaged);
     let counter = counter::read(path)?;
     let mut outdated = why_outdated(path, &counter, identity.as_ref())?;
-    if keys_only == 0 && outdated.is_none() && !is_of_one_time(&damaged, progress) {
+    let is_mixed = counts_are_older || !is_of_one_time(&damaged, progress);
+    if keys_only == 0 && outdated.is_none() && is_mixed {
         outdated = Some("some of its pages are older, or belong to another ledger".to_owned());
     }
     make_unknown(&new, "state = 'claimed'")?;
@@ -315,6 +317,17 @@ fn why_outdated(path: &Path, counter: &Found, identity: Option<&Identity>) -> Re
 /// Whether the rows that were read make up the sum that the damaged ledger has kept. Format 3 has none.
 fn is_of_one_time(damaged: &Connection, progress: i64) -> bool {
     damaged.query_row("SELECT progress FROM identity", [], |row| row.get(0)).map_or(true, |kept: i64| kept == progress)
+}
+
+/// Brings the counts of readings and of runs up to what the deliveries show; gives whether they were behind.
+fn raise_counts(connection: &Connection) -> Result<bool, LedgerError> {
+    let raised = connection.execute(
+        "UPDATE campaign SET enrolment = max(enrolment, of_list), run = max(run, of_run)
+         FROM (SELECT coalesce(max(enrolment), 0) AS of_list, coalesce(max(run), 0) AS of_run FROM delivery)
+         WHERE enrolment < of_list OR run < of_run",
+        [],
+    )?;
+    Ok(raised > 0)
 }
 
 fn make_unknown(connection: &Connection, condition: &str) -> Result<usize, LedgerError> {
