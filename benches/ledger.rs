@@ -21,7 +21,7 @@ use serde_json::json;
 
 /// A round ends after this time or this many deliveries: disks differ by a factor of a hundred.
 const TIME: Duration = Duration::from_millis(400);
-const MOST: usize = 40_000;
+const MAX_LEASES: usize = 40_000;
 
 const CLAIM: &str = "UPDATE delivery SET state = 'claimed', run = 1, attempts = 1, claimed_at = ?2,
     first_attempt_at = coalesce(first_attempt_at, ?2), conversation_id = ?3 WHERE id = ?1 AND state = 'pending'";
@@ -60,7 +60,7 @@ async fn enrolled(path: &Path) -> Result<impl Ledger + use<>> {
         let cells = names.map(|_| json!("a cell of twelve")).into();
         Entry::Delivery { key: line.to_string(), row: Row::new(line as u64, columns.clone(), cells), message: None }
     };
-    ledger.enroll((0..MOST * ROUNDS).map(entry).collect()).await?;
+    ledger.enroll((0..MAX_LEASES * ROUNDS).map(entry).collect()).await?;
     ledger.finish_enrolment().await?;
     ledger.keep_enrolment(None).await?;
     ledger.begin_run().await?;
@@ -68,7 +68,7 @@ async fn enrolled(path: &Path) -> Result<impl Ledger + use<>> {
 }
 
 async fn deliveries(ledger: &impl Ledger, concurrency: usize) -> Result<f64> {
-    let leases = ledger.lease(None, MOST).await?;
+    let leases = ledger.lease(None, MAX_LEASES).await?;
     let done = Cell::new(0_u32);
     let begun = Instant::now();
     stream::iter(leases.into_iter().take_while(|_| begun.elapsed() < TIME).map(Ok))
@@ -91,7 +91,7 @@ fn connection(path: &Path) -> Result<Connection> {
 
 fn transactions(connection: &Connection, together: usize) -> Result<f64> {
     let mut pending = connection.prepare("SELECT id FROM delivery WHERE state = 'pending' ORDER BY id LIMIT ?1")?;
-    let ids = pending.query_map([i64::try_from(MOST)?], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    let ids = pending.query_map([i64::try_from(MAX_LEASES)?], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     let mut claim = connection.prepare(CLAIM)?;
     let mut settle = connection.prepare(SETTLE)?;
     let mut done = 0_u32;

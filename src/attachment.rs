@@ -11,13 +11,13 @@ use ring::digest::{SHA256, digest};
 use crate::message::is_hidden;
 
 /// LiveDesk's ancestor takes files up to 40 MB.
-const LARGEST: u64 = 40 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 40 * 1024 * 1024;
 
 /// Paths that are remembered: enough for the few files that go to many, and a bound for one file each.
-const MOST_KNOWN: usize = 10_000;
+const MAX_CHECKED_FILES: usize = 10_000;
 
 /// Files whose content is frozen: those that many messages share are among the first.
-const MOST_FROZEN: usize = 1_000;
+const MAX_FROZEN_FILES: usize = 1_000;
 
 /// A file, read and ready to be sent.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Folder {
             return *known;
         }
         let result = self.resolve(path).and_then(|real| self.freeze(path, &real));
-        if checked.len() >= MOST_KNOWN {
+        if checked.len() >= MAX_CHECKED_FILES {
             checked.clear();
         }
         checked.insert(path.to_owned(), result);
@@ -93,7 +93,7 @@ impl Folder {
 
     fn freeze(&self, path: &Path, real: &Path) -> Result<(), &'static str> {
         let mut frozen = self.frozen.lock();
-        if frozen.len() < MOST_FROZEN {
+        if frozen.len() < MAX_FROZEN_FILES {
             let bytes = fs::read(real).map_err(|error| in_words(&error))?;
             frozen.insert(path.display().to_string(), hash(&bytes));
         }
@@ -127,7 +127,7 @@ impl Folder {
         match about.len() {
             _ if !about.is_file() => Err("not a file"),
             0 => Err("the file is empty"),
-            length if length > LARGEST => Err("larger than LiveDesk's limit of 40 MB"),
+            length if length > MAX_FILE_BYTES => Err("larger than LiveDesk's limit of 40 MB"),
             _ => Ok(real),
         }
     }

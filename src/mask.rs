@@ -18,10 +18,10 @@ const DIGITS_WITH_PLUS: usize = 6;
 const DIGITS_WITH_TRUNK_PREFIX: usize = 8;
 
 /// The first of separated groups is no longer: a prefix of a country or of an area.
-const LONGEST_PREFIX: usize = 4;
+const MAX_PREFIX_LENGTH: usize = 4;
 
 /// No number is longer, however it is spaced out.
-const LONGEST: usize = 40;
+const MAX_LENGTH: usize = 40;
 
 /// The text without whole phone numbers and e-mail addresses: `+49…89`, `a…@example.com`.
 pub fn masked(text: &str) -> Cow<'_, str> {
@@ -89,7 +89,7 @@ fn number(text: &str, before: Option<char>) -> usize {
         Some(start) if start.eq_ignore_ascii_case("%2b") => 3,
         _ => 0,
     };
-    let groups = Groups::read(&text[sign..], LONGEST);
+    let groups = Groups::read(&text[sign..], MAX_LENGTH);
     if sign > 0 {
         return if groups.digits >= DIGITS_WITH_PLUS { sign + groups.end } else { 0 };
     }
@@ -98,7 +98,7 @@ fn number(text: &str, before: Option<char>) -> usize {
     if is_word_start && is_separated && no_number(text) == 0 && groups.look_like_a_number(text) {
         return groups.end;
     }
-    let row = text.bytes().take(LONGEST).take_while(u8::is_ascii_digit).count();
+    let row = text.bytes().take(MAX_LENGTH).take_while(u8::is_ascii_digit).count();
     if row >= DIGITS { row } else { 0 }
 }
 
@@ -138,7 +138,7 @@ impl Groups {
         let has_trunk_prefix = text.starts_with(['0', '(']);
         let starts = text.starts_with('(') || text.starts_with(|c: char| c.is_ascii_digit());
         let wanted = if has_trunk_prefix { DIGITS_WITH_TRUNK_PREFIX } else { DIGITS };
-        starts && self.digits >= wanted && (has_trunk_prefix || self.first <= LONGEST_PREFIX)
+        starts && self.digits >= wanted && (has_trunk_prefix || self.first <= MAX_PREFIX_LENGTH)
     }
 }
 
@@ -150,7 +150,7 @@ const fn is_separator(c: char) -> bool {
 /// How long the date, time, IP address or amount at the start of a text is; 0 if there is none.
 fn no_number(text: &str) -> usize {
     let whole = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '/' | ':');
-    let length = text.chars().take(LONGEST).take_while(|c| whole(*c)).count();
+    let length = text.chars().take(MAX_LENGTH).take_while(|c| whole(*c)).count();
     let word = text[..length].trim_end_matches(['.', '-', '/', ':']);
     let is_one = is_date(word) || is_time(word) || is_ip_address(word) || is_amount(word);
     if is_one { word.len() } else { 0 }

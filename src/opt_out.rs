@@ -64,7 +64,7 @@ const TELLING_PARTS: &[&str] =
 const LONG: usize = 6;
 
 /// A longer reply is no opt-out with a slip, and costs no time.
-const LONGEST: usize = 2_000;
+const MAX_LENGTH: usize = 2_000;
 
 /// What replies are opt-outs: the known ones and a campaign's own.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl OptOutWords {
 
     /// Whether a reply is an opt-out, or may be one.
     pub fn judge(&self, reply: &str) -> Option<OptOut> {
-        let short: String = reply.chars().take(LONGEST).collect();
+        let short: String = reply.chars().take(MAX_LENGTH).collect();
         let text = normalized(&short);
         if text.is_empty() {
             return None;

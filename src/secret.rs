@@ -37,13 +37,13 @@ impl<T> fmt::Display for Secret<T> {
 }
 
 /// So many characters in a row of a secret give it away: shorter pieces are words like any other.
-const SHORTEST_PIECE: usize = 8;
+const MIN_PIECE_LENGTH: usize = 8;
 
 /// Secrets of fewer characters cannot be told from words, and guard nothing.
-const SHORTEST_SECRET: usize = 4;
+const MIN_SECRET_LENGTH: usize = 4;
 
 /// As much of a text is looked through: more of it is never kept.
-const LONGEST_TEXT: usize = 4096;
+const MAX_TEXT_LENGTH: usize = 4096;
 
 /// Takes secrets out of texts that others have written, such as a server's answer that repeats the request. It finds them as
 /// they are, in base64, percent-encoded and escaped, and also pieces of them.
@@ -56,7 +56,7 @@ impl Redactor {
         let (user, password) = (user.expose(), password.expose());
         let mut forms: Vec<String> = Vec::new();
         for secret in [user.clone(), password.clone(), format!("{user}:{password}")] {
-            if secret.chars().count() >= SHORTEST_SECRET {
+            if secret.chars().count() >= MIN_SECRET_LENGTH {
                 forms.extend(spellings(&secret));
             }
         }
@@ -67,10 +67,10 @@ impl Redactor {
 
     /// The text with `***` where a secret or a piece of one was. A text beyond 4096 characters is cut there.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.0.is_empty() || text.len() < SHORTEST_SECRET {
+        if self.0.is_empty() || text.len() < MIN_SECRET_LENGTH {
             return Cow::Borrowed(text);
         }
-        let text: Vec<char> = text.chars().take(LONGEST_TEXT).collect();
+        let text: Vec<char> = text.chars().take(MAX_TEXT_LENGTH).collect();
         let mut result = String::with_capacity(text.len());
         let mut at = 0;
         while at < text.len() {
@@ -100,14 +100,14 @@ impl fmt::Debug for Redactor {
 fn piece_at(text: &[char], at: usize, secret: &[char]) -> usize {
     let same = |(a, b): &(&char, &char)| a.eq_ignore_ascii_case(b);
     let piece = |from: usize| text[at..].iter().zip(&secret[from..]).take_while(same).count();
-    if secret.len() < SHORTEST_PIECE {
+    if secret.len() < MIN_PIECE_LENGTH {
         // A short one only as a whole word: its pieces are in everything.
         let after = text.get(at + secret.len());
         let is_word = (at == 0 || !text[at - 1].is_alphanumeric()) && after.is_none_or(|c| !c.is_alphanumeric());
         return if is_word && piece(0) == secret.len() { secret.len() } else { 0 };
     }
-    let longest = (0..=secret.len() - SHORTEST_PIECE).map(piece).max().unwrap_or(0);
-    if longest >= SHORTEST_PIECE { longest } else { 0 }
+    let longest = (0..=secret.len() - MIN_PIECE_LENGTH).map(piece).max().unwrap_or(0);
+    if longest >= MIN_PIECE_LENGTH { longest } else { 0 }
 }
 
 /// A secret in the ways in which a text may have it.
@@ -134,7 +134,7 @@ fn spellings(secret: &str) -> Vec<String> {
             forms.push(encoded[first.min(last)..last].to_owned());
         }
     }
-    forms.retain(|form| form.chars().count() >= SHORTEST_SECRET);
+    forms.retain(|form| form.chars().count() >= MIN_SECRET_LENGTH);
     forms
 }
 

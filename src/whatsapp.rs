@@ -25,19 +25,19 @@ impl Breach {
 }
 
 /// Meta's limit for a template's name.
-const LONGEST_NAME: usize = 512;
+const MAX_NAME_LENGTH: usize = 512;
 /// The categories of templates, in Meta's spelling.
 const CATEGORIES: [&str; 3] = ["MARKETING", "UTILITY", "AUTHENTICATION"];
 /// LiveDesk's ancestor cuts longer values without a word.
-pub const LONGEST_PARAMETER: usize = 1_000;
+pub const MAX_PARAMETER_LENGTH: usize = 1_000;
 /// LiveDesk's ancestor refuses longer texts.
-pub const LONGEST_CONTENT: usize = 150_000;
+pub const MAX_CONTENT_LENGTH: usize = 150_000;
 /// LiveDesk's ancestor refuses longer addresses of media, and Meta longer addresses behind a button.
-const LONGEST_URL: usize = 2_000;
+const MAX_URL_LENGTH: usize = 2_000;
 /// Providers cap payloads at this, though Meta documents no number.
 const USUAL_PAYLOAD: usize = 128;
 /// No provider is known to take more.
-const LONGEST_PAYLOAD: usize = 256;
+const MAX_PAYLOAD_LENGTH: usize = 256;
 /// A template has at most ten buttons, counted from 0.
 pub const LAST_BUTTON: u64 = 9;
 
@@ -47,17 +47,17 @@ pub const LAST_BUTTON: u64 = 9;
 /// Any other name, which no template can have.
 pub fn template_name(name: &str) -> Result<(), Breach> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed) {
+    if !name.is_empty() && name.len() <= MAX_NAME_LENGTH && name.chars().all(allowed) {
         return Ok(());
     }
     let changed: String = name.to_lowercase().replace(['-', ' ', '.'], "_");
     let hint =
-        if changed != name && !changed.is_empty() && changed.len() <= LONGEST_NAME && changed.chars().all(allowed) {
+        if changed != name && !changed.is_empty() && changed.len() <= MAX_NAME_LENGTH && changed.chars().all(allowed) {
             format!("did you mean `{changed}`?")
         } else {
             "copy the name from the list of approved templates".to_owned()
         };
-    let what = format!("a template name has only lower-case letters, digits and `_`, at most {LONGEST_NAME}");
+    let what = format!("a template name has only lower-case letters, digits and `_`, at most {MAX_NAME_LENGTH}");
     Err(Breach::error("template-name", what, hint))
 }
 
@@ -132,8 +132,8 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
             "remove some",
         ));
     }
-    if value.len() > LONGEST_PARAMETER && value.chars().count() > LONGEST_PARAMETER {
-        let what = format!("longer than {LONGEST_PARAMETER} characters; LiveDesk would cut it");
+    if value.len() > MAX_PARAMETER_LENGTH && value.chars().count() > MAX_PARAMETER_LENGTH {
+        let what = format!("longer than {MAX_PARAMETER_LENGTH} characters; LiveDesk would cut it");
         return Err(Breach::error("too-long", what, "shorten it"));
     }
     Ok(())
@@ -159,8 +159,8 @@ pub fn url_suffix(text: &str) -> Result<(), Breach> {
         let hint = "write a space as `%20`, or use `{{ value | urlencode }}`";
         return Err(Breach::error("url-with-spaces", "a URL contains no spaces", hint));
     }
-    if text.chars().count() > LONGEST_URL {
-        return Err(Breach::error("too-long", format!("longer than {LONGEST_URL} characters"), "shorten it"));
+    if text.chars().count() > MAX_URL_LENGTH {
+        return Err(Breach::error("too-long", format!("longer than {MAX_URL_LENGTH} characters"), "shorten it"));
     }
     Ok(())
 }
@@ -171,10 +171,10 @@ pub fn url_suffix(text: &str) -> Result<(), Breach> {
 /// More than any provider takes; as a warning, more than some take.
 pub fn payload(text: &str) -> Result<(), Breach> {
     let length = text.trim().chars().count();
-    if length > LONGEST_PAYLOAD {
+    if length > MAX_PAYLOAD_LENGTH {
         return Err(Breach::error(
             "payload-too-long",
-            format!("a payload of more than {LONGEST_PAYLOAD} characters"),
+            format!("a payload of more than {MAX_PAYLOAD_LENGTH} characters"),
             "send a short id and look up the rest by it",
         ));
     }
@@ -209,8 +209,8 @@ pub fn media_url(address: &str) -> Result<(), Breach> {
         let hint = "make the file available without credentials";
         return Err(Breach::error("media-url", "a URL with credentials, which would be sent too", hint));
     }
-    if address.trim().chars().count() > LONGEST_URL {
-        return Err(Breach::error("too-long", format!("longer than {LONGEST_URL} characters"), "shorten it"));
+    if address.trim().chars().count() > MAX_URL_LENGTH {
+        return Err(Breach::error("too-long", format!("longer than {MAX_URL_LENGTH} characters"), "shorten it"));
     }
     Ok(())
 }

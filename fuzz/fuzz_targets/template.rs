@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 /// A message's text is far smaller.
-const LARGEST: usize = 1024 * 1024;
+const MAX_SIZE: usize = 1024 * 1024;
 
 fuzz_target!(|template: &str| {
     thread::scope(|scope| {
@@ -35,6 +35,6 @@ fn compile_and_render(template: &str) {
     let row = Row::new(2, Arc::clone(&columns), cells);
     let Ok(templates) = Templates::compile(Arc::new(spec), Some(&columns), "l.csv") else { return };
     if let Ok(delivery) = templates.render(&row, "l.csv") {
-        assert!(delivery.message.content.is_none_or(|content| content.len() <= LARGEST));
+        assert!(delivery.message.content.is_none_or(|content| content.len() <= MAX_SIZE));
     }
 }

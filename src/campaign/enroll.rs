@@ -30,7 +30,7 @@ pub(super) const UNUSABLE_ATTACHMENT: &str = "attachment";
 const BATCH: usize = 4_000;
 
 /// Threads that check at most: with so many the ledger is the slowest.
-const MOST_JUDGES: usize = 4;
+const MAX_EVALUATORS: usize = 4;
 
 /// Rewritten phone numbers that are kept as examples.
 const EXAMPLES: usize = 3;
@@ -117,7 +117,7 @@ pub async fn enroll(
     let mut report =
         EnrolmentReport { problems: Problems::new(keep), warnings: Problems::new(keep), ..EnrolmentReport::default() };
     let pass = RowChecker { evaluator, folder: Folder::new(&spec.folder), invalid, compare: retry.is_some() };
-    let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_JUDGES);
+    let judges = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_EVALUATORS);
     let mut batches = Batches { pass, judges, rows, read: Vec::new() };
     let retry = match retry {
         Some(retry) => Some(retry.decide(ledger).await?),

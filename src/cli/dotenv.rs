@@ -12,7 +12,7 @@ use crate::campaign::CampaignError;
 use crate::problem::{Place, Problem};
 
 /// Longer files are something else.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A file that was read.
 pub(super) struct Dotenv {
@@ -76,7 +76,7 @@ pub(super) fn read_text(path: &Path, shared_with: SharedWith, output: &Output) -
     if !about.is_file() {
         return Err(fault("not a regular file"));
     }
-    if about.len() > LARGEST {
+    if about.len() > MAX_BYTES {
         return Err(fault("too large for a file of keys"));
     }
     #[cfg(unix)]

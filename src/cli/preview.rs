@@ -18,7 +18,7 @@ use crate::problem::{Place, Problem};
 use crate::specification::Spec;
 
 /// Messages on a page at most: nobody looks at more of them.
-const MOST: u64 = 200;
+const MAX_MESSAGES: u64 = 200;
 
 /// Makes sure that the page would not replace a file that the campaign reads.
 pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
@@ -69,7 +69,7 @@ pub(super) async fn write(
 async fn first(campaign: &Campaign<impl Ledger>, most: u64) -> Result<Vec<Sample>, CliError> {
     let mut shown = Vec::new();
     let show = |lease: Lease, delivery| shown.push(Sample { row: lease.row, delivery, why: Vec::new() });
-    campaign.each_message(most.min(MOST), show).await?;
+    campaign.each_message(most.min(MAX_MESSAGES), show).await?;
     Ok(shown)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 
 /// Folders in folders are read so deep.
-const MOST_LEVELS: usize = 16;
+const MAX_LEVELS: usize = 16;
 
 /// Each spec that is named by itself or lies in a named folder. Those of a folder come in the order of their names.
 pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
@@ -17,7 +17,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             continue;
         }
         let before = files.len();
-        collect(path, MOST_LEVELS, &mut files).map_err(|error| CliError::file(path, error))?;
+        collect(path, MAX_LEVELS, &mut files).map_err(|error| CliError::file(path, error))?;
         if files.len() == before {
             return Err(CliError::environment(format!("{}: there is no spec in this folder", path.display())));
         }

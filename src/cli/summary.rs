@@ -21,7 +21,7 @@ use crate::specification::{Send, Spec};
 use crate::state::State;
 
 /// Kinds of error that are listed at most.
-const MOST_ERRORS: usize = 10;
+const MAX_ERRORS: usize = 10;
 
 /// A shorter run has no pace to speak of.
 const WORTH_A_HINT: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
             let _ = write!(text, "  ({})", skipped(&totals.left_out));
         }
     }
-    for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MOST_ERRORS) {
+    for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MAX_ERRORS) {
         let words = codes::meaning(code)
             .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.fault.words()));
         let alone =
@@ -53,9 +53,9 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         let nothing_else = if alone { "; no message was accepted" } else { "" };
         let _ = write!(text, "\n  {} ×{}: {code}: {words}{nothing_else}", state.word(), grouped(*count));
     }
-    if totals.errors.len() > MOST_ERRORS {
+    if totals.errors.len() > MAX_ERRORS {
         let _ =
-            write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MOST_ERRORS);
+            write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MAX_ERRORS);
     }
     text
 }

@@ -28,7 +28,7 @@ use crate::track::{TrackError, Tracker};
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(30);
 const BETWEEN_ROUNDS_NOW: Duration = Duration::from_secs(3);
 /// Events that wait at most. More are dropped: the next round looks anyway.
-const MOST_EVENTS: usize = 10_000;
+const MAX_EVENTS: usize = 10_000;
 
 pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
@@ -105,7 +105,7 @@ async fn listen(args: &TrackArgs, spec: &Spec, output: &Output) -> Result<Option
     let cannot = |error: std::io::Error| CliError::caused(format!("cannot listen on {address}"), error);
     let receiver = Receiver::bind(address, signatures).await.map_err(cannot)?;
     let bound = receiver.local_addr().map_err(cannot)?;
-    let (sender, events) = mpsc::channel(MOST_EVENTS);
+    let (sender, events) = mpsc::channel(MAX_EVENTS);
     tokio::spawn(receiver.serve(sender));
     let belief = if is_signed { "only signed ones are believed" } else { "each is a hint where to look" };
     output.say(&format!("webhooks: listening on http://{bound}; {belief}"));

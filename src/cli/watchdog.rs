@@ -21,13 +21,13 @@ use crate::problem::{Problem, Problems};
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Bytes by which the process may grow during one evaluation.
-const MOST_MEMORY: usize = 50_000_000;
+const MAX_MEMORY: usize = 50_000_000;
 
 /// How long one evaluation may take. Its steps are bounded, so one that takes this long has made something huge.
-const MOST_TIME: Duration = Duration::from_secs(2);
+const MAX_TIME: Duration = Duration::from_secs(2);
 
 /// What one look adds to that at most: while the process is stopped or the machine asleep nothing is evaluated.
-const MOST_BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const MAX_BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// An evaluation that was found running.
 struct Seen {
@@ -55,7 +55,7 @@ fn first_excess() -> (Evaluation, String) {
     let mut last = Instant::now();
     loop {
         thread::sleep(INTERVAL);
-        let since = last.elapsed().min(MOST_BETWEEN_LOOKS);
+        let since = last.elapsed().min(MAX_BETWEEN_LOOKS);
         last = Instant::now();
         let now = running();
         seen.retain(|number, _| now.iter().any(|evaluation| evaluation.number == *number));
@@ -67,11 +67,11 @@ fn first_excess() -> (Evaluation, String) {
             let seen = seen.entry(evaluation.number).or_insert(Seen { memory, time: Duration::ZERO });
             seen.time += since;
             let grown = memory.zip(seen.memory).map_or(0, |(now, before)| now.saturating_sub(before));
-            if grown > MOST_MEMORY {
-                return (evaluation, format!("more than {} MB of memory", MOST_MEMORY / 1_000_000));
+            if grown > MAX_MEMORY {
+                return (evaluation, format!("more than {} MB of memory", MAX_MEMORY / 1_000_000));
             }
-            if seen.time > MOST_TIME {
-                return (evaluation, format!("longer than {} s", MOST_TIME.as_secs()));
+            if seen.time > MAX_TIME {
+                return (evaluation, format!("longer than {} s", MAX_TIME.as_secs()));
             }
         }
     }

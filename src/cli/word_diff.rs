@@ -9,7 +9,7 @@ use crate::report::visible;
 const CONTEXT: usize = 30;
 
 /// Characters of one change that are shown at most.
-const LONGEST: usize = 200;
+const MAX_LENGTH: usize = 200;
 
 /// Texts that have less in common are shown as one in place of the other: between words that are the same by chance
 /// nobody reads a change.
@@ -52,7 +52,7 @@ pub(super) fn word_diff(was: &str, now: &str) -> String {
 fn changed(was: &str, now: &str) -> String {
     let part = |open: &str, text: &str, close: &str| match text {
         "" => String::new(),
-        _ => format!("{open}{}{close}", one_line(&shortened(text, LONGEST))),
+        _ => format!("{open}{}{close}", one_line(&shortened(text, MAX_LENGTH))),
     };
     part("[-", was, "-]") + &part("{+", now, "+}")
 }

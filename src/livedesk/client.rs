@@ -27,7 +27,7 @@ use crate::secret::{Redactor, Secret};
 use crate::state::{ContactId, ConversationId, Failure, InboxId, MessageId};
 
 /// As much of a body as is read: an answer that matters is far smaller.
-const LARGEST_BODY: usize = 4 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long a connection may have been idle that a request which may be repeated goes out on.
 const IDLE: Duration = Duration::from_secs(15);
@@ -338,7 +338,7 @@ impl Client {
             return Err(ExchangeError::OfAnother);
         }
         let mut body = Vec::new();
-        while body.len() <= LARGEST_BODY {
+        while body.len() <= MAX_BODY_BYTES {
             match deadline.before(response.chunk()).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -347,8 +347,8 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        let is_cut = body.len() > LARGEST_BODY;
-        body.truncate(LARGEST_BODY);
+        let is_cut = body.len() > MAX_BODY_BYTES;
+        body.truncate(MAX_BODY_BYTES);
         let body = String::from_utf8_lossy(&body).into_owned();
         let redactor = self.redactor.clone();
         Ok(Answer { status, retry_after, date, limits, came: Timestamp::now(), body, is_cut, redactor })
@@ -361,11 +361,11 @@ impl Client {
 
 /// The headers that name limits: `RateLimit-Limit`, `X-RateLimit-Remaining` and the like.
 fn limits(headers: &HeaderMap, redactor: &Redactor) -> Vec<(String, String)> {
-    const MOST: usize = 10;
+    const MAX_FILES: usize = 10;
     let is_limit = |name: &HeaderName| ["ratelimit", "rate-limit"].iter().any(|word| name.as_str().contains(word));
     let named = headers.iter().filter(|(name, _)| is_limit(name));
     let text = |value: &HeaderValue| one_line(&redactor.redact(value.to_str().unwrap_or_default()));
-    named.take(MOST).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    named.take(MAX_FILES).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Whether a `Keep-Alive` header says that the connection will be closed soon.

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// So many ids are remembered: a stray answer follows soon after the one that it repeats.
-const MOST: usize = 10_000;
+const MAX_IDS: usize = 10_000;
 
 /// The last ids of one kind, and for whom each came first.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<Id: Copy + Eq + std::hash::Hash, Owner: PartialEq> RecentIds<Id, Owner> {
         if let Some(first) = self.owners.get(&id) {
             return *first == owner;
         }
-        if self.order.len() >= MOST
+        if self.order.len() >= MAX_IDS
             && let Some(oldest) = self.order.pop_front()
         {
             self.owners.remove(&oldest);
@@ -57,11 +57,11 @@ mod tests {
     #[test]
     fn the_latest_are_remembered_and_no_more() {
         let mut recent = RecentIds::default();
-        for id in 0..=MOST {
+        for id in 0..=MAX_IDS {
             assert!(recent.admits(id, id));
         }
-        assert_eq!((recent.owners.len(), recent.order.len()), (MOST, MOST));
-        assert!(recent.admits(0, MOST), "the oldest is forgotten");
-        assert!(!recent.admits(MOST, 0));
+        assert_eq!((recent.owners.len(), recent.order.len()), (MAX_IDS, MAX_IDS));
+        assert!(recent.admits(0, MAX_IDS), "the oldest is forgotten");
+        assert!(!recent.admits(MAX_IDS, 0));
     }
 }

@@ -1,7 +1,7 @@
 //! Words for yes and no, as people, spreadsheets and databases write them. Blanks around them and upper case do not count.
 
 /// A cell of more bytes is no such word.
-const LONGEST_WORD: usize = 24;
+const MAX_WORD_LENGTH: usize = 24;
 
 const YES: &[&str] = &[
     "yes",
@@ -82,7 +82,7 @@ const NO: &[&str] = &[
 /// What a text says, if it is a word for yes or no. An empty text says no.
 pub(super) fn read(text: &str) -> Option<bool> {
     let word = text.trim();
-    if word.len() > LONGEST_WORD {
+    if word.len() > MAX_WORD_LENGTH {
         return None;
     }
     if word.is_empty() {
@@ -120,6 +120,6 @@ mod tests {
     #[test]
     fn no_word_says_both() {
         assert!(YES.iter().all(|word| !NO.contains(word)));
-        assert!(YES.iter().chain(NO).all(|word| word.len() <= LONGEST_WORD && word.to_lowercase() == **word));
+        assert!(YES.iter().chain(NO).all(|word| word.len() <= MAX_WORD_LENGTH && word.to_lowercase() == **word));
     }
 }

@@ -13,7 +13,7 @@ const STAND_INS: [&str; 11] = ["NULL", "null", "\\N", "None", "nan", "NaN", "und
 const ENTITIES: [&str; 6] = ["amp", "quot", "lt", "gt", "nbsp", "apos"];
 
 /// The longest name of a character that is looked for.
-const LONGEST_ENTITY: usize = 7;
+const MAX_ENTITY_LENGTH: usize = 7;
 
 /// A kind of damage: its code, what the cell holds, and how to mend it.
 type Damage = (&'static str, &'static str, &'static str);
@@ -112,7 +112,7 @@ fn has_entity(text: &str) -> bool {
         let number = name.strip_prefix('#').map(|number| number.trim_start_matches('x'));
         let is_number =
             number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        name.len() <= LONGEST_ENTITY && (is_number || ENTITIES.contains(&name))
+        name.len() <= MAX_ENTITY_LENGTH && (is_number || ENTITIES.contains(&name))
     })
 }
 

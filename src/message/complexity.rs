@@ -12,13 +12,13 @@ use super::references::tokens;
 
 /// Tokens of one expression that may depend on each other: everything between two commas, and what is around the
 /// brackets.
-const LONGEST_CHAIN: usize = 1_000;
+const MAX_CHAIN_LENGTH: usize = 1_000;
 
 /// Tokens inside the braces of one template.
-const MOST_TOKENS: usize = 10_000;
+const MAX_TOKENS: usize = 10_000;
 
 /// `elif` branches of one template: each is nested in the one before.
-const MOST_BRANCHES: usize = 500;
+const MAX_BRANCHES: usize = 500;
 
 /// Why a template is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +49,14 @@ pub(super) fn check(source: &str, is_expression: bool) -> Result<(), TooComplex>
         if let Some(chain) = chains.last_mut() {
             *chain = if matches!(token, Token::Comma) { 0 } else { *chain + 1 };
         }
-        if chains.iter().sum::<usize>() > LONGEST_CHAIN {
-            return refuse(format!("an expression with more than {LONGEST_CHAIN} parts that depend on each other"));
+        if chains.iter().sum::<usize>() > MAX_CHAIN_LENGTH {
+            return refuse(format!("an expression with more than {MAX_CHAIN_LENGTH} parts that depend on each other"));
         }
-        if branches > MOST_BRANCHES {
-            return refuse(format!("more than {MOST_BRANCHES} `elif`"));
+        if branches > MAX_BRANCHES {
+            return refuse(format!("more than {MAX_BRANCHES} `elif`"));
         }
-        if total > MOST_TOKENS {
-            return refuse(format!("more than {MOST_TOKENS} tokens inside its braces"));
+        if total > MAX_TOKENS {
+            return refuse(format!("more than {MAX_TOKENS} tokens inside its braces"));
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::recipients::Columns;
 use crate::specification::{Format, LiquidCheck, Spec, Template};
 
 /// Names of one template that are told of at once: each problem shows the whole line of the spec.
-const MOST_PROBLEMS: usize = 50;
+const MAX_PROBLEMS: usize = 50;
 
 /// What the names of templates may stand for.
 pub(super) struct ReferenceChecker<'a> {
@@ -30,7 +30,7 @@ pub(super) struct ReferenceChecker<'a> {
 
 /// Comparisons of names for all suggestions of a spec: thousands of unknown names against thousands of columns would
 /// take minutes, and nobody reads as many.
-pub(super) const MOST_COMPARISONS: usize = 200_000;
+pub(super) const MAX_COMPARISONS: usize = 200_000;
 
 /// Columns that a hint names.
 const COLUMNS_SHOWN: usize = 20;
@@ -54,7 +54,7 @@ impl ReferenceChecker<'_> {
         let mut told = BTreeSet::new();
         let mut problems = Vec::new();
         for name in names {
-            if problems.len() >= MOST_PROBLEMS {
+            if problems.len() >= MAX_PROBLEMS {
                 break;
             }
             let unknown = match name.of {
@@ -82,9 +82,9 @@ impl ReferenceChecker<'_> {
             let place = self.spec.place_in(template, &found.range);
             Problem::error(TEXT_FOR_NUMBER, place, found.kind.explain(expression)).hint(NUMBER_HINT)
         });
-        let mut problems: Vec<Problem> = numbers.take(MOST_PROBLEMS).collect();
+        let mut problems: Vec<Problem> = numbers.take(MAX_PROBLEMS).collect();
         let loops = flow.loops.iter().filter(|operand| operand.sources().iter().any(|of| self.is_text(of)));
-        problems.extend(loops.take(MOST_PROBLEMS).map(|operand| {
+        problems.extend(loops.take(MAX_PROBLEMS).map(|operand| {
             let expression = template.text.get(operand.range.clone()).unwrap_or_default();
             let kind = MismatchKind::Letters;
             Problem::error(kind.code(), self.spec.place_in(template, &operand.range), kind.explain(expression))
@@ -193,8 +193,8 @@ impl ReferenceChecker<'_> {
 
 /// The first columns and the number of the others, each cut where it is as long as no name is.
 fn listed(names: &[&str]) -> String {
-    const LONGEST: usize = 60;
-    let cut = |name: &&str| name.chars().take(LONGEST).collect::<String>();
+    const MAX_LENGTH: usize = 60;
+    let cut = |name: &&str| name.chars().take(MAX_LENGTH).collect::<String>();
     let shown = names.iter().take(COLUMNS_SHOWN).map(cut).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(COLUMNS_SHOWN) {
         0 => shown,

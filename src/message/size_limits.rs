@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, filters, functions};
 use super::strictness;
 
 /// The largest amount that may be asked for: as much as a template may write at all.
-const LARGEST: u64 = 1 << 20;
+const MAX_SIZE: u64 = 1 << 20;
 
 /// Marks the error of a number that is too large.
 pub(super) const TOO_LARGE: &str = "too large";
@@ -70,7 +70,7 @@ fn check(argument: &Value) -> Result<(), Error> {
         return named.args().try_for_each(|name| check(&named.peek::<Value>(name)?));
     }
     let is_amount = argument.kind() == ValueKind::Number;
-    let fits = i64::try_from(argument.clone()).is_ok_and(|number| number.unsigned_abs() <= LARGEST);
+    let fits = i64::try_from(argument.clone()).is_ok_and(|number| number.unsigned_abs() <= MAX_SIZE);
     if is_amount && !fits && argument.is_integer() { Err(too_large()) } else { Ok(()) }
 }
 

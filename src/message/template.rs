@@ -19,7 +19,7 @@ use super::interpolate::Interpolation;
 use super::jinja_compat;
 use super::mixed_kinds::{Mismatch, letters, mismatch};
 use super::phone_filter;
-use super::reference_checks::{MOST_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
+use super::reference_checks::{MAX_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
 use super::references::{Reference, ReferenceKind, backward_slices, conditions, uses_whole_row};
 use super::render_errors::{NULL, NoText, explain};
 use super::size_limits;
@@ -37,7 +37,7 @@ const FUEL: u64 = 25_000;
 const CALLS: usize = 200;
 
 /// Bytes that a template may write: more than LiveDesk takes, whatever the letters.
-const LONGEST_TEXT: usize = 1 << 20;
+const MAX_TEXT_LENGTH: usize = 1 << 20;
 
 /// The compiled templates of a campaign.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Templates {
         let branches = branches(&spec, &readable, &mut environment);
         drop(compiling);
         let plain = plain(&spec, &readable);
-        let comparisons = Cell::new(MOST_COMPARISONS);
+        let comparisons = Cell::new(MAX_COMPARISONS);
         let checker = ReferenceChecker { spec: &spec, environment: &environment, columns, list, comparisons };
         for template in readable.iter().copied() {
             let names = checker.names(template);
@@ -254,7 +254,7 @@ impl Bounded {
 
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LONGEST_TEXT {
+        if self.0.len() + bytes.len() > MAX_TEXT_LENGTH {
             return Err(io::Error::other("too long"));
         }
         self.0.extend_from_slice(bytes);

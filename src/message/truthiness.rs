@@ -16,7 +16,7 @@ use crate::humanize;
 use crate::recipients::Row;
 
 /// Letters of an expression that a problem shows.
-const LONGEST_EXPRESSION: usize = 200;
+const MAX_EXPRESSION_LENGTH: usize = 200;
 
 /// The code of a text that is used as a truth value.
 pub(super) const TEXT_FOR_TRUTH: &str = "text-for-truth";
@@ -36,7 +36,7 @@ pub(super) fn misled(expression: &str, is_written: bool) -> String {
 
 /// An expression as problems name it: of a long one its beginning, because each row may have the problem.
 pub(super) fn shortened(expression: &str) -> Cow<'_, str> {
-    humanize::shortened(expression, LONGEST_EXPRESSION)
+    humanize::shortened(expression, MAX_EXPRESSION_LENGTH)
 }
 
 impl Decision {

@@ -7,10 +7,10 @@ use crate::problem::Problem;
 use crate::recipients::Row;
 
 /// Ways, languages and warnings of each kind that are shown at most.
-const MOST: usize = 5;
+const MAX_SAMPLES: usize = 5;
 
 /// So few are shown whether or not there is anything about them.
-const LEAST: usize = 3;
+const MIN_SAMPLES: usize = 3;
 
 /// A message that is shown.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Sampler {
     pub fn see(&mut self, row: &Row, delivery: &Delivery, way: String) {
         let picked = || (row.clone(), delivery.clone());
         let length = serde_json::to_string(&delivery.message).map_or(0, |text| text.chars().count());
-        if self.first.len() < LEAST {
+        if self.first.len() < MIN_SAMPLES {
             self.first.push(picked());
         }
         if self.longest.as_ref().is_none_or(|(most, _)| length > *most) {
@@ -51,15 +51,15 @@ impl Sampler {
             self.shortest = Some((length, picked()));
         }
         if let Some(params) = &delivery.message.template_params
-            && self.languages.len() < MOST
+            && self.languages.len() < MAX_SAMPLES
             && !self.languages.contains_key(&params.language)
         {
             self.languages.insert(params.language.clone(), picked());
         }
-        if self.ways.len() < MOST && !self.ways.contains_key(&way) {
+        if self.ways.len() < MAX_SAMPLES && !self.ways.contains_key(&way) {
             self.ways.insert(way, picked());
         }
-        if !delivery.warnings.is_empty() && self.warned.len() < MOST {
+        if !delivery.warnings.is_empty() && self.warned.len() < MAX_SAMPLES {
             self.warned.push(picked());
         }
     }
@@ -88,7 +88,7 @@ impl Sampler {
             show((row, delivery), &format!("with a warning: {}", warnings.join("; ")));
         }
         for (row, delivery) in self.first {
-            if chosen.len() < LEAST {
+            if chosen.len() < MIN_SAMPLES {
                 chosen.entry(row.line).or_insert_with(|| Sample { row, delivery, why: Vec::new() });
             }
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 /// Longer than any message of WhatsApp, so that a text full of opening marks is still read quickly.
-const FARTHEST: usize = 8_192;
+const MAX_DISTANCE: usize = 8_192;
 
 const MONOSPACE: &str = "```";
 
@@ -102,7 +102,7 @@ impl Reader<'_> {
     /// The passage whose opening mark stands at a place.
     fn passage(&self, at: usize, end: usize, style: Style) -> Option<Passage> {
         let rest = &self.text[at..end];
-        let rest = &rest[..rest.floor_char_boundary(FARTHEST)];
+        let rest = &rest[..rest.floor_char_boundary(MAX_DISTANCE)];
         if let Some(rest) = rest.strip_prefix(MONOSPACE) {
             let length = rest.find(MONOSPACE).filter(|length| !rest[..*length].trim().is_empty())?;
             let inside = at + MONOSPACE.len()..at + MONOSPACE.len() + length;

@@ -31,18 +31,18 @@ impl Values {
     pub(super) fn shown(self, value: &str) -> String {
         let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         let value: String = match self {
-            Self::Masked => outline(value).chars().take(LONGEST_VALUE).map(clean).collect(),
-            Self::Whole => value.chars().take(LONGEST_VALUE).map(clean).collect(),
+            Self::Masked => outline(value).chars().take(MAX_VALUE_LENGTH).map(clean).collect(),
+            Self::Whole => value.chars().take(MAX_VALUE_LENGTH).map(clean).collect(),
         };
-        if value.chars().count() == LONGEST_VALUE { value + "…" } else { value }
+        if value.chars().count() == MAX_VALUE_LENGTH { value + "…" } else { value }
     }
 }
 
 /// Characters of a value that are shown.
-const LONGEST_VALUE: usize = 60;
+const MAX_VALUE_LENGTH: usize = 60;
 
 /// A longer line of a file is cut also where nobody knows how much fits.
-const LONGEST_LINE: usize = 140;
+const MAX_LINE_LENGTH: usize = 140;
 
 /// What stands before a sentence in the drawing: `  = hint: `.
 const BEFORE: usize = 14;
@@ -55,7 +55,7 @@ impl DrawOptions {
         let renderer = if self.coloured { Renderer::styled() } else { Renderer::plain() };
         renderer.term_width(match self.width {
             Some(width) => width,
-            None => LONGEST_LINE,
+            None => MAX_LINE_LENGTH,
         })
     }
 

@@ -51,7 +51,7 @@ struct Excerpt {
 }
 
 /// Bytes of a line that is kept to be shown. Thousands of problems may stand in one line, and each keeps it.
-const LONGEST_EXCERPT: usize = 16 * 1024;
+const MAX_EXCERPT_BYTES: usize = 16 * 1024;
 
 impl Place {
     /// The whole file, or something that has no lines, such as the command line.
@@ -85,7 +85,7 @@ impl Place {
         let shown = text[line_start..line_end].trim_end_matches('\r');
         let from = (start - line_start).min(shown.len());
         let to = shown.floor_char_boundary((from + len.max(1)).min(shown.len()));
-        let excerpt = (shown.len() <= LONGEST_EXCERPT)
+        let excerpt = (shown.len() <= MAX_EXCERPT_BYTES)
             .then(|| Box::new(Excerpt { text: shown.to_owned(), start: from, end: to.max(from) }));
         Self {
             file: file.into(),

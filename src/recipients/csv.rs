@@ -5,8 +5,8 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::encoding::{Utf8, unreadable};
-use super::header::{Header, MOST_COLUMNS, too_many_columns};
-use super::quotes::{LONGEST_RECORD, Quotes};
+use super::header::{Header, MAX_COLUMNS, too_many_columns};
+use super::quotes::{MAX_RECORD_BYTES, Quotes};
 use super::tally::Tally;
 use super::{ListOptions, Row, RowError, RowSource, Rows, delimiter, empty, is_invisible};
 use crate::problem::{Place, Problem};
@@ -47,7 +47,7 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>)
         }
         blank.see(table.line());
     }
-    if table.record.len() > MOST_COLUMNS {
+    if table.record.len() > MAX_COLUMNS {
         return Err(too_many_columns(written.name, table.line(), table.record.len()));
     }
     if table.has_stray_quote {
@@ -303,7 +303,7 @@ fn closed_by_another(file: &str, line: u64) -> Problem {
 }
 
 fn too_long(file: &str, line: u64) -> Problem {
-    let what = format!("a row of more than {} MiB", LONGEST_RECORD / 1024 / 1024);
+    let what = format!("a row of more than {} MiB", MAX_RECORD_BYTES / 1024 / 1024);
     Problem::error("line-too-long", Place::line(file, line), what)
         .hint("each row is one recipient; is this the right file, and does it use line feeds?")
 }

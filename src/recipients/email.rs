@@ -8,7 +8,7 @@ use email_address::{EmailAddress, Options};
 const OPTIONS: Options = Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
 
 /// RFC 5321 allows no longer address.
-const LONGEST: usize = 254;
+const MAX_LENGTH: usize = 254;
 
 /// Top-level domains that no mail can reach (RFC 2606, 6761, 7686).
 const UNREACHABLE: [&str; 5] = ["invalid", "localhost", "local", "onion", "arpa"];
@@ -53,7 +53,7 @@ fn parts(text: &str) -> Result<(&str, String), &'static str> {
     if UNREACHABLE.contains(&top) || !is_of_letters {
         return Err("an e-mail address with a domain that cannot receive mail");
     }
-    if name.len() + 1 + domain.len() > LONGEST {
+    if name.len() + 1 + domain.len() > MAX_LENGTH {
         return Err("an e-mail address of more than 254 characters");
     }
     Ok((name, domain))

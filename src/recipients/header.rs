@@ -10,7 +10,7 @@ use crate::problem::{Place, Problem};
 const SHOWN: usize = 5;
 
 /// Columns that a list may have: as many as a sheet of Excel.
-pub(super) const MOST_COLUMNS: usize = 16_384;
+pub(super) const MAX_COLUMNS: usize = 16_384;
 
 /// A header that can be used.
 #[derive(Debug)]
@@ -63,9 +63,9 @@ impl Header {
     }
 }
 
-/// A list with more columns than [`MOST_COLUMNS`].
+/// A list with more columns than [`MAX_COLUMNS`].
 pub(super) fn too_many_columns(file: &str, line: u64, count: usize) -> Vec<Problem> {
-    let what = format!("the list has {count} columns; the limit is {MOST_COLUMNS}");
+    let what = format!("the list has {count} columns; the limit is {MAX_COLUMNS}");
     let hint = "is this the right file and delimiter?";
     vec![Problem::error("too-many-columns", Place::line(file, line), what).hint(hint)]
 }

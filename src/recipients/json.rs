@@ -12,10 +12,10 @@ use serde_json::{Map, Number, Value};
 use super::{Flaw, FlawKind};
 
 /// Lists and objects inside each other that a cell may have.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Keys that an object may have: as many as a sheet of Excel has columns.
-const MOST_KEYS: usize = super::header::MOST_COLUMNS;
+const MAX_KEYS: usize = super::header::MAX_COLUMNS;
 
 /// An object as cells.
 pub(super) struct Object {
@@ -29,9 +29,9 @@ pub(super) enum Refused {
     NotAnObject(serde_json::Error),
     /// A key that an object has twice: one of its values would be lost.
     KeyTwice(String),
-    /// Deeper than [`DEEPEST`].
+    /// Deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// More keys than [`MOST_KEYS`].
+    /// More keys than [`MAX_KEYS`].
     TooManyKeys,
 }
 
@@ -51,11 +51,11 @@ impl Refused {
                 ("duplicate-key-in-object", what, "remove one of them")
             }
             Self::TooDeep => {
-                let what = format!("lists and objects nested more than {DEEPEST} deep");
+                let what = format!("lists and objects nested more than {MAX_DEPTH} deep");
                 ("json-too-deep", what, "is this the right file?")
             }
             Self::TooManyKeys => {
-                let what = format!("an object with more than {MOST_KEYS} keys");
+                let what = format!("an object with more than {MAX_KEYS} keys");
                 ("too-many-columns", what, "each line of a JSON Lines list is one recipient: is this the right file?")
             }
         })
@@ -77,7 +77,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Refused> {
 
 fn value(raw: &RawValue, depth: usize, flaw: &mut Option<FlawKind>) -> Result<Value, Refused> {
     let text = raw.get();
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(Refused::TooDeep);
     }
     Ok(match text.as_bytes().first() {
@@ -144,7 +144,7 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn once(self) -> Result<Vec<(String, &'a RawValue)>, Refused> {
-        if self.entries.len() > MOST_KEYS {
+        if self.entries.len() > MAX_KEYS {
             return Err(Refused::TooManyKeys);
         }
         let mut seen = std::collections::HashSet::new();
@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         let mut entries = Vec::new();
         while let Some(entry) = map.next_entry()? {
             // One more than may be is enough to tell; the rest is read, for it must be JSON.
-            if entries.len() <= MOST_KEYS {
+            if entries.len() <= MAX_KEYS {
                 entries.push(entry);
             }
         }
@@ -218,8 +218,8 @@ mod tests {
     #[test]
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(object(nested(DEEPEST).as_bytes()).is_ok());
-        assert!(matches!(object(nested(DEEPEST + 1).as_bytes()), Err(Refused::TooDeep)));
+        assert!(object(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(matches!(object(nested(MAX_DEPTH + 1).as_bytes()), Err(Refused::TooDeep)));
         assert!(matches!(object(nested(1_000_000).as_bytes()), Err(Refused::TooDeep)));
     }
 }

@@ -9,7 +9,7 @@ use super::{Columns, ListOptions, Row, RowError, RowSource, Rows};
 use crate::problem::{Place, Problem};
 
 /// A longer line is no recipient, and must not fill the memory.
-const LONGEST_LINE: u64 = 4 * 1024 * 1024;
+const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
     let text = Utf8::new(input, written.encoding).map_err(|error| vec![unreadable(written.name, &error)])?;
@@ -46,9 +46,9 @@ impl<R: Read> Iterator for Lines<R> {
             }
             bytes.clear();
             self.line += 1;
-            match self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
+            match self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes) {
                 Ok(0) => return None,
-                Ok(len) if len as u64 == LONGEST_LINE => {
+                Ok(len) if len as u64 == MAX_LINE_BYTES => {
                     self.broken = true;
                     let place = Place::line(&self.file, self.line);
                     let problem = Problem::error("line-too-long", place, "a line of more than 4 MiB")

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memrchr2};
 
 /// Bytes that a record may have: one that is longer is no recipient, and must not fill the memory with the rest of the
 /// list.
-pub(super) const LONGEST_RECORD: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A text on its way to the reader of CSV.
 pub(super) struct Quotes<R> {
@@ -68,12 +68,12 @@ impl<R> Quotes<R> {
 
     /// The line of a quote that is open at the end, or for so long that nobody meant it.
     pub(super) fn never_closed(&self) -> Option<u64> {
-        (self.state == State::Open && (self.ended || self.record > LONGEST_RECORD)).then_some(self.opened)
+        (self.state == State::Open && (self.ended || self.record > MAX_RECORD_BYTES)).then_some(self.opened)
     }
 
-    /// The line on which a record is longer than [`LONGEST_RECORD`] without an open quote.
+    /// The line on which a record is longer than [`MAX_RECORD_BYTES`] without an open quote.
     pub(super) fn too_long(&self) -> Option<u64> {
-        (self.state != State::Open && self.record > LONGEST_RECORD).then_some(self.line)
+        (self.state != State::Open && self.record > MAX_RECORD_BYTES).then_some(self.line)
     }
 
     /// Whether text follows a closing quote somewhere before this offset, where nobody has asked before.

@@ -16,13 +16,13 @@ use crate::problem::{Keep, Place, Problem, Problems};
 use crate::specification::Format;
 
 /// A rounded number with a smaller exponent is no phone number, but perhaps somebody's turnover.
-const SHORTEST_NUMBER: u32 = 8;
+const MIN_NUMBER_LENGTH: u32 = 8;
 
 /// Lines whose first entry is kept, to show which of them match nobody.
 const LINES_KEPT: usize = 1_000;
 
 /// Problems of each kind that are kept: of a list of millions no entry may be understood.
-const MOST_PROBLEMS: usize = 1_000;
+const MAX_PROBLEMS: usize = 1_000;
 
 /// Lines that match nobody and are shown.
 const LINES_SHOWN: usize = 3;
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
             spellings: &mut suppression.spellings,
             columns: None,
             header: Arc::new(Columns::new(Vec::new())),
-            problems: Problems::new(if keep == Keep::All { Keep::First(MOST_PROBLEMS) } else { keep }),
+            problems: Problems::new(if keep == Keep::All { Keep::First(MAX_PROBLEMS) } else { keep }),
         }
     }
 
@@ -406,7 +406,7 @@ fn is_json_lines(name: &str) -> bool {
 /// A number of which a spreadsheet has lost digits names nobody, and whoever it was would be messaged.
 fn nobody_any_more(text: &str) -> Option<&'static str> {
     let text = text.trim_matches(is_invisible);
-    let long = |exponent: &str| exponent.parse::<u32>().is_ok_and(|exponent| exponent >= SHORTEST_NUMBER);
+    let long = |exponent: &str| exponent.parse::<u32>().is_ok_and(|exponent| exponent >= MIN_NUMBER_LENGTH);
     if spreadsheet_artifacts::looks_rounded(text) && text.rsplit_once('+').is_some_and(|(_, exponent)| long(exponent)) {
         return Some("a number that a spreadsheet rounded (`E+`): it identifies nobody");
     }

@@ -11,7 +11,7 @@ use crate::message::{Address, Contact, Delivery};
 use crate::state::{ContactId, ConversationId, Failure, InboxId};
 
 /// Pages of a contact search that are read at most: the search is by substring, and a short text may match thousands.
-const MOST_PAGES: u32 = 40;
+const MAX_PAGES: u32 = 40;
 
 impl<L: Deliver> Run<'_, L> {
     /// The conversation: known, kept from an earlier try, or made now.
@@ -121,7 +121,7 @@ impl<L: Deliver> Run<'_, L> {
     /// All contacts that have exactly this.
     async fn owners(&self, who: Position, attribute: Attribute, value: &str) -> Result<Vec<Owner>, AttemptError> {
         let mut owners: Vec<Owner> = Vec::new();
-        for page in 1..=MOST_PAGES {
+        for page in 1..=MAX_PAGES {
             let request = self.turn(Endpoint::Search, who).await?;
             let reply = self.client.find_contact(attribute, value, page).await;
             let (found, more) = match self.result(reply, request).await {

@@ -15,7 +15,7 @@ use crate::specification::UnreachableCheck;
 use crate::state::Failure;
 
 /// So many warnings name their recipient; the others are counted.
-const MOST_NAMED: u64 = 5;
+const MAX_NAMED: u64 = 5;
 
 /// The warnings of a run so far, in bounded memory.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Warnings {
 impl Warnings {
     /// Takes note of a recipient; whether to name them.
     fn record(&mut self, obstacles: &[Obstacle]) -> bool {
-        if self.named < MOST_NAMED {
+        if self.named < MAX_NAMED {
             self.named += 1;
             return true;
         }

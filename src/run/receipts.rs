@@ -30,7 +30,7 @@ const SAMPLE: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Between two looks at a canary, at first and at most.
 const FIRST_POLL: Duration = Duration::from_millis(250);
-const LONGEST_POLL: Duration = Duration::from_secs(10);
+const MAX_POLL: Duration = Duration::from_secs(10);
 /// After a read that failed, or was too fast for the server.
 const REST: Duration = Duration::from_secs(30);
 /// The code of a failure that names none.
@@ -237,7 +237,7 @@ impl<L: Deliver> Run<'_, L> {
                 () = sleep(poll.min(left)) => {}
                 end = self.stop.asked_to() => return Confirmation::Ended(end),
             }
-            poll = (poll * 3 / 2).min(LONGEST_POLL);
+            poll = (poll * 3 / 2).min(MAX_POLL);
         }
     }
 

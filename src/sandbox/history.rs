@@ -11,7 +11,7 @@ use super::webhook::Happened;
 /// A page of conversations has so many.
 pub(super) const PAGE: usize = 25;
 /// So many messages are shown at a time.
-const MOST_MESSAGES: usize = 100;
+const MAX_MESSAGES: usize = 100;
 /// The same without a place to begin at.
 const LAST_MESSAGES: usize = 20;
 
@@ -134,7 +134,7 @@ impl Account {
             return Ok(last);
         };
         let start = ids.partition_point(|id| *id <= after);
-        Ok(ids[start..].iter().filter_map(shown).take(MOST_MESSAGES).collect())
+        Ok(ids[start..].iter().filter_map(shown).take(MAX_MESSAGES).collect())
     }
 
     /// A page of the conversations of an inbox, or of all, the oldest first, and how many there are.

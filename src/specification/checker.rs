@@ -1,7 +1,7 @@
 //! What the checks of all sections share: where problems are collected, and how texts become templates.
 
 use super::span::{Span, Spanned, Text};
-use super::{MOST_PROBLEMS, Source, Template};
+use super::{MAX_PROBLEMS, Source, Template};
 use crate::problem::Problem;
 
 /// Collects problems while values are taken over.
@@ -36,7 +36,7 @@ impl Checker<'_> {
     }
 
     fn is_worth_saying(&self, span: Span) -> bool {
-        self.problems.len() < MOST_PROBLEMS && !self.spoiled.contains(&span)
+        self.problems.len() < MAX_PROBLEMS && !self.spoiled.contains(&span)
     }
 
     /// Nobody means a file whose name has a line feed in it: it came in with a block of text or an escape.

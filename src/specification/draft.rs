@@ -12,7 +12,7 @@ use super::schema_check::SchemaCheck;
 use super::send::RawSend;
 use super::span::{Constant, Span, Spanned};
 use super::track::RawTrack;
-use super::{MOST_PROBLEMS, Source, Spec, deserialize, yaml_tree};
+use super::{MAX_PROBLEMS, Source, Spec, deserialize, yaml_tree};
 use crate::problem::{Place, Problem, Severity, did_you_mean};
 
 pub(super) fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)]) -> (Option<Spec>, Vec<Problem>) {
@@ -26,7 +26,7 @@ pub(super) fn draft(source: &Source, folder: PathBuf, vars: &[(String, String)])
     let (errors, warnings): (Vec<_>, Vec<_>) =
         problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let spec = spec.map(|spec| Spec { warnings, ..spec });
-    (spec, errors.into_iter().take(MOST_PROBLEMS).collect())
+    (spec, errors.into_iter().take(MAX_PROBLEMS).collect())
 }
 
 /// The raw shape, if enough of it is there, and the maps that lack something.

@@ -9,10 +9,10 @@ use super::constants::{breach, filled, is_constant};
 use super::schema_patterns;
 use super::span::{Span, Spanned, Text};
 use super::template_params::{RawTemplateParams, TemplateParams};
-use crate::whatsapp::{self, Breach, LONGEST_CONTENT};
+use crate::whatsapp::{self, Breach, MAX_CONTENT_LENGTH};
 
 /// LiveDesk's ancestor takes at most so many files with a message.
-const MOST_ATTACHMENTS: usize = 15;
+const MAX_ATTACHMENTS: usize = 15;
 
 /// LiveDesk's request body for a message. Absent keys are not sent.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -94,12 +94,12 @@ impl Checker<'_> {
                 "such as `content: \"Hi {{ name }}\"`; LiveDesk requires the text, even with a template",
             );
         }
-        if raw.attachments.len() > MOST_ATTACHMENTS {
+        if raw.attachments.len() > MAX_ATTACHMENTS {
             self.problem(
                 "too-many-attachments",
                 span,
                 "too many attachments",
-                format!("LiveDesk accepts at most {MOST_ATTACHMENTS}"),
+                format!("LiveDesk accepts at most {MAX_ATTACHMENTS}"),
             );
         }
         self.plain_values(&raw);
@@ -160,11 +160,11 @@ impl Checker<'_> {
                     "an empty text",
                     "write a text, or remove the key and send `attachments`",
                 );
-            } else if text.chars().count() > LONGEST_CONTENT {
+            } else if text.chars().count() > MAX_CONTENT_LENGTH {
                 self.problem(
                     "too-long",
                     content.span,
-                    format!("longer than {LONGEST_CONTENT} characters"),
+                    format!("longer than {MAX_CONTENT_LENGTH} characters"),
                     "shorten it",
                 );
             }

@@ -57,7 +57,7 @@ pub use units::{Rate, Speed};
 pub use window::{SendWindow, Timezone};
 
 /// Problems of one spec at most. Whatever has more than this is no spec, and nobody reads on.
-const MOST_PROBLEMS: usize = 1_000;
+const MAX_PROBLEMS: usize = 1_000;
 
 /// A campaign, checked.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::MOST_PROBLEMS;
+use super::MAX_PROBLEMS;
 use super::span::{Source, Span};
 use super::yaml_tree::{Key, Node, Scalar, What, shown};
 use crate::problem::{Problem, did_you_mean};
@@ -49,7 +49,7 @@ impl<'a> SchemaCheck<'a> {
     }
 
     fn problem(&mut self, code: &'static str, span: Span, what: impl Into<String>, hint: impl Into<String>) {
-        if self.problems.len() < MOST_PROBLEMS {
+        if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(self.source.problem(code, span, what).hint(hint));
         }
     }
@@ -140,7 +140,7 @@ impl<'a> SchemaCheck<'a> {
 
     /// Names a key that is not known here, and returns the known one that was meant.
     fn unknown(&mut self, key: &Key, keys: &Keys<'a>, way: Way<'_>) -> Option<&'a str> {
-        if self.problems.len() >= MOST_PROBLEMS {
+        if self.problems.len() >= MAX_PROBLEMS {
             return None;
         }
         let Keys { known, given } = keys;

@@ -15,7 +15,7 @@ use super::units::{Rate, Speed, duration, share};
 use super::window::{RawWindow, SendWindow};
 
 /// A quota is counted message by message, so it has a limit.
-const LARGEST_QUOTA: u32 = 1_000_000;
+const MAX_QUOTA: u32 = 1_000_000;
 
 /// Speed, limits, retries and guards.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -302,11 +302,11 @@ impl Checker<'_> {
             .iter()
             .map(|raw| {
                 let rate = self.parsed(Some(raw), "", Rate::from_str)?;
-                if rate.count.get() > LARGEST_QUOTA {
+                if rate.count.get() > MAX_QUOTA {
                     self.problem(
                         "quota-too-large",
                         raw.span,
-                        format!("a quota is at most {LARGEST_QUOTA}"),
+                        format!("a quota is at most {MAX_QUOTA}"),
                         "use a shorter period, or `rate`",
                     );
                     return None;

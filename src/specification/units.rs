@@ -91,11 +91,11 @@ impl fmt::Display for Speed {
 
 /// A positive length of time such as `30s`, `500ms` or `1m 30s`, at most a week.
 pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
-    const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+    const MAX_DURATION: Duration = Duration::from_secs(7 * 86_400);
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| "a duration is a number with a unit, such as `30s` or `500ms`")?;
     let duration = Duration::try_from(parsed).map_err(|_| "a duration cannot be negative")?;
-    if duration.is_zero() || duration > LONGEST {
+    if duration.is_zero() || duration > MAX_DURATION {
         return Err("a duration is more than zero and at most a week");
     }
     Ok(duration)

@@ -10,14 +10,14 @@ use std::ops::Range;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
 
 use super::span::{Source, Span};
-use super::{MOST_PROBLEMS, yaml_errors};
+use super::{MAX_PROBLEMS, yaml_errors};
 use crate::humanize::shortened;
 use crate::problem::Problem;
 
 /// Values in one spec at most, counting aliases in full: an end to every bomb.
-const MOST_NODES: usize = 20_000;
+const MAX_NODES: usize = 20_000;
 /// Maps and lists inside each other at most.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ type Events<'a> = Vec<(Event<'a>, Range<usize>)>;
 
 /// All that stands in the one document of a text.
 fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
-    let options: Options = granit_parser::options! { flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST };
+    let options: Options = granit_parser::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
     let mut events = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(&source.text, options) {
@@ -97,7 +97,7 @@ fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
             _ => events.push((event, range)),
         }
         // Each value is at most a beginning and an end.
-        if events.len() > 2 * MOST_NODES {
+        if events.len() > 2 * MAX_NODES {
             return Err(Box::new(too_many(source, Span::default())));
         }
     }
@@ -116,7 +116,7 @@ fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
 
 fn too_many(source: &Source, span: Span) -> Problem {
     source
-        .problem("spec-too-large", span, format!("more than {MOST_NODES} values, counting aliases in full"))
+        .problem("spec-too-large", span, format!("more than {MAX_NODES} values, counting aliases in full"))
         .hint("a spec describes one message; recipients go in the list")
 }
 
@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
     fn comment_behind(&mut self, end: usize) {
         let rest = self.source.text.get(end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let comment = rest.trim();
-        if comment.starts_with('#') && comment.contains("{{") && self.problems.len() < MOST_PROBLEMS {
+        if comment.starts_with('#') && comment.contains("{{") && self.problems.len() < MAX_PROBLEMS {
             let start = end + (rest.len() - rest.trim_start().len());
             let what = "a comment cuts this text: ` #` begins one";
             let place = self.source.place(Span::from(start..start + comment.len()));
@@ -178,7 +178,7 @@ impl Reader<'_, '_> {
 
     fn count(&mut self, more: usize, span: Span) -> Result<(), Box<Problem>> {
         self.nodes += more;
-        if self.nodes > MOST_NODES { Err(Box::new(too_many(self.source, span))) } else { Ok(()) }
+        if self.nodes > MAX_NODES { Err(Box::new(too_many(self.source, span))) } else { Ok(()) }
     }
 
     /// A list or map begins where its bracket or first entry stands, and goes on to where the next event is.
@@ -227,7 +227,7 @@ impl Reader<'_, '_> {
                 entries.push((key, value));
             }
             Some(known) if known.0.merged => *known = (key, value),
-            Some(_) if self.problems.len() >= MOST_PROBLEMS => {}
+            Some(_) if self.problems.len() >= MAX_PROBLEMS => {}
             Some((first, _)) => {
                 let line = self.source.line(first.span);
                 let what = format!("duplicate key `{}`; the first is on line {line}", shown(&key.name));
@@ -302,7 +302,7 @@ fn size(node: &Node) -> usize {
 
 /// A key as it may stand in a sentence.
 pub(super) fn shown(name: &str) -> String {
-    const LONGEST: usize = 60;
+    const MAX_LENGTH: usize = 60;
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    shortened(name, LONGEST).chars().map(clean).collect()
+    shortened(name, MAX_LENGTH).chars().map(clean).collect()
 }

@@ -28,7 +28,7 @@ const BATCH: usize = 25;
 const TRIES: u32 = 4;
 const BACKOFF: Duration = Duration::from_secs(1);
 /// The server is not left alone for longer, whatever it asks for.
-const LONGEST_REST: Duration = Duration::from_secs(300);
+const MAX_REST: Duration = Duration::from_secs(300);
 /// So many reads in a row that are refused mean that receipts cannot be read here.
 const REFUSED_IN_A_ROW: u32 = 3;
 
@@ -179,7 +179,7 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
                     return Err(TrackError::NoAnswer(text));
                 }
                 ReadError::RateLimited { retry_after, .. } => {
-                    sleep(retry_after.unwrap_or(wait).min(LONGEST_REST)).await;
+                    sleep(retry_after.unwrap_or(wait).min(MAX_REST)).await;
                 }
                 ReadError::Failed { .. } => sleep(wait).await,
             }

@@ -12,7 +12,7 @@ use crate::receipt::{MessageStatus, Receipt};
 use crate::state::{ConversationId, InboxId};
 
 /// Fewer messages are read one by one.
-const FEWEST: usize = 10;
+const MIN_MESSAGES: usize = 10;
 /// Conversations on a page.
 const A_PAGE: u64 = 25;
 
@@ -21,7 +21,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
     /// or the first of them.
     pub(super) async fn sweep(&mut self, inbox: InboxId, which: Which, due: usize) -> Result<u64, TrackError> {
         let mut looked = 0;
-        if due < FEWEST {
+        if due < MIN_MESSAGES {
             return Ok(looked);
         }
         let mut before: Vec<ConversationId> = Vec::new();
@@ -90,7 +90,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
             match self.client.conversations_page(inbox, page).await {
                 Ok(page) => return Ok(Ok(page)),
                 Err(ReadError::RateLimited { retry_after, .. }) => {
-                    tokio::time::sleep(retry_after.unwrap_or(super::BACKOFF).min(super::LONGEST_REST)).await;
+                    tokio::time::sleep(retry_after.unwrap_or(super::BACKOFF).min(super::MAX_REST)).await;
                 }
                 Err(ReadError::Failed { .. }) => tokio::time::sleep(super::BACKOFF).await,
                 Err(error) => return Ok(Err(error.to_string())),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 /// As long as one input of up to 100 kB may take, in a debug build on a busy machine.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_DURATION: Duration = Duration::from_secs(5);
 
 /// The number of cases, unless `PROPTEST_CASES` says otherwise. Failures become seeds by hand, so none are written.
 fn cases(few: u32) -> ProptestConfig {
@@ -44,7 +44,7 @@ fn in_time<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
     let took = begun.elapsed();
-    assert!(took < LONGEST, "{what} took {took:?}");
+    assert!(took < MAX_DURATION, "{what} took {took:?}");
     result
 }
 

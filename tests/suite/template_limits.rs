@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::harness::command;
 
 /// Bytes that the process may take.
-const MOST_MEMORY: u64 = 300_000_000;
+const MAX_MEMORY: u64 = 300_000_000;
 
-const MOST_TIME: Duration = Duration::from_secs(20);
+const MAX_TIME: Duration = Duration::from_secs(20);
 
 /// What a template asks for, and how the check of it ends.
 fn templates() -> Vec<(String, i32)> {
@@ -94,7 +94,7 @@ fn no_template_takes_the_machine() {
             peak = peak.max(peak_memory(process.id()).unwrap_or_default());
             match process.try_wait().unwrap() {
                 Some(status) => break status,
-                None if begun.elapsed() > MOST_TIME => {
+                None if begun.elapsed() > MAX_TIME => {
                     process.kill().unwrap();
                     break process.wait().unwrap();
                 }
@@ -103,7 +103,7 @@ fn no_template_takes_the_machine() {
         };
         let about: String = template.chars().take(100).collect();
         assert_eq!(status.code(), Some(code), "{about}");
-        assert!(peak < MOST_MEMORY, "{about}: {peak} bytes");
+        assert!(peak < MAX_MEMORY, "{about}: {peak} bytes");
     }
 }
 

@@ -26,7 +26,7 @@ const CLOCK_TOLERANCE: i64 = 30;
 const CHANGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// More inboxes than this are not looked at.
-const MOST_INBOXES: usize = 20;
+const MAX_INBOXES: usize = 20;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -252,7 +252,7 @@ impl Diagnosis {
         let mut words: Vec<&str> = spec.track.opt_out.words.iter().map(String::as_str).collect();
         words.dedup();
         let words = OptOutWords::new(words);
-        for (id, messages) in needs.inboxes.iter().take(MOST_INBOXES) {
+        for (id, messages) in needs.inboxes.iter().take(MAX_INBOXES) {
             match client.inbox(*id).await {
                 Ok(inbox) => self.inbox(*id, &inbox, needs, &words),
                 Err(ReadError::Gone { text }) => {
@@ -268,8 +268,8 @@ impl Diagnosis {
                 }
             }
         }
-        if needs.inboxes.len() > MOST_INBOXES {
-            let text = format!("only the first {MOST_INBOXES} of {} inboxes were looked at", needs.inboxes.len());
+        if needs.inboxes.len() > MAX_INBOXES {
+            let text = format!("only the first {MAX_INBOXES} of {} inboxes were looked at", needs.inboxes.len());
             self.add("inbox", Verdict::Warning, text);
         }
     }

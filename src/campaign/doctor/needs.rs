@@ -13,7 +13,7 @@ use crate::specification::{ButtonType, HeaderType};
 use crate::state::{ConversationId, InboxId};
 
 /// More different uses of templates than this are not told apart: some value of the list is in them.
-const MOST_USES: usize = 200;
+const MAX_USES: usize = 200;
 
 /// How a template is used: everything about it but the values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +70,7 @@ impl Needs {
         let count = self.templates.len();
         match self.templates.entry((inbox, used)) {
             Entry::Occupied(mut entry) => *entry.get_mut() += 1,
-            Entry::Vacant(entry) if count < MOST_USES => {
+            Entry::Vacant(entry) if count < MAX_USES => {
                 entry.insert(1);
             }
             Entry::Vacant(_) => {}

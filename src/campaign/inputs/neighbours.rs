@@ -8,7 +8,7 @@ use crate::problem::{Place, Problem};
 use crate::specification::Spec;
 
 /// Files of a folder that are read at most.
-const MOST_FILES: usize = 200;
+const MAX_FILES: usize = 200;
 
 /// What its author should know of the other specs in a spec's folder.
 pub(in crate::campaign) fn neighbours(spec: &Spec) -> Vec<Problem> {
@@ -18,7 +18,7 @@ pub(in crate::campaign) fn neighbours(spec: &Spec) -> Vec<Problem> {
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| is_yaml(path) && path.file_name() != this)
-        .take(MOST_FILES)
+        .take(MAX_FILES)
         .collect();
     files.sort();
     // What is no spec, or a broken one, gets in nobody's way.

@@ -10,7 +10,7 @@ use crate::problem::{Place, Problem};
 use crate::specification::{Source, Spec};
 
 /// Bytes of a spec that are read: no person writes as much.
-const LONGEST_SPEC: u64 = 1024 * 1024;
+const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
 /// Reads a spec in which nothing is wrong. `vars` override its constants.
 ///
@@ -29,9 +29,9 @@ pub(in crate::campaign) fn draft(
 ) -> Result<(Arc<Spec>, Vec<Problem>), CampaignError> {
     let name = file.display().to_string();
     let mut bytes = Vec::new();
-    let mut input = open_file(file).map_err(|error| CampaignError::file(file, error))?.take(LONGEST_SPEC + 1);
+    let mut input = open_file(file).map_err(|error| CampaignError::file(file, error))?.take(MAX_SPEC_BYTES + 1);
     input.read_to_end(&mut bytes).map_err(|error| CampaignError::file(file, error))?;
-    if bytes.len() as u64 > LONGEST_SPEC {
+    if bytes.len() as u64 > MAX_SPEC_BYTES {
         let problem = Problem::error("spec-too-large", Place::file(&name), "the spec is larger than 1 MiB");
         let hint = "is this the right file? A spec describes one message; recipients go in the list";
         return Err(vec![problem.hint(hint)].into());

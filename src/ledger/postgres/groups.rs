@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::ledger::LedgerError;
 
 /// Changes in one commit at most: more would make the first of them wait for no gain.
-const LARGEST_GROUP: usize = 512;
+const MAX_GROUP: usize = 512;
 
 /// Values of a statement on their way to the thread of the connection.
 pub(super) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
@@ -38,7 +38,7 @@ pub(super) async fn serve(
     while let Some(first) = queue.recv().await {
         let session = session.lock().await;
         let mut group = vec![first];
-        while group.len() < LARGEST_GROUP
+        while group.len() < MAX_GROUP
             && let Ok(step) = queue.try_recv()
         {
             group.push(step);

@@ -18,7 +18,7 @@ use crate::ledger::LedgerError;
 use crate::private_file;
 
 /// Room for one record: the smallest unit that disks write whole.
-const LARGEST: u64 = 512;
+const MAX_BYTES: u64 = 512;
 
 /// What the counter says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(super) fn read(ledger: &Path) -> Result<Found, LedgerError> {
         Ok(_) => {}
     }
     let mut bytes = Vec::new();
-    File::open(&path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes)).map_err(fail)?;
+    File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(fail)?;
     Ok(std::str::from_utf8(&bytes).ok().and_then(Count::parse).map_or(Found::Damaged, Found::Count))
 }
 
@@ -137,7 +137,7 @@ mod tests {
         let count = Count { ledger: "0123456789abcdef".to_owned(), claims: 340 };
         let line = count.line();
         assert_eq!(Count::parse(&line), Some(count));
-        assert!((line.len() as u64) < LARGEST);
+        assert!((line.len() as u64) < MAX_BYTES);
         for at in 0..line.len() * 8 {
             let mut bytes = line.clone().into_bytes();
             bytes[at / 8] ^= 1 << (at % 8);

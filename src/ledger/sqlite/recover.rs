@@ -36,7 +36,7 @@ const MADE: &str = "recovered.sqlite";
 const BLOCK: usize = 4096;
 
 /// Rows are found again behind a damaged page by trying ids ahead, at most this far apart.
-const FARTHEST: i64 = 64;
+const MAX_GAP: i64 = 64;
 
 /// A new ledger with what could be read. It has its place only once it is finished.
 #[derive(Debug)]
@@ -251,7 +251,7 @@ fn next_readable(damaged: &Connection, table: &str, after: i64, probes: &mut u64
             Ok(found) => break found?,
             Err(_) => bad = from,
         }
-        step = (step * 2).min(FARTHEST);
+        step = (step * 2).min(MAX_GAP);
     };
     // Between the last that was bad and the first that is good.
     while bad + 1 < good {

@@ -17,7 +17,7 @@ use super::watch::Watch;
 use crate::ledger::LedgerError;
 
 /// Changes in one commit at most: more would make the first of them wait for no gain.
-const LARGEST_GROUP: usize = 512;
+const MAX_GROUP: usize = 512;
 
 /// How often the files are looked at while nothing is written.
 const LOOK: Duration = Duration::from_millis(500);
@@ -88,7 +88,7 @@ impl Writer {
         let mut claimed = i64::from(claims);
         let mut told = vec![first(state.is_ok().then_some(connection))];
         let mut left = None;
-        while told.len() < LARGEST_GROUP {
+        while told.len() < MAX_GROUP {
             // Some errors, such as a full disk, end the transaction: what came after would be committed by itself.
             if state.is_ok() && connection.is_autocommit() {
                 state = Err(LedgerError::database("the transaction was rolled back"));

@@ -22,7 +22,7 @@ pub(in crate::livedesk) struct Fields {
 }
 
 /// What is kept of the answer to a request that does something.
-static ANSWER: Fields = Fields { needed: NEEDED, whole: KEPT_WHOLE, most: MOST_KEPT };
+static ANSWER: Fields = Fields { needed: NEEDED, whole: KEPT_WHOLE, most: MAX_ELEMENTS };
 
 const NEEDED: &[&str] = &[
     "account_info",
@@ -55,10 +55,10 @@ const NEEDED: &[&str] = &[
 const KEPT_WHOLE: &[&str] = &["code", "content_attributes", "error", "errors", "message", "status"];
 
 /// A page of contacts has 15.
-const MOST_KEPT: usize = 200;
+const MAX_ELEMENTS: usize = 200;
 
 /// Deeper than this nothing is kept.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// What a body is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +178,7 @@ struct Needed {
 
 impl Needed {
     fn keeps(self, name: &str) -> bool {
-        self.depth < DEEPEST && (self.whole || self.fields.needed.contains(&name))
+        self.depth < MAX_DEPTH && (self.whole || self.fields.needed.contains(&name))
     }
 
     fn below(self, name: &str) -> Self {
@@ -227,7 +227,7 @@ impl<'de> Visitor<'de> for Needed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while list.len() < self.fields.most && self.depth < DEEPEST {
+        while list.len() < self.fields.most && self.depth < MAX_DEPTH {
             match elements.next_element_seed(Self { depth: self.depth + 1, ..self })? {
                 Some(element) => list.push(element),
                 None => return Ok(Value::Array(list)),
@@ -292,7 +292,7 @@ mod tests {
         let text = format!(r#"{{"x": [{}1], "errors": [{}1], "id": 7}}"#, "1,".repeat(1_000_000), "1,".repeat(100_000));
         let body = Body::read(&text);
         assert_eq!(body.json()["id"], 7);
-        assert_eq!(body.json()["errors"].as_array().unwrap().len(), MOST_KEPT);
+        assert_eq!(body.json()["errors"].as_array().unwrap().len(), MAX_ELEMENTS);
     }
 
     proptest! {

@@ -41,7 +41,7 @@ pub use obstacle::Obstacle;
 /// Contacts on a page of a search; a shorter page is the last one.
 const PAGE: usize = 15;
 /// As much of a server's text as is kept.
-const LONGEST_TEXT: usize = 300;
+const MAX_TEXT_LENGTH: usize = 300;
 
 /// The code of a success that cannot be read.
 const UNREADABLE: &str = "unreadable-answer";
@@ -365,7 +365,7 @@ pub(super) fn one_line(text: &str) -> String {
         .split(|c: char| c.is_whitespace() || c.is_control() || changes_direction(c))
         .filter(|word| !word.is_empty())
         .collect();
-    shortened(&words.join(" "), LONGEST_TEXT).into_owned()
+    shortened(&words.join(" "), MAX_TEXT_LENGTH).into_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A longer wait than this is not believed: some clock or some digit is wrong.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that a `Retry-After` header asks for: seconds, or a date, which is meant by the server's own clock (its `Date`
 /// header) and by ours only without one.
@@ -11,14 +11,14 @@ pub(super) fn wait(retry_after: &str, date: Option<&str>, received: SystemTime) 
     let text = retry_after.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => LONGEST_WAIT,
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => MAX_WAIT,
         Err(_) => {
             let until = httpdate::parse_http_date(text).ok()?;
             let now = date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(received);
             until.duration_since(now).unwrap_or_default()
         }
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_WAIT))
 }
 
 #[cfg(test)]

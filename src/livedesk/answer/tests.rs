@@ -103,7 +103,7 @@ fn every_shape_of_error_gives_its_words() {
         let Reply::Refused(failure) = answer(422, body).conversation(CONVERSATION) else { panic!("{body}") };
         assert_eq!(failure.text, text);
     }
-    assert_eq!(one_line(&"x".repeat(1_000)).chars().count(), LONGEST_TEXT + 1);
+    assert_eq!(one_line(&"x".repeat(1_000)).chars().count(), MAX_TEXT_LENGTH + 1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::receipt::MessageStatus;
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 
 /// More elements are not believed: so many conversations do not fit into an answer that is read.
-const MOST_ELEMENTS: usize = 10_000;
+const MAX_ELEMENTS: usize = 10_000;
 
 /// What is kept of the answer to a read.
 pub(super) static FIELDS: Fields = Fields {
@@ -44,7 +44,7 @@ pub(super) static FIELDS: Fields = Fields {
         "updated_at",
     ],
     whole: &["content_attributes", "error", "errors"],
-    most: MOST_ELEMENTS,
+    most: MAX_ELEMENTS,
 };
 
 /// Who wrote a message.
@@ -158,7 +158,7 @@ fn list<'b>(answer: &Answer, body: &'b Body) -> Result<&'b [Value], ReadError> {
     let json = body.json();
     let places = [&json["data"]["payload"], &json["payload"], &json["data"], json];
     match (places.into_iter().find_map(Value::as_array), body) {
-        (Some(list), _) if list.len() >= MOST_ELEMENTS => Err(ReadError::TooLarge),
+        (Some(list), _) if list.len() >= MAX_ELEMENTS => Err(ReadError::TooLarge),
         (Some(list), _) => Ok(list),
         (None, Body::Html) => unavailable(answer, "a page for a browser"),
         (None, Body::Json(_)) => unavailable(answer, "something else than a list"),

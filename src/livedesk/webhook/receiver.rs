@@ -2,7 +2,7 @@
 //!
 //! LiveDesk makes a message of an API channel `failed` when its webhook is slow or answers anything else, so even what is
 //! forged or cannot be read is thanked for. A sender that is slow, sends too much or says nothing is cut off, and holds up
-//! nobody else: each connection has its own time, and there are never more than [`MOST_CONNECTIONS`].
+//! nobody else: each connection has its own time, and there are never more than [`MAX_CONNECTIONS`].
 
 use std::convert::Infallible;
 use std::io;
@@ -27,7 +27,7 @@ use super::signature::{Invalid, Signatures};
 use crate::state::ConversationId;
 
 /// An event is far smaller.
-const LARGEST_BODY: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The head of a request comes in one packet or two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 /// LiveDesk waits for 5 s.
@@ -35,7 +35,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(4);
 /// A connection that lasts longer than this is no sender's.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at a time; the others wait in the system's queue.
-const MOST_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 256;
 /// After an error of the system, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -80,7 +80,7 @@ impl Receiver {
     /// Takes events until nobody receives them. What cannot be received at once is dropped: it is a hint, and the next
     /// round looks anyway.
     pub async fn serve(self, events: mpsc::Sender<Event>) {
-        let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let signatures = Arc::new(self.signatures);
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             let accepted = tokio::select! {
@@ -107,7 +107,7 @@ async fn take(stream: TcpStream, signatures: Arc<Option<Signatures>>, events: mp
         let (signatures, events) = (Arc::clone(&signatures), events.clone());
         async move {
             let (head, body) = request.into_parts();
-            let whole = timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await;
+            let whole = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await;
             let event = match whole {
                 Ok(Ok(body)) => read(signatures.as_ref().as_ref(), &head.headers, &body.to_bytes()),
                 Ok(Err(_)) | Err(_) => Event::Ignored(Invalid::NotWhole),
@@ -190,7 +190,7 @@ mod tests {
     async fn a_body_without_end_is_cut_off() {
         let (address, mut events) = started(None).await;
         let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10000000\r\n\r\n";
-        let request = [head.as_bytes(), &vec![b' '; 2 * LARGEST_BODY]].concat();
+        let request = [head.as_bytes(), &vec![b' '; 2 * MAX_BODY_BYTES]].concat();
         answer(address, &request).await;
         assert_eq!(events.recv().await, Some(Event::Ignored(Invalid::NotWhole)));
     }

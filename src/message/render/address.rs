@@ -11,7 +11,7 @@ use crate::state::{ContactId, ConversationId, InboxId};
 use crate::window::zone;
 
 /// LiveDesk's ancestor keeps these contact fields in columns of this size.
-const LONGEST_CONTACT_FIELD: usize = 255;
+const MAX_CONTACT_FIELD_LENGTH: usize = 255;
 
 impl Renderer<'_> {
     pub(super) fn address(&mut self) -> Address {
@@ -94,8 +94,8 @@ impl Renderer<'_> {
 
     fn contact_field(&mut self, template: Option<&Template>) -> Option<String> {
         let text = self.if_any(template)?;
-        if let Some(template) = template.filter(|_| is_longer(&text, LONGEST_CONTACT_FIELD)) {
-            self.problem("too-long", template, format!("longer than {LONGEST_CONTACT_FIELD} characters"));
+        if let Some(template) = template.filter(|_| is_longer(&text, MAX_CONTACT_FIELD_LENGTH)) {
+            self.problem("too-long", template, format!("longer than {MAX_CONTACT_FIELD_LENGTH} characters"));
         }
         Some(text)
     }

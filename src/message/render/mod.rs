@@ -24,7 +24,7 @@ use crate::problem::{Place, Problem};
 use crate::recipients::{Row, is_invisible};
 use crate::specification::{self, HeaderType, Template, Timezone};
 use crate::state::MessageId;
-use crate::whatsapp::{self, LONGEST_CONTENT};
+use crate::whatsapp::{self, MAX_CONTENT_LENGTH};
 
 impl Templates {
     /// Whether the row is wanted at all (`recipients.where`).
@@ -151,8 +151,8 @@ impl<'a> Renderer<'a> {
         let Some(text) = self.text(template) else { return String::new() };
         if text.trim_matches(is_invisible).is_empty() {
             self.empty(template);
-        } else if is_longer(&text, LONGEST_CONTENT) {
-            self.problem("too-long", template, format!("longer than {LONGEST_CONTENT} characters"));
+        } else if is_longer(&text, MAX_CONTENT_LENGTH) {
+            self.problem("too-long", template, format!("longer than {MAX_CONTENT_LENGTH} characters"));
         }
         self.check_value(template, &text, Destination::ToText);
         text

@@ -14,10 +14,10 @@ use super::broken::Broken;
 use super::xml::Xml;
 
 /// Bytes that a workbook may have.
-pub(super) const LARGEST_WORKBOOK: u64 = 512 * 1024 * 1024;
+pub(super) const MAX_WORKBOOK_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Bytes that a part of a workbook may unpack to.
-pub(super) const LARGEST_PART: u64 = 1024 * 1024 * 1024;
+pub(super) const MAX_PART_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Bytes of a workbook that are kept in memory; a larger one goes to a temporary file, which only this process can see.
 const IN_MEMORY: usize = 16 * 1024 * 1024;
@@ -31,9 +31,9 @@ pub(super) type Spool = SpooledTempFile;
 pub(super) fn spool(beginning: &[u8], input: impl Read) -> Result<Spool, Broken> {
     let mut spool = SpooledTempFile::new(IN_MEMORY);
     spool.write_all(beginning)?;
-    let copied = io::copy(&mut input.take(LARGEST_WORKBOOK + 1), &mut spool)?;
-    if beginning.len() as u64 + copied > LARGEST_WORKBOOK {
-        return Err(Broken::TooLarge { what: "the workbook", most: LARGEST_WORKBOOK });
+    let copied = io::copy(&mut input.take(MAX_WORKBOOK_BYTES + 1), &mut spool)?;
+    if beginning.len() as u64 + copied > MAX_WORKBOOK_BYTES {
+        return Err(Broken::TooLarge { what: "the workbook", most: MAX_WORKBOOK_BYTES });
     }
     spool.rewind()?;
     Ok(spool)
@@ -121,7 +121,7 @@ impl<R: Read + Seek> Part<R> {
             _ => return Err(Broken::Unsupported("it is compressed in a way that spreadsheet programs do not use")),
         };
         let unpacked = BufReader::with_capacity(CHUNK, CrcReader::new(unpack));
-        Ok(Self { unpacked, crc: entry.crc, left: LARGEST_PART })
+        Ok(Self { unpacked, crc: entry.crc, left: MAX_PART_BYTES })
     }
 }
 
@@ -144,7 +144,7 @@ impl<R: Read> Read for Part<R> {
 impl<R: Read> BufRead for Part<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            return Err(Broken::TooLarge { what: "a part of the workbook", most: LARGEST_PART }.into());
+            return Err(Broken::TooLarge { what: "a part of the workbook", most: MAX_PART_BYTES }.into());
         }
         self.unpacked.fill_buf()
     }

@@ -8,13 +8,13 @@ use super::broken::Broken;
 use super::cell::{Cell, CellKind};
 use super::workbook::Workbook;
 use super::xml::{Node, Xml, attribute, is_set};
-use crate::recipients::header::MOST_COLUMNS;
+use crate::recipients::header::MAX_COLUMNS;
 
 /// Rows that a sheet of Excel has.
-pub(super) const MOST_ROWS: u64 = 1_048_576;
+pub(super) const MAX_ROWS: u64 = 1_048_576;
 
 /// Cells that a sheet may have, empty ones included: nothing but their number says how long they take to read.
-const MOST_CELLS: u64 = 50_000_000;
+const MAX_CELLS: u64 = 50_000_000;
 
 /// A row of a sheet.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<R: BufRead> SheetRows<R> {
                 Node::Start(start) if start.local_name().as_ref() == "row" => {
                     self.line = attribute(&start, "r").and_then(|line| line.parse().ok()).unwrap_or(self.line + 1);
                     self.rows += 1;
-                    if self.rows > MOST_ROWS || self.line > MOST_ROWS {
+                    if self.rows > MAX_ROWS || self.line > MAX_ROWS {
                         return Err(Broken::TooMany("more rows than a sheet of Excel can have"));
                     }
                     let hidden = is_set(&start, "hidden");
@@ -91,10 +91,10 @@ impl<R: BufRead> SheetRows<R> {
                     let at = attribute(&start, "r").and_then(|name| position(&name)).unwrap_or(next);
                     next = at + 1;
                     self.cells += 1;
-                    if self.cells > MOST_CELLS {
+                    if self.cells > MAX_CELLS {
                         return Err(Broken::TooMany("more than 50 million cells"));
                     }
-                    if next > MOST_COLUMNS {
+                    if next > MAX_COLUMNS {
                         return Err(Broken::TooMany("more columns than a sheet of Excel can have"));
                     }
                     let cell = CellKind::of(&start).read(&mut self.xml, workbook)?;

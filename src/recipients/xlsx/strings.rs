@@ -6,10 +6,10 @@ use super::broken::Broken;
 use super::xml::{Node, Xml, attribute};
 
 /// Bytes that all texts of a workbook may have together: they are kept in memory.
-pub(super) const LARGEST_TEXTS: u64 = 160 * 1024 * 1024;
+pub(super) const MAX_TEXT_BYTES: u64 = 160 * 1024 * 1024;
 
 /// Texts that a workbook may have: twice as many as a million rows of eight columns.
-const MOST_TEXTS: usize = 16_000_000;
+const MAX_TEXTS: usize = 16_000_000;
 
 /// The texts by their numbers.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ impl Strings {
                     rich_text(xml, &mut strings.text)?;
                     let end = u32::try_from(strings.text.len()).unwrap_or(u32::MAX);
                     strings.ends.push(end);
-                    if u64::from(end) > LARGEST_TEXTS || strings.ends.len() > MOST_TEXTS {
-                        return Err(Broken::TooLarge { what: "the text of all cells", most: LARGEST_TEXTS });
+                    if u64::from(end) > MAX_TEXT_BYTES || strings.ends.len() > MAX_TEXTS {
+                        return Err(Broken::TooLarge { what: "the text of all cells", most: MAX_TEXT_BYTES });
                     }
                 }
                 Node::Eof => return Ok(strings),

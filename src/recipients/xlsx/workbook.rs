@@ -10,7 +10,7 @@ use super::strings::Strings;
 use super::xml::{Node, Xml, attribute, is_set};
 
 /// Sheets, formats and the like that a workbook may have.
-const MOST: usize = 100_000;
+const MAX_SHEETS: usize = 100_000;
 
 /// A sheet by its name.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl Workbook {
             match xml.next()? {
                 Node::Start(start) => match start.local_name().as_ref() {
                     "workbookPr" => self.since_1904 = is_set(&start, "date1904"),
-                    "sheet" if self.sheets.len() < MOST => {
+                    "sheet" if self.sheets.len() < MAX_SHEETS => {
                         let relation = attribute(&start, "id").unwrap_or_default();
                         if let Some(part) = relations.worksheet(&relation) {
                             let name = attribute(&start, "name").unwrap_or_default();
@@ -89,7 +89,9 @@ impl Relations {
         loop {
             xml.begin_element();
             match xml.next()? {
-                Node::Start(start) if start.local_name().as_ref() == "Relationship" && relations.0.len() < MOST => {
+                Node::Start(start)
+                    if start.local_name().as_ref() == "Relationship" && relations.0.len() < MAX_SHEETS =>
+                {
                     let [id, kind, target] = ["Id", "Type", "Target"].map(|name| attribute(&start, name));
                     let target = resolved(folder, &target.unwrap_or_default());
                     relations.0.insert(id.unwrap_or_default(), (kind.unwrap_or_default(), target));
@@ -133,14 +135,14 @@ fn formats<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<NumberFormat>, Broken> {
             Node::Start(start) => {
                 let id = |name| attribute(&start, name).and_then(|id| id.parse::<u32>().ok());
                 match start.local_name().as_ref() {
-                    "numFmt" if own.len() < MOST => {
+                    "numFmt" if own.len() < MAX_SHEETS => {
                         let code = attribute(&start, "formatCode").unwrap_or_default();
                         own.extend(id("numFmtId").map(|id| (id, NumberFormat::of(&code))));
                     }
                     "cellXfs" => in_cell_styles = true,
                     // What follows has formats of its own, which are not those of cells.
                     "cellStyleXfs" | "cellStyles" | "dxfs" => in_cell_styles = false,
-                    "xf" if in_cell_styles && formats.len() < MOST => {
+                    "xf" if in_cell_styles && formats.len() < MAX_SHEETS => {
                         let id = id("numFmtId").unwrap_or_default();
                         formats.push(own.get(&id).copied().unwrap_or_else(|| builtin(id)));
                     }

@@ -9,7 +9,7 @@ use quick_xml::{Reader, XmlVersion};
 use super::broken::Broken;
 
 /// Bytes that an element may have which is read as a whole: a row, a text.
-pub(super) const LONGEST_ELEMENT: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_ELEMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// XML that is being read.
 pub(super) struct Xml<R> {
@@ -33,14 +33,14 @@ pub(super) enum Node<'a> {
 
 impl<R: BufRead> Xml<R> {
     pub(super) fn new(input: R) -> Self {
-        let mut reader = Reader::from_reader(Bounded { input, left: LONGEST_ELEMENT });
+        let mut reader = Reader::from_reader(Bounded { input, left: MAX_ELEMENT_BYTES });
         reader.config_mut().expand_empty_elements = true;
         Self { reader, buffer: Vec::with_capacity(1024) }
     }
 
     /// From here on an element may be as long as any.
     pub(super) fn begin_element(&mut self) {
-        self.reader.get_mut().left = LONGEST_ELEMENT;
+        self.reader.get_mut().left = MAX_ELEMENT_BYTES;
     }
 
     /// What comes next.
@@ -114,7 +114,7 @@ impl<R: BufRead> Read for Bounded<R> {
 impl<R: BufRead> BufRead for Bounded<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            return Err(Broken::TooLong { what: "a row or a text of the workbook", most: LONGEST_ELEMENT }.into());
+            return Err(Broken::TooLong { what: "a row or a text of the workbook", most: MAX_ELEMENT_BYTES }.into());
         }
         self.input.fill_buf()
     }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::{cases, files, in_time};
 
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
+const MAX_WAIT: Duration = Duration::from_hours(24);
 /// As much of a server's text as is worth keeping, with room to spare.
-const LONGEST_TEXT: usize = 400;
+const MAX_TEXT_LENGTH: usize = 400;
 
 /// A message may count as sent only if this says so: read from the body without any of the product's code. What is no
 /// JSON by the letter, and is read all the same, is not judged here.
@@ -37,7 +37,7 @@ fn may_be_not_taken(answer: &Answer) -> bool {
 }
 
 fn is_clean(text: &str) -> bool {
-    !text.contains(char::is_control) && text.chars().count() <= LONGEST_TEXT
+    !text.contains(char::is_control) && text.chars().count() <= MAX_TEXT_LENGTH
 }
 
 fn check_failure(failure: &Failure) {
@@ -56,7 +56,7 @@ fn check<T>(reply: Reply<T>) -> Option<T> {
             check_failure(&failure);
         }
         Reply::NotTaken(RetryReason::RateLimited { retry_after: wait, .. }) => {
-            assert!(wait.is_none_or(|wait| wait <= LONGEST_WAIT), "{wait:?}");
+            assert!(wait.is_none_or(|wait| wait <= MAX_WAIT), "{wait:?}");
         }
         Reply::NotTaken(RetryReason::Unreachable(_)) => {}
     }
