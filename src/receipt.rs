@@ -103,7 +103,7 @@ impl FromStr for OptOut {
 
 /// A status with when it was first seen and, of a failed message, why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
+pub struct StatusUpdate {
     /// The status.
     pub status: MessageStatus,
     /// When it was first seen, by our clock.
@@ -114,7 +114,7 @@ pub struct Seen {
     pub error: Option<String>,
 }
 
-impl Seen {
+impl StatusUpdate {
     /// A status without a reason.
     pub const fn new(status: MessageStatus, at: Timestamp) -> Self {
         Self { status, at, code: None, error: None }
@@ -134,7 +134,7 @@ impl Seen {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Its status; `None` if no look has shown one.
-    pub seen: Option<Seen>,
+    pub seen: Option<StatusUpdate>,
     /// When the recipient first replied, by LiveDesk's clock.
     pub replied_at: Option<Timestamp>,
     /// Whether the recipient wants no more messages.
@@ -152,7 +152,7 @@ impl Receipt {
         // Before a later arrival hides the code.
         let (one, other) = (self.with_opt_out_by_code(), other.with_opt_out_by_code());
         Self {
-            seen: one_or_both(one.seen, other.seen, Seen::merge),
+            seen: one_or_both(one.seen, other.seen, StatusUpdate::merge),
             replied_at: one_or_both(one.replied_at, other.replied_at, Ord::min),
             opted_out: one.opted_out.max(other.opted_out),
             checked_at: one.checked_at.max(other.checked_at),
@@ -293,12 +293,12 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn seen() -> impl Strategy<Value = Seen> {
+    fn seen() -> impl Strategy<Value = StatusUpdate> {
         let status = prop::sample::select(MessageStatus::ALL.to_vec());
         let code = prop::sample::select(vec!["131026", codes::OPTED_OUT]);
         (status, 0..5_i64, code).prop_map(|(status, at, code)| {
             let is_failed = status == MessageStatus::Failed;
-            Seen {
+            StatusUpdate {
                 status,
                 at: time(at),
                 code: is_failed.then(|| code.to_owned()),
@@ -324,7 +324,7 @@ mod tests {
         let has =
             |word: &str| looks.iter().any(|look| look.seen.as_ref().is_some_and(|seen| seen.status.word() == word));
         let word = ["read", "delivered", "failed", "sent"].into_iter().find(|word| has(word));
-        let mut of_word: Vec<Seen> = Vec::new();
+        let mut of_word: Vec<StatusUpdate> = Vec::new();
         for look in looks {
             if let Some(seen) = &look.seen
                 && Some(seen.status.word()) == word
@@ -387,7 +387,7 @@ mod tests {
 
     fn after(words: &[&str]) -> Option<MessageStatus> {
         let look = |(word, second): (&&str, i64)| Receipt {
-            seen: Some(Seen::new(word.parse().unwrap(), time(second))),
+            seen: Some(StatusUpdate::new(word.parse().unwrap(), time(second))),
             ..Receipt::default()
         };
         words.iter().zip(0..).map(look).fold(Receipt::default(), Receipt::merge).status()
@@ -405,10 +405,13 @@ mod tests {
     #[test]
     fn an_opt_out_stays_when_the_message_arrives_later() {
         let failed = Receipt {
-            seen: Some(Seen { code: Some(codes::OPTED_OUT.to_owned()), ..Seen::new(MessageStatus::Failed, time(1)) }),
+            seen: Some(StatusUpdate {
+                code: Some(codes::OPTED_OUT.to_owned()),
+                ..StatusUpdate::new(MessageStatus::Failed, time(1))
+            }),
             ..Receipt::default()
         };
-        let read = Receipt { seen: Some(Seen::new(MessageStatus::Read, time(2))), ..Receipt::default() };
+        let read = Receipt { seen: Some(StatusUpdate::new(MessageStatus::Read, time(2))), ..Receipt::default() };
         let merged = failed.merge(read);
         assert_eq!((merged.status(), merged.opted_out), (Some(MessageStatus::Read), Some(OptOut::Yes)));
         assert_eq!(merged.seen.and_then(|seen| seen.code), None);

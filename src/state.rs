@@ -179,7 +179,7 @@ impl OperatorAction {
 
 /// Why a row of the list is no delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOut {
+pub enum SkipReason {
     /// `recipients.where` is false for it.
     Where,
     /// It stands on a suppression list.
@@ -199,7 +199,7 @@ pub enum LeftOut {
     },
 }
 
-impl LeftOut {
+impl SkipReason {
     /// The word that stands in the report's `error_code`.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -211,7 +211,7 @@ impl LeftOut {
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Where => f.write_str("left out by recipients.where"),

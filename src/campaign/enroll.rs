@@ -21,7 +21,7 @@ use crate::plan::{Decision, RowEvaluator};
 use crate::problem::{Keep, Place, Problem, Problems, Severity};
 use crate::recipients::{Row, RowError, Rows};
 use crate::specification::{Duplicates, InvalidCheck};
-use crate::state::LeftOut;
+use crate::state::SkipReason;
 
 /// The code of a file that cannot be sent along.
 pub(super) const UNUSABLE_ATTACHMENT: &str = "attachment";
@@ -162,7 +162,7 @@ impl EnrolmentReport {
         self.rewritten.extend(rewritten);
         self.warnings.extend(warnings);
         self.problems.extend(problems);
-        if let Some(Entry::LeftOut { reason, .. }) = &entry {
+        if let Some(Entry::Skipped { reason, .. }) = &entry {
             *self.left_out.entry(reason.word()).or_default() += 1;
         }
         entry
@@ -252,8 +252,8 @@ impl RowChecker<'_> {
         };
         match self.evaluator.evaluate(&row) {
             Decision::Deliver(delivery) => self.deliver(row, *delivery),
-            Decision::LeftOut { key, reason } => {
-                let entry = Entry::LeftOut { line: row.line, key, reason, row: Some(row) };
+            Decision::Skip { key, reason } => {
+                let entry = Entry::Skipped { line: row.line, key, reason, row: Some(row) };
                 CheckedRow { entry: Some(entry), ..CheckedRow::default() }
             }
             Decision::Invalid(problems) => self.invalid(Some(&row), problems),
@@ -299,7 +299,7 @@ impl RowChecker<'_> {
                 let line = row.map_or(line, |row| row.line);
                 let key = row.map(|row| self.evaluator.key_if_any(row)).unwrap_or_default();
                 CheckedRow {
-                    entry: Some(Entry::LeftOut { line, key, reason: LeftOut::Invalid { what }, row: row.cloned() }),
+                    entry: Some(Entry::Skipped { line, key, reason: SkipReason::Invalid { what }, row: row.cloned() }),
                     warnings: problems.into_iter().map(|problem| problem.severity(Severity::Warning)).collect(),
                     ..CheckedRow::default()
                 }

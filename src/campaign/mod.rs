@@ -45,7 +45,7 @@ pub use atomic_file::write_whole;
 pub use canary::CanaryResult;
 pub use changes::Changes;
 pub use check::{Checked, CheckedSpec, check, check_without_list};
-pub use doctor::{Check, Diagnosis, Tracking, Verdict, doctor};
+pub use doctor::{Check, CheckStatus, Diagnosis, Tracking, doctor};
 pub use earlier_runs::nobody_again;
 pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
@@ -258,7 +258,7 @@ impl<L: Ledger> Campaign<L> {
         each_pending(&self.ledger, &Selection::default(), |lease| {
             match self.evaluator.evaluate(&lease.row) {
                 Decision::Deliver(_) => {}
-                Decision::LeftOut { reason, .. } => left_out.push((lease, reason)),
+                Decision::Skip { reason, .. } => left_out.push((lease, reason)),
                 Decision::Invalid(problems) => found.extend(problems),
             }
             Ok::<_, CampaignError>(())
@@ -267,7 +267,7 @@ impl<L: Ledger> Campaign<L> {
         if !found.is_empty() {
             return Err(found.into());
         }
-        self.ledger.leave_out(left_out).await?;
+        self.ledger.skip(left_out).await?;
         Ok(EnrolmentReport { attachments, retried, ..EnrolmentReport::default() })
     }
 

@@ -187,7 +187,7 @@ impl<L: Ledger> Confirmed<L> {
     async fn pace(&self, last_request: Option<Timestamp>) -> Result<Pace, CampaignError> {
         let Campaign { spec, ledger, .. } = &self.0;
         let quotas = sent_within_quotas(spec, ledger).await?;
-        let last_message = ledger.last_departure().await?;
+        let last_message = ledger.last_send_time().await?;
         Ok(Pace::new(&spec.send, Earlier { quotas, last_message, last_request }))
     }
 

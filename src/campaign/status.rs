@@ -60,7 +60,7 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
     found.belongs_to(&spec.name).await?;
     earlier_runs::nobody_again(&found, &reports).await?;
     let run = match found.holder().await? {
-        Some(holder) => Some(ActiveRun { holder, last_minute: found.departed_within(Duration::from_mins(1)).await? }),
+        Some(holder) => Some(ActiveRun { holder, last_minute: found.sent_within(Duration::from_mins(1)).await? }),
         None => None,
     };
     let totals = found.totals().await?;

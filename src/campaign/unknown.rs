@@ -11,12 +11,12 @@ const EXAMPLES: usize = 3;
 pub type UnknownExamples = Vec<Record>;
 
 /// Why reading ends early.
-enum Enough {
+enum EarlyExit {
     Found,
     Failed(LedgerError),
 }
 
-impl From<LedgerError> for Enough {
+impl From<LedgerError> for EarlyExit {
     fn from(error: LedgerError) -> Self {
         Self::Failed(error)
     }
@@ -31,10 +31,10 @@ pub(super) async fn first_unknown(ledger: &impl Inspect, totals: &Totals) -> Res
     let query = RecordQuery { only: vec![State::Unknown], with_rows: false };
     let each = |record| {
         found.push(record);
-        if found.len() < EXAMPLES { Ok(()) } else { Err(Enough::Found) }
+        if found.len() < EXAMPLES { Ok(()) } else { Err(EarlyExit::Found) }
     };
     match ledger.records(&query, each).await {
-        Ok(()) | Err(Enough::Found) => Ok(found),
-        Err(Enough::Failed(error)) => Err(error),
+        Ok(()) | Err(EarlyExit::Found) => Ok(found),
+        Err(EarlyExit::Failed(error)) => Err(error),
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn may_begin(
 pub(super) async fn open(location: &Location, options: &Options) -> Result<impl Ledger + use<>, LedgerError> {
     let purpose = match options.mode {
         Mode::Send => Purpose::Run,
-        Mode::DryRun => Purpose::Rehearsal,
+        Mode::DryRun => Purpose::DryRun,
         Mode::Sandbox => Purpose::Sandbox,
     };
     ledger::open(location, purpose, options.acknowledged).await

@@ -16,7 +16,7 @@ use crate::plan::Sample;
 
 /// What a dry run prints for one recipient with `--format json`.
 #[derive(Debug, Serialize)]
-struct Rehearsed<'a> {
+struct DryRunMessage<'a> {
     line: u64,
     key: &'a str,
     requests: Vec<Request>,
@@ -32,7 +32,7 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
     };
     let print = |Lease { key, row, .. }: Lease, delivery: Delivery| {
         if output.is_json() {
-            output.json(&Rehearsed { line: row.line, key: &key, requests: request::all(&delivery) });
+            output.json(&DryRunMessage { line: row.line, key: &key, requests: request::all(&delivery) });
         } else {
             output.result(&drawn(row.line, &delivery, ""));
         }

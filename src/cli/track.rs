@@ -18,7 +18,7 @@ use super::summary;
 use crate::campaign::{self, read_spec};
 use crate::codes::meaning;
 use crate::humanize::{counted, grouped};
-use crate::ledger::{Inspect, Ledger, Totals, Which};
+use crate::ledger::{Inspect, Ledger, Totals, TrackQuery};
 use crate::livedesk::webhook::{Event, Receiver, Signatures};
 use crate::livedesk::{Client, Timeouts};
 use crate::specification::Spec;
@@ -68,7 +68,7 @@ async fn follow<L: Ledger>(
 ) -> Result<bool, TrackError> {
     let follows = args.follow || events.is_some();
     loop {
-        let which = if args.now { Which::Open } else { Which::DueBy(Timestamp::now()) };
+        let which = if args.now { TrackQuery::Open } else { TrackQuery::DueBy(Timestamp::now()) };
         tracker.round(which).await?;
         if !follows || ledger.totals().await?.receipts.open == 0 {
             return Ok(false);

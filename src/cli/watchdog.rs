@@ -30,7 +30,7 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// An evaluation that was found running.
-struct Seen {
+struct Usage {
     /// The memory of the process when it was first seen.
     memory: Option<usize>,
     /// How long it has been seen.
@@ -51,7 +51,7 @@ fn watch(output: impl FnOnce() -> Output) -> ! {
 
 /// Waits for an evaluation that goes too far.
 fn first_excess() -> (Evaluation, String) {
-    let mut seen: HashMap<(u64, u64), Seen> = HashMap::new();
+    let mut seen: HashMap<(u64, u64), Usage> = HashMap::new();
     let mut last = Instant::now();
     loop {
         thread::sleep(INTERVAL);
@@ -64,7 +64,7 @@ fn first_excess() -> (Evaluation, String) {
         }
         let memory = memory_stats::memory_stats().map(|memory| memory.physical_mem);
         for evaluation in now {
-            let seen = seen.entry(evaluation.number).or_insert(Seen { memory, time: Duration::ZERO });
+            let seen = seen.entry(evaluation.number).or_insert(Usage { memory, time: Duration::ZERO });
             seen.time += since;
             let grown = memory.zip(seen.memory).map_or(0, |(now, before)| now.saturating_sub(before));
             if grown > MAX_MEMORY {

@@ -12,9 +12,9 @@ use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::totals::{KeyLookup, Resolved, Totals};
-use super::tracking::{Followed, InDoubt, Observation, Verdict, Which};
+use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
 use crate::report::Record;
-use crate::state::{ContactId, ConversationId, Failure, LeftOut, Outcome, State};
+use crate::state::{ContactId, ConversationId, Failure, Outcome, SkipReason, State};
 
 /// A ledger.
 ///
@@ -64,7 +64,7 @@ pub trait Enroll {
     /// finished, if they are on the list.
     fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> impl Future<Output = Result<(), LedgerError>>;
 
-    /// Begins to change deliveries without reading a list, by `leave_out` and [`Operate::retry_failed`].
+    /// Begins to change deliveries without reading a list, by `skip` and [`Operate::retry_failed`].
     fn begin_without_list(&self) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// Takes rows in, in the order of the list; returns those whose key an earlier row of this reading has. A known
@@ -73,7 +73,7 @@ pub trait Enroll {
     fn enroll(&self, batch: Vec<Entry>) -> impl Future<Output = Result<Vec<Duplicate>, LedgerError>>;
 
     /// Leaves out pending deliveries of a list that was not read, because of what has been said since.
-    fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> impl Future<Output = Result<(), LedgerError>>;
+    fn skip(&self, people: Vec<(Lease, SkipReason)>) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// At the end of the list: pending deliveries that were never tried and that the list no longer has are forgotten, and
     /// failed ones are retried. Returns what keeping the enrolment would change.
@@ -209,7 +209,7 @@ pub trait Inspect {
     fn untouched(&self, keys: Vec<String>) -> impl Future<Output = Result<u64, LedgerError>>;
 
     /// When the last message left.
-    fn last_departure(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;
+    fn last_send_time(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;
 
     /// Who runs the campaign now, as far as that shows.
     fn holder(&self) -> impl Future<Output = Result<Option<Holder>, LedgerError>>;
@@ -220,10 +220,10 @@ pub trait Inspect {
     }
 
     /// How many messages left in the last `window`.
-    fn departed_within(&self, window: Duration) -> impl Future<Output = Result<u64, LedgerError>>;
+    fn sent_within(&self, window: Duration) -> impl Future<Output = Result<u64, LedgerError>>;
 
     /// When messages left in the last `window`, oldest first, at most `most` of the newest.
-    fn departures_within(
+    fn send_times_within(
         &self,
         window: Duration,
         most: u32,
@@ -257,7 +257,7 @@ pub trait Operate {
 
     /// Settles unknown deliveries by what was seen of them, as [`resolve`](Self::resolve) does. One with a message is accepted
     /// and followed from now on. Those that are no longer unknown are left. Returns how many it settled.
-    fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> impl Future<Output = Result<u64, LedgerError>>;
+    fn settle_by_evidence(&self, resolutions: Vec<Resolution>) -> impl Future<Output = Result<u64, LedgerError>>;
 
     /// Makes failed deliveries, and accepted ones that were not delivered, pending again without reading a list; those that
     /// need another message are left. Returns how many it made pending.
@@ -272,19 +272,19 @@ pub trait Operate {
 pub trait Track {
     /// Accepted messages to look at, in the order of enrolment, at most `limit`, after the one at `after`. Those without
     /// message or conversation are never among them.
-    fn followed(
+    fn tracked(
         &self,
-        which: Which,
+        which: TrackQuery,
         after: Option<Position>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Followed>, LedgerError>>;
+    ) -> impl Future<Output = Result<Vec<TrackedMessage>, LedgerError>>;
 
     /// All accepted messages in these conversations or to these contacts, each once, in the order of enrolment.
-    fn followed_of(
+    fn tracked_in(
         &self,
         conversations: Vec<ConversationId>,
         contacts: Vec<ContactId>,
-    ) -> impl Future<Output = Result<Vec<Followed>, LedgerError>>;
+    ) -> impl Future<Output = Result<Vec<TrackedMessage>, LedgerError>>;
 
     /// Records what was seen, all or nothing: each receipt is what was known before merged with what was seen now
     /// ([`Receipt::merge`](crate::receipt::Receipt::merge)), and the next look is the one that is given here. What was seen of
@@ -292,7 +292,7 @@ pub trait Track {
     fn observe(&self, observations: Vec<Observation>) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// Unknown deliveries, also those that a dead run has left in flight.
-    fn in_doubt(&self) -> impl Future<Output = Result<Vec<InDoubt>, LedgerError>>;
+    fn unknown_deliveries(&self) -> impl Future<Output = Result<Vec<UnknownDelivery>, LedgerError>>;
 
     /// Every change of the server's conversations up to this time has been observed; `None` if that was never so.
     fn complete_until(&self) -> impl Future<Output = Result<Option<Timestamp>, LedgerError>>;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::tracking::RetryUndelivered;
 use crate::recipients::Row;
-use crate::state::LeftOut;
+use crate::state::SkipReason;
 
 /// A row of the list on its way into the ledger.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub enum Entry {
         message: Option<String>,
     },
     /// Somebody who is left out; kept for the report.
-    LeftOut {
+    Skipped {
         /// The row's line.
         line: u64,
         /// Its key, where it has one.
         key: String,
         /// Why.
-        reason: LeftOut,
+        reason: SkipReason,
         /// Its cells, for reports that show them; `None` of a row that cannot be read.
         row: Option<Row>,
     },

@@ -7,7 +7,7 @@
 
 mod contract;
 mod delivery;
-mod either;
+mod backend;
 mod enrolment;
 mod error;
 mod holder;
@@ -33,4 +33,4 @@ pub use open::{
 pub use postgres::Address;
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
-pub use tracking::{Followed, InDoubt, Observation, RetryUndelivered, Verdict, Which};
+pub use tracking::{Observation, Resolution, RetryUndelivered, TrackQuery, TrackedMessage, UnknownDelivery};

@@ -7,8 +7,8 @@ use std::path::Path;
 use futures_util::future::join;
 use tokio::sync::mpsc::channel;
 
+use super::backend::Backend;
 use super::contract::Ledger;
-use super::either::Either;
 use super::error::LedgerError;
 use super::location::{Acknowledged, Location};
 use super::postgres::{self, Address, Postgres};
@@ -20,7 +20,7 @@ pub enum Purpose {
     /// A run: nobody else can run the campaign meanwhile. It is made where there is certainly none.
     Run,
     /// A dry run: a copy in memory, so that it says what a run would do.
-    Rehearsal,
+    DryRun,
     /// A run in the sandbox: an empty ledger that goes with the process.
     Sandbox,
 }
@@ -35,13 +35,13 @@ pub async fn open(
     acknowledged: Acknowledged,
 ) -> Result<impl Ledger + use<>, LedgerError> {
     match (purpose, location) {
-        (Purpose::Run, Location::File(path)) => Sqlite::open(path, acknowledged).map(Either::Sqlite),
+        (Purpose::Run, Location::File(path)) => Sqlite::open(path, acknowledged).map(Backend::Sqlite),
         (Purpose::Run, Location::Postgres(address)) => {
-            Ok(Either::postgres(Postgres::open(address, acknowledged).await?))
+            Ok(Backend::postgres(Postgres::open(address, acknowledged).await?))
         }
-        (Purpose::Rehearsal, Location::File(path)) => Sqlite::scratch_copy(path, acknowledged).map(Either::Sqlite),
-        (Purpose::Rehearsal, Location::Postgres(address)) => scratch_copy(address).await.map(Either::Sqlite),
-        (Purpose::Sandbox, _) => Sqlite::temporary().map(Either::Sqlite),
+        (Purpose::DryRun, Location::File(path)) => Sqlite::scratch_copy(path, acknowledged).map(Backend::Sqlite),
+        (Purpose::DryRun, Location::Postgres(address)) => scratch_copy(address).await.map(Backend::Sqlite),
+        (Purpose::Sandbox, _) => Sqlite::temporary().map(Backend::Sqlite),
     }
 }
 
@@ -63,8 +63,8 @@ async fn scratch_copy(address: &Address) -> Result<Sqlite, LedgerError> {
 /// It cannot be used, or it cannot be shown that it knows everyone who was sent to.
 pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
     Ok(match location {
-        Location::File(path) => Sqlite::open_read_only(path)?.map(Either::Sqlite),
-        Location::Postgres(address) => Postgres::open_read_only(address).await?.map(Either::postgres),
+        Location::File(path) => Sqlite::open_read_only(path)?.map(Backend::Sqlite),
+        Location::Postgres(address) => Postgres::open_read_only(address).await?.map(Backend::postgres),
     })
 }
 
@@ -75,8 +75,8 @@ pub async fn open_read_only(location: &Location) -> Result<Option<impl Ledger + 
 /// As [`open_read_only`]; or it has an older format and is held by a run.
 pub async fn open_to_track(location: &Location) -> Result<Option<impl Ledger + use<>>, LedgerError> {
     Ok(match location {
-        Location::File(path) => Sqlite::open_to_track(path)?.map(Either::Sqlite),
-        Location::Postgres(address) => Postgres::open_to_track(address).await?.map(Either::postgres),
+        Location::File(path) => Sqlite::open_to_track(path)?.map(Backend::Sqlite),
+        Location::Postgres(address) => Postgres::open_to_track(address).await?.map(Backend::postgres),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::state::{ContactId, ConversationId, MessageId};
 
 /// An accepted message that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Followed {
+pub struct TrackedMessage {
     /// The place of its delivery in the order of enrolment.
     pub position: Position,
     /// The conversation that it is in.
@@ -29,7 +29,7 @@ pub struct Followed {
 
 /// Which messages are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum TrackQuery {
     /// Those whose next look is due at this time.
     DueBy(Timestamp),
     /// All those that will be looked at again, and those that have failed: they may have arrived since.
@@ -51,7 +51,7 @@ pub struct Observation {
 
 /// A delivery of which nobody knows whether LiveDesk accepted it.
 #[derive(Debug)]
-pub struct InDoubt {
+pub struct UnknownDelivery {
     /// The delivery; its conversation is the one that the message was sent into.
     pub lease: Lease,
     /// When it was claimed, by our clock.
@@ -60,7 +60,7 @@ pub struct InDoubt {
 
 /// How to settle an unknown delivery, by what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Resolution {
     /// The place of the delivery.
     pub position: Position,
     /// The message, if there is one; otherwise none was accepted and the next run sends it.

@@ -7,7 +7,7 @@ use crate::message::{Address, Delivery, Templates};
 use crate::problem::{Place, Problem, Severity};
 use crate::recipients::{Row, Suppression};
 use crate::specification::{Spec, To};
-use crate::state::LeftOut;
+use crate::state::SkipReason;
 pub use forecast::{Forecast, Load, forecast};
 pub use samples::{Sample, Sampler};
 
@@ -28,11 +28,11 @@ pub enum Decision {
     /// A message.
     Deliver(Box<Delivery>),
     /// Nothing, and that is as it should be.
-    LeftOut {
+    Skip {
         /// The row's key, where it is known.
         key: String,
         /// Why.
-        reason: LeftOut,
+        reason: SkipReason,
     },
     /// Nothing, because something is wrong with it.
     Invalid(Vec<Problem>),
@@ -51,7 +51,7 @@ impl RowEvaluator {
             Ok(false) => {
                 let key = self.key_if_any(row);
                 self.note_if_listed(&key, row);
-                return Decision::LeftOut { key, reason: LeftOut::Where };
+                return Decision::Skip { key, reason: SkipReason::Where };
             }
             Ok(true) => {}
         }
@@ -61,7 +61,7 @@ impl RowEvaluator {
             _ if !lost.is_empty() => Decision::Invalid(lost),
             Err(problems) => Decision::Invalid(problems),
             Ok(delivery) => match self.suppressed(&delivery, row) {
-                Some(place) => Decision::LeftOut { key: delivery.key, reason: LeftOut::Suppressed { place } },
+                Some(place) => Decision::Skip { key: delivery.key, reason: SkipReason::Suppressed { place } },
                 None => {
                     let mut delivery = Box::new(delivery);
                     delivery.warnings.extend(changed);

@@ -36,11 +36,11 @@ pub(super) struct Utf8<R> {
     finished: bool,
     /// What ends the text, behind what is decoded: told once that is given.
     fault: Option<DecodeError>,
-    seen: Seen,
+    seen: Findings,
 }
 
 /// What was seen on the way.
-struct Seen {
+struct Findings {
     /// Other letters than ASCII's.
     wide: bool,
     /// UTF-8, though the spec says otherwise.
@@ -97,7 +97,7 @@ impl<R: Read> Utf8<R> {
             column: 0,
             finished: false,
             fault: None,
-            seen: Seen { wide: false, doubtful, mojibake: Mojibake::default() },
+            seen: Findings { wide: false, doubtful, mojibake: Mojibake::default() },
         })
     }
 

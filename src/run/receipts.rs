@@ -109,22 +109,22 @@ impl Receipts {
     }
 
     /// Takes note of what a look has shown; says why to stop, if it is time to.
-    fn note(&mut self, mut message: Awaited, seen: Seen) -> Option<String> {
+    fn note(&mut self, mut message: Awaited, seen: Arrival) -> Option<String> {
         self.awaited.retain(|awaited| awaited.message_id != message.message_id);
         let outcome = match seen {
-            Seen::Nothing => {
+            Arrival::Nothing => {
                 message.looks += 1;
                 if self.keeps_all || message.looks < LOOKS.len() {
                     self.awaited.push(message);
                 }
                 return None;
             }
-            Seen::Gone => return None,
-            Seen::Arrived => {
+            Arrival::Gone => return None,
+            Arrival::Arrived => {
                 self.arrived += 1;
                 Outcome::Accepted { message_id: message.message_id, livedesk_status: String::new() }
             }
-            Seen::Failed(failure) => {
+            Arrival::Failed(failure) => {
                 self.failed += 1;
                 self.last_failure = Some(failure.clone());
                 Outcome::Failed(failure)
@@ -159,14 +159,14 @@ impl Receipts {
 
 /// What a look has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Seen {
+enum Arrival {
     Nothing,
     Gone,
     Arrived,
     Failed(Failure),
 }
 
-impl Seen {
+impl Arrival {
     fn of(messages: Vec<ObservedMessage>, wanted: MessageId) -> Self {
         let Some(message) = messages.into_iter().find(|message| message.id == wanted) else { return Self::Gone };
         match message.status {
@@ -285,7 +285,7 @@ impl<L: Deliver> Run<'_, L> {
     ///
     /// # Errors
     /// There was no answer: how long to leave the server alone.
-    async fn look(&self, message: Awaited) -> Result<Seen, Duration> {
+    async fn look(&self, message: Awaited) -> Result<Arrival, Duration> {
         let at = self.receipts.borrow().next_read;
         sleep_until(at).await;
         self.pace.request().await;
@@ -295,8 +295,8 @@ impl<L: Deliver> Run<'_, L> {
         };
         self.receipts.borrow_mut().next_read = Instant::now() + interval;
         match self.client.messages_from(message.conversation_id, message.message_id).await {
-            Ok(messages) => Ok(Seen::of(messages, message.message_id)),
-            Err(ReadError::Gone { .. }) => Ok(Seen::Gone),
+            Ok(messages) => Ok(Arrival::of(messages, message.message_id)),
+            Err(ReadError::Gone { .. }) => Ok(Arrival::Gone),
             Err(ReadError::RateLimited { retry_after, .. }) => Err(retry_after.unwrap_or(REST)),
             Err(ReadError::Failed { .. }) => Err(REST),
             Err(error @ (ReadError::Unavailable { .. } | ReadError::TooLarge)) => {
@@ -325,11 +325,11 @@ mod tests {
         receipts
     }
 
-    fn failure(code: &str) -> Seen {
-        Seen::Failed(Failure::new(code, "text"))
+    fn failure(code: &str) -> Arrival {
+        Arrival::Failed(Failure::new(code, "text"))
     }
 
-    fn see(receipts: &mut Receipts, seen: Seen) -> Option<String> {
+    fn see(receipts: &mut Receipts, seen: Arrival) -> Option<String> {
         let message = *receipts.awaited.last().unwrap();
         receipts.note(message, seen)
     }
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_canary_is_confirmed_by_its_share_and_lost_when_that_is_out_of_reach() {
         let mut receipts = receipts(10);
-        (0..8).for_each(|_| drop(see(&mut receipts, Seen::Arrived)));
+        (0..8).for_each(|_| drop(see(&mut receipts, Arrival::Arrived)));
         assert_eq!(state(&receipts, 0.9), "8 of 10 were confirmed");
         see(&mut receipts, failure("131026"));
         assert!(state(&receipts, 0.9).starts_with("8 of 10 were confirmed; the last: "), "nine can still arrive");
@@ -370,13 +370,13 @@ mod tests {
         tokio::time::advance(LOOKS[0]).await;
         let mut looks = 0;
         while let Ok(message) = receipts.next_due(Instant::now()) {
-            receipts.note(message, Seen::Nothing);
+            receipts.note(message, Arrival::Nothing);
             looks += 1;
         }
         assert_eq!(looks, SAMPLE);
         tokio::time::advance(LOOKS[2]).await;
         while let Ok(message) = receipts.next_due(Instant::now()) {
-            receipts.note(message, Seen::Nothing);
+            receipts.note(message, Arrival::Nothing);
             looks += 1;
         }
         assert_eq!(looks, 3 * SAMPLE);
@@ -388,7 +388,7 @@ mod tests {
     fn a_canary_waits_for_each_of_its_messages() {
         let mut receipts = Receipts::with(WHEN, Some(1_000));
         (0..1_000).for_each(|id| receipts.expect(ConversationId(id), MessageId(id)));
-        (0..10).for_each(|_| drop(see(&mut receipts, Seen::Nothing)));
+        (0..10).for_each(|_| drop(see(&mut receipts, Arrival::Nothing)));
         assert_eq!(receipts.awaited.len(), 1_000);
     }
 }

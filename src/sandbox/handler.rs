@@ -49,7 +49,7 @@ pub(super) struct Handler {
 }
 
 /// What is done about a request.
-pub(super) struct Verdict {
+pub(super) struct Decision {
     pub(super) delay: Duration,
     /// `None`: close the connection without a reply.
     pub(super) reply: Option<Reply>,
@@ -163,7 +163,7 @@ impl Handler {
     }
 
     /// Decides about a request, carries it out and writes it into the journal.
-    pub(super) fn handle(&self, call: &ApiRequest, is_authorized: bool, arrived: Timing) -> Verdict {
+    pub(super) fn handle(&self, call: &ApiRequest, is_authorized: bool, arrived: Timing) -> Decision {
         let first = self.first.get_or_init(|| arrived.since_start);
         let after_first = Duration::from_micros(arrived.since_start.saturating_sub(*first));
         self.account().settle(arrived);
@@ -179,7 +179,7 @@ impl Handler {
         outcome.fault = picked.map(|(position, _)| position);
         let reply =
             if self.write(call, arrived, &outcome) { outcome.reply } else { Some(responses::journal_broken().into()) };
-        Verdict { delay: fault.map(|fault| fault.delay).unwrap_or_default(), reply }
+        Decision { delay: fault.map(|fault| fault.delay).unwrap_or_default(), reply }
     }
 
     /// Writes the journal's line. When that fails there is no use in going on: the server closes.

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::codes;
-use crate::ledger::Followed;
+use crate::ledger::TrackedMessage;
 use crate::livedesk::{Direction, ObservedMessage};
 use crate::opt_out::OptOutWords;
-use crate::receipt::{MessageStatus, Receipt, Seen};
+use crate::receipt::{MessageStatus, Receipt, StatusUpdate};
 
 /// The message is there no more.
 pub(super) fn gone(now: Timestamp) -> Receipt {
@@ -16,14 +16,14 @@ pub(super) fn gone(now: Timestamp) -> Receipt {
 /// What the messages of its conversation, from this one on, show of a message.
 pub(super) fn receipt(
     messages: &[ObservedMessage],
-    followed: &Followed,
+    tracked: &TrackedMessage,
     words: &OptOutWords,
     now: Timestamp,
 ) -> Receipt {
-    let own = messages.iter().find(|message| message.id == followed.message_id);
+    let own = messages.iter().find(|message| message.id == tracked.message_id);
     let replies = || {
         let is_reply = |message: &&ObservedMessage| {
-            message.direction == Direction::Incoming && message.id > followed.message_id && !message.is_private
+            message.direction == Direction::Incoming && message.id > tracked.message_id && !message.is_private
         };
         messages.iter().filter(is_reply)
     };
@@ -37,9 +37,9 @@ pub(super) fn receipt(
     receipt.with_opt_out_by_code()
 }
 
-fn seen(message: &ObservedMessage, now: Timestamp) -> Option<Seen> {
+fn seen(message: &ObservedMessage, now: Timestamp) -> Option<StatusUpdate> {
     let status = message.status?;
-    let mut seen = Seen::new(status, now);
+    let mut seen = StatusUpdate::new(status, now);
     if status == MessageStatus::Failed {
         let text = message.external_error.clone();
         seen.code = text.as_deref().and_then(codes::code_in).map(|code| code.to_string());
@@ -57,8 +57,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn followed() -> Followed {
-        Followed {
+    fn tracked() -> TrackedMessage {
+        TrackedMessage {
             position: Position::new(1),
             conversation_id: ConversationId(7),
             message_id: MessageId(10),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn shown(messages: &[ObservedMessage]) -> Receipt {
-        receipt(messages, &followed(), &OptOutWords::default(), NOW)
+        receipt(messages, &tracked(), &OptOutWords::default(), NOW)
     }
 
     #[test]

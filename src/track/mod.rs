@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::ledger::{Followed, LedgerError, Observation, Position, Track as TrackLedger, Which};
+use crate::ledger::{LedgerError, Observation, Position, Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Client, ReadError};
 use crate::opt_out::OptOutWords;
 use crate::receipt::Receipt;
@@ -99,15 +99,15 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     ///
     /// # Errors
     /// See [`TrackError`]. What was seen before is recorded.
-    pub async fn round(&mut self, which: Which) -> Result<u64, TrackError> {
+    pub async fn round(&mut self, which: TrackQuery) -> Result<u64, TrackError> {
         let (mut after, mut looked) = (None, 0);
         self.swept.clear();
         if let (Some(inbox), None) = (self.inbox, &self.sweep_refused) {
-            let due = self.ledger.followed(which, None, PAGE).await?.len();
+            let due = self.ledger.tracked(which, None, PAGE).await?.len();
             looked += self.sweep(inbox, which, due).await?;
         }
         loop {
-            let mut page = self.ledger.followed(which, after, PAGE).await?;
+            let mut page = self.ledger.tracked(which, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(looked) };
             after = Some(last.position);
             page.retain(|message| !self.swept.contains(&message.position));
@@ -121,13 +121,13 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     /// # Errors
     /// See [`TrackError`].
     pub async fn conversation(&mut self, id: ConversationId) -> Result<u64, TrackError> {
-        let followed = self.ledger.followed_of(vec![id], Vec::new()).await?;
-        let looked = followed.len() as u64;
-        self.look_at(followed).await?;
+        let tracked = self.ledger.tracked_in(vec![id], Vec::new()).await?;
+        let looked = tracked.len() as u64;
+        self.look_at(tracked).await?;
         Ok(looked)
     }
 
-    async fn look_at(&mut self, messages: Vec<Followed>) -> Result<(), TrackError> {
+    async fn look_at(&mut self, messages: Vec<TrackedMessage>) -> Result<(), TrackError> {
         let mut seen = Vec::new();
         let mut end = Ok(());
         for message in messages {
@@ -149,7 +149,7 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     }
 
     /// One look at one message.
-    async fn look(&mut self, message: &Followed) -> Result<Receipt, TrackError> {
+    async fn look(&mut self, message: &TrackedMessage) -> Result<Receipt, TrackError> {
         let mut wait = BACKOFF;
         let mut tries = 0;
         loop {
@@ -198,7 +198,7 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     }
 }
 
-fn observation(message: &Followed, receipt: Receipt, until: Duration) -> Observation {
+fn observation(message: &TrackedMessage, receipt: Receipt, until: Duration) -> Observation {
     let next_look = if receipt.is_gone || message.receipt.is_gone {
         None
     } else {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{TrackError, Tracker, look, observation};
-use crate::ledger::{Followed, Track as TrackLedger, Which};
+use crate::ledger::{Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Direction, ObservedConversation, ReadError};
 use crate::receipt::{MessageStatus, Receipt};
 use crate::state::{ConversationId, InboxId};
@@ -19,7 +19,7 @@ const A_PAGE: u64 = 25;
 impl<L: TrackLedger> Tracker<'_, L> {
     /// Looks through the inbox, if that is cheaper than reading so many conversations. `due` are all messages that are due,
     /// or the first of them.
-    pub(super) async fn sweep(&mut self, inbox: InboxId, which: Which, due: usize) -> Result<u64, TrackError> {
+    pub(super) async fn sweep(&mut self, inbox: InboxId, which: TrackQuery, due: usize) -> Result<u64, TrackError> {
         let mut looked = 0;
         if due < MIN_MESSAGES {
             return Ok(looked);
@@ -49,12 +49,12 @@ impl<L: TrackLedger> Tracker<'_, L> {
         Ok(looked)
     }
 
-    async fn look_at_listed(&mut self, listed: &[ObservedConversation], which: Which) -> Result<u64, TrackError> {
+    async fn look_at_listed(&mut self, listed: &[ObservedConversation], which: TrackQuery) -> Result<u64, TrackError> {
         let by_id: HashMap<ConversationId, &ObservedConversation> =
             listed.iter().map(|conversation| (conversation.id, conversation)).collect();
-        let followed = self.ledger.followed_of(by_id.keys().copied().collect(), Vec::new()).await?;
+        let tracked = self.ledger.tracked_in(by_id.keys().copied().collect(), Vec::new()).await?;
         let mut seen = Vec::new();
-        for message in followed.iter().filter(|message| is_asked_for(message, which)) {
+        for message in tracked.iter().filter(|message| is_asked_for(message, which)) {
             let shown = by_id.get(&message.conversation_id).and_then(|conversation| self.shown(message, conversation));
             if let Some(receipt) = shown {
                 self.swept.insert(message.position);
@@ -67,7 +67,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
     }
 
     /// What a list shows of a message; `None` if something newer hides it, or stands after it.
-    fn shown(&self, message: &Followed, conversation: &ObservedConversation) -> Option<Receipt> {
+    fn shown(&self, message: &TrackedMessage, conversation: &ObservedConversation) -> Option<Receipt> {
         let written = |shown: &&_| -> bool {
             let shown: &crate::livedesk::ObservedMessage = shown;
             shown.direction != Direction::Activity
@@ -100,10 +100,10 @@ impl<L: TrackLedger> Tracker<'_, L> {
     }
 }
 
-fn is_asked_for(message: &Followed, which: Which) -> bool {
+fn is_asked_for(message: &TrackedMessage, which: TrackQuery) -> bool {
     match which {
-        Which::DueBy(time) => message.next_look.is_some_and(|look| look <= time),
-        Which::Open => {
+        TrackQuery::DueBy(time) => message.next_look.is_some_and(|look| look <= time),
+        TrackQuery::Open => {
             let has_failed = message.receipt.status() == Some(MessageStatus::Failed) && !message.receipt.is_gone;
             message.next_look.is_some() || has_failed
         }

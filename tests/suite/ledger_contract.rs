@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use campaign::ledger::{
     self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Observation, Operate, Purpose, RecordQuery, Resolved, Retry, RetryIf, RetryUndelivered, Totals, Track,
-    Verdict, Version, Which,
+    Location, Observation, Operate, Purpose, RecordQuery, Resolution, Resolved, Retry, RetryIf, RetryUndelivered,
+    Totals, Track, TrackQuery, Version,
 };
-use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, Seen};
+use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, StatusUpdate};
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
 use campaign::state::{
-    ContactId, ConversationId, Failure, LeftOut, MessageId, OperatorAction, Outcome, RESOLVED, State,
+    ContactId, ConversationId, Failure, MessageId, OperatorAction, Outcome, RESOLVED, SkipReason, State,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -129,7 +129,7 @@ fn entries(keys: &[&str]) -> Vec<Entry> {
 
 fn left_out(line: u64, key: &str) -> Entry {
     let row = (!key.is_empty()).then(|| row_of(line, "name", key));
-    Entry::LeftOut { line, key: key.to_owned(), reason: LeftOut::Where, row }
+    Entry::Skipped { line, key: key.to_owned(), reason: SkipReason::Where, row }
 }
 
 fn version() -> Version {
@@ -366,8 +366,8 @@ async fn a_row_that_is_left_out_today_and_was_tried_before_has_one_record<B: Bac
 async fn somebody_can_be_left_out_without_a_list<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b"]).await;
     ledger.begin_without_list().await.unwrap();
-    let reason = LeftOut::Suppressed { place: "stop.csv:2".to_owned() };
-    ledger.leave_out(vec![(lease(&ledger, "a").await, reason)]).await.unwrap();
+    let reason = SkipReason::Suppressed { place: "stop.csv:2".to_owned() };
+    ledger.skip(vec![(lease(&ledger, "a").await, reason)]).await.unwrap();
     ledger.keep_enrolment(None).await.unwrap();
     assert_eq!(pending(&ledger).await, ["b"]);
     let record = record(&ledger, "a").await;
@@ -723,7 +723,7 @@ async fn keys_are_looked_up<B: Backend>(backend: B) {
 
 async fn departures_count_as_long_as_the_message_may_have_been_taken<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b", "c"]).await;
-    assert_eq!(ledger.last_departure().await.unwrap(), None);
+    assert_eq!(ledger.last_send_time().await.unwrap(), None);
     let times = [3, 2, 1].map(|minutes| Timestamp::now() - Duration::from_mins(minutes));
     // As precise as a ledger keeps it.
     let times = times.map(|time| Timestamp::from_millisecond(time.as_millisecond()).unwrap());
@@ -736,12 +736,12 @@ async fn departures_count_as_long_as_the_message_may_have_been_taken<B: Backend>
             _ => ledger.settle(claim, unknown()).await.unwrap(),
         }
     }
-    let within = async |minutes: u64, most| ledger.departures_within(Duration::from_mins(minutes), most).await.unwrap();
+    let within = async |minutes: u64, most| ledger.send_times_within(Duration::from_mins(minutes), most).await.unwrap();
     assert_eq!(within(60, 9).await, [times[0], times[2]]);
     assert_eq!(within(60, 1).await, [times[2]], "the newest");
     assert_eq!(within(2, 9).await, [times[2]]);
-    assert_eq!(ledger.last_departure().await.unwrap(), Some(times[2]));
-    assert_eq!(ledger.departed_within(Duration::from_mins(60)).await.unwrap(), 2);
+    assert_eq!(ledger.last_send_time().await.unwrap(), Some(times[2]));
+    assert_eq!(ledger.sent_within(Duration::from_mins(60)).await.unwrap(), 2);
     ledger.resolve(None, false, None).await.unwrap();
     assert_eq!(within(60, 9).await, [times[0], times[2]], "it may have been taken, whatever is decided now");
 }
@@ -779,18 +779,21 @@ async fn nobody_is_claimed_twice_whoever_tries<B: Backend>(backend: B) {
 // Receipts.
 
 fn seen(status: MessageStatus, at: Timestamp) -> Receipt {
-    Receipt { seen: Some(Seen::new(status, at)), checked_at: Some(at), ..Receipt::default() }
+    Receipt { seen: Some(StatusUpdate::new(status, at)), checked_at: Some(at), ..Receipt::default() }
 }
 
 fn undelivered(code: &str, at: Timestamp, checked_at: Timestamp) -> Receipt {
-    let why =
-        Seen { code: Some(code.to_owned()), error: Some("no".to_owned()), ..Seen::new(MessageStatus::Failed, at) };
+    let why = StatusUpdate {
+        code: Some(code.to_owned()),
+        error: Some("no".to_owned()),
+        ..StatusUpdate::new(MessageStatus::Failed, at)
+    };
     Receipt { seen: Some(why), checked_at: Some(checked_at), ..Receipt::default() }
 }
 
 /// Records that somebody has looked at the message of a key.
 async fn observe(ledger: &impl Ledger, key: &str, receipt: Receipt, next_look: Option<Timestamp>) {
-    let all = ledger.followed_of(vec![CONVERSATION], Vec::new()).await.unwrap();
+    let all = ledger.tracked_in(vec![CONVERSATION], Vec::new()).await.unwrap();
     let accepted = records(ledger).await.into_iter().filter(|record| record.outcome == State::Accepted);
     let at = accepted.into_iter().position(|record| record.key == key).unwrap();
     let (position, message_id) = (all[at].position, all[at].message_id);
@@ -810,7 +813,7 @@ async fn an_accepted_message_is_due_for_a_first_look_and_then_as_was_said<B: Bac
     let ledger = enrolled(&backend, &["a", "b", "c"]).await;
     settle(&ledger, "a", accepted()).await;
     settle(&ledger, "b", failed("131047")).await;
-    let due = async |by: Timestamp| ledger.followed(Which::DueBy(by), None, 10).await.unwrap();
+    let due = async |by: Timestamp| ledger.tracked(TrackQuery::DueBy(by), None, 10).await.unwrap();
     assert_eq!(due(Timestamp::now()).await, []);
     let first = due(Timestamp::MAX).await.remove(0);
     assert_eq!(due(Timestamp::MAX).await.len(), 1);
@@ -820,11 +823,11 @@ async fn an_accepted_message_is_due_for_a_first_look_and_then_as_was_said<B: Bac
     assert!((wait.as_secs() - 15 * 60).abs() <= 1 && FIRST_LOOK == Duration::from_mins(15), "{wait}");
     observe(&ledger, "a", seen(MessageStatus::Sent, now()), Some(hours_ago(1))).await;
     assert_eq!(due(Timestamp::now()).await.len(), 1);
-    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), Some(first.position), 10).await.unwrap(), []);
-    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 0).await.unwrap(), []);
+    assert_eq!(ledger.tracked(TrackQuery::DueBy(Timestamp::MAX), Some(first.position), 10).await.unwrap(), []);
+    assert_eq!(ledger.tracked(TrackQuery::DueBy(Timestamp::MAX), None, 0).await.unwrap(), []);
     observe(&ledger, "a", seen(MessageStatus::Delivered, now()), None).await;
     assert_eq!(due(Timestamp::MAX).await, []);
-    assert_eq!(ledger.followed(Which::Open, None, 10).await.unwrap(), []);
+    assert_eq!(ledger.tracked(TrackQuery::Open, None, 10).await.unwrap(), []);
     totals_add_up(&ledger).await;
 }
 
@@ -859,7 +862,7 @@ async fn without_a_receipt_until_the_end_there_is_none<B: Backend>(backend: B) {
     settle(&ledger, "b", unknown()).await;
     ledger.resolve(Some(vec!["b".to_owned()]), true, None).await.unwrap();
     assert_eq!(record(&ledger, "b").await.receipt.receipt, Some(ReceiptState::None));
-    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 10).await.unwrap(), []);
+    assert_eq!(ledger.tracked(TrackQuery::DueBy(Timestamp::MAX), None, 10).await.unwrap(), []);
     totals_add_up(&ledger).await;
 }
 
@@ -873,7 +876,7 @@ async fn messages_are_found_by_conversation_and_by_contact<B: Backend>(backend: 
     let found = async |conversations: &[u64], contacts: &[u64]| {
         let conversations = conversations.iter().copied().map(ConversationId).collect();
         let contacts = contacts.iter().copied().map(ContactId).collect();
-        ledger.followed_of(conversations, contacts).await.unwrap().len()
+        ledger.tracked_in(conversations, contacts).await.unwrap().len()
     };
     assert_eq!(found(&[7, 8], &[]).await, 2);
     assert_eq!(found(&[], &[5, 7]).await, 1);
@@ -887,7 +890,7 @@ async fn whoever_tracks_beside_a_run_is_seen_by_it_and_keeps_it_from_nothing<B: 
     let in_flight = claim(&ledger, "b").await;
     let tracker = backend.track().await;
     observe(&tracker, "a", seen(MessageStatus::Read, now()), None).await;
-    assert_eq!(tracker.in_doubt().await.unwrap().len(), 0, "what a run has in flight is not in doubt");
+    assert_eq!(tracker.unknown_deliveries().await.unwrap().len(), 0, "what a run has in flight is not in doubt");
     ledger.settle(in_flight, accepted()).await.unwrap();
     assert_eq!(ledger.totals().await.unwrap().receipts.read, 1);
     drop((tracker, ledger));
@@ -938,7 +941,7 @@ async fn an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_o
     let again = claim(&ledger, "late").await;
     let second = Outcome::Accepted { message_id: MessageId(10), livedesk_status: "sent".to_owned() };
     ledger.settle(again, second).await.unwrap();
-    let position = ledger.followed_of(vec![CONVERSATION], Vec::new()).await.unwrap()[0].position;
+    let position = ledger.tracked_in(vec![CONVERSATION], Vec::new()).await.unwrap()[0].position;
     let receipt = seen(MessageStatus::Read, now());
     let stale = Observation { position, message_id: MessageId(9), receipt, next_look: None };
     ledger.observe(vec![stale]).await.unwrap();
@@ -964,24 +967,26 @@ async fn an_unknown_delivery_is_settled_by_what_was_seen<B: Backend>(backend: B)
     drop(claim(&ledger, "c").await);
     drop(ledger);
     let ledger = backend.open().await.unwrap();
-    let in_doubt = ledger.in_doubt().await.unwrap();
-    assert_eq!(in_doubt.iter().map(|it| it.lease.key.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
-    assert!(in_doubt.iter().all(|it| it.lease.conversation_id == Some(CONVERSATION) && it.claimed_at > before));
-    let verdict = |at: usize, message_id| Verdict {
-        position: in_doubt[at].lease.position(),
+    let unknown_deliveries = ledger.unknown_deliveries().await.unwrap();
+    assert_eq!(unknown_deliveries.iter().map(|it| it.lease.key.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(
+        unknown_deliveries.iter().all(|it| it.lease.conversation_id == Some(CONVERSATION) && it.claimed_at > before)
+    );
+    let resolution = |at: usize, message_id| Resolution {
+        position: unknown_deliveries[at].lease.position(),
         message_id,
         note: "seen there".to_owned(),
     };
-    let verdicts = vec![verdict(0, Some(MessageId(44))), verdict(1, None)];
-    assert_eq!(ledger.settle_by_evidence(verdicts.clone()).await.unwrap(), 2);
-    assert_eq!(ledger.settle_by_evidence(verdicts).await.unwrap(), 0, "they are no longer unknown");
+    let resolutions = vec![resolution(0, Some(MessageId(44))), resolution(1, None)];
+    assert_eq!(ledger.settle_by_evidence(resolutions.clone()).await.unwrap(), 2);
+    assert_eq!(ledger.settle_by_evidence(resolutions).await.unwrap(), 0, "they are no longer unknown");
     let (sent, not) = (record(&ledger, "a").await, record(&ledger, "b").await);
     assert_eq!((sent.outcome, sent.message_id), (State::Accepted, Some(44)));
     assert_eq!(sent.error_code.as_deref(), Some(RESOLVED));
     assert_eq!((not.outcome, not.message_id), (State::Pending, None));
     assert_eq!(sent.earlier[0].note.as_deref(), Some("seen there"));
     assert_eq!(not.earlier[0].action, OperatorAction::ResolvedAsNotSent);
-    assert_eq!(ledger.followed(Which::DueBy(Timestamp::MAX), None, 10).await.unwrap()[0].message_id, MessageId(44));
+    assert_eq!(ledger.tracked(TrackQuery::DueBy(Timestamp::MAX), None, 10).await.unwrap()[0].message_id, MessageId(44));
     assert_eq!(state(&ledger, "c").await, State::Unknown);
     totals_add_up(&ledger).await;
 }
@@ -1003,7 +1008,7 @@ fn a_rehearsal_is_a_copy_and_changes_nothing() {
     block_on(async {
         let backend = File::default();
         drop(enrolled(&backend, &["a", "b"]).await);
-        let copy = ledger::open(&backend.location(), Purpose::Rehearsal, Acknowledged::default()).await.unwrap();
+        let copy = ledger::open(&backend.location(), Purpose::DryRun, Acknowledged::default()).await.unwrap();
         copy.begin_run().await.unwrap();
         settle(&copy, "a", accepted()).await;
         assert_eq!(pending(&copy).await, ["b"]);
@@ -1024,7 +1029,7 @@ fn a_rehearsal_of_a_database_is_a_copy_of_all_of_it() {
         settle(&ledger, "b", unknown()).await;
         ledger.resolve(None, false, Some("asked".to_owned())).await.unwrap();
         settle(&ledger, "c", failed("131047")).await;
-        let copy = ledger::open(&backend.0, Purpose::Rehearsal, Acknowledged::default()).await.unwrap();
+        let copy = ledger::open(&backend.0, Purpose::DryRun, Acknowledged::default()).await.unwrap();
         assert_eq!(records(&copy).await, records(&ledger).await);
         assert_eq!(copy.version().await.unwrap(), ledger.version().await.unwrap());
         copy.begin_run().await.unwrap();

@@ -10,7 +10,7 @@ use campaign::ledger::{
 };
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
-use campaign::state::{ContactId, ConversationId, Failure, LeftOut, MessageId, Outcome, State};
+use campaign::state::{ContactId, ConversationId, Failure, MessageId, Outcome, SkipReason, State};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -90,10 +90,10 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
             let key = key(who);
             match mark {
                 Mark::Deliver => Entry::Delivery { key, row, message: Some(cell.to_string()) },
-                Mark::Where => Entry::LeftOut { line, key, reason: LeftOut::Where, row: Some(row) },
+                Mark::Where => Entry::Skipped { line, key, reason: SkipReason::Where, row: Some(row) },
                 Mark::Suppressed => {
-                    let reason = LeftOut::Suppressed { place: "s:1".to_owned() };
-                    Entry::LeftOut { line, key, reason, row: Some(row) }
+                    let reason = SkipReason::Suppressed { place: "s:1".to_owned() };
+                    Entry::Skipped { line, key, reason, row: Some(row) }
                 }
             }
         };
@@ -189,9 +189,9 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
             }
             Step::LeaveOut(nth) => {
                 if let Some(lease) = self.take(*nth).await {
-                    let reason = LeftOut::Suppressed { place: "s:2".to_owned() };
+                    let reason = SkipReason::Suppressed { place: "s:2".to_owned() };
                     self.ledger().begin_without_list().await.unwrap();
-                    self.ledger().leave_out(vec![(lease, reason)]).await.unwrap();
+                    self.ledger().skip(vec![(lease, reason)]).await.unwrap();
                     self.ledger().keep_enrolment(None).await.unwrap();
                 }
             }

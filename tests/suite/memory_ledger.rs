@@ -10,15 +10,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use campaign::ledger::{
-    Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Followed, Holder, InDoubt,
-    Inspect, KeyLookup, Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolved, Retry, RetryIf,
-    Stored, Totals, Track, Verdict, Version, Which,
+    Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
+    Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolution, Resolved, Retry, RetryIf, Stored,
+    Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
 use campaign::recipients::Row;
 use campaign::report::{ReceiptColumns, Record};
 use campaign::state::{
-    ContactId, ConversationId, Failure, LeftOut, OperatorAction, Outcome, PastOutcome, RESOLVED, State,
+    ContactId, ConversationId, Failure, OperatorAction, Outcome, PastOutcome, RESOLVED, SkipReason, State,
 };
 use jiff::Timestamp;
 
@@ -40,7 +40,7 @@ struct Store {
 }
 
 /// A row that is no delivery: its line, key and reason, and its cells where it can be read.
-type LeftOutRow = (u64, String, LeftOut, Option<Row>);
+type LeftOutRow = (u64, String, SkipReason, Option<Row>);
 
 #[derive(Debug, Clone)]
 struct Delivery {
@@ -83,14 +83,14 @@ impl Delivery {
         self.receipt = Some((Receipt::default(), at, can_be_seen.then(|| at + FIRST_LOOK)));
     }
 
-    fn failed_on_the_way(&self) -> Option<&campaign::receipt::Seen> {
+    fn failed_on_the_way(&self) -> Option<&campaign::receipt::StatusUpdate> {
         let seen = self.receipt.as_ref()?.0.seen.as_ref()?;
         (seen.status == MessageStatus::Failed).then_some(seen)
     }
 
-    fn followed(&self) -> Option<Followed> {
+    fn tracked(&self) -> Option<TrackedMessage> {
         let (receipt, accepted_at, next_look) = self.receipt.clone()?;
-        Some(Followed {
+        Some(TrackedMessage {
             position: self.stored.position,
             conversation_id: self.stored.conversation_id?,
             message_id: self.stored.failed_message?,
@@ -180,7 +180,7 @@ impl Store {
         for delivery in self.deliveries.iter_mut().filter(|delivery| delivery.reading < reading) {
             // Whoever was tried speaks for one of the rows that leave them out today.
             let same_key = |(_, key, why, _): &LeftOutRow| {
-                *key == delivery.stored.key && !matches!(why, LeftOut::Duplicate { .. })
+                *key == delivery.stored.key && !matches!(why, SkipReason::Duplicate { .. })
             };
             let same_line = |(line, key, ..): &LeftOutRow| key.is_empty() && *line == delivery.stored.row.line;
             let row = self.left_out.iter().position(same_key).or_else(|| self.left_out.iter().position(same_line));
@@ -278,11 +278,11 @@ impl Enroll for MemoryLedger {
             let mut duplicates = Vec::new();
             for entry in batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason, row } => store.left_out.push((line, key, reason, row)),
+                    Entry::Skipped { line, key, reason, row } => store.left_out.push((line, key, reason, row)),
                     Entry::Delivery { key, row, message } => {
                         let line = row.line;
                         if let Some(first_line) = deliver(store, key.clone(), row.clone(), message.as_deref()) {
-                            store.left_out.push((line, key, LeftOut::Duplicate { first_line }, Some(row)));
+                            store.left_out.push((line, key, SkipReason::Duplicate { first_line }, Some(row)));
                             duplicates.push(Duplicate { line, first_line });
                         }
                     }
@@ -293,7 +293,7 @@ impl Enroll for MemoryLedger {
         Ok(duplicates)
     }
 
-    async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
+    async fn skip(&self, people: Vec<(Lease, SkipReason)>) -> Result<(), LedgerError> {
         self.store(|store| {
             for (lease, why) in people {
                 store
@@ -632,7 +632,7 @@ impl Inspect for MemoryLedger {
         }))
     }
 
-    async fn last_departure(&self) -> Result<Option<Timestamp>, LedgerError> {
+    async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
         Ok(self.store(|store| store.deliveries.iter().filter_map(Delivery::departure).max()))
     }
 
@@ -640,13 +640,13 @@ impl Inspect for MemoryLedger {
         Ok(None)
     }
 
-    async fn departed_within(&self, window: Duration) -> Result<u64, LedgerError> {
+    async fn sent_within(&self, window: Duration) -> Result<u64, LedgerError> {
         let since = Timestamp::now() - window;
         let left = |delivery: &&Delivery| delivery.state != State::Pending && delivery.departure() > Some(since);
         Ok(self.store(|store| store.deliveries.iter().filter(left).count() as u64))
     }
 
-    async fn departures_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+    async fn send_times_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
         let since = Timestamp::now() - window;
         Ok(self.store(|store| {
             let now = store.deliveries.iter().filter(|delivery| delivery.state != State::Pending);
@@ -794,10 +794,10 @@ impl Operate for MemoryLedger {
         }))
     }
 
-    async fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> Result<u64, LedgerError> {
+    async fn settle_by_evidence(&self, resolutions: Vec<Resolution>) -> Result<u64, LedgerError> {
         Ok(self.store(|store| {
             let mut settled = 0;
-            for Verdict { position, message_id, note } in verdicts {
+            for Resolution { position, message_id, note } in resolutions {
                 let found = store.deliveries.iter_mut().find(|delivery| delivery.stored.position == position);
                 let Some(delivery) = found.filter(|delivery| delivery.state == State::Unknown) else { continue };
                 let status = delivery.livedesk_status.clone();
@@ -825,35 +825,35 @@ impl Operate for MemoryLedger {
 }
 
 impl Track for MemoryLedger {
-    async fn followed(
+    async fn tracked(
         &self,
-        which: Which,
+        which: TrackQuery,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<Vec<Followed>, LedgerError> {
-        let wanted = |followed: &Followed| match which {
-            Which::DueBy(time) => followed.next_look.is_some_and(|at| at <= time),
-            Which::Open => {
-                let failed = followed.receipt.status() == Some(MessageStatus::Failed) && !followed.receipt.is_gone;
-                followed.next_look.is_some() || failed
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
+        let wanted = |tracked: &TrackedMessage| match which {
+            TrackQuery::DueBy(time) => tracked.next_look.is_some_and(|at| at <= time),
+            TrackQuery::Open => {
+                let failed = tracked.receipt.status() == Some(MessageStatus::Failed) && !tracked.receipt.is_gone;
+                tracked.next_look.is_some() || failed
             }
         };
         Ok(self.store(|store| {
-            let all = store.deliveries.iter().filter_map(Delivery::followed).filter(wanted);
-            all.filter(|followed| after.is_none_or(|after| followed.position > after)).take(limit).collect()
+            let all = store.deliveries.iter().filter_map(Delivery::tracked).filter(wanted);
+            all.filter(|tracked| after.is_none_or(|after| tracked.position > after)).take(limit).collect()
         }))
     }
 
-    async fn followed_of(
+    async fn tracked_in(
         &self,
         conversations: Vec<ConversationId>,
         contacts: Vec<ContactId>,
-    ) -> Result<Vec<Followed>, LedgerError> {
-        let wanted = |followed: &Followed| {
-            conversations.contains(&followed.conversation_id)
-                || followed.contact_id.is_some_and(|contact| contacts.contains(&contact))
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
+        let wanted = |tracked: &TrackedMessage| {
+            conversations.contains(&tracked.conversation_id)
+                || tracked.contact_id.is_some_and(|contact| contacts.contains(&contact))
         };
-        Ok(self.store(|store| store.deliveries.iter().filter_map(Delivery::followed).filter(wanted).collect()))
+        Ok(self.store(|store| store.deliveries.iter().filter_map(Delivery::tracked).filter(wanted).collect()))
     }
 
     async fn observe(&self, observations: Vec<Observation>) -> Result<(), LedgerError> {
@@ -872,14 +872,14 @@ impl Track for MemoryLedger {
         Ok(())
     }
 
-    async fn in_doubt(&self) -> Result<Vec<InDoubt>, LedgerError> {
+    async fn unknown_deliveries(&self) -> Result<Vec<UnknownDelivery>, LedgerError> {
         Ok(self.store(|store| {
             let unknown = store.deliveries.iter().filter(|delivery| delivery.state == State::Unknown);
-            let in_doubt = unknown.map(|delivery| InDoubt {
+            let unknown_deliveries = unknown.map(|delivery| UnknownDelivery {
                 lease: delivery.stored.clone().into(),
                 claimed_at: delivery.departure().unwrap_or_default(),
             });
-            in_doubt.collect()
+            unknown_deliveries.collect()
         }))
     }
 

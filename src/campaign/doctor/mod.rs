@@ -31,7 +31,7 @@ const MAX_INBOXES: usize = 20;
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckStatus {
     /// As it should be.
     Ok,
     /// It works, and somebody should know this.
@@ -42,7 +42,7 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl CheckStatus {
     /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ pub struct Check {
     /// What: `credentials`, `clock`, `limits`, `changes`, `list`, `messages`, `inbox`, `template`.
     pub check: &'static str,
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: CheckStatus,
     /// What was found, in words.
     pub text: String,
 }
@@ -97,10 +97,10 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Whether the campaign would fail.
     pub fn fails(&self) -> bool {
-        self.checks.iter().any(|check| check.verdict == Verdict::Failed)
+        self.checks.iter().any(|check| check.verdict == CheckStatus::Failed)
     }
 
-    fn add(&mut self, check: &'static str, verdict: Verdict, text: impl Into<String>) {
+    fn add(&mut self, check: &'static str, verdict: CheckStatus, text: impl Into<String>) {
         self.checks.push(Check { check, verdict, text: text.into() });
     }
 }
@@ -140,30 +140,30 @@ impl Diagnosis {
     /// Whether there is anybody to ask more.
     fn survey(&mut self, survey: Survey) -> bool {
         match &survey.access {
-            Ok(()) => self.add("credentials", Verdict::Ok, "LiveDesk accepts the key pair"),
+            Ok(()) => self.add("credentials", CheckStatus::Ok, "LiveDesk accepts the key pair"),
             Err(ReadError::Unavailable { status: 401 | 403, text }) => {
-                self.add("credentials", Verdict::Failed, format!("LiveDesk refuses the key pair ({text})"));
+                self.add("credentials", CheckStatus::Failed, format!("LiveDesk refuses the key pair ({text})"));
             }
-            Err(error) => self.add("credentials", Verdict::Failed, format!("LiveDesk cannot be asked: {error}")),
+            Err(error) => self.add("credentials", CheckStatus::Failed, format!("LiveDesk cannot be asked: {error}")),
         }
         match survey.clock_ahead.map(|ahead| ahead.as_secs()) {
-            None => self.add("clock", Verdict::Unknown, "the server does not say what time it is"),
+            None => self.add("clock", CheckStatus::Unknown, "the server does not say what time it is"),
             Some(ahead) if ahead.abs() <= CLOCK_TOLERANCE => {
-                self.add("clock", Verdict::Ok, "the server's clock and this machine's agree");
+                self.add("clock", CheckStatus::Ok, "the server's clock and this machine's agree");
             }
             Some(ahead) => {
                 let by = duration(Duration::from_secs(ahead.unsigned_abs()));
                 let which = if ahead > 0 { "ahead of" } else { "behind" };
                 let text = format!("the server's clock is {by} {which} this machine's: set the clock of this machine");
-                self.add("clock", Verdict::Warning, text);
+                self.add("clock", CheckStatus::Warning, text);
             }
         }
         self.clock_ahead_seconds = survey.clock_ahead.map(|ahead| ahead.as_secs());
         let named: Vec<String> = survey.limits.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         if named.is_empty() {
-            self.add("limits", Verdict::Unknown, "the server's answers name no limit");
+            self.add("limits", CheckStatus::Unknown, "the server's answers name no limit");
         } else {
-            self.add("limits", Verdict::Ok, named.join(", "));
+            self.add("limits", CheckStatus::Ok, named.join(", "));
         }
         self.limits = survey.limits;
         survey.access.is_ok()
@@ -183,7 +183,7 @@ impl Diagnosis {
         let is_sweep = match sweep {
             Some(sweep) => self.read("list", "the inbox's list of conversations", sweep.err().as_ref()),
             None => {
-                self.add("list", Verdict::Unknown, "not tried: the list names conversations, not inboxes");
+                self.add("list", CheckStatus::Unknown, "not tried: the list names conversations, not inboxes");
                 false
             }
         };
@@ -199,12 +199,12 @@ impl Diagnosis {
     async fn messages(&mut self, client: &Client, conversation: Option<ConversationId>) -> bool {
         let Some(id) = conversation else {
             let text = "not tried: there is no conversation to try it with";
-            self.add("messages", Verdict::Unknown, text);
+            self.add("messages", CheckStatus::Unknown, text);
             return false;
         };
         match client.messages_from(id, MessageId(1)).await {
             Err(ReadError::Gone { .. }) => {
-                self.add("messages", Verdict::Unknown, format!("conversation {id} does not exist"));
+                self.add("messages", CheckStatus::Unknown, format!("conversation {id} does not exist"));
                 false
             }
             result => self.read("messages", "a conversation's messages", result.err().as_ref()),
@@ -214,9 +214,9 @@ impl Diagnosis {
     /// Whether a read can be used.
     fn read(&mut self, check: &'static str, what: &str, error: Option<&ReadError>) -> bool {
         let (verdict, text) = match error {
-            None => (Verdict::Ok, format!("{what} can be read")),
-            Some(error) if error.may_pass() => (Verdict::Unknown, format!("{what} could not be read now: {error}")),
-            Some(error) => (Verdict::Warning, format!("{what} cannot be read here: {error}")),
+            None => (CheckStatus::Ok, format!("{what} can be read")),
+            Some(error) if error.may_pass() => (CheckStatus::Unknown, format!("{what} could not be read now: {error}")),
+            Some(error) => (CheckStatus::Warning, format!("{what} cannot be read here: {error}")),
         };
         self.add(check, verdict, text);
         error.is_none()
@@ -227,19 +227,21 @@ impl Diagnosis {
         let rate = spec.track.requests;
         let (verdict, text) = match self.tracking {
             Some(Tracking::Sweep) => {
-                (Verdict::Ok, "receipts are read from the inbox's list of conversations".to_owned())
+                (CheckStatus::Ok, "receipts are read from the inbox's list of conversations".to_owned())
             }
             Some(Tracking::Single) => {
                 let text = format!("receipts need a request for each message, at {rate}{}", hours(rate));
-                (Verdict::Warning, text)
+                (CheckStatus::Warning, text)
             }
             None if needs_receipts(&spec.send) => {
-                (Verdict::Failed, "receipts cannot be read, and `send.canary.confirmed` waits for them".to_owned())
+                (CheckStatus::Failed, "receipts cannot be read, and `send.canary.confirmed` waits for them".to_owned())
             }
             None if had_conversation => {
-                (Verdict::Warning, "receipts cannot be read: reports will only say what was accepted".to_owned())
+                (CheckStatus::Warning, "receipts cannot be read: reports will only say what was accepted".to_owned())
             }
-            None => (Verdict::Unknown, "whether receipts can be read shows once there is a conversation".to_owned()),
+            None => {
+                (CheckStatus::Unknown, "whether receipts can be read shows once there is a conversation".to_owned())
+            }
         };
         self.add("tracking", verdict, text);
     }
@@ -247,7 +249,7 @@ impl Diagnosis {
     async fn inboxes(&mut self, client: &Client, needs: &Needs, spec: &Spec) {
         if needs.inboxes.is_empty() && !needs.templates.is_empty() {
             let text = "templates cannot be compared: the list names conversations, not inboxes";
-            self.add("template", Verdict::Unknown, text);
+            self.add("template", CheckStatus::Unknown, text);
         }
         let mut words: Vec<&str> = spec.track.opt_out.words.iter().map(String::as_str).collect();
         words.dedup();
@@ -257,41 +259,41 @@ impl Diagnosis {
                 Ok(inbox) => self.inbox(*id, &inbox, needs, &words),
                 Err(ReadError::Gone { text }) => {
                     let text = format!("LiveDesk finds no inbox {id} for {} ({text})", counted(*messages, "message"));
-                    self.add("inbox", Verdict::Warning, text);
+                    self.add("inbox", CheckStatus::Warning, text);
                 }
                 Err(error) => {
-                    self.add("inbox", Verdict::Unknown, format!("inbox {id} cannot be read here: {error}"));
+                    self.add("inbox", CheckStatus::Unknown, format!("inbox {id} cannot be read here: {error}"));
                     if needs.templates.keys().any(|(inbox, _)| inbox == id) {
                         let text = "whether the templates are approved in these languages cannot be read";
-                        self.add("template", Verdict::Unknown, text);
+                        self.add("template", CheckStatus::Unknown, text);
                     }
                 }
             }
         }
         if needs.inboxes.len() > MAX_INBOXES {
             let text = format!("only the first {MAX_INBOXES} of {} inboxes were looked at", needs.inboxes.len());
-            self.add("inbox", Verdict::Warning, text);
+            self.add("inbox", CheckStatus::Warning, text);
         }
     }
 
     fn inbox(&mut self, id: InboxId, inbox: &Inbox, needs: &Needs, words: &OptOutWords) {
         let name = inbox.name.as_deref().unwrap_or("without a name");
         let kind = inbox.channel_type.as_deref().map_or_else(String::new, |kind| format!(" ({kind})"));
-        self.add("inbox", Verdict::Ok, format!("inbox {id}: {name}{kind}"));
+        self.add("inbox", CheckStatus::Ok, format!("inbox {id}: {name}{kind}"));
         for ((_, wanted), messages) in needs.templates.iter().filter(|((inbox, _), _)| *inbox == id) {
             let title = format!("{} ({}) for {}", wanted.name, wanted.language, counted(*messages, "message"));
             let Some(known) = &inbox.templates else {
-                self.add("template", Verdict::Unknown, format!("{title}: the inbox shows no templates"));
+                self.add("template", CheckStatus::Unknown, format!("{title}: the inbox shows no templates"));
                 continue;
             };
             let faults = templates::faults(wanted, known);
             if faults.is_empty() {
-                self.add("template", Verdict::Ok, format!("{title}: approved, with these parameters"));
+                self.add("template", CheckStatus::Ok, format!("{title}: approved, with these parameters"));
             } else {
-                self.add("template", Verdict::Failed, format!("{title}: {}", faults.join("; ")));
+                self.add("template", CheckStatus::Failed, format!("{title}: {}", faults.join("; ")));
             }
             for text in templates::unknown_opt_outs(wanted, known, words) {
-                self.add("template", Verdict::Warning, format!("{}: {text}", wanted.name));
+                self.add("template", CheckStatus::Warning, format!("{}: {text}", wanted.name));
             }
         }
     }

@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
 use crate::recipients::{Columns, Row};
-use crate::state::LeftOut;
+use crate::state::SkipReason;
 
 /// What the list no longer has: whoever was tried stays on record, although nothing is sent to them any more.
 const IS_GONE: &str = "ledger = $1 AND state = 'pending' AND enrolment < $2 AND attempts = 0
@@ -54,18 +54,18 @@ impl Enroll for Postgres {
             let mut reading = Reading::new(&session, now);
             let deliveries = reading.sort(&batch).await?;
             let earlier = reading.insert(&deliveries).await?;
-            let mut left_out = LeftOutRows::default();
+            let mut left_out = SkippedRows::default();
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason, row } => {
+                    Entry::Skipped { line, key, reason, row } => {
                         left_out.add(&mut reading, (*line, key), reason, row.as_ref()).await?;
                     }
                     Entry::Delivery { key, row, .. } => {
                         let first_line = deliveries.first_line(key, row.line).or(earlier.get(key.as_str()).copied());
                         if let Some(first_line) = first_line {
                             duplicates.push(Duplicate { line: row.line, first_line });
-                            let reason = LeftOut::Duplicate { first_line };
+                            let reason = SkipReason::Duplicate { first_line };
                             left_out.add(&mut reading, (row.line, key), &reason, Some(row)).await?;
                         }
                     }
@@ -77,9 +77,9 @@ impl Enroll for Postgres {
         .await
     }
 
-    async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
+    async fn skip(&self, people: Vec<(Lease, SkipReason)>) -> Result<(), LedgerError> {
         self.alone(|session| async move {
-            let (mut reading, mut left_out) = (Reading::new(&session, 0), LeftOutRows::default());
+            let (mut reading, mut left_out) = (Reading::new(&session, 0), SkippedRows::default());
             let mut ids = Vec::with_capacity(people.len());
             for (lease, reason) in people {
                 ids.push(lease.position().number());
@@ -351,7 +351,7 @@ impl<'s> Reading<'s> {
 
 /// Rows that are left out, column by column.
 #[derive(Default)]
-struct LeftOutRows {
+struct SkippedRows {
     lines: Vec<i64>,
     keys: Vec<String>,
     reasons: Vec<&'static str>,
@@ -360,12 +360,12 @@ struct LeftOutRows {
     cells: Vec<Option<String>>,
 }
 
-impl LeftOutRows {
+impl SkippedRows {
     async fn add(
         &mut self,
         reading: &mut Reading<'_>,
         (line, key): (u64, &str),
-        reason: &LeftOut,
+        reason: &SkipReason,
         row: Option<&Row>,
     ) -> Result<(), LedgerError> {
         let (mut columns, mut cells) = (None, None);

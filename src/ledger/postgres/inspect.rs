@@ -89,7 +89,7 @@ impl Inspect for Postgres {
         .await
     }
 
-    async fn last_departure(&self) -> Result<Option<Timestamp>, LedgerError> {
+    async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.alone(|session| async move {
             let sql = "SELECT max(coalesce(left_at, claimed_at)) FROM delivery WHERE ledger = $1";
             let at: Option<i64> = session.client.query_one(sql, &[&session.ledger]).await?.try_get(0)?;
@@ -106,7 +106,7 @@ impl Inspect for Postgres {
         self.kept.risk.as_deref()
     }
 
-    async fn departed_within(&self, window: Duration) -> Result<u64, LedgerError> {
+    async fn sent_within(&self, window: Duration) -> Result<u64, LedgerError> {
         let since = since(window);
         self.alone(move |session| async move {
             let sql = "SELECT count(*) FROM delivery
@@ -116,7 +116,7 @@ impl Inspect for Postgres {
         .await
     }
 
-    async fn departures_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+    async fn send_times_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
         let since = since(window);
         self.alone(move |session| async move {
             let sql = "SELECT coalesce(left_at, claimed_at) AS at FROM delivery

@@ -4,7 +4,7 @@ use super::handle::Postgres;
 use super::retry_failed;
 use super::session::Session;
 use crate::ledger::values::{now, stored};
-use crate::ledger::{LedgerError, Operate, Resolved, Retry, Verdict};
+use crate::ledger::{LedgerError, Operate, Resolution, Resolved, Retry};
 use crate::state::{OperatorAction, RESOLVED, State};
 
 impl Operate for Postgres {
@@ -27,12 +27,12 @@ impl Operate for Postgres {
         .await
     }
 
-    async fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> Result<u64, LedgerError> {
+    async fn settle_by_evidence(&self, resolutions: Vec<Resolution>) -> Result<u64, LedgerError> {
         self.alone(move |session| async move {
             session.begin().await?;
             let mut settled = Ok(0);
-            for verdict in verdicts {
-                settled = match (settled, settle_one(&session, &verdict).await) {
+            for resolution in resolutions {
+                settled = match (settled, settle_one(&session, &resolution).await) {
                     (Ok(before), Ok(one)) => Ok(before + one),
                     (Err(error), _) | (_, Err(error)) => Err(error),
                 };
@@ -100,10 +100,10 @@ async fn resolve(
     Ok(changed)
 }
 
-async fn settle_one(session: &Session, verdict: &Verdict) -> Result<u64, LedgerError> {
+async fn settle_one(session: &Session, resolution: &Resolution) -> Result<u64, LedgerError> {
     const { assert!(State::Unknown.can_become(State::Accepted) && State::Unknown.can_become(State::Pending)) };
     let (client, ledger, now) = (&session.client, session.ledger, now());
-    let Verdict { position, message_id, note } = verdict;
+    let Resolution { position, message_id, note } = resolution;
     let (id, sent) = (position.number(), message_id.is_some());
     let action = if sent { OperatorAction::ResolvedAsSent } else { OperatorAction::ResolvedAsNotSent };
     let sql =

@@ -8,44 +8,44 @@ use super::deliver::leases;
 use super::handle::Postgres;
 use super::session::Session;
 use crate::ledger::values::{stored, time, unstored};
-use crate::ledger::{Followed, InDoubt, LedgerError, Observation, Position, Track, Which};
-use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, Seen};
+use crate::ledger::{LedgerError, Observation, Position, Track, TrackQuery, TrackedMessage, UnknownDelivery};
+use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, StatusUpdate};
 use crate::state::{ContactId, ConversationId, MessageId};
 
 /// What can be looked at.
-const FOLLOWED: &str = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone,
+const TRACKED: &str = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone,
         delivery, conversation_id, message_id, contact_id, accepted_at, look_at
     FROM receipt WHERE ledger = $1 AND conversation_id IS NOT NULL AND message_id IS NOT NULL";
 
 impl Track for Postgres {
-    async fn followed(
+    async fn tracked(
         &self,
-        which: Which,
+        which: TrackQuery,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<Vec<Followed>, LedgerError> {
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
         let after = after.map_or(0, Position::number);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let (condition, by) = match which {
-            Which::DueBy(time) => ("look_at <= $4", time.as_millisecond()),
-            Which::Open => ("(look_at <= $4 OR (status = 'failed' AND is_gone = 0))", i64::MAX),
+            TrackQuery::DueBy(time) => ("look_at <= $4", time.as_millisecond()),
+            TrackQuery::Open => ("(look_at <= $4 OR (status = 'failed' AND is_gone = 0))", i64::MAX),
         };
         self.alone(move |session| async move {
-            let sql = format!("{FOLLOWED} AND delivery > $2 AND {condition} ORDER BY delivery LIMIT $3");
+            let sql = format!("{TRACKED} AND delivery > $2 AND {condition} ORDER BY delivery LIMIT $3");
             collect(&session, &sql, &[&session.ledger, &after, &limit, &by]).await
         })
         .await
     }
 
-    async fn followed_of(
+    async fn tracked_in(
         &self,
         conversations: Vec<ConversationId>,
         contacts: Vec<ContactId>,
-    ) -> Result<Vec<Followed>, LedgerError> {
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
         let conversations: Vec<i64> = conversations.iter().map(|id| stored(id.0)).collect();
         let contacts: Vec<i64> = contacts.iter().map(|id| stored(id.0)).collect();
         self.alone(move |session| async move {
-            let sql = format!("{FOLLOWED} AND (conversation_id = ANY($2) OR contact_id = ANY($3)) ORDER BY delivery");
+            let sql = format!("{TRACKED} AND (conversation_id = ANY($2) OR contact_id = ANY($3)) ORDER BY delivery");
             collect(&session, &sql, &[&session.ledger, &conversations, &contacts]).await
         })
         .await
@@ -66,7 +66,7 @@ impl Track for Postgres {
         .await
     }
 
-    async fn in_doubt(&self) -> Result<Vec<InDoubt>, LedgerError> {
+    async fn unknown_deliveries(&self) -> Result<Vec<UnknownDelivery>, LedgerError> {
         self.alone(|session| async move {
             let condition =
                 format!("d.id IN (SELECT id FROM {} WHERE state = 'unknown') ORDER BY d.id", session.deliveries());
@@ -74,11 +74,11 @@ impl Track for Postgres {
             let ids: Vec<i64> = leases.iter().map(|lease| lease.position().number()).collect();
             let sql = "SELECT coalesce(left_at, claimed_at, 0) FROM delivery WHERE id = ANY($1) ORDER BY id";
             let times = session.client.query(sql, &[&ids]).await?;
-            let in_doubt = leases
+            let unknown_deliveries = leases
                 .into_iter()
                 .zip(&times)
-                .map(|(lease, at)| Ok(InDoubt { lease, claimed_at: time(at.try_get(0)?).unwrap_or_default() }));
-            in_doubt.collect()
+                .map(|(lease, at)| Ok(UnknownDelivery { lease, claimed_at: time(at.try_get(0)?).unwrap_or_default() }));
+            unknown_deliveries.collect()
         })
         .await
     }
@@ -102,10 +102,14 @@ impl Track for Postgres {
     }
 }
 
-async fn collect(session: &Session, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Followed>, LedgerError> {
-    let followed = |row: &Row| {
+async fn collect(
+    session: &Session,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<TrackedMessage>, LedgerError> {
+    let tracked = |row: &Row| {
         let id = |at: usize| row.try_get::<_, i64>(at).map(unstored);
-        Ok(Followed {
+        Ok(TrackedMessage {
             position: Position::new(row.try_get(8)?),
             conversation_id: ConversationId(id(9)?),
             message_id: MessageId(id(10)?),
@@ -115,10 +119,10 @@ async fn collect(session: &Session, sql: &str, values: &[&(dyn ToSql + Sync)]) -
             receipt: receipt(row, 0)?,
         })
     };
-    session.client.query(sql, values).await?.iter().map(followed).collect()
+    session.client.query(sql, values).await?.iter().map(tracked).collect()
 }
 
-/// Reads a receipt from eight columns in the order of [`FOLLOWED`], the first of which is the one at `at`.
+/// Reads a receipt from eight columns in the order of [`TRACKED`], the first of which is the one at `at`.
 pub(super) fn receipt(row: &Row, at: usize) -> Result<Receipt, LedgerError> {
     let moment = |at: usize| row.try_get::<_, Option<i64>>(at).map(|at| at.and_then(time));
     let damaged = |word: &str| LedgerError::damaged(format!("`{word}` is no word of a receipt"));
@@ -127,7 +131,7 @@ pub(super) fn receipt(row: &Row, at: usize) -> Result<Receipt, LedgerError> {
     let opted_out: Option<&str> = row.try_get(at + 5)?;
     let opted_out: Option<OptOut> = opted_out.map(|word| word.parse().map_err(|_| damaged(word))).transpose()?;
     let seen = match status {
-        Some(status) => Some(Seen {
+        Some(status) => Some(StatusUpdate {
             status,
             at: moment(at + 1)?.unwrap_or_default(),
             code: row.try_get(at + 2)?,

@@ -12,7 +12,7 @@ use super::retry_failed;
 use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
 use crate::recipients::{Columns, Row};
-use crate::state::LeftOut;
+use crate::state::SkipReason;
 
 /// What the list no longer has: whoever was tried stays on record, although nothing is sent to them any more.
 const IS_GONE: &str =
@@ -43,14 +43,14 @@ impl Enroll for Sqlite {
             let mut duplicates = Vec::new();
             for entry in &batch {
                 match entry {
-                    Entry::LeftOut { line, key, reason, row } => {
-                        leave_out(&mut reading.columns, *line, key, reason, row.as_ref())?;
+                    Entry::Skipped { line, key, reason, row } => {
+                        skip(&mut reading.columns, *line, key, reason, row.as_ref())?;
                     }
                     Entry::Delivery { key, row, message } => {
                         if let Some(first_line) = reading.deliver(key, row, message.as_deref())? {
                             duplicates.push(Duplicate { line: row.line, first_line });
-                            let reason = LeftOut::Duplicate { first_line };
-                            leave_out(&mut reading.columns, row.line, key, &reason, Some(row))?;
+                            let reason = SkipReason::Duplicate { first_line };
+                            skip(&mut reading.columns, row.line, key, &reason, Some(row))?;
                         }
                     }
                 }
@@ -63,14 +63,14 @@ impl Enroll for Sqlite {
         Ok(duplicates)
     }
 
-    async fn leave_out(&self, people: Vec<(Lease, LeftOut)>) -> Result<(), LedgerError> {
+    async fn skip(&self, people: Vec<(Lease, SkipReason)>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.savepoint()?;
             let mut columns = ColumnIds::new(&transaction);
             for (lease, reason) in people {
                 let id = lease.position().number();
                 transaction.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'pending'", [id])?;
-                leave_out(&mut columns, lease.row.line, &lease.key, &reason, Some(&lease.row))?;
+                skip(&mut columns, lease.row.line, &lease.key, &reason, Some(&lease.row))?;
             }
             drop(columns);
             Ok(transaction.commit()?)
@@ -312,11 +312,11 @@ impl<'c> ColumnIds<'c> {
     }
 }
 
-fn leave_out(
+fn skip(
     columns: &mut ColumnIds<'_>,
     line: u64,
     key: &str,
-    reason: &LeftOut,
+    reason: &SkipReason,
     row: Option<&Row>,
 ) -> Result<(), LedgerError> {
     let (mut of_row, mut cells) = (None, None);

@@ -76,7 +76,7 @@ impl Inspect for Sqlite {
         .await
     }
 
-    async fn last_departure(&self) -> Result<Option<Timestamp>, LedgerError> {
+    async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.alone(|connection| {
             let sql = "SELECT max(coalesce(left_at, claimed_at)) FROM delivery";
             let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
@@ -89,7 +89,7 @@ impl Inspect for Sqlite {
         self.kept.path.as_deref().map_or(Ok(None), Lock::holder)
     }
 
-    async fn departed_within(&self, window: Duration) -> Result<u64, LedgerError> {
+    async fn sent_within(&self, window: Duration) -> Result<u64, LedgerError> {
         let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         self.alone(move |connection| {
             let sql = "SELECT count(*) FROM delivery WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'";
@@ -98,7 +98,7 @@ impl Inspect for Sqlite {
         .await
     }
 
-    async fn departures_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
+    async fn send_times_within(&self, window: Duration, most: u32) -> Result<Vec<Timestamp>, LedgerError> {
         let since = now() - i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         self.alone(move |connection| {
             let mut statement = connection.prepare(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::handle::Sqlite;
 use super::retry_failed;
 use crate::ledger::values::{key_list, now, stored};
-use crate::ledger::{LedgerError, Operate, Resolved, Retry, Verdict};
+use crate::ledger::{LedgerError, Operate, Resolution, Resolved, Retry};
 use crate::state::{OperatorAction, RESOLVED, State};
 
 impl Operate for Sqlite {
@@ -29,12 +29,12 @@ impl Operate for Sqlite {
         .await
     }
 
-    async fn settle_by_evidence(&self, verdicts: Vec<Verdict>) -> Result<u64, LedgerError> {
+    async fn settle_by_evidence(&self, resolutions: Vec<Resolution>) -> Result<u64, LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.transaction()?;
             let mut settled = 0;
-            for verdict in verdicts {
-                settled += settle_one(&transaction, &verdict)?;
+            for resolution in resolutions {
+                settled += settle_one(&transaction, &resolution)?;
             }
             transaction.commit()?;
             Ok(settled)
@@ -82,9 +82,9 @@ fn resolve(connection: &Connection, keys: Option<&str>, sent: bool, note: Option
     Ok(changed as u64)
 }
 
-fn settle_one(connection: &Connection, verdict: &Verdict) -> Result<u64, LedgerError> {
+fn settle_one(connection: &Connection, resolution: &Resolution) -> Result<u64, LedgerError> {
     const { assert!(State::Unknown.can_become(State::Accepted) && State::Unknown.can_become(State::Pending)) };
-    let Verdict { position, message_id, note } = verdict;
+    let Resolution { position, message_id, note } = resolution;
     let (id, sent) = (position.number(), message_id.is_some());
     let action = if sent { OperatorAction::ResolvedAsSent } else { OperatorAction::ResolvedAsNotSent };
     connection

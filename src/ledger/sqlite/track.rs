@@ -6,53 +6,53 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use super::deliver::leases;
 use super::handle::Sqlite;
 use crate::ledger::values::{stored, time, unstored};
-use crate::ledger::{Followed, InDoubt, LedgerError, Observation, Position, Track, Which};
-use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, Seen};
+use crate::ledger::{LedgerError, Observation, Position, Track, TrackQuery, TrackedMessage, UnknownDelivery};
+use crate::receipt::{MessageStatus, OptOut, Receipt, ReceiptTotals, StatusUpdate};
 use crate::state::{ContactId, ConversationId, MessageId};
 
 /// What can be looked at.
-const FOLLOWED: &str = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone,
+const TRACKED: &str = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone,
         delivery, conversation_id, message_id, contact_id, accepted_at, look_at
     FROM receipt WHERE conversation_id IS NOT NULL AND message_id IS NOT NULL";
 
 impl Track for Sqlite {
-    async fn followed(
+    async fn tracked(
         &self,
-        which: Which,
+        which: TrackQuery,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<Vec<Followed>, LedgerError> {
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
         let after = after.map_or(0, Position::number);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let (condition, by) = match which {
-            Which::DueBy(time) => ("look_at <= ?3", time.as_millisecond()),
-            Which::Open => ("(look_at <= ?3 OR (status = 'failed' AND NOT is_gone))", i64::MAX),
+            TrackQuery::DueBy(time) => ("look_at <= ?3", time.as_millisecond()),
+            TrackQuery::Open => ("(look_at <= ?3 OR (status = 'failed' AND NOT is_gone))", i64::MAX),
         };
         self.alone(move |connection| {
-            let sql = format!("{FOLLOWED} AND delivery > ?1 AND {condition} ORDER BY delivery LIMIT ?2");
+            let sql = format!("{TRACKED} AND delivery > ?1 AND {condition} ORDER BY delivery LIMIT ?2");
             let mut statement = connection.prepare_cached(&sql)?;
             collect(&mut statement, params![after, limit, by])
         })
         .await
     }
 
-    async fn followed_of(
+    async fn tracked_in(
         &self,
         conversations: Vec<ConversationId>,
         contacts: Vec<ContactId>,
-    ) -> Result<Vec<Followed>, LedgerError> {
+    ) -> Result<Vec<TrackedMessage>, LedgerError> {
         let conversations = id_list(conversations.iter().map(|id| id.0));
         let contacts = id_list(contacts.iter().map(|id| id.0));
         self.alone(move |connection| {
             // Each by its index.
             let by = |column: &str, ids: &str| {
-                let sql = format!("{FOLLOWED} AND {column} IN (SELECT value FROM json_each(?1)) ORDER BY delivery");
+                let sql = format!("{TRACKED} AND {column} IN (SELECT value FROM json_each(?1)) ORDER BY delivery");
                 collect(&mut connection.prepare_cached(&sql)?, params![ids])
             };
             let mut found = by("conversation_id", &conversations)?;
             found.extend(by("contact_id", &contacts)?);
-            found.sort_by_key(|followed| followed.position);
-            found.dedup_by_key(|followed| followed.position);
+            found.sort_by_key(|tracked| tracked.position);
+            found.dedup_by_key(|tracked| tracked.position);
             Ok(found)
         })
         .await
@@ -69,16 +69,16 @@ impl Track for Sqlite {
         .await
     }
 
-    async fn in_doubt(&self) -> Result<Vec<InDoubt>, LedgerError> {
+    async fn unknown_deliveries(&self) -> Result<Vec<UnknownDelivery>, LedgerError> {
         self.alone(|connection| {
             let leases = leases(connection, "d.id IN (SELECT id FROM delivery_view WHERE state = 'unknown')", &[])?;
             let mut claimed =
                 connection.prepare_cached("SELECT coalesce(left_at, claimed_at, 0) FROM delivery WHERE id = ?1")?;
-            let in_doubt = leases.into_iter().map(|lease| {
+            let unknown_deliveries = leases.into_iter().map(|lease| {
                 let at: i64 = claimed.query_row([lease.position().number()], |row| row.get(0))?;
-                Ok(InDoubt { lease, claimed_at: time(at).unwrap_or_default() })
+                Ok(UnknownDelivery { lease, claimed_at: time(at).unwrap_or_default() })
             });
-            in_doubt.collect()
+            unknown_deliveries.collect()
         })
         .await
     }
@@ -107,12 +107,15 @@ fn id_list(ids: impl Iterator<Item = u64>) -> String {
     serde_json::Value::from(ids.map(stored).collect::<Vec<_>>()).to_string()
 }
 
-fn collect(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -> Result<Vec<Followed>, LedgerError> {
+fn collect(
+    statement: &mut CachedStatement<'_>,
+    values: impl rusqlite::Params,
+) -> Result<Vec<TrackedMessage>, LedgerError> {
     let mut rows = statement.query(values)?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let id = |at: usize| row.get::<_, i64>(at).map(unstored);
-        all.push(Followed {
+        all.push(TrackedMessage {
             position: Position::new(row.get(8)?),
             conversation_id: ConversationId(id(9)?),
             message_id: MessageId(id(10)?),
@@ -125,7 +128,7 @@ fn collect(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -
     Ok(all)
 }
 
-/// Reads a receipt from eight columns in the order of [`FOLLOWED`], the first of which is the one at `at`.
+/// Reads a receipt from eight columns in the order of [`TRACKED`], the first of which is the one at `at`.
 pub(super) fn receipt(row: &Row<'_>, at: usize) -> Result<Receipt, LedgerError> {
     let moment = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.and_then(time));
     let damaged = |word: String| LedgerError::damaged(format!("`{word}` is no word of a receipt"));
@@ -134,7 +137,7 @@ pub(super) fn receipt(row: &Row<'_>, at: usize) -> Result<Receipt, LedgerError> 
     let opted_out: Option<String> = row.get(at + 5)?;
     let opted_out: Option<OptOut> = opted_out.map(|word| word.parse().map_err(|_| damaged(word))).transpose()?;
     let seen = match status {
-        Some(status) => Some(Seen {
+        Some(status) => Some(StatusUpdate {
             status,
             at: moment(at + 1)?.unwrap_or_default(),
             code: row.get(at + 2)?,

@@ -24,8 +24,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// A change inside a group: does its work, or without a connection does nothing, and hands back whom to tell once the
 /// group is on disk.
-pub(super) type Change = Box<dyn FnOnce(Option<&Connection>) -> Told + Send>;
-pub(super) type Told = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+pub(super) type Change = Box<dyn FnOnce(Option<&Connection>) -> Acknowledge + Send>;
+pub(super) type Acknowledge = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 pub(super) enum Job {
     /// Committed together with its neighbours; whether it is a claim.

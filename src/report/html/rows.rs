@@ -57,7 +57,7 @@ impl Rows {
     }
 
     pub(super) fn add(&mut self, record: &Record, output: &mut impl Write) -> io::Result<()> {
-        if self.written >= self.limit || (self.written >= self.every_row && !in_doubt(record.outcome)) {
+        if self.written >= self.limit || (self.written >= self.every_row && !needs_attention(record.outcome)) {
             self.complete_up_to.get_or_insert(self.last_line);
             *self.left_out.entry(record.outcome).or_default() += 1;
             return Ok(());
@@ -105,7 +105,7 @@ impl Rows {
 }
 
 /// Whether somebody has to look at rows with this outcome.
-pub(super) const fn in_doubt(outcome: State) -> bool {
+pub(super) const fn needs_attention(outcome: State) -> bool {
     matches!(outcome, State::Failed | State::Unknown | State::Claimed)
 }
 

@@ -13,7 +13,7 @@ use super::totals::{Reason, Totals};
 use crate::codes;
 use crate::humanize::changes_direction;
 use crate::report::csv::COLUMNS;
-use crate::state::{LeftOut, State};
+use crate::state::{SkipReason, State};
 
 /// The outcomes in the order in which people ask for them.
 const OUTCOMES: [State; 6] =
@@ -108,7 +108,7 @@ impl Page {
         throughput: &Throughput,
         rows: &Rows,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let duplicate = (State::Skipped, LeftOut::Duplicate { first_line: 0 }.word().to_owned());
+        let duplicate = (State::Skipped, SkipReason::Duplicate { first_line: 0 }.word().to_owned());
         let mut statuses: Vec<_> = sums.statuses.clone().into_iter().collect();
         statuses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         Ok(Self {
@@ -128,7 +128,7 @@ impl Page {
                 left_out: rows.left_out().iter().map(|(outcome, count)| (outcome.word(), *count)).collect(),
                 left_out_rows: rows.left_out().values().sum(),
                 complete_up_to: rows.complete_up_to(),
-                full: rows.left_out().keys().any(|outcome| rows::in_doubt(*outcome)),
+                full: rows.left_out().keys().any(|outcome| rows::needs_attention(*outcome)),
             },
         })
     }
