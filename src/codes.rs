@@ -54,9 +54,9 @@ pub enum Remedy {
     /// The same message, but not before so much time has passed.
     Later(Duration),
     /// The same message, once somebody has mended what was wrong outside of it.
-    Mended,
+    AfterFix,
     /// Only another message: a corrected row, spec or template.
-    Changed,
+    ChangeMessage,
 }
 
 /// What a code means.
@@ -100,7 +100,7 @@ const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
     fault: Responsibility::Account,
     scope: Scope::Run,
-    remedy: Remedy::Mended,
+    remedy: Remedy::AfterFix,
 };
 
 #[rustfmt::skip]
@@ -108,31 +108,31 @@ const CATALOGUE: &[(&[u32], &str, Responsibility, Scope, Remedy)] = &[
     (&[130_472], "the recipient is in a WhatsApp experiment and gets no marketing", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_021], "sender and recipient are the same number", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_026], "the number is not on WhatsApp, or cannot receive this message", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
-    (&[131_047], "more than 24 hours since the customer wrote: only a template may be sent", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
+    (&[131_047], "more than 24 hours since the customer wrote: only a template may be sent", Responsibility::Campaign, Scope::Recipient, Remedy::ChangeMessage),
     (&[131_049], "held back by WhatsApp: this recipient got too many marketing messages recently", Responsibility::Recipient, Scope::Recipient, seconds(DAY)),
     (&[131_050], "the recipient opted out of marketing from this business", Responsibility::Recipient, Scope::Recipient, Remedy::Never),
     (&[131_056], "too many messages to this recipient in a short time", Responsibility::Campaign, Scope::Recipient, seconds(60)),
-    (&[132_005], "the text is too long once its values are filled in", Responsibility::Campaign, Scope::Recipient, Remedy::Changed),
-    (&[33, 100, 131_008, 131_009, 135_000], "a parameter is missing or not valid", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[131_051], "this type of message is not supported", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[131_053], "the media file could not be fetched, or has the wrong type or size", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_000], "the number of parameters does not match the template", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_001], "no approved template of that name in that language", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_007], "the template violates WhatsApp's content policy", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_012], "the format of a parameter does not match the template", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_015], "the template is paused for low quality", Responsibility::Campaign, Scope::Template, Remedy::Mended),
-    (&[132_016], "the template is permanently disabled", Responsibility::Campaign, Scope::Template, Remedy::Changed),
-    (&[132_068], "the template's flow is blocked", Responsibility::Campaign, Scope::Template, Remedy::Mended),
+    (&[132_005], "the text is too long once its values are filled in", Responsibility::Campaign, Scope::Recipient, Remedy::ChangeMessage),
+    (&[33, 100, 131_008, 131_009, 135_000], "a parameter is missing or not valid", Responsibility::Campaign, Scope::Template, Remedy::ChangeMessage),
+    (&[131_051], "this type of message is not supported", Responsibility::Campaign, Scope::Template, Remedy::ChangeMessage),
+    (&[131_053], "the media file could not be fetched, or has the wrong type or size", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
+    (&[132_000], "the number of parameters does not match the template", Responsibility::Campaign, Scope::Template, Remedy::ChangeMessage),
+    (&[132_001], "no approved template of that name in that language", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
+    (&[132_007], "the template violates WhatsApp's content policy", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
+    (&[132_012], "the format of a parameter does not match the template", Responsibility::Campaign, Scope::Template, Remedy::ChangeMessage),
+    (&[132_015], "the template is paused for low quality", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
+    (&[132_016], "the template is permanently disabled", Responsibility::Campaign, Scope::Template, Remedy::ChangeMessage),
+    (&[132_068], "the template's flow is blocked", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
     (&[132_069], "the template's flow is throttled to 10 messages an hour", Responsibility::Campaign, Scope::Template, seconds(HOUR)),
-    (&[0, 190], "the channel's access token is not valid", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[0, 190], "the channel's access token is not valid", Responsibility::Account, Scope::Run, Remedy::AfterFix),
     (&[3, 10, 131_005], LACKS_PERMISSION.words, LACKS_PERMISSION.fault, LACKS_PERMISSION.scope, LACKS_PERMISSION.remedy),
     (&[4, 80_007], "too many requests to WhatsApp from this account", Responsibility::Account, Scope::Run, seconds(HOUR)),
     (&[130_429], "more messages per second than WhatsApp allows for this number", Responsibility::Account, Scope::Number, seconds(60)),
-    (&[131_030], "a test number can only message its own list of recipients", Responsibility::Account, Scope::Run, Remedy::Mended),
+    (&[131_030], "a test number can only message its own list of recipients", Responsibility::Account, Scope::Run, Remedy::AfterFix),
     (&[131_048], "WhatsApp restricts the number because too many messages were reported", Responsibility::Account, Scope::Number, seconds(DAY)),
-    (&[368, 131_031], "the WhatsApp account is blocked or locked", Responsibility::Account, Scope::Run, Remedy::Mended),
-    (&[131_042], "the WhatsApp account has a payment problem", Responsibility::Account, Scope::Run, Remedy::Mended),
-    (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010], "the number is not registered with WhatsApp", Responsibility::Account, Scope::Number, Remedy::Mended),
+    (&[368, 131_031], "the WhatsApp account is blocked or locked", Responsibility::Account, Scope::Run, Remedy::AfterFix),
+    (&[131_042], "the WhatsApp account has a payment problem", Responsibility::Account, Scope::Run, Remedy::AfterFix),
+    (&[131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010], "the number is not registered with WhatsApp", Responsibility::Account, Scope::Number, Remedy::AfterFix),
     (&[133_015, 133_016], "the number was registered or deleted too often recently", Responsibility::Account, Scope::Number, seconds(HOUR)),
     (&[131_057], "the account is being moved to a higher throughput", Responsibility::Service, Scope::Run, seconds(60)),
     (&[1, 2, 131_000, 131_016, 133_004], "WhatsApp had an internal error", Responsibility::Service, Scope::Run, seconds(60)),
@@ -153,7 +153,7 @@ pub fn meaning(code: &str) -> Option<Meaning> {
 }
 
 /// A failure with what its code means and who can fix it, where that is known, and else with the server's own words.
-pub fn explained(failure: &Failure) -> String {
+pub fn explain(failure: &Failure) -> String {
     match meaning(&failure.code) {
         Some(Meaning { words, fault, .. }) => format!("{}: {words} ({})", failure.code, fault.words()),
         None => failure.to_string(),
@@ -161,9 +161,9 @@ pub fn explained(failure: &Failure) -> String {
 }
 
 /// The same with how often it came: `132001 ×9: ...`.
-pub fn explained_times(failure: &Failure, count: u64) -> String {
+pub fn explain_counted(failure: &Failure, count: u64) -> String {
     let Failure { code, .. } = failure;
-    let text = explained(failure);
+    let text = explain(failure);
     text.strip_prefix(code.as_str()).map_or_else(|| text.clone(), |rest| format!("{code} ×{count}{rest}"))
 }
 
@@ -183,7 +183,7 @@ pub fn remedy(code: &str) -> Remedy {
     match meaning(code) {
         Some(meaning) => meaning.remedy,
         None if is_whatsapps(code) => Remedy::Never,
-        None => Remedy::Mended,
+        None => Remedy::AfterFix,
     }
 }
 
@@ -249,15 +249,15 @@ mod tests {
     #[test]
     fn one_recipients_contact_says_nothing_about_the_others() {
         for code in RECIPIENTS_OWN {
-            assert_eq!((scope(code), remedy(code)), (Scope::Recipient, Remedy::Mended), "{code}");
+            assert_eq!((scope(code), remedy(code)), (Scope::Recipient, Remedy::AfterFix), "{code}");
         }
     }
 
     #[test]
     fn what_only_repeats_itself_is_not_sent_again() {
         assert_eq!(remedy(OPTED_OUT), Remedy::Never);
-        assert_eq!(remedy("132000"), Remedy::Changed);
+        assert_eq!(remedy("132000"), Remedy::ChangeMessage);
         assert!(matches!(remedy("131049"), Remedy::Later(wait) if wait >= Duration::from_secs(DAY)));
-        assert_eq!((remedy("999999"), remedy("http-404")), (Remedy::Never, Remedy::Mended));
+        assert_eq!((remedy("999999"), remedy("http-404")), (Remedy::Never, Remedy::AfterFix));
     }
 }

@@ -81,7 +81,7 @@ impl OptOutWords {
     }
 
     /// Whether a reply is an opt-out, or may be one.
-    pub fn judge(&self, reply: &str) -> Option<OptOut> {
+    pub fn classify(&self, reply: &str) -> Option<OptOut> {
         let short: String = reply.chars().take(MAX_LENGTH).collect();
         let text = normalized(&short);
         if text.is_empty() {
@@ -191,7 +191,7 @@ mod tests {
             "T",
             "stop\n",
         ] {
-            assert_eq!(words.judge(reply), Some(OptOut::Yes), "{reply:?}");
+            assert_eq!(words.classify(reply), Some(OptOut::Yes), "{reply:?}");
         }
     }
 
@@ -208,10 +208,10 @@ mod tests {
             "请帮我退订谢谢",
             "this is spam",
         ] {
-            assert_eq!(words.judge(reply), Some(OptOut::Maybe), "{reply:?}");
+            assert_eq!(words.classify(reply), Some(OptOut::Maybe), "{reply:?}");
         }
         let long = format!("stop {}", "x".repeat(10_000));
-        assert_eq!(words.judge(&long), Some(OptOut::Maybe));
+        assert_eq!(words.classify(&long), Some(OptOut::Maybe));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         for reply in
             ["", "   ", "👍", "!!!", "Thanks!", "yes", "stopwatch", "bus stops", "shop", "Ok, at the end of May", "42"]
         {
-            assert_eq!(words.judge(reply), None, "{reply:?}");
+            assert_eq!(words.classify(reply), None, "{reply:?}");
         }
     }
 
@@ -228,9 +228,9 @@ mod tests {
     fn a_campaign_has_words_of_its_own() {
         let words = OptOutWords::new(["No thanks!", "OPT_OUT_NOVEMBER", "..."]);
         for reply in ["no thanks", "NO, THANKS", "opt out november"] {
-            assert_eq!(words.judge(reply), Some(OptOut::Yes), "{reply:?}");
+            assert_eq!(words.classify(reply), Some(OptOut::Yes), "{reply:?}");
         }
-        assert_eq!(words.judge("..."), None);
+        assert_eq!(words.classify("..."), None);
         for (payload, is) in [
             ("OPT_OUT", true),
             ("stop-promotions", true),
@@ -262,12 +262,12 @@ mod tests {
             let written = format!("{before}{}{after}", reply.to_uppercase());
             // Upper case loses what the letter was in some scripts.
             prop_assume!(reply.to_uppercase().to_lowercase() == reply);
-            prop_assert_eq!(OptOutWords::default().judge(&written), Some(OptOut::Yes), "{}", written);
+            prop_assert_eq!(OptOutWords::default().classify(&written), Some(OptOut::Yes), "{}", written);
         }
 
         #[test]
         fn no_reply_is_too_odd(reply in "\\PC{0,200}") {
-            let _ = OptOutWords::default().judge(&reply);
+            let _ = OptOutWords::default().classify(&reply);
         }
     }
 }

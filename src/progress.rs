@@ -119,11 +119,11 @@ impl Progress {
         }
         self.counts.set(counts);
         self.bar.inc(1);
-        let mut trouble = String::new();
+        let mut failures = String::new();
         for (count, word) in [(counts.failed, "failed"), (counts.unknown, "unknown")] {
             if count > 0 {
                 // Writing to a string cannot fail.
-                let _ = write!(trouble, ", {} {word}", HumanCount(count));
+                let _ = write!(failures, ", {} {word}", HumanCount(count));
             }
         }
         if !self.moving && self.last_line.get().elapsed() >= EVERY {
@@ -141,9 +141,9 @@ impl Progress {
             };
             let left = duration(Duration::from_secs_f64(left.min(1e9)));
             let (done, of) = (HumanCount(counts.settled), HumanCount(messages));
-            self.log(Level::Info, event, &format!("{done} of {of} done{trouble}, {rate:.1}/s, {left} left"));
+            self.log(Level::Info, event, &format!("{done} of {of} done{failures}, {rate:.1}/s, {left} left"));
         }
-        self.bar.set_message(trouble);
+        self.bar.set_message(failures);
     }
 
     /// A line above the bar, or simply a line. Dropped where nobody reads: no message waits for that.

@@ -19,7 +19,7 @@ impl Tries {
     /// All tries still to be had.
     pub fn new(retry: Retry) -> Self {
         let waits = usize::try_from(retry.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-        Self { backoff: growing(retry, waits) }
+        Self { backoff: exponential(retry, waits) }
     }
 
     /// How long to wait before the next try; `None` when there is none left.
@@ -40,7 +40,7 @@ pub struct Backoff {
 impl Backoff {
     /// Nobody waits.
     pub fn new(retry: Retry) -> Self {
-        Self { retry, backoff: growing(retry, usize::MAX), known: 0 }
+        Self { retry, backoff: exponential(retry, usize::MAX), known: 0 }
     }
 
     /// The request that began at `began` was answered so, and `now` is the last that has begun. How long everybody waits:
@@ -70,7 +70,7 @@ impl Backoff {
 }
 
 /// Waits that double, with jitter, so many times.
-pub fn growing(retry: Retry, times: usize) -> ExponentialBackoff {
+pub fn exponential(retry: Retry, times: usize) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(retry.backoff)
         .with_max_delay(retry.max_backoff)

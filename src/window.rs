@@ -16,7 +16,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
 /// A window that opened so many days ago may still be open: it may run over midnight, and a zone may skip a day.
-const DAYS_BEHIND: i64 = 2;
+const DAYS_BACK: i64 = 2;
 
 /// So many days ahead a window opens at the latest: one that opens once a week may miss a week in a gap.
 const DAYS_AHEAD: usize = 22;
@@ -107,7 +107,7 @@ impl Window {
 
     /// When it opens and closes on the days around a moment, in their order.
     fn openings(&self, now: Timestamp, zone: &TimeZone) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        let first = zone.to_datetime(now).date().saturating_sub(DAYS_BEHIND.days());
+        let first = zone.to_datetime(now).date().saturating_sub(DAYS_BACK.days());
         successors(Some(first), |date| date.tomorrow().ok())
             .take(DAYS_AHEAD)
             .filter(|date| self.days.contains(date.weekday()))
@@ -117,8 +117,8 @@ impl Window {
     /// When it opens on a day, and when it closes after that.
     fn on(&self, date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         let last = if self.to > self.from { date } else { date.tomorrow().ok()? };
-        let opens = moment(zone, date.to_datetime(self.from), Twice::First)?;
-        let closes = moment(zone, last.to_datetime(self.to), Twice::Second)?;
+        let opens = moment(zone, date.to_datetime(self.from), Occurrence::First)?;
+        let closes = moment(zone, last.to_datetime(self.to), Occurrence::Second)?;
         (opens < closes).then_some((opens, closes))
     }
 }
@@ -143,17 +143,17 @@ fn shown(time: Time) -> String {
 
 /// Which one is meant of a local time that comes twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Twice {
+enum Occurrence {
     First,
     Second,
 }
 
 /// The moment of a local time; of one that does not exist, the first moment after.
-fn moment(zone: &TimeZone, local: DateTime, twice: Twice) -> Option<Timestamp> {
+fn moment(zone: &TimeZone, local: DateTime, twice: Occurrence) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
         AmbiguousOffset::Fold { before, after } => {
-            let offset = if twice == Twice::First { before } else { after };
+            let offset = if twice == Occurrence::First { before } else { after };
             offset.to_timestamp(local).ok()
         }
         AmbiguousOffset::Gap { after, .. } => {

@@ -39,13 +39,13 @@ pub struct Changes {
 
 /// Whether some have got one message already and others would get another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Changed {
+pub(super) enum MessageChange {
     /// It is the same message.
-    Not,
+    None,
     /// It is another one, and there is nobody to send it to.
-    ForNobody,
+    NobodyPending,
     /// It is another one for those who are pending.
-    ForPending,
+    AffectsPending,
 }
 
 impl Changes {
@@ -107,11 +107,11 @@ impl Changes {
 
     /// Whether some have got one message already and others would get another. To those who failed it is sent on
     /// `--retry-failed`, which is what that is for.
-    pub(super) fn message(&self) -> Changed {
+    pub(super) fn message_change(&self) -> MessageChange {
         match (self.is_of_message(), self.others) {
-            (false, _) => Changed::Not,
-            (true, 0) => Changed::ForNobody,
-            (true, _) => Changed::ForPending,
+            (false, _) => MessageChange::None,
+            (true, 0) => MessageChange::NobodyPending,
+            (true, _) => MessageChange::AffectsPending,
         }
     }
 
@@ -123,7 +123,7 @@ impl Changes {
 
     /// Whether somebody must approve a changed message.
     pub fn needs_approval(&self) -> bool {
-        self.message() == Changed::ForPending
+        self.message_change() == MessageChange::AffectsPending
     }
 
     /// A changed message is never sent to the second half of a list unless somebody wants that.

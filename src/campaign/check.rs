@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::inputs::{draft, neighbours, pending_of, take_in, undeclared, warnings};
+use super::inputs::{count_pending, draft, enroll_list, neighbours, undeclared, warnings};
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator};
 use crate::ledger;
 use crate::message::Templates;
@@ -38,10 +38,10 @@ pub async fn check(
     let list = list?;
     operator.notice(Notice::Warnings { warnings: &warnings(&spec, &evaluator), blocked: false });
     let ledger = ledger::scratch()?;
-    let report = take_in(&ledger, &evaluator, list, options, operator).await?;
+    let report = enroll_list(&ledger, &evaluator, list, options, operator).await?;
     operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
     let left_out: u64 = report.left_out.values().sum();
-    let to_send = pending_of(&ledger, selection).await?.unwrap_or(report.rows - left_out);
+    let to_send = count_pending(&ledger, selection).await?.unwrap_or(report.rows - left_out);
     let to_send = to_send.min(selection.limit.unwrap_or(u64::MAX));
     Ok(Checked { name: spec.name.clone(), list: evaluator.list, report, to_send })
 }

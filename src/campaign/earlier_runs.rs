@@ -9,7 +9,7 @@ use indicatif::HumanCount;
 
 use super::{CampaignError, ReportTargets};
 use crate::ledger::{self, Acknowledged, Inspect, Location, Neighbour, is_first_run};
-use crate::report::each_messaged;
+use crate::report::for_each_messaged;
 use crate::specification::{ReportFormat, Source, Spec};
 
 /// Keys that are looked up together.
@@ -17,7 +17,7 @@ const BATCH: usize = 10_000;
 
 /// Makes sure that nothing speaks of an earlier run, where there is no ledger. `by_default`: whether the ledger is
 /// looked for where it is unless somebody says otherwise.
-pub(super) async fn no_earlier_run(
+pub(super) async fn check_first_run(
     spec: &Spec,
     ledger: &Location,
     by_default: bool,
@@ -53,7 +53,7 @@ pub(super) async fn no_earlier_run(
 ///
 /// # Errors
 /// [`CampaignError::SharedReport`].
-pub(super) fn no_shared_report(spec: &Spec, reports: &ReportTargets) -> Result<(), CampaignError> {
+pub(super) fn check_report_not_shared(spec: &Spec, reports: &ReportTargets) -> Result<(), CampaignError> {
     for Neighbour { campaign, spec: text, ledger } in ledger::neighbours(&spec.folder) {
         if campaign == spec.name {
             continue;
@@ -78,7 +78,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 ///
 /// # Errors
 /// [`CampaignError::OlderThanReport`]; or a report cannot be read.
-pub async fn nobody_again(ledger: &impl Inspect, reports: &ReportTargets) -> Result<(), CampaignError> {
+pub async fn check_against_reports(ledger: &impl Inspect, reports: &ReportTargets) -> Result<(), CampaignError> {
     for (path, kind) in reports.files() {
         let mut messaged = 0_u64;
         read(path, kind, |_| messaged += 1)?;
@@ -104,6 +104,6 @@ fn read(path: &Path, kind: ReportFormat, each: impl FnMut(&str)) -> Result<(), C
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file,
     };
-    let read = file.and_then(|file| each_messaged(kind, BufReader::new(file), each));
+    let read = file.and_then(|file| for_each_messaged(kind, BufReader::new(file), each));
     read.map_err(|error| CampaignError::file(path, error))
 }

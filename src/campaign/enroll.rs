@@ -125,16 +125,16 @@ pub async fn enroll(
     };
     ledger.begin_enrolment(&spec.name, retry).await?;
     batches.read_on();
-    let mut next = batches.judged();
+    let mut next = batches.evaluated();
     while !next.is_empty() {
-        let entries = next.into_iter().filter_map(|judged| report.count(judged)).collect();
-        let (duplicates, following) = join(ledger.enroll(entries), async { batches.judged() }).await;
+        let entries = next.into_iter().filter_map(|evaluated| report.count(evaluated)).collect();
+        let (duplicates, following) = join(ledger.enroll(entries), async { batches.evaluated() }).await;
         for duplicate in duplicates? {
             report.duplicate(&duplicate, evaluator);
         }
         next = following;
     }
-    report.warnings.extend(batches.rows.remarks());
+    report.warnings.extend(batches.rows.warnings());
     report.attachments = batches.pass.folder.into_contents();
     if report.rows == 0 && report.problems.is_empty() {
         let problem =
@@ -197,7 +197,7 @@ impl Batches<'_> {
     }
 
     /// The next rows, judged; none at the end of the list. Meanwhile the rows behind them are read.
-    fn judged(&mut self) -> Vec<CheckedRow> {
+    fn evaluated(&mut self) -> Vec<CheckedRow> {
         let mut rows = std::mem::take(&mut self.read);
         let share = rows.len().div_ceil(self.judges).max(1);
         let mut shares = Vec::with_capacity(self.judges);
@@ -280,16 +280,16 @@ impl RowChecker<'_> {
                 problem.hint("paths are relative to the spec, and upper and lower case matter")
             })
             .collect();
-        let mut judged = if problems.is_empty() {
+        let mut evaluated = if problems.is_empty() {
             let message = self.compare.then(|| delivery.message.fingerprint());
             let entry = Entry::Delivery { key: delivery.key, row, message };
             CheckedRow { entry: Some(entry), ..CheckedRow::default() }
         } else {
             self.invalid(Some(&row), problems)
         };
-        judged.warnings.splice(..0, delivery.warnings);
-        judged.rewritten = delivery.rewritten;
-        judged
+        evaluated.warnings.splice(..0, delivery.warnings);
+        evaluated.rewritten = delivery.rewritten;
+        evaluated
     }
 
     fn invalid(&self, row: Option<&Row>, problems: Vec<Problem>) -> CheckedRow {

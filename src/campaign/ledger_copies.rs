@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::inputs::take_in;
-use super::which_ledger::{locate, not_begun};
+use super::inputs::enroll_list;
+use super::open_ledger::{locate, not_begun};
 use super::{CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportOptions, ReportTargets};
 use crate::ledger::{self, Backup, Enroll, Inspect, Location, Recovered, Totals};
 use crate::specification::Spec;
@@ -81,14 +81,14 @@ pub async fn recover(
     } else {
         ReportTargets::named("--report", options.reports)?
     };
-    reports.spare_inputs(&spec)?;
+    reports.check_not_inputs(&spec)?;
     reports.prepare()?;
     let Some(recovery) = ledger::recover(&location, &target, &spec.name).await? else {
         return Err(not_begun(&spec, &location, options.ledger.is_none()).await);
     };
     let ledger = recovery.ledger();
     ledger.belongs_to(&spec.name).await?;
-    take_in(ledger, &evaluator, list, options.enrolment, operator).await?;
+    enroll_list(ledger, &evaluator, list, options.enrolment, operator).await?;
     let missing = recovery.distrust_new().await?;
     ledger.keep_enrolment(None).await?;
     let totals = ledger.totals().await?;

@@ -27,8 +27,8 @@ mod retry_failed;
 mod sending;
 mod status;
 mod track;
-mod unknown;
-mod which_ledger;
+mod unknown_examples;
+mod open_ledger;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,11 +46,12 @@ pub use canary::CanaryResult;
 pub use changes::Changes;
 pub use check::{Checked, CheckedSpec, check, check_without_list};
 pub use doctor::{Check, CheckStatus, Diagnosis, Tracking, doctor};
-pub use earlier_runs::nobody_again;
+pub use earlier_runs::check_against_reports;
 pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
 pub use inputs::{Inputs, input_files, read_spec};
 pub use ledger_copies::{RecoverOptions, RecoveredLedger, backup, recover};
+pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
 pub use plan::{ListPlan, NextRun, Plan};
 pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_report};
@@ -58,10 +59,9 @@ pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
 pub use track::{only_inbox, open_to_track, opt_out_words, write_opted_out};
-pub use unknown::UnknownExamples;
-pub use which_ledger::{open_existing, open_read_only};
+pub use unknown_examples::UnknownExamples;
 
-use changes::Changed;
+use changes::MessageChange;
 use inputs::List;
 use pending_scan::{PendingScan, each_pending, pending_scan};
 
@@ -123,11 +123,11 @@ pub async fn open<O: Operator>(
     operator: &O,
 ) -> Result<Campaign<impl Ledger + use<O>>, CampaignError> {
     let reports = ReportTargets::of_run(&options, &inputs.spec)?;
-    let location = which_ledger::locate(&inputs.spec, options.ledger.as_deref())?;
-    let first_run = which_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
+    let location = open_ledger::locate(&inputs.spec, options.ledger.as_deref())?;
+    let first_run = open_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
     let list = list_if_needed(inputs.list, first_run, operator)?;
     operator.notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
-    let ledger = which_ledger::open(&location, &options).await?;
+    let ledger = open_ledger::open(&location, &options).await?;
     let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
     let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(location));
     let mut campaign = Campaign {
@@ -234,7 +234,7 @@ impl<L: Ledger> Campaign<L> {
         let options = self.options.enrolment.clone();
         let report = match list {
             Some(list) => {
-                let report = inputs::take_in(&self.ledger, &self.evaluator, list, options, operator).await?;
+                let report = inputs::enroll_list(&self.ledger, &self.evaluator, list, options, operator).await?;
                 operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
                 report
             }
@@ -276,12 +276,12 @@ impl<L: Ledger> Campaign<L> {
         if self.options.mode == Mode::Sandbox || acknowledged.first_run || acknowledged.older {
             return Ok(());
         }
-        nobody_again(&self.ledger, &self.reports).await
+        check_against_reports(&self.ledger, &self.reports).await
     }
 
     /// How many are pending among those who are selected.
     async fn select(&mut self, report: &EnrolmentReport, operator: &impl Operator) -> Result<u64, CampaignError> {
-        let named = inputs::pending_of(&self.ledger, &self.options.selection).await?;
+        let named = inputs::count_pending(&self.ledger, &self.options.selection).await?;
         self.totals = self.ledger.totals().await?;
         if self.options.enrolment.retry.is_some() {
             operator.notice(Notice::Retrying { retried: report.retried, totals: &self.totals });
@@ -316,11 +316,11 @@ impl<L: Ledger> Campaign<L> {
 
     /// Asks for what needs somebody's word. Gives whether the spec as it is now counts from now on.
     async fn approve(&self, operator: &impl Operator) -> Result<bool, CampaignError> {
-        let is_this_version = match self.plan.changes.message() {
-            Changed::Not => true,
+        let is_this_version = match self.plan.changes.message_change() {
+            MessageChange::None => true,
             // While there is nobody to decide about, nothing is decided: who comes later would get it unasked.
-            Changed::ForNobody => false,
-            Changed::ForPending => match operator.ask(Question::ChangedMessage { plan: &self.plan }).await {
+            MessageChange::NobodyPending => false,
+            MessageChange::AffectsPending => match operator.ask(Question::ChangedMessage { plan: &self.plan }).await {
                 Answer::Yes => true,
                 Answer::No => return Err(CampaignError::Declined),
                 Answer::NotAsked => return Err(self.plan.changes.need_approval(&self.spec)),

@@ -39,7 +39,7 @@ pub(super) async fn pending_scan<L: Deliver>(
         // What cannot be rendered any more is told when it is met: by the check before, or by the run.
         } else if let Ok(mut delivery) = templates.render(&lease.row, list) {
             delivery.warnings.extend(templates.damage(&lease.row, list));
-            sampler.see(&lease.row, &delivery, templates.way(&lease.row));
+            sampler.see(&lease.row, &delivery, templates.branches_taken(&lease.row));
             zones.count(delivery.zone);
         }
         Ok::<_, LedgerError>(())

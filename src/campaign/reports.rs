@@ -53,7 +53,7 @@ impl ReportTargets {
             reports => Self::named("--report", reports)?,
         };
         let targets = if options.mode == Mode::Sandbox { targets.beside("sandbox") } else { targets };
-        targets.spare_inputs(spec)?;
+        targets.check_not_inputs(spec)?;
         targets.each(check_place)?;
         Ok(targets)
     }
@@ -115,7 +115,7 @@ impl ReportTargets {
     ///
     /// # Errors
     /// Those that would.
-    pub fn spare_inputs(&self, spec: &Spec) -> Result<(), CampaignError> {
+    pub fn check_not_inputs(&self, spec: &Spec) -> Result<(), CampaignError> {
         let inputs = input_files(spec);
         let replaces = self.0.iter().filter(|target| is_one_of(&target.path, &inputs));
         let problems: Vec<Problem> = replaces

@@ -34,8 +34,8 @@ impl RetryFailed {
             let when = match remedy(&error.code) {
                 Remedy::Never => return None,
                 Remedy::Later(wait) => RetryIf::FailedBy(now.checked_sub(wait).unwrap_or(Timestamp::MIN)),
-                Remedy::Mended => RetryIf::FailedBy(Timestamp::MAX),
-                Remedy::Changed => RetryIf::MessageChanged,
+                Remedy::AfterFix => RetryIf::FailedBy(Timestamp::MAX),
+                Remedy::ChangeMessage => RetryIf::MessageChanged,
             };
             Some((error.code.clone(), when))
         });
@@ -44,8 +44,8 @@ impl RetryFailed {
             let (after, if_message_changed) = match meaning(&error.code)?.remedy {
                 Remedy::Never => return None,
                 Remedy::Later(wait) => (wait.max(UNDELIVERED_WAIT), false),
-                Remedy::Mended => (UNDELIVERED_WAIT, false),
-                Remedy::Changed => (UNDELIVERED_WAIT, true),
+                Remedy::AfterFix => (UNDELIVERED_WAIT, false),
+                Remedy::ChangeMessage => (UNDELIVERED_WAIT, true),
             };
             Some((error.code.clone(), RetryUndelivered { after, if_message_changed }))
         });

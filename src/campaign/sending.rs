@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
-use super::unknown::{UnknownExamples, first_unknown};
+use super::unknown_examples::{UnknownExamples, first_unknown};
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
 use crate::ledger::{Ledger, LedgerError, Totals};
 use crate::livedesk::Client;
-use crate::pace::{Earlier, Pace};
+use crate::pace::{EarlierSends, Pace};
 use crate::run::{Confirmation, End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
 use crate::specification::{CanaryConfirmation, Spec};
 use crate::state::State;
@@ -188,7 +188,7 @@ impl<L: Ledger> Confirmed<L> {
         let Campaign { spec, ledger, .. } = &self.0;
         let quotas = sent_within_quotas(spec, ledger).await?;
         let last_message = ledger.last_send_time().await?;
-        Ok(Pace::new(&spec.send, Earlier { quotas, last_message, last_request }))
+        Ok(Pace::new(&spec.send, EarlierSends { quotas, last_message, last_request }))
     }
 
     /// Writes the reports, and gives what became of everybody so far. When `abort` ends, what is not written yet is left;

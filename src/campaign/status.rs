@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
-use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, which_ledger};
+use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, open_ledger};
 use crate::ledger::{self, Holder, Inspect, Ledger, Location, Totals};
 use crate::problem::Keep;
 use crate::run::Selection;
@@ -51,14 +51,14 @@ pub struct ActiveRun {
 /// # Errors
 /// The ledger cannot be read, or is not the one that it should be.
 pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, CampaignError> {
-    let location = which_ledger::locate(spec, ledger)?;
+    let location = open_ledger::locate(spec, ledger)?;
     let reports = ReportTargets::of_spec(spec);
     let Some(found) = ledger::open_read_only(&location).await? else {
-        earlier_runs::no_earlier_run(spec, &location, ledger.is_none(), &reports).await?;
+        earlier_runs::check_first_run(spec, &location, ledger.is_none(), &reports).await?;
         return Ok(Status::NotBegun { ledger: location });
     };
     found.belongs_to(&spec.name).await?;
-    earlier_runs::nobody_again(&found, &reports).await?;
+    earlier_runs::check_against_reports(&found, &reports).await?;
     let run = match found.holder().await? {
         Some(holder) => Some(ActiveRun { holder, last_minute: found.sent_within(Duration::from_mins(1)).await? }),
         None => None,

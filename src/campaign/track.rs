@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{CampaignError, opted_out, which_ledger, write_whole};
+use super::{CampaignError, open_ledger, opted_out, write_whole};
 use crate::ledger::{self, Inspect, Ledger};
 use crate::opt_out::{OptOutWords, is_opt_out_payload};
 use crate::specification::{Spec, To};
@@ -15,9 +15,9 @@ use crate::state::InboxId;
 /// # Errors
 /// Nothing was run yet, or the ledger is not the one that it should be.
 pub async fn open_to_track(spec: &Spec, address: Option<&str>) -> Result<impl Ledger + use<>, CampaignError> {
-    let location = which_ledger::locate(spec, address)?;
+    let location = open_ledger::locate(spec, address)?;
     let Some(ledger) = ledger::open_to_track(&location).await? else {
-        return Err(which_ledger::not_begun(spec, &location, address.is_none()).await);
+        return Err(open_ledger::not_begun(spec, &location, address.is_none()).await);
     };
     ledger.belongs_to(&spec.name).await?;
     Ok(ledger)

@@ -33,14 +33,14 @@ fn retries(file: &str, totals: &Totals, now: Timestamp) -> Vec<String> {
     let (mut ready, mut later) = (0, Vec::new());
     for error in failed(totals) {
         match codes::remedy(&error.code) {
-            Remedy::Mended => ready += error.count,
+            Remedy::AfterFix => ready += error.count,
             Remedy::Later(wait) => match error.settled.map(|(first, last)| (first + wait, last + wait)) {
                 Some((_, all)) if all > now => {
                     later.push(format!("{} ×{}: {}", error.code, grouped(error.count), not_before(error, wait, now)));
                 }
                 _ => ready += error.count,
             },
-            Remedy::Never | Remedy::Changed => {}
+            Remedy::Never | Remedy::ChangeMessage => {}
         }
     }
     let mut advice = Vec::new();

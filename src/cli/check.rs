@@ -22,17 +22,17 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Cli
     let files = spec_files::find(&args.files)?;
     let (mut exit, mut all) = (Exit::Done, Vec::new());
     for file in &files {
-        let reader = Reader::new(args, file, output);
-        let ended = match check_one(args, file, &reader).await {
+        let check_output = CheckOutput::new(args, file, output);
+        let ended = match check_one(args, file, &check_output).await {
             Ok(result) => {
-                reader.passed(&result, files.len() > 1);
+                check_output.passed(&result, files.len() > 1);
                 Exit::Done
             }
-            Err(error) => reader.failed(error),
+            Err(error) => check_output.failed(error),
         };
         // Something that a person wrote matters more than a file that is not there.
-        exit = if exit == Exit::Wrong || ended == Exit::Done { exit } else { ended };
-        all.extend(reader.findings.map(RefCell::into_inner));
+        exit = if exit == Exit::InvalidInput || ended == Exit::Done { exit } else { ended };
+        all.extend(check_output.findings.map(RefCell::into_inner));
     }
     if args.format == CheckFormat::Junit {
         output.result(&junit(&all, output).map_err(|error| CliError::caused("the report cannot be written", error))?);
@@ -43,19 +43,19 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<Exit, Cli
 /// What is said of a spec without problems: for people, and as data.
 type Passed = (String, serde_json::Value);
 
-async fn check_one(args: &CheckArgs, file: &Path, reader: &Reader<'_>) -> Result<Passed, CampaignError> {
+async fn check_one(args: &CheckArgs, file: &Path, check_output: &CheckOutput<'_>) -> Result<Passed, CampaignError> {
     if args.no_list {
-        let CheckedSpec { name, columns } = check_without_list(file, &args.list.vars, reader)?;
+        let CheckedSpec { name, columns } = check_without_list(file, &args.list.vars, check_output)?;
         let against = match columns {
             0 => "without a list and its columns".to_owned(),
             columns => format!("against {}", counted(columns as u64, "declared column")),
         };
         return Ok((format!("no problems: checked {against}"), json!({ "campaign": name, "columns": columns })));
     }
-    let options = enrolment(&args.list, reader.output);
+    let options = enrolment(&args.list, check_output.output);
     let inputs = Inputs::read(file, &args.list.vars, &options).await?;
-    reader.output.draw_reading(inputs.reading());
-    let checked = campaign::check(inputs, options, &selection(&args.list), reader).await?;
+    check_output.output.show_read_progress(inputs.read_progress());
+    let checked = campaign::check(inputs, options, &selection(&args.list), check_output).await?;
     let Checked { name, list, report, to_send } = checked;
     let data = json!({ "campaign": name, "rows": report.rows, "to_send": to_send, "left_out": report.left_out });
     let (rows, to_send) = (counted(report.rows, "row"), counted(to_send, "message"));
@@ -64,7 +64,7 @@ async fn check_one(args: &CheckArgs, file: &Path, reader: &Reader<'_>) -> Result
 }
 
 /// Whoever reads what a check has found: warnings are part of the result.
-struct Reader<'a> {
+struct CheckOutput<'a> {
     output: &'a Output,
     file: &'a Path,
     /// Kept, where it is not shown at once.
@@ -72,7 +72,7 @@ struct Reader<'a> {
     annotates: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> CheckOutput<'a> {
     fn new(args: &CheckArgs, file: &'a Path, output: &'a Output) -> Self {
         let keeps = matches!(args.format, CheckFormat::Github | CheckFormat::Junit);
         let findings = keeps.then(|| RefCell::new(Findings::new(file.display().to_string())));
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         let Some(findings) = &self.findings else { return CliError::from(error).show(false, self.output) };
         findings.borrow_mut().fail(&error);
         self.annotate();
-        if matches!(error, CampaignError::Problems(_)) { Exit::Wrong } else { Exit::Environment }
+        if matches!(error, CampaignError::Problems(_)) { Exit::InvalidInput } else { Exit::Environment }
     }
 
     fn annotate(&self) {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Operator for Reader<'_> {
+impl Operator for CheckOutput<'_> {
     fn notice(&self, notice: Notice<'_>) {
         match (notice, &self.findings) {
             (Notice::Warnings { warnings, .. }, Some(findings)) => findings.borrow_mut().add(warnings),

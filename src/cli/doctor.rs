@@ -16,7 +16,7 @@ pub(super) async fn doctor(args: &DoctorArgs, output: &Output) -> Result<Exit, C
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
         .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
-    let diagnosis = campaign::doctor(inputs, &client, &Reader { output }).await?;
+    let diagnosis = campaign::doctor(inputs, &client, &NonInteractive { output }).await?;
     if output.is_json() {
         output.json(&diagnosis);
     } else {
@@ -28,7 +28,7 @@ pub(super) async fn doctor(args: &DoctorArgs, output: &Output) -> Result<Exit, C
 fn show(diagnosis: &Diagnosis, output: &Output) {
     output.result(&format!("{} at {}", diagnosis.campaign, diagnosis.base_url));
     for check in &diagnosis.checks {
-        output.result(&format!("  {:<8} {:<12} {}", check.verdict.word(), check.check, output.private(&check.text)));
+        output.result(&format!("  {:<8} {:<12} {}", check.verdict.word(), check.check, output.masked(&check.text)));
     }
     output.result("not known before something is sent:");
     for text in &diagnosis.not_known {
@@ -37,11 +37,11 @@ fn show(diagnosis: &Diagnosis, output: &Output) {
 }
 
 /// Whoever reads what a spec and its list have to say.
-struct Reader<'a> {
+struct NonInteractive<'a> {
     output: &'a Output,
 }
 
-impl Operator for Reader<'_> {
+impl Operator for NonInteractive<'_> {
     fn notice(&self, notice: Notice<'_>) {
         // Warnings are `check`'s; what stops a campaign comes as an error.
         if let Notice::AboutList { name, text } = notice {

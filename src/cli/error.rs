@@ -59,7 +59,7 @@ impl CliError {
                 output.problems(&problems);
                 let nothing_sent = if sends { "; nothing was sent" } else { "" };
                 output.say(&format!("{}{nothing_sent}", counted(problems.count(), "problem")));
-                Exit::Wrong
+                Exit::InvalidInput
             }
             Self::Campaign(CampaignError::Unusable(problems)) => {
                 output.problems(&problems);

@@ -11,7 +11,7 @@ pub enum Exit {
     /// The environment failed: a file, the ledger, the server, the credentials.
     Environment = 1,
     /// The spec, the list or the command line is wrong; nothing was sent.
-    Wrong = 2,
+    InvalidInput = 2,
     /// Finished, some failed.
     SomeFailed = 3,
     /// Finished, some unknown (whether or not some failed).

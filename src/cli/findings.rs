@@ -44,7 +44,7 @@ impl Findings {
             for (name, number) in [("line", line), ("col", column)] {
                 place.extend(number.map(|number| format!(",{name}={number}")));
             }
-            let text = data(&output.private(&text(problem, *count)));
+            let text = data(&output.masked(&text(problem, *count)));
             output.result(&format!("::{level} {place},title={}::{text}", property(problem.code)));
         }
     }
@@ -89,14 +89,14 @@ pub(super) fn junit(all: &[Findings], output: &Output) -> io::Result<String> {
 fn case(writer: &mut Writer<Vec<u8>>, findings: &Findings, output: &Output) -> io::Result<()> {
     let lines = |severity| -> Vec<String> {
         let of = findings.found.iter().filter(|(problem, _)| problem.severity == severity);
-        of.map(|(problem, count)| clean(&output.private(&format!("{}: {}", problem.place, text(problem, *count)))))
+        of.map(|(problem, count)| clean(&output.masked(&format!("{}: {}", problem.place, text(problem, *count)))))
             .collect()
     };
     let (errors, warnings) = (lines(Severity::Error), lines(Severity::Warning));
     let element = writer.create_element("testcase").with_attribute(("name", findings.file.as_str()));
     element.with_attribute(("classname", "campaign.check")).write_inner_content(|writer| {
         if let Some((first, _)) = findings.errors().next() {
-            let message = clean(&output.private(&first.message()));
+            let message = clean(&output.masked(&first.message()));
             let failure = writer.create_element("failure").with_attribute(("type", first.code));
             let failure = failure.with_attribute(("message", message.as_str()));
             failure.write_text_content(BytesText::new(&errors.join("\n")))?;

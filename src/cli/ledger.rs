@@ -34,14 +34,14 @@ async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> 
     let enrolment = EnrolmentOptions { invalid, retry: None, keep: output.keep };
     let inputs = Inputs::read(&args.file, &args.vars, &enrolment).await?;
     let spec = inputs.spec.clone();
-    output.draw_reading(inputs.reading());
+    output.show_read_progress(inputs.read_progress());
     let options = RecoverOptions {
         ledger: ledger_address(args.ledger.as_deref())?,
         target: args.output.clone(),
         reports: args.report.clone(),
         enrolment,
     };
-    let recovered = campaign::recover(inputs, options, &Reader(output)).await?;
+    let recovered = campaign::recover(inputs, options, &NonInteractive(output)).await?;
     output.result(&in_words(&recovered));
     output.result(&summary::text(&spec.name, &recovered.totals));
     if recovered.totals.of(State::Unknown) > 0 {
@@ -74,9 +74,9 @@ fn deliveries(count: u64) -> String {
 }
 
 /// Whoever reads what there is to know about the list, and nothing else.
-struct Reader<'a>(&'a Output);
+struct NonInteractive<'a>(&'a Output);
 
-impl Operator for Reader<'_> {
+impl Operator for NonInteractive<'_> {
     fn notice(&self, notice: Notice<'_>) {
         match notice {
             Notice::Warnings { warnings, .. } => self.0.aside(warnings),

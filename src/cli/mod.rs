@@ -31,7 +31,7 @@ mod schema;
 mod signals;
 mod spec_files;
 mod status;
-mod status_of_one;
+mod status_single;
 mod status_table;
 mod summary;
 mod tips;
@@ -68,7 +68,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            return explained(&tips::with_tips(error));
+            return explain(&tips::with_tips(error));
         }
     };
     let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());
@@ -101,9 +101,9 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 /// Prints what is wrong with the command line, or the help or the version that was asked for.
-fn explained(error: &clap::Error) -> Exit {
+fn explain(error: &clap::Error) -> Exit {
     match error.print() {
-        _ if error.use_stderr() => Exit::Wrong,
+        _ if error.use_stderr() => Exit::InvalidInput,
         Err(failure) if failure.kind() != ErrorKind::BrokenPipe => {
             let output = Output::detect(Format::Human, false, false);
             output.error(&format!("standard output cannot be written: {failure}"));

@@ -22,7 +22,7 @@ pub(super) struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     pub(super) fn new(args: &'a RunArgs, spec: &'a Spec, output: &'a Output) -> Self {
-        let progress = Rc::new(Progress::new(output.messages(), output.moving, output.log_format(), output.privacy()));
+        let progress = Rc::new(Progress::new(output.messages(), output.moving, output.log_format(), output.masking()));
         Self { args, output, progress, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
     }
 

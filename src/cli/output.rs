@@ -97,7 +97,7 @@ impl Output {
     fn log(&self, level: Level, event: LogEvent<'_>, text: &str) {
         if self.logs_json {
             self.results.flush(self.patience());
-            let line = LogLine::now(level, event, self.private(text)).written(LogFormat::Json);
+            let line = LogLine::now(level, event, self.masked(text)).written(LogFormat::Json);
             self.messages.write(&line, self.on_full());
         } else {
             self.prompt(&format!("{text}\n"));
@@ -159,7 +159,7 @@ impl Output {
     /// The same without the end of the line: the answer to a question stands behind it.
     pub(super) fn prompt(&self, text: &str) {
         self.results.flush(self.patience());
-        self.messages.write(&self.private(text), self.on_full());
+        self.messages.write(&self.masked(text), self.on_full());
     }
 
     /// Waits until everything is written, and says so if that was not possible: a result that nobody can have got is a
@@ -178,13 +178,13 @@ impl Output {
     }
 
     /// The same for those who print by themselves.
-    pub(super) fn privacy(&self) -> fn(&str) -> Cow<'_, str> {
+    pub(super) fn masking(&self) -> fn(&str) -> Cow<'_, str> {
         if self.show_pii { |text| Cow::Borrowed(text) } else { masked }
     }
 
     /// A text as it may be said: without customers' numbers and addresses, unless they were asked for.
-    pub(super) fn private<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.privacy()(text)
+    pub(super) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.masking()(text)
     }
 
     /// Something that failed.
@@ -197,7 +197,7 @@ impl Output {
     }
 
     /// Shows how far a list is read, where something may move.
-    pub(super) fn draw_reading(&self, bar: Option<&ProgressBar>) {
+    pub(super) fn show_read_progress(&self, bar: Option<&ProgressBar>) {
         let Some(bar) = bar else { return };
         let style = ProgressStyle::with_template("{bar:30} {percent}% checked  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -21,7 +21,7 @@ use crate::specification::Spec;
 const MAX_MESSAGES: u64 = 200;
 
 /// Makes sure that the page would not replace a file that the campaign reads.
-pub(super) fn spare_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
+pub(super) fn check_not_inputs(args: &RunArgs, spec: &Spec) -> Result<(), CliError> {
     match &args.html {
         Some(path) if is_one_of(path, &input_files(spec)) => Err(would_replace(path, "reads")),
         _ => Ok(()),

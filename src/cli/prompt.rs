@@ -62,7 +62,7 @@ impl<'a> Prompt<'a> {
         let mut text = String::new();
         if !self.has_read.replace(true) {
             for line in about {
-                text.extend([&self.output.private(line), "\n"]);
+                text.extend([&self.output.masked(line), "\n"]);
             }
         }
         text.push_str(question);

@@ -8,7 +8,9 @@ use super::exit::Exit;
 use super::flags::{Only, ReportArgs};
 use super::ledger_address::ledger_address;
 use super::output::Output;
-use crate::campaign::{self, ReportOptions, ReportTargets, nobody_again, read_spec, write_report, write_whole};
+use crate::campaign::{
+    self, ReportOptions, ReportTargets, check_against_reports, read_spec, write_report, write_whole,
+};
 use crate::humanize::counted;
 use crate::ledger::Inspect;
 use crate::problem::{Place, Problem};
@@ -27,9 +29,9 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     }
     let files =
         if args.output.is_empty() { ReportTargets::of_spec(&spec) } else { ReportTargets::named("--output", files)? };
-    files.spare_inputs(&spec)?;
+    files.check_not_inputs(&spec)?;
     // A report that knows of more than the ledger must not be replaced by one that knows of less.
-    nobody_again(&ledger, &files).await?;
+    check_against_reports(&ledger, &files).await?;
     files.prepare()?;
     let written = |path: &Path| output.say(&format!("report: {}", path.display()));
     files.write(&ledger, &spec, &options, written).await?;

@@ -26,8 +26,8 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
         inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
     }
     let spec = inputs.spec.clone();
-    preview::spare_inputs(args, &spec)?;
-    output.draw_reading(inputs.reading());
+    preview::check_not_inputs(args, &spec)?;
+    output.show_read_progress(inputs.read_progress());
     let operator = Terminal::new(args, &spec, output);
     let campaign = campaign::open(inputs, options, &operator).await?;
     if args.dry_run {

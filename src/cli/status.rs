@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::flags::StatusArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
-use super::{spec_files, status_of_one, status_table};
+use super::{spec_files, status_single, status_table};
 use crate::campaign::{self, read_spec};
 
 /// Between two looks of `--watch`.
@@ -34,7 +34,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, C
             let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
             let status = campaign::status(&spec, ledger.as_deref()).await?;
             clear(args, output);
-            status_of_one::show(&spec, status, output)
+            status_single::show(&spec, status, output)
         };
         if !(args.watch && is_running) {
             return Ok(exit);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
-use super::status_of_one::{self, rate};
+use super::status_single::{self, rate};
 use super::summary;
 use crate::campaign::{self, Progress, Status, read_spec};
 use crate::humanize::grouped;
@@ -58,7 +58,7 @@ pub(super) fn show(campaigns: Vec<Found>, output: &Output) -> (Exit, bool) {
                 output.result(&format!("{:<width$} not started", spec.name));
             }
             Ok((spec, status)) => {
-                let (exit, runs) = status_of_one::show(&spec, status, output);
+                let (exit, runs) = status_single::show(&spec, status, output);
                 exits.push(exit);
                 is_running |= runs;
             }
@@ -80,6 +80,6 @@ fn line(Progress { totals, run, .. }: &Progress) -> String {
 
 /// Not begun is the exit code only where nothing is begun.
 fn worst(exits: &[Exit]) -> Exit {
-    let order = [Exit::Environment, Exit::Wrong, Exit::SomeUnknown, Exit::SomeFailed, Exit::Done];
+    let order = [Exit::Environment, Exit::InvalidInput, Exit::SomeUnknown, Exit::SomeFailed, Exit::Done];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::NotBegun)
 }

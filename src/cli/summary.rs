@@ -118,8 +118,8 @@ pub(super) fn sent_again(taken: u64, totals: &Totals) -> String {
     for (reason, applies) in [
         ("retrying cannot help", (|remedy| remedy == Remedy::Never) as fn(Remedy) -> bool),
         ("too early", |remedy| matches!(remedy, Remedy::Later(_))),
-        ("the message must be changed first", |remedy| remedy == Remedy::Changed),
-        ("not selected, or no longer on the list", |remedy| remedy == Remedy::Mended),
+        ("the message must be changed first", |remedy| remedy == Remedy::ChangeMessage),
+        ("not selected, or no longer on the list", |remedy| remedy == Remedy::AfterFix),
     ] {
         let left: Vec<String> = failed(totals)
             .filter(|(code, _)| applies(codes::remedy(code)))

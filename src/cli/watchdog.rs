@@ -46,7 +46,7 @@ pub(super) fn start(output: impl FnOnce() -> Output + Send + 'static) {
 
 fn watch(output: impl FnOnce() -> Output) -> ! {
     let (evaluation, excess) = first_excess();
-    bite(&evaluation, &excess, &output())
+    abort(&evaluation, &excess, &output())
 }
 
 /// Waits for an evaluation that goes too far.
@@ -79,11 +79,11 @@ fn first_excess() -> (Evaluation, String) {
 
 /// Says what went too far, and ends the process.
 #[expect(clippy::disallowed_methods, reason = "a thread that never comes to an end cannot return an exit code")]
-fn bite(Evaluation { place, line, .. }: &Evaluation, excess: &str, output: &Output) -> ! {
+fn abort(Evaluation { place, line, .. }: &Evaluation, excess: &str, output: &Output) -> ! {
     let row = line.map(|line| format!(" for line {line} of the list")).unwrap_or_default();
     let what = format!("rendering this template{row} takes {excess}");
     let problem = Problem::error("template-too-large", place.clone(), what);
     output.problems(&Problems::from(vec![problem.hint("does a loop or a text grow without end?")]));
     output.say("1 problem; stopped");
-    std::process::exit(output.finish(Exit::Wrong) as i32)
+    std::process::exit(output.finish(Exit::InvalidInput) as i32)
 }

@@ -16,7 +16,7 @@ const MAX_LENGTH: usize = 200;
 const IN_COMMON: f32 = 0.3;
 
 /// A stretch of both texts.
-struct Stretch {
+struct Segment {
     was: String,
     now: String,
     is_same: bool,
@@ -28,7 +28,7 @@ pub(super) fn word_diff(was: &str, now: &str) -> String {
     if diff.ratio() < IN_COMMON {
         return changed(was, now);
     }
-    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut stretches: Vec<Segment> = Vec::new();
     for op in diff.ops() {
         let was: String = diff.old_slices()[op.old_range()].concat();
         let now: String = diff.new_slices()[op.new_range()].concat();
@@ -39,11 +39,11 @@ pub(super) fn word_diff(was: &str, now: &str) -> String {
                 last.was.push_str(&was);
                 last.now.push_str(&now);
             }
-            _ => stretches.push(Stretch { was, now, is_same }),
+            _ => stretches.push(Segment { was, now, is_same }),
         }
     }
     let last = stretches.len().saturating_sub(1);
-    let show = |(at, stretch): (usize, &Stretch)| {
+    let show = |(at, stretch): (usize, &Segment)| {
         if stretch.is_same { unchanged(&stretch.now, at == 0, at == last) } else { changed(&stretch.was, &stretch.now) }
     };
     stretches.iter().enumerate().map(show).collect()

@@ -127,7 +127,7 @@ pub trait Deliver {
     /// Keeps an id that was found on the way to the message.
     fn note(&self, lease: &mut Lease, found: Found) -> impl Future<Output = Result<(), LedgerError>> {
         async move {
-            lease.learn(found);
+            lease.mark_found(found);
             self.record_ids(lease).await
         }
     }

@@ -129,7 +129,7 @@ impl Lease {
     }
 
     /// What was found or made just now is not kept from an earlier attempt.
-    pub(super) const fn learn(&mut self, found: Found) {
+    pub(super) const fn mark_found(&mut self, found: Found) {
         match found {
             Found::Contact(id) => (self.contact_id, self.contact_is_kept) = (Some(id), false),
             Found::Conversation(id) => (self.conversation_id, self.conversation_is_kept) = (Some(id), false),

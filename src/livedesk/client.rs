@@ -220,7 +220,7 @@ impl Client {
 
     /// The reply, unless the contact in it was made for somebody else before.
     fn unique_contact(&self, reply: Reply<ContactReply>, contact: &Contact) -> Reply<ContactReply> {
-        let Reply::Done(ContactReply::Made(Owner { id, .. })) = reply else { return reply };
+        let Reply::Done(ContactReply::Created(Owner { id, .. })) = reply else { return reply };
         let Contact { email, phone_number, identifier, .. } = contact.clone();
         if self.issued.borrow_mut().contacts.admits(id, [email, phone_number, identifier]) {
             return reply;

@@ -19,5 +19,5 @@ pub use answer::{
 pub use client::{Client, Credentials, Timeouts, Watcher};
 pub use reads::{
     ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, ObservedConversation,
-    ObservedMessage, ReadError, Survey,
+    ObservedMessage, ReadError, ServerInfo,
 };

@@ -1,14 +1,14 @@
 //! From a row to the message that it gets.
 //!
-//! `template` compiles the spec's templates once, `slips` finds in them what was meant to be filled in and is not;
-//! `render` applies them to a row, `cells` says what looks damaged in it. The types here are LiveDesk's own
-//! request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This module
+//! `template` compiles the spec's templates once, and `unfilled_placeholders` finds in them what was meant to be filled in
+//! and is not. `render` applies them to a row, and `cell_lints` says what looks damaged in it. The types here are LiveDesk's
+//! own request bodies, in the key order of its documentation; a key that is not in the spec is not in the body. This module
 //! knows rows and templates, not how a request is made.
 //!
 //! # Bounds
 //!
 //! Whoever can write a spec can write a template that asks for more than a machine has. `complexity` bounds what is
-//! parsed, `template` the steps that a value takes and the bytes that it has, `amounts` what one step asks for
+//! parsed, `template` the steps that a value takes and the bytes that it has, `size_limits` what one step asks for
 //! outright. What remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells
 //! an observer which template is at work, and the observer ends the process before memory or patience do.
 

@@ -10,7 +10,7 @@ use super::dataflow::{Decision, Flow, Source};
 use super::mixed_kinds::{LIST_HINT, MismatchKind, NUMBER_HINT, TEXT_FOR_NUMBER, known_mismatch};
 use super::references::{FILTERS, Reference, ReferenceKind, TESTS, has_filter, has_test, names};
 use super::truthiness::{TEXT_FOR_TRUTH, TRUTH_HINT, misled};
-use super::unfilled_placeholders::{UnfilledPlaceholder, slips};
+use super::unfilled_placeholders::{UnfilledPlaceholder, unfilled_placeholders};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipients::Columns;
 use crate::specification::{Format, LiquidCheck, Spec, Template};
@@ -141,12 +141,15 @@ impl ReferenceChecker<'_> {
     }
 
     /// Names and numbers that were meant to be filled in, and are none for the engine.
-    pub(super) fn slips(&self, template: &Template) -> Vec<Problem> {
+    pub(super) fn unfilled_placeholders(&self, template: &Template) -> Vec<Problem> {
         let is_known = |name: &str| {
             self.spec.vars.contains_key(name) || self.columns.is_some_and(|columns| columns.position(name).is_some())
         };
-        let place = |slip: &UnfilledPlaceholder| self.spec.place_in(template, &slip.range);
-        slips(&template.text, is_known).iter().map(|slip| slip.problem(&place(slip), &template.text)).collect()
+        let place = |unfilled: &UnfilledPlaceholder| self.spec.place_in(template, &unfilled.range);
+        unfilled_placeholders(&template.text, is_known)
+            .iter()
+            .map(|unfilled| unfilled.problem(&place(unfilled), &template.text))
+            .collect()
     }
 
     /// Whether the list has such a column, or may have: that of JSON Lines is known only row by row.

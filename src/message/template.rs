@@ -128,7 +128,7 @@ impl Templates {
             used.columns.extend(columns_of.iter().map(|column| Arc::from(*column)));
             used.whole_row |= uses_whole_row(&template.text, is_condition);
             if !is_condition {
-                problems.extend(checker.slips(template));
+                problems.extend(checker.unfilled_placeholders(template));
             }
             sources.insert(template.key.clone(), origin(template, &columns_of));
         }
@@ -174,7 +174,7 @@ impl Templates {
     }
 
     /// Which way the row goes wherever the templates branch: rows of one kind give the same text.
-    pub fn way(&self, row: &Row) -> String {
+    pub fn branches_taken(&self, row: &Row) -> String {
         let context = Context::new(row);
         let takes = |name: &String| {
             let _running = Running::begin(&self.spec, None, Some(row.line));

@@ -66,12 +66,12 @@ const MARKS: [(char, char, Kind); 5] = [
 ];
 
 /// The slips of a template, in which names are meant that are known.
-pub(super) fn slips(source: &str, is_known: impl Fn(&str) -> bool) -> Vec<UnfilledPlaceholder> {
+pub(super) fn unfilled_placeholders(source: &str, is_known: impl Fn(&str) -> bool) -> Vec<UnfilledPlaceholder> {
     let tokens = tokens(source, false);
-    let mut slips = Vec::new();
+    let mut unfilled_placeholders = Vec::new();
     for (token, range) in &tokens {
         if matches!(token, Token::TemplateData(_)) && !is_raw(source, range.start) {
-            slips.extend(in_text(source, range, &is_known));
+            unfilled_placeholders.extend(in_text(source, range, &is_known));
         }
     }
     for three in tokens.windows(3) {
@@ -81,10 +81,10 @@ pub(super) fn slips(source: &str, is_known: impl Fn(&str) -> bool) -> Vec<Unfill
             Token::Str(text) if is_known(text) => Kind::Quoted,
             _ => continue,
         };
-        slips.push(UnfilledPlaceholder { kind, range: range.clone() });
+        unfilled_placeholders.push(UnfilledPlaceholder { kind, range: range.clone() });
     }
-    slips.sort_by_key(|slip| slip.range.start);
-    slips
+    unfilled_placeholders.sort_by_key(|unfilled| unfilled.range.start);
+    unfilled_placeholders
 }
 
 /// Whether text that begins here is in a `{% raw %}` block, which says that it is meant as it stands.
@@ -124,8 +124,8 @@ mod tests {
             ("Hi {{1}}", Kind::Position, "1"),
             ("Hi {{ 'name' }}", Kind::Quoted, "'name'"),
         ] {
-            let found = slips(source, |word| word == "name");
-            let range = found.first().map(|slip| (slip.kind, &source[slip.range.clone()]));
+            let found = unfilled_placeholders(source, |word| word == "name");
+            let range = found.first().map(|unfilled| (unfilled.kind, &source[unfilled.range.clone()]));
             assert_eq!((found.len(), range), (1, Some((kind, part))), "{source}");
         }
     }
@@ -146,7 +146,7 @@ mod tests {
             "name",
             "",
         ] {
-            assert_eq!(slips(source, |word| word == "name"), [], "{source}");
+            assert_eq!(unfilled_placeholders(source, |word| word == "name"), [], "{source}");
         }
     }
 }

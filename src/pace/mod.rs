@@ -24,7 +24,7 @@ const LEAD: Duration = Duration::from_millis(50);
 
 /// When messages and requests of earlier runs left.
 #[derive(Debug, Default)]
-pub struct Earlier {
+pub struct EarlierSends {
     /// For each quota of the spec, those that it still counts, oldest first.
     pub quotas: Vec<Vec<Timestamp>>,
     /// The last message.
@@ -48,7 +48,7 @@ pub struct Pace {
 
 impl Pace {
     /// The limits of a spec, as earlier runs have left them.
-    pub fn new(send: &Send, earlier: Earlier) -> Self {
+    pub fn new(send: &Send, earlier: EarlierSends) -> Self {
         let clock = Clock::new();
         let now = clock.now();
         // What left in the future left before the clock was set back.
@@ -130,7 +130,7 @@ impl Pace {
     }
 
     /// The server refused one of many: a little slower for a few seconds, and nobody waits.
-    pub fn yield_a_little(&self) {
+    pub fn slow_down_briefly(&self) {
         self.messages.dip();
         self.requests.dip();
     }
@@ -229,7 +229,7 @@ mod tests {
             not_before: None,
             not_after: None,
         };
-        let pace = Pace::new(&send, Earlier::default());
+        let pace = Pace::new(&send, EarlierSends::default());
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
         let start = Instant::now();

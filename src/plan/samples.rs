@@ -30,15 +30,15 @@ pub struct Sampler {
     longest: Option<(usize, Picked)>,
     shortest: Option<(usize, Picked)>,
     languages: BTreeMap<String, Picked>,
-    ways: BTreeMap<String, Picked>,
+    by_branches: BTreeMap<String, Picked>,
     warned: Vec<Picked>,
 }
 
 type Picked = (Row, Delivery);
 
 impl Sampler {
-    /// Looks at a message. `way` is which way its row goes where the templates branch.
-    pub fn see(&mut self, row: &Row, delivery: &Delivery, way: String) {
+    /// Looks at a message. `branches_taken` is which way its row goes where the templates branch.
+    pub fn see(&mut self, row: &Row, delivery: &Delivery, branches_taken: String) {
         let picked = || (row.clone(), delivery.clone());
         let length = serde_json::to_string(&delivery.message).map_or(0, |text| text.chars().count());
         if self.first.len() < MIN_SAMPLES {
@@ -56,8 +56,8 @@ impl Sampler {
         {
             self.languages.insert(params.language.clone(), picked());
         }
-        if self.ways.len() < MAX_SAMPLES && !self.ways.contains_key(&way) {
-            self.ways.insert(way, picked());
+        if self.by_branches.len() < MAX_SAMPLES && !self.by_branches.contains_key(&branches_taken) {
+            self.by_branches.insert(branches_taken, picked());
         }
         if !delivery.warnings.is_empty() && self.warned.len() < MAX_SAMPLES {
             self.warned.push(picked());
@@ -80,8 +80,8 @@ impl Sampler {
         if self.languages.len() > 1 {
             self.languages.into_iter().for_each(|(language, picked)| show(picked, &format!("in {language}")));
         }
-        if self.ways.len() > 1 {
-            self.ways.into_values().for_each(|picked| show(picked, "takes another branch of the templates"));
+        if self.by_branches.len() > 1 {
+            self.by_branches.into_values().for_each(|picked| show(picked, "takes another branch of the templates"));
         }
         for (row, delivery) in self.warned {
             let warnings: Vec<String> = delivery.warnings.iter().map(Problem::message).collect();

@@ -20,10 +20,10 @@ const CHUNK: usize = 64 * 1024;
 /// Gives each cell of each line, header or not, ragged or not: for lists that are looked up rather than sent to.
 pub(super) fn cells(
     input: impl Read,
-    written: &ListOptions<'_>,
+    options: &ListOptions<'_>,
     mut each: impl FnMut(u64, &str),
 ) -> Result<(), Vec<Problem>> {
-    let (mut table, _) = Table::open(input, written)?;
+    let (mut table, _) = Table::open(input, options)?;
     while table.advance().map_err(|problem| vec![problem])? {
         let line = table.line();
         // A line of one field may be one whose delimiter was not found: nobody on it may be missed.
@@ -35,12 +35,12 @@ pub(super) fn cells(
     Ok(())
 }
 
-pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
-    let (mut table, mut notes) = Table::open(input, written)?;
+pub(super) fn read(input: impl Read + Send + 'static, options: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
+    let (mut table, mut notes) = Table::open(input, options)?;
     let mut blank = Tally::default();
     loop {
         if !table.advance().map_err(|problem| vec![problem])? {
-            return Err(empty(written.name));
+            return Err(empty(options.name));
         }
         if !table.is_blank() {
             break;
@@ -48,13 +48,13 @@ pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>)
         blank.see(table.line());
     }
     if table.record.len() > MAX_COLUMNS {
-        return Err(too_many_columns(written.name, table.line(), table.record.len()));
+        return Err(too_many_columns(options.name, table.line(), table.record.len()));
     }
     if table.has_stray_quote {
-        return Err(vec![stray_quote(written.name, table.line())]);
+        return Err(vec![stray_quote(options.name, table.line())]);
     }
     let names: Vec<String> = table.record.iter().map(str::to_owned).collect();
-    let mut header = Header::of(&names, written.name, table.line())?;
+    let mut header = Header::of(&names, options.name, table.line())?;
     notes.append(&mut header.notes);
     let warnings = std::mem::take(&mut header.warnings);
     let columns = Some(header.columns.clone());
@@ -76,19 +76,19 @@ struct Table<R> {
 
 impl<R: Read> Table<R> {
     /// The table, with what was found out about how it is written.
-    fn open(input: R, written: &ListOptions<'_>) -> Result<(Self, Vec<String>), Vec<Problem>> {
-        let cannot_read = |error| vec![unreadable(written.name, &error)];
-        let mut text = Utf8::new(input, written.encoding).map_err(cannot_read)?;
+    fn open(input: R, options: &ListOptions<'_>) -> Result<(Self, Vec<String>), Vec<Problem>> {
+        let cannot_read = |error| vec![unreadable(options.name, &error)];
+        let mut text = Utf8::new(input, options.encoding).map_err(cannot_read)?;
         let mut notes: Vec<String> = text.note().into_iter().collect();
         let beginning = text.peek().map_err(cannot_read)?;
-        no_table(written.name, beginning)?;
-        let said = delimiter::said(beginning);
-        let delimiter = match (written.delimiter, said, written.format) {
+        no_table(options.name, beginning)?;
+        let declared = delimiter::declared(beginning);
+        let delimiter = match (options.delimiter, declared, options.format) {
             (Some(delimiter), ..) | (None, Some(delimiter), _) => delimiter,
             (None, None, Format::Tsv) => b'\t',
             (None, None, _) => delimiter::detect(beginning),
         };
-        if delimiter != b',' && written.format == Format::Csv {
+        if delimiter != b',' && options.format == Format::Csv {
             notes.push(format!("delimiter {:?}", char::from(delimiter)));
         }
         let reader = csv::ReaderBuilder::new()
@@ -97,10 +97,10 @@ impl<R: Read> Table<R> {
             .flexible(true)
             .buffer_capacity(CHUNK)
             .from_reader(Quotes::new(text, delimiter));
-        let file = written.name.to_owned();
+        let file = options.name.to_owned();
         let mut table =
             Self { reader, record: csv::StringRecord::new(), file, delimiter, has_stray_quote: false, broken: false };
-        if said.is_some() {
+        if declared.is_some() {
             table.advance().map_err(|problem| vec![problem])?;
         }
         Ok((table, notes))
@@ -208,11 +208,11 @@ impl<R: Read> Records<R> {
 }
 
 impl<R: Read + Send> RowSource for Records<R> {
-    fn remarks(&self) -> Vec<Problem> {
+    fn warnings(&self) -> Vec<Problem> {
         let file = &self.table.file;
         let text = self.table.reader.get_ref().input();
         let about_rows = [blank_rows(file, &self.blank), rows_in_a_field(file, &self.swallowed)];
-        about_rows.into_iter().flatten().chain(text.remarks(file)).collect()
+        about_rows.into_iter().flatten().chain(text.warnings(file)).collect()
     }
 }
 

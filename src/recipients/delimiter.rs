@@ -38,7 +38,7 @@ fn fit(text: &str, delimiter: u8) -> Option<(usize, usize)> {
 }
 
 /// What a first line such as `sep=;` says, which Excel understands and some exports write.
-pub(super) fn said(beginning: &str) -> Option<u8> {
+pub(super) fn declared(beginning: &str) -> Option<u8> {
     let line = beginning.split(['\n', '\r']).next()?;
     let separator = line.trim_matches('"').strip_prefix("sep=")?;
     match separator.as_bytes() {
@@ -49,7 +49,7 @@ pub(super) fn said(beginning: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{detect, said};
+    use super::{declared, detect};
 
     #[test]
     fn the_delimiter_is_what_divides_header_and_rows() {
@@ -79,7 +79,7 @@ mod tests {
             ("sep=\n", None),
             ("separator;x", None),
         ] {
-            assert_eq!(said(text), delimiter, "{text:?}");
+            assert_eq!(declared(text), delimiter, "{text:?}");
         }
     }
 }

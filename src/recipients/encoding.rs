@@ -107,7 +107,7 @@ impl<R: Read> Utf8<R> {
     }
 
     /// What looks damaged, as far as the text was read.
-    pub(super) fn remarks(&self, file: &str) -> Vec<Problem> {
+    pub(super) fn warnings(&self, file: &str) -> Vec<Problem> {
         let encoding = self.encoding.name();
         let doubt = self.seen.doubtful.then(|| {
             let what = format!("the list is valid UTF-8, but `recipients.encoding` says {encoding}");

@@ -24,7 +24,7 @@ pub(super) struct Object {
 }
 
 /// Why a line is no object that can be used.
-pub(super) enum Refused {
+pub(super) enum ObjectError {
     /// No JSON, or no object.
     NotAnObject(serde_json::Error),
     /// A key that an object has twice: one of its values would be lost.
@@ -35,15 +35,15 @@ pub(super) enum Refused {
     TooManyKeys,
 }
 
-impl From<serde_json::Error> for Refused {
+impl From<serde_json::Error> for ObjectError {
     fn from(error: serde_json::Error) -> Self {
         Self::NotAnObject(error)
     }
 }
 
-impl Refused {
+impl ObjectError {
     /// What is wrong and how to mend it; `None` for what is no JSON.
-    pub(super) fn explained(&self) -> Option<(&'static str, String, &'static str)> {
+    pub(super) fn explain(&self) -> Option<(&'static str, String, &'static str)> {
         Some(match self {
             Self::NotAnObject(_) => return None,
             Self::KeyTwice(key) => {
@@ -63,7 +63,7 @@ impl Refused {
 }
 
 /// Reads an object.
-pub(super) fn object(bytes: &[u8]) -> Result<Object, Refused> {
+pub(super) fn object(bytes: &[u8]) -> Result<Object, ObjectError> {
     let entries: Entries<'_> = serde_json::from_slice(bytes)?;
     let mut object = Object { cells: Map::new(), flaws: Vec::new() };
     for (key, raw) in entries.once()? {
@@ -75,21 +75,21 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Refused> {
     Ok(object)
 }
 
-fn value(raw: &RawValue, depth: usize, flaw: &mut Option<FlawKind>) -> Result<Value, Refused> {
+fn value(raw: &RawValue, depth: usize, flaw: &mut Option<FlawKind>) -> Result<Value, ObjectError> {
     let text = raw.get();
     if depth > MAX_DEPTH {
-        return Err(Refused::TooDeep);
+        return Err(ObjectError::TooDeep);
     }
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let entries: Entries<'_> = serde_json::from_str(text)?;
             let entries = entries.once()?.into_iter();
             let entries = entries.map(|(key, raw)| Ok((key, value(raw, depth + 1, flaw)?)));
-            Value::Object(entries.collect::<Result<_, Refused>>()?)
+            Value::Object(entries.collect::<Result<_, ObjectError>>()?)
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text)?;
-            Value::Array(items.into_iter().map(|raw| value(raw, depth + 1, flaw)).collect::<Result<_, Refused>>()?)
+            Value::Array(items.into_iter().map(|raw| value(raw, depth + 1, flaw)).collect::<Result<_, ObjectError>>()?)
         }
         Some(b'-' | b'0'..=b'9') => number(text, flaw),
         _ => serde_json::from_str(text)?,
@@ -143,13 +143,13 @@ struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    fn once(self) -> Result<Vec<(String, &'a RawValue)>, Refused> {
+    fn once(self) -> Result<Vec<(String, &'a RawValue)>, ObjectError> {
         if self.entries.len() > MAX_KEYS {
-            return Err(Refused::TooManyKeys);
+            return Err(ObjectError::TooManyKeys);
         }
         let mut seen = std::collections::HashSet::new();
         match self.entries.iter().find(|(key, _)| !seen.insert(key)) {
-            Some((twice, _)) => Err(Refused::KeyTwice(twice.clone())),
+            Some((twice, _)) => Err(ObjectError::KeyTwice(twice.clone())),
             None => Ok(self.entries),
         }
     }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_key_that_comes_twice_is_found_at_any_depth() {
         for twice in [r#"{"a": 1, "a": 2}"#, r#"{"b": [{"a": 1, "\u0061": 1}]}"#] {
-            assert!(matches!(object(twice.as_bytes()), Err(Refused::KeyTwice(key)) if key == "a"), "{twice}");
+            assert!(matches!(object(twice.as_bytes()), Err(ObjectError::KeyTwice(key)) if key == "a"), "{twice}");
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(object(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(matches!(object(nested(MAX_DEPTH + 1).as_bytes()), Err(Refused::TooDeep)));
-        assert!(matches!(object(nested(1_000_000).as_bytes()), Err(Refused::TooDeep)));
+        assert!(matches!(object(nested(MAX_DEPTH + 1).as_bytes()), Err(ObjectError::TooDeep)));
+        assert!(matches!(object(nested(1_000_000).as_bytes()), Err(ObjectError::TooDeep)));
     }
 }

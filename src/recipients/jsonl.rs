@@ -4,21 +4,21 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use super::encoding::{Utf8, unreadable};
-use super::json::{self, Object, Refused};
+use super::json::{self, Object, ObjectError};
 use super::{Columns, ListOptions, Row, RowError, RowSource, Rows};
 use crate::problem::{Place, Problem};
 
 /// A longer line is no recipient, and must not fill the memory.
 const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
-pub(super) fn read(input: impl Read + Send + 'static, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
-    let text = Utf8::new(input, written.encoding).map_err(|error| vec![unreadable(written.name, &error)])?;
+pub(super) fn read(input: impl Read + Send + 'static, options: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
+    let text = Utf8::new(input, options.encoding).map_err(|error| vec![unreadable(options.name, &error)])?;
     let notes = text.note().into_iter().collect();
     let lines = Lines {
         input: BufReader::new(text),
         line: 0,
         columns: Arc::new(Columns::new(Vec::new())),
-        file: written.name.to_owned(),
+        file: options.name.to_owned(),
         begun: false,
         broken: false,
     };
@@ -80,12 +80,12 @@ impl<R: Read> Lines<R> {
         Ok(Row { flaws, ..Row::new(self.line, self.columns.clone(), cells) })
     }
 
-    fn refused(&self, refused: &Refused, bytes: &[u8]) -> RowError {
-        match (refused, refused.explained()) {
+    fn refused(&self, refused: &ObjectError, bytes: &[u8]) -> RowError {
+        match (refused, refused.explain()) {
             (_, Some((code, what, hint))) => {
                 RowError::Row(Problem::error(code, Place::line(&self.file, self.line), what).hint(hint))
             }
-            (Refused::NotAnObject(error), None) => self.no_object(error, bytes),
+            (ObjectError::NotAnObject(error), None) => self.no_object(error, bytes),
             (_, None) => self.no_object(&serde::de::Error::custom("no object"), bytes),
         }
     }
@@ -122,7 +122,7 @@ impl<R: Read> Lines<R> {
 }
 
 impl<R: Read + Send> RowSource for Lines<R> {
-    fn remarks(&self) -> Vec<Problem> {
-        self.input.get_ref().remarks(&self.file)
+    fn warnings(&self) -> Vec<Problem> {
+        self.input.get_ref().warnings(&self.file)
     }
 }

@@ -121,7 +121,7 @@ pub struct Rows {
 /// The rows of one format.
 trait RowSource: Iterator<Item = Result<Row, RowError>> + Send {
     /// What was seen on the way and is about no single row.
-    fn remarks(&self) -> Vec<Problem> {
+    fn warnings(&self) -> Vec<Problem> {
         Vec::new()
     }
 }
@@ -129,8 +129,8 @@ trait RowSource: Iterator<Item = Result<Row, RowError>> + Send {
 impl Rows {
     /// What a person should know about the list: its header and, as far as it was read, what was passed over and what
     /// looks damaged.
-    pub fn remarks(&self) -> Vec<Problem> {
-        self.warnings.iter().cloned().chain(self.rows.remarks()).collect()
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.warnings.iter().cloned().chain(self.rows.warnings()).collect()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::state::{PastOutcome, State};
 pub(crate) use csv::harmless;
 pub use filter::Filter;
 pub use html::{hash, visible};
-pub use read_back::each_messaged;
+pub use read_back::for_each_messaged;
 
 /// The outcome of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

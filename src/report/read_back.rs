@@ -13,7 +13,7 @@ use crate::specification::ReportFormat;
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
+pub fn for_each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
     let mut row = |key: &str, outcome: &str| {
         if matches!(outcome, "accepted" | "unknown" | "claimed") {
             each(key);
@@ -141,7 +141,7 @@ mod tests {
             }
             writer.finish().unwrap();
             let mut keys = Vec::new();
-            each_messaged(kind, bytes.as_slice(), |key| keys.push(key.to_owned())).unwrap();
+            for_each_messaged(kind, bytes.as_slice(), |key| keys.push(key.to_owned())).unwrap();
             assert_eq!(keys, ["=1+1", "+4915123456789", "</script>, \"b\""], "{kind:?}");
         }
     }
@@ -153,7 +153,7 @@ mod tests {
             (ReportFormat::Jsonl, "[1,2]\nx"),
             (ReportFormat::Html, "<p>"),
         ] {
-            each_messaged(kind, text.as_bytes(), |key| assert_eq!(key, "nobody")).unwrap();
+            for_each_messaged(kind, text.as_bytes(), |key| assert_eq!(key, "nobody")).unwrap();
         }
     }
 }

@@ -13,7 +13,7 @@ use backon::ExponentialBackoff;
 use tokio::time::Instant;
 
 use crate::humanize::duration;
-use crate::retry::{RequestSeq, growing};
+use crate::retry::{RequestSeq, exponential};
 use crate::specification::Retry;
 
 /// Trial messages one after the other, each ending in doubt, before the run gives up: a person has to look each of them
@@ -146,7 +146,7 @@ impl CircuitBreaker {
 }
 
 fn backoff(retry: Retry) -> ExponentialBackoff {
-    growing(Retry { max_backoff: retry.max_backoff.min(MAX_PROBE_INTERVAL), ..retry }, usize::MAX)
+    exponential(Retry { max_backoff: retry.max_backoff.min(MAX_PROBE_INTERVAL), ..retry }, usize::MAX)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl<L: Deliver> Run<'_, L> {
         }
         let probe = match self.probe().await.ok()? {
             Reply::Done(()) => Probe::Authorized,
-            Reply::NotTaken(RetryReason::Denied(_)) => Probe::Denied,
+            Reply::NotAccepted(RetryReason::Denied(_)) => Probe::Denied,
             _ => Probe::Unclear,
         };
         self.denied_cases().probe = Some(probe);

@@ -16,7 +16,7 @@ use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
 
 /// How a try ended when the lease is still in hand.
-enum After {
+enum Attempt {
     Settled,
     NotYet(Box<Lease>, AttemptError),
 }
@@ -34,15 +34,15 @@ impl<L: Deliver> Run<'_, L> {
         let mut tries = Tries::new(self.spec.send.retry);
         let mut is_first = true;
         loop {
-            let setback = match self.attempt(lease, &delivery, is_first).await? {
-                After::Settled => return Ok(()),
-                After::NotYet(back, setback) => {
+            let error = match self.attempt(lease, &delivery, is_first).await? {
+                Attempt::Settled => return Ok(()),
+                Attempt::NotYet(back, error) => {
                     lease = *back;
-                    setback
+                    error
                 }
             };
             is_first = false;
-            match setback {
+            match error {
                 AttemptError::Stopped => return Ok(()),
                 AttemptError::Held(until) => {
                     pass.turn_away(until);
@@ -94,7 +94,7 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// One try: everything up to the answer to the message.
-    async fn attempt(&self, mut lease: Lease, delivery: &Delivery, is_first: bool) -> Result<After, LedgerError> {
+    async fn attempt(&self, mut lease: Lease, delivery: &Delivery, is_first: bool) -> Result<Attempt, LedgerError> {
         let ready = async {
             let ticket = self.admit(delivery.zone.as_ref()).await?;
             let conversation_id = self.conversation(&mut lease, delivery, is_first).await?;
@@ -107,15 +107,15 @@ impl<L: Deliver> Run<'_, L> {
         let (ticket, conversation_id, attachments, place, trial) = match ready.await {
             Ok(ready) => ready,
             Err(AttemptError::Ledger(error)) => return Err(error),
-            Err(setback) => return Ok(After::NotYet(Box::new(lease), setback)),
+            Err(error) => return Ok(Attempt::NotYet(Box::new(lease), error)),
         };
         // Requests for the message count, and not what had to be made before it.
         lease.attempts += 1;
         let mut claim = self.ledger.claim(lease, conversation_id).await?;
-        if let Err(setback) = self.await_send_slot(delivery.zone.as_ref(), trial.is_some()).await {
+        if let Err(error) = self.await_send_slot(delivery.zone.as_ref(), trial.is_some()).await {
             let mut lease = self.ledger.withdraw(claim).await?;
             lease.attempts -= 1;
-            return Ok(After::NotYet(Box::new(lease), setback));
+            return Ok(Attempt::NotYet(Box::new(lease), error));
         }
         drop(place);
         let failed_message = claim.lease().failed_message;
@@ -126,17 +126,17 @@ impl<L: Deliver> Run<'_, L> {
             Some(message_id) => self.client.send_again(&claim, message_id).await,
             None => self.client.send(&claim, &delivery.message, attachments).await,
         };
-        let counts = self.learn(&reply, request);
+        let counts = self.observe_reply(&reply, request);
         self.on_success(&reply, request).await?;
         drop(trial);
-        if !matches!(reply, Reply::NotTaken(_)) {
+        if !matches!(reply, Reply::NotAccepted(_)) {
             ticket.spend(left_at);
         }
         let outcome = match outcome(reply, request, claim.lease(), &delivery.address) {
             Ok(outcome) => outcome,
-            Err(setback) => {
+            Err(error) => {
                 let lease = self.ledger.release(claim).await?;
-                return Ok(After::NotYet(Box::new(lease), setback));
+                return Ok(Attempt::NotYet(Box::new(lease), error));
             }
         };
         self.ledger.settle(claim, outcome.clone()).await?;
@@ -147,7 +147,7 @@ impl<L: Deliver> Run<'_, L> {
         }
         self.observe(&outcome, counts);
         self.rate_limits().forget(request.delivery);
-        Ok(After::Settled)
+        Ok(Attempt::Settled)
     }
 
     /// A request succeeded: those who were refused the same before failed for reasons of their own.
@@ -185,7 +185,7 @@ impl<L: Deliver> Run<'_, L> {
 fn outcome(reply: Reply<Sent>, request: Request, lease: &Lease, address: &Address) -> Result<Outcome, AttemptError> {
     match reply {
         Reply::Done(Sent { message_id, livedesk_status }) => Ok(Outcome::Accepted { message_id, livedesk_status }),
-        Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
+        Reply::NotAccepted(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
         Reply::Unknown(failure) => Ok(Outcome::Unknown(failure)),
         Reply::Refused(failure) => match gone(&failure, lease, address) {
             Some(gone) => Err(AttemptError::Gone(gone)),

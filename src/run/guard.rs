@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::codes::{Scope, explained, explained_times, scope};
+use crate::codes::{Scope, explain, explain_counted, scope};
 use crate::specification::StopWhen;
 use crate::state::{Failure, Outcome};
 
@@ -59,11 +59,7 @@ impl Guard {
             self.in_a_row = 1;
         }
         if self.in_a_row >= self.when.same_error {
-            return Some(format!(
-                "{} times in a row: {} (send.stop_when.same_error)",
-                self.in_a_row,
-                explained(failure)
-            ));
+            return Some(format!("{} times in a row: {} (send.stop_when.same_error)", self.in_a_row, explain(failure)));
         }
         let share = (self.failed + self.unknown) as f64 / self.settled as f64;
         (self.settled >= self.when.after && share >= self.when.failed).then(|| self.too_many())
@@ -79,7 +75,7 @@ impl Guard {
             self.settled
         );
         match self.causes.values().max_by_key(|(count, _)| count) {
-            Some((count, failure)) => format!("{text}; most often {}", explained_times(failure, *count)),
+            Some((count, failure)) => format!("{text}; most often {}", explain_counted(failure, *count)),
             None => text,
         }
     }

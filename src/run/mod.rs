@@ -274,7 +274,7 @@ impl<'a, L: Deliver> Run<'a, L> {
     pub async fn send(&self, selection: &Selection) -> Result<End, LedgerError> {
         let end = tokio::select! {
             end = self.send_all(selection) => end,
-            never = self.stop_after_the_last_moment() => match never {},
+            never = self.stop_at_not_after() => match never {},
             never = self.follow_receipts() => match never {},
         };
         self.sum_up_reachability();

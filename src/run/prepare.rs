@@ -76,8 +76,8 @@ impl<L: Deliver> Run<'_, L> {
         let request = self.turn(Endpoint::Contact, lease.position()).await?;
         let reply = self.client.create_contact(inbox_id, contact).await;
         let owner = match self.result(reply, request).await? {
-            ContactReply::Made(owner) => owner,
-            ContactReply::Taken(attributes) => self.find(lease.position(), contact, &attributes).await?,
+            ContactReply::Created(owner) => owner,
+            ContactReply::Conflict(attributes) => self.find(lease.position(), contact, &attributes).await?,
         };
         let obstacles = owner.obstacles();
         self.check_reachable(lease, &obstacles)?;
@@ -154,19 +154,19 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Waits for the turn of a request that is no message.
     async fn turn(&self, endpoint: Endpoint, who: Position) -> Result<Request, AttemptError> {
-        self.answering().await?;
+        self.wait_until_answering().await?;
         self.unless_stopped(self.pace.request()).await?;
         Ok(self.begin(endpoint, Some(who)))
     }
 
     /// The result of a request that is no message, or what stands in its way.
     async fn result<T>(&self, reply: Reply<T>, request: Request) -> Result<T, AttemptError> {
-        self.learn(&reply, request);
+        self.observe_reply(&reply, request);
         self.on_success(&reply, request).await?;
         match reply {
             Reply::Done(result) => Ok(result),
             Reply::Refused(failure) => Err(AttemptError::Refused(failure, Some(request))),
-            Reply::NotTaken(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
+            Reply::NotAccepted(reason) => Err(AttemptError::Retry(Box::new(reason), request)),
             Reply::Unknown(failure) => Err(AttemptError::Unknown(failure)),
         }
     }

@@ -13,7 +13,7 @@ use backon::ExponentialBackoff;
 
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use crate::ledger::Position;
-use crate::retry::{Backoff, RequestSeq, Tries, growing};
+use crate::retry::{Backoff, RequestSeq, Tries, exponential};
 use crate::specification::{Retry, Send};
 
 /// With fewer answers than this, nobody can say that a refusal is a rare one.
@@ -142,7 +142,7 @@ impl RateLimits {
         let limited = self.limited.entry(delivery).or_insert_with(|| Limited {
             seq: now,
             own,
-            backoff: growing(retry, usize::MAX),
+            backoff: exponential(retry, usize::MAX),
             // It holds nobody up, so it can take its time: LiveDesk counts by the minute.
             tries: Tries::new(Retry { backoff: retry.backoff.max(retry.max_backoff / 4), ..retry }),
             tried: 0,

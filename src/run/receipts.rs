@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::guard::Guard;
 use super::{End, Event, Run, Stopped, StoppedBy};
-use crate::codes::{self, explained};
+use crate::codes::{self, explain};
 use crate::humanize::{duration, grouped};
 use crate::ledger::Deliver;
 use crate::livedesk::{ObservedMessage, ReadError};
@@ -137,10 +137,8 @@ impl Receipts {
         let total = self.arrived + self.failed + self.awaited.len() as u64;
         // A share such as 0.9 has no exact form; the dust of it is nobody's message.
         let is_enough = |messages: u64| messages as f64 + 1e-9 >= total as f64 * wanted.confirmed;
-        let why = self
-            .last_failure
-            .as_ref()
-            .map_or_else(String::new, |failure| format!("; the last: {}", explained(failure)));
+        let why =
+            self.last_failure.as_ref().map_or_else(String::new, |failure| format!("; the last: {}", explain(failure)));
         if total == 0 {
             CanaryState::Lost("none of its messages was accepted".to_owned())
         } else if let Some(unavailable) = &self.unavailable {

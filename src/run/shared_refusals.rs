@@ -6,7 +6,7 @@
 use super::evidence::{Endpoint, Request};
 use super::open_cases::{Case, OpenCases};
 use super::{End, Event, Run, Stopped, StoppedBy};
-use crate::codes::{Scope, explained, scope};
+use crate::codes::{Scope, explain, scope};
 use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::Reply;
 use crate::state::{Failure, Outcome, State};
@@ -129,7 +129,7 @@ impl<L: Deliver> Run<'_, L> {
         }
         let everybodys = {
             let shared = self.shared_refusals.borrow();
-            shared.are_everybodys().then(|| explained(&shared.open.as_slice()[0].failure))
+            shared.are_everybodys().then(|| explain(&shared.open.as_slice()[0].failure))
         };
         if let Some(failure) = everybodys {
             let text = format!(

@@ -123,7 +123,7 @@ impl<L: Deliver> Run<'_, L> {
 
     /// What an answer says about the server, whatever it says about the recipient. Whether it is news: doubt about
     /// those who were in flight together is said and counted once.
-    pub(super) fn learn<T>(&self, reply: &Reply<T>, request: Request) -> bool {
+    pub(super) fn observe_reply<T>(&self, reply: &Reply<T>, request: Request) -> bool {
         let message = request.endpoint.is_message();
         self.note_refusal(reply, request);
         let (why, message) = match reply {
@@ -133,29 +133,29 @@ impl<L: Deliver> Run<'_, L> {
                 self.answered(request.seq, message);
                 return true;
             }
-            Reply::NotTaken(RetryReason::Denied(_)) => {
+            Reply::NotAccepted(RetryReason::Denied(_)) => {
                 self.answered(request.seq, false);
                 return true;
             }
-            Reply::NotTaken(RetryReason::RateLimited { failure, retry_after }) => {
+            Reply::NotAccepted(RetryReason::RateLimited { failure, retry_after }) => {
                 self.rate_limited(request, failure, *retry_after);
                 self.answered(request.seq, false);
                 return true;
             }
-            Reply::NotTaken(RetryReason::ConversationLimit(_)) => {
+            Reply::NotAccepted(RetryReason::ConversationLimit(_)) => {
                 self.rate_limits().conversation_limited(request, self.last_seq());
                 self.answered(request.seq, false);
                 return true;
             }
             // A server that has never been there is not away.
-            Reply::NotTaken(RetryReason::Unreachable(why)) if !self.breaker().has_answered() => {
+            Reply::NotAccepted(RetryReason::Unreachable(why)) if !self.breaker().has_answered() => {
                 if !self.said_unreachable.swap(true, Ordering::Relaxed) {
                     let text = format!("cannot reach {} ({why}); trying again", self.spec.livedesk.base_url);
                     (self.emit)(Event::Warned(text));
                 }
                 return true;
             }
-            Reply::NotTaken(RetryReason::Unreachable(why)) => (why.clone(), false),
+            Reply::NotAccepted(RetryReason::Unreachable(why)) => (why.clone(), false),
             // The server does answer; it is asked again for what this answer was not about.
             Reply::Unknown(failure) if !message && codes::is_conflict(&failure.code) => {
                 self.answered(request.seq, false);
@@ -189,12 +189,12 @@ impl<L: Deliver> Run<'_, L> {
         self.unless_stopped(self.pace.request()).await?;
         let request = self.begin(Endpoint::Probe, None);
         let reply = self.unless_stopped(self.client.probe()).await?;
-        self.learn(&reply, request);
+        self.observe_reply(&reply, request);
         Ok(reply)
     }
 
     /// Waits until the server answers. One probes it, with growing waits; the others wait for what that one learns.
-    pub(super) async fn answering(&self) -> Result<(), AttemptError> {
+    pub(super) async fn wait_until_answering(&self) -> Result<(), AttemptError> {
         if !self.breaker().is_open() {
             return Ok(());
         }
@@ -239,7 +239,7 @@ impl<L: Deliver> Run<'_, L> {
     /// answer is held, and the next one waits for what becomes of it.
     pub(super) async fn acquire_trial(&self) -> Result<Option<AsyncGuard<'_, ()>>, AttemptError> {
         loop {
-            self.answering().await?;
+            self.wait_until_answering().await?;
             if !self.needs_trial() {
                 return Ok(None);
             }
@@ -274,7 +274,7 @@ impl<L: Deliver> Run<'_, L> {
                     self.pace.pause(told);
                 }
             }
-            Limit::Rare => self.pace.yield_a_little(),
+            Limit::Rare => self.pace.slow_down_briefly(),
             Limit::Own => {}
         }
     }
@@ -368,7 +368,7 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// Ends every wait when `send.not_after` has come. Never ends by itself.
-    pub(super) async fn stop_after_the_last_moment(&self) -> Infallible {
+    pub(super) async fn stop_at_not_after(&self) -> Infallible {
         while let Some(end) = self.spec.send.not_after.filter(|_| self.stop.asked().is_none()) {
             let wait = end.duration_since(Timestamp::now());
             if self.in_time(Timestamp::now()).is_ok() {

@@ -19,7 +19,7 @@ use super::script::{Credentials, Script};
 use super::search::Search;
 use super::state::{Account, Contact, Draft, Refusal, Timing};
 use super::templates::{self, Failure, Template};
-use super::webhook::{self, Happened};
+use super::webhook::{self, WebhookEvent};
 
 /// A message may be this long.
 const CONTENT_LIMIT: usize = 150_000;
@@ -111,7 +111,7 @@ impl Handler {
             checks_templates_late: script.late_templates,
             receipts: Receipts::new(script.receipts),
             faults: Faults::new(script.faults),
-            account: Mutex::new(if script.webhook.is_some() { account.telling() } else { account }),
+            account: Mutex::new(if script.webhook.is_some() { account.with_events() } else { account }),
             journal: journal.map(Journal::new),
             broken: Mutex::new(None),
             closing: watch::Sender::new(false),
@@ -130,17 +130,17 @@ impl Handler {
     }
 
     /// What has happened since the last call, for the webhook.
-    pub(super) fn happened(&self) -> Vec<Happened> {
+    pub(super) fn take_events(&self) -> Vec<WebhookEvent> {
         let mut account = self.account();
         account.settle(self.now());
-        account.happened()
+        account.take_events()
     }
 
-    pub(super) fn webhook_body(&self, happened: Happened) -> Value {
+    pub(super) fn webhook_body(&self, event: WebhookEvent) -> Value {
         let account = self.account();
-        let draft = account.message(happened.message).map(|message| &message.draft);
+        let draft = account.message(event.message).map(|message| &message.draft);
         let content = draft.and_then(|draft| draft.content.as_deref());
-        webhook::body(happened, content, draft.is_some_and(|draft| draft.message_type == 0))
+        webhook::body(event, content, draft.is_some_and(|draft| draft.message_type == 0))
     }
 
     pub(super) fn close(&self) {

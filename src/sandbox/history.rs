@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::receipts::{Event, Events, Status};
 use super::state::{Account, Conversation, Draft, Message, Refusal, Timing};
-use super::webhook::Happened;
+use super::webhook::WebhookEvent;
 
 /// A page of conversations has so many.
 pub(super) const PAGE: usize = 25;
@@ -27,7 +27,7 @@ pub(super) struct History {
     /// Conversations in the order of their changes.
     changed: Vec<(u64, u64)>,
     /// What the webhook has not told yet, where there is one.
-    untold: Option<Vec<Happened>>,
+    pending_events: Option<Vec<WebhookEvent>>,
 }
 
 impl History {
@@ -40,19 +40,19 @@ impl History {
 
 impl Account {
     /// The same, keeping what happens for a webhook.
-    pub(super) fn telling(mut self) -> Self {
-        self.history.untold = Some(Vec::new());
+    pub(super) fn with_events(mut self) -> Self {
+        self.history.pending_events = Some(Vec::new());
         self
     }
 
     /// What has happened since the last call.
-    pub(super) fn happened(&mut self) -> Vec<Happened> {
-        self.history.untold.as_mut().map(std::mem::take).unwrap_or_default()
+    pub(super) fn take_events(&mut self) -> Vec<WebhookEvent> {
+        self.history.pending_events.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(super) fn tell(&mut self, event: &'static str, conversation: u64, message: u64) {
-        if let Some(untold) = &mut self.history.untold {
-            untold.push(Happened { event, conversation, message });
+        if let Some(pending_events) = &mut self.history.pending_events {
+            pending_events.push(WebhookEvent { event, conversation, message });
         }
     }
 

@@ -33,36 +33,40 @@ pub(super) fn router(handler: Arc<Handler>) -> Router {
 }
 
 type Shared = State<Arc<Handler>>;
-type OnLine = ConnectInfo<Connection>;
+type OnConnection = ConnectInfo<Connection>;
 
-async fn contact(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn contact(State(handler): Shared, ConnectInfo(connection): OnConnection, request: Request) -> Response {
     respond(&handler, &connection, Route::Contact, request).await
 }
 
-async fn search(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn search(State(handler): Shared, ConnectInfo(connection): OnConnection, request: Request) -> Response {
     respond(&handler, &connection, Route::Search, request).await
 }
 
-async fn conversation(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn conversation(State(handler): Shared, ConnectInfo(connection): OnConnection, request: Request) -> Response {
     respond(&handler, &connection, Route::Conversation, request).await
 }
 
 async fn message(
     State(handler): Shared,
-    ConnectInfo(connection): OnLine,
+    ConnectInfo(connection): OnConnection,
     Path(conversation): Path<String>,
     request: Request,
 ) -> Response {
     respond(&handler, &connection, Route::Message { conversation }, request).await
 }
 
-async fn list_conversations(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn list_conversations(
+    State(handler): Shared,
+    ConnectInfo(connection): OnConnection,
+    request: Request,
+) -> Response {
     respond(&handler, &connection, Route::ListConversations, request).await
 }
 
 async fn read_messages(
     State(handler): Shared,
-    ConnectInfo(connection): OnLine,
+    ConnectInfo(connection): OnConnection,
     Path(conversation): Path<String>,
     request: Request,
 ) -> Response {
@@ -71,7 +75,7 @@ async fn read_messages(
 
 async fn read_inbox(
     State(handler): Shared,
-    ConnectInfo(connection): OnLine,
+    ConnectInfo(connection): OnConnection,
     Path(inbox): Path<String>,
     request: Request,
 ) -> Response {
@@ -80,18 +84,18 @@ async fn read_inbox(
 
 async fn retry(
     State(handler): Shared,
-    ConnectInfo(connection): OnLine,
+    ConnectInfo(connection): OnConnection,
     Path((conversation, message)): Path<(String, String)>,
     request: Request,
 ) -> Response {
     respond(&handler, &connection, Route::Retry { conversation, message }, request).await
 }
 
-async fn unknown(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn unknown(State(handler): Shared, ConnectInfo(connection): OnConnection, request: Request) -> Response {
     respond(&handler, &connection, Route::Unknown, request).await
 }
 
-async fn wrong_method(State(handler): Shared, ConnectInfo(connection): OnLine, request: Request) -> Response {
+async fn wrong_method(State(handler): Shared, ConnectInfo(connection): OnConnection, request: Request) -> Response {
     respond(&handler, &connection, Route::WrongMethod, request).await
 }
 

@@ -40,7 +40,7 @@ impl std::fmt::Debug for Webhook {
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Happened {
+pub(super) struct WebhookEvent {
     pub(super) event: &'static str,
     pub(super) conversation: u64,
     pub(super) message: u64,
@@ -73,8 +73,8 @@ pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
             () = handler.closed() => return,
             () = tokio::time::sleep(TICK) => {}
         }
-        for happened in handler.happened() {
-            let body = handler.webhook_body(happened).to_string();
+        for event in handler.take_events() {
+            let body = handler.webhook_body(event).to_string();
             for _ in 0..webhook.times {
                 // It is lost, then: the real service does not try again either.
                 let _ = webhook.request(&client, &body).send().await;
@@ -84,15 +84,15 @@ pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
 }
 
 /// The body of a message event: `message_type` is a word here, and there is no status.
-pub(super) fn body(happened: Happened, content: Option<&str>, is_incoming: bool) -> Value {
+pub(super) fn body(event: WebhookEvent, content: Option<&str>, is_incoming: bool) -> Value {
     json!({
-        "event": happened.event,
-        "id": happened.message,
+        "event": event.event,
+        "id": event.message,
         "content": content,
         "message_type": if is_incoming { "incoming" } else { "outgoing" },
         "content_type": "text",
         "content_attributes": {},
         "private": false,
-        "conversation": { "id": happened.conversation },
+        "conversation": { "id": event.conversation },
     })
 }

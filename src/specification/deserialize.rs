@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDese
 use serde::forward_to_deserialize_any;
 
 use super::span::{Span, Spanned};
-use super::yaml_tree::{Node, What};
+use super::yaml_tree::{Node, NodeKind};
 
 /// By this name a type asks for the place of its value.
 const WITH_SPAN: &str = "value with its span";
@@ -65,9 +65,9 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.what {
-            What::Scalar(scalar) => visitor.visit_borrowed_str(&scalar.text),
-            What::List(items) => visitor.visit_seq(serde::de::value::SeqDeserializer::new(items.iter())),
-            What::Map(entries) => {
+            NodeKind::Scalar(scalar) => visitor.visit_borrowed_str(&scalar.text),
+            NodeKind::List(items) => visitor.visit_seq(serde::de::value::SeqDeserializer::new(items.iter())),
+            NodeKind::Map(entries) => {
                 let entries = entries.iter().map(|(key, value)| (key.name.as_str(), value));
                 MapAccessDeserializer::new(serde::de::value::MapDeserializer::new(entries)).deserialize_any(visitor)
             }
@@ -125,8 +125,10 @@ impl<'de> IntoDeserializer<'de, Error> for &'de Node {
 impl Node {
     fn parsed<T: std::str::FromStr>(&self) -> Result<T, Error> {
         match &self.what {
-            What::Scalar(scalar) => scalar.text.parse().map_err(|_| Error::custom("another kind of value is expected")),
-            What::List(_) | What::Map(_) => Err(Error::custom("a single value is expected")),
+            NodeKind::Scalar(scalar) => {
+                scalar.text.parse().map_err(|_| Error::custom("another kind of value is expected"))
+            }
+            NodeKind::List(_) | NodeKind::Map(_) => Err(Error::custom("a single value is expected")),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::MAX_PROBLEMS;
 use super::span::{Source, Span};
-use super::yaml_tree::{Key, Node, Scalar, What, shown};
+use super::yaml_tree::{Key, Node, NodeKind, Scalar, shown};
 use crate::problem::{Problem, did_you_mean};
 
 /// Holds a tree against the schema.
@@ -68,20 +68,20 @@ impl<'a> SchemaCheck<'a> {
             return false;
         };
         match &mut node.what {
-            What::Map(entries) => {
+            NodeKind::Map(entries) => {
                 let (span, mut taken) = (node.span, std::mem::take(entries));
                 let holds = self.map(&mut taken, schema, Way { span: way.span, ..way }, span);
                 *entries = taken;
                 holds
             }
-            What::List(items) => {
+            NodeKind::List(items) => {
                 items.retain_mut(|item| {
                     let way = Way { span: item.span, ..way };
                     self.present(item, way, false) && self.value(item, &schema["items"], way)
                 });
                 true
             }
-            What::Scalar(scalar) => self.scalar(scalar, node.span, schema),
+            NodeKind::Scalar(scalar) => self.scalar(scalar, node.span, schema),
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> SchemaCheck<'a> {
 
     /// Whether there is a value at all.
     fn present(&mut self, node: &Node, way: Way<'_>, required: bool) -> bool {
-        let absent = matches!(&node.what, What::Scalar(scalar) if scalar.is_null());
+        let absent = matches!(&node.what, NodeKind::Scalar(scalar) if scalar.is_null());
         if absent {
             let last = way.path.rsplit('.').next().unwrap_or_default();
             let hint = if required {
@@ -239,9 +239,9 @@ impl<'a> SchemaCheck<'a> {
     fn mistyped(&mut self, node: &Node, choices: &[&Value], way: Way<'_>) {
         let expected = choices.iter().map(|choice| kind(choice)).collect::<Vec<_>>().join(" or ");
         let found = match node.what {
-            What::Map(_) => "a map",
-            What::List(_) => "a list",
-            What::Scalar(_) => "text",
+            NodeKind::Map(_) => "a map",
+            NodeKind::List(_) => "a list",
+            NodeKind::Scalar(_) => "text",
         };
         let text = self.source.text.get(node.span.range()).unwrap_or_default();
         let wants = |kind: &str| choices.iter().any(|choice| choice["type"] == kind);
@@ -251,23 +251,23 @@ impl<'a> SchemaCheck<'a> {
             names.cloned().collect::<Vec<_>>().join(", ")
         };
         let hint = match &node.what {
-            What::Map(_) if text.starts_with("{{") || text.starts_with("{%") => QUOTE.to_owned(),
-            What::Map(_) if wants("array") => "begin each item of the list with `- `".to_owned(),
-            What::Map(_) if text.starts_with('{') => "text that begins with `{` must be quoted".to_owned(),
-            What::Map(_) => "the keys below this one do not belong to it".to_owned(),
-            What::List(_) if wants("object") && text.starts_with('-') => {
+            NodeKind::Map(_) if text.starts_with("{{") || text.starts_with("{%") => QUOTE.to_owned(),
+            NodeKind::Map(_) if wants("array") => "begin each item of the list with `- `".to_owned(),
+            NodeKind::Map(_) if text.starts_with('{') => "text that begins with `{` must be quoted".to_owned(),
+            NodeKind::Map(_) => "the keys below this one do not belong to it".to_owned(),
+            NodeKind::List(_) if wants("object") && text.starts_with('-') => {
                 "write the keys without `- ` before them".to_owned()
             }
-            What::List(_) if wants("object") && !wants("string") => format!("keys here: {}", keys()),
-            What::List(_) => "this key has one value; text that begins with `[` must be quoted".to_owned(),
-            What::Scalar(scalar) if wants("object") && scalar.plain && scalar.text.contains(':') => {
+            NodeKind::List(_) if wants("object") && !wants("string") => format!("keys here: {}", keys()),
+            NodeKind::List(_) => "this key has one value; text that begins with `[` must be quoted".to_owned(),
+            NodeKind::Scalar(scalar) if wants("object") && scalar.plain && scalar.text.contains(':') => {
                 format!("put a space after the colon; keys here: {}", keys())
             }
-            What::Scalar(_) if wants("object") => match keys() {
+            NodeKind::Scalar(_) if wants("object") => match keys() {
                 keys if keys.is_empty() => "such as `{ name: value }`".to_owned(),
                 keys => format!("keys here: {keys}"),
             },
-            What::Scalar(_) => "put it in brackets, `[...]`, or on its own line after `- `".to_owned(),
+            NodeKind::Scalar(_) => "put it in brackets, `[...]`, or on its own line after `- `".to_owned(),
         };
         let what = if way.path.is_empty() {
             format!("a spec is {expected}, but this is {found}")
@@ -298,9 +298,9 @@ fn schema_requires(schema: &Value, name: &str) -> bool {
 /// Whether the kinds of value and schema go together.
 fn fits(node: &Node, schema: &Value) -> bool {
     match node.what {
-        What::Map(_) => schema["type"] == "object",
-        What::List(_) => schema["type"] == "array",
-        What::Scalar(_) => schema["type"] != "object" && schema["type"] != "array",
+        NodeKind::Map(_) => schema["type"] == "object",
+        NodeKind::List(_) => schema["type"] == "array",
+        NodeKind::Scalar(_) => schema["type"] != "object" && schema["type"] != "array",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 const QUOTE_BRACES: &str = "a value that begins with `{` must be quoted: \"{{ name }}\"";
 
 /// The problem that a parser's error stands for, given what was read before it.
-pub(super) fn explained(source: &Source, error: &ScanError, before: &[(Event<'_>, Range<usize>)]) -> Problem {
+pub(super) fn explain(source: &Source, error: &ScanError, before: &[(Event<'_>, Range<usize>)]) -> Problem {
     let at = source.text.floor_char_boundary(error.marker().byte_offset().unwrap_or(source.text.len()));
     let read_to = before.last().map_or(0, |(_, range)| range.end.min(at));
     let slip = Mistake { source, at, read_to };

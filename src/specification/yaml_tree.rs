@@ -23,11 +23,11 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) span: Span,
-    pub(super) what: What,
+    pub(super) what: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum What {
+pub(super) enum NodeKind {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -88,7 +88,7 @@ fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
     let mut events = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(&source.text, options) {
-        let (event, span) = event.map_err(|error| Box::new(yaml_errors::explained(source, &error, &events)))?;
+        let (event, span) = event.map_err(|error| Box::new(yaml_errors::explain(source, &error, &events)))?;
         let range = span.byte_range().unwrap_or_default();
         match event {
             Event::DocumentStart(..) => documents += 1,
@@ -143,7 +143,7 @@ impl Reader<'_, '_> {
                 if plain {
                     self.comment_behind(range.end);
                 }
-                (What::Scalar(Scalar { text: text.into_owned(), plain }), anchor)
+                (NodeKind::Scalar(Scalar { text: text.into_owned(), plain }), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.tag(tag.as_deref(), span);
@@ -182,32 +182,34 @@ impl Reader<'_, '_> {
     }
 
     /// A list or map begins where its bracket or first entry stands, and goes on to where the next event is.
-    fn whole(&self, span: Span, what: &What) -> Span {
-        let is_scalar = matches!(what, What::Scalar(_));
+    fn whole(&self, span: Span, what: &NodeKind) -> Span {
+        let is_scalar = matches!(what, NodeKind::Scalar(_));
         let next = self.events.as_slice().first().map_or(self.source.text.len(), |(_, range)| range.start);
         if is_scalar { span } else { span.until(next) }
     }
 
-    fn list(&mut self) -> Result<What, Box<Problem>> {
+    fn list(&mut self) -> Result<NodeKind, Box<Problem>> {
         let mut items = Vec::new();
         while !self.ends(&Event::SequenceEnd) {
             items.push(self.node()?);
         }
-        Ok(What::List(items))
+        Ok(NodeKind::List(items))
     }
 
-    fn map(&mut self) -> Result<What, Box<Problem>> {
+    fn map(&mut self) -> Result<NodeKind, Box<Problem>> {
         let mut entries = Entries::default();
         while !self.ends(&Event::MappingEnd) {
             let key = self.node()?;
             let value = self.node()?;
             match key.what {
-                What::Scalar(Scalar { text, plain: true }) if text == "<<" => self.merge(&mut entries, key.span, value),
-                What::Scalar(Scalar { text, .. }) => {
+                NodeKind::Scalar(Scalar { text, plain: true }) if text == "<<" => {
+                    self.merge(&mut entries, key.span, value);
+                }
+                NodeKind::Scalar(Scalar { text, .. }) => {
                     self.insert(&mut entries, Key { name: text, span: key.span, is_map: false, merged: false }, value);
                 }
                 // `{{ name }}` without quotes is a map whose key is a map; the shape says what it should have been.
-                What::List(_) | What::Map(_) => {
+                NodeKind::List(_) | NodeKind::Map(_) => {
                     self.insert(
                         &mut entries,
                         Key { name: "{".to_owned(), span: key.span, is_map: true, merged: false },
@@ -216,7 +218,7 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        Ok(What::Map(entries.entries))
+        Ok(NodeKind::Map(entries.entries))
     }
 
     fn insert(&mut self, entries: &mut Entries, key: Key, value: Node) {
@@ -239,11 +241,11 @@ impl Reader<'_, '_> {
     /// `<<: *base`: the keys of another map, or of several, where this one has no such key itself.
     fn merge(&mut self, entries: &mut Entries, span: Span, value: Node) {
         let maps = match value.what {
-            What::List(maps) => maps,
+            NodeKind::List(maps) => maps,
             _ => vec![value],
         };
         for map in maps {
-            let What::Map(more) = map.what else {
+            let NodeKind::Map(more) = map.what else {
                 let what = "`<<` merges a map, but this is not a map";
                 self.problems.push(
                     self.source.problem("merge", span, what).hint("such as `<<: *name`, with `&name` at the map"),
@@ -275,7 +277,7 @@ impl Reader<'_, '_> {
         };
         self.count(size(&node), span)?;
         // What is wrong inside a text is wrong where it is written.
-        let span = if matches!(node.what, What::Scalar(_)) { node.span } else { span };
+        let span = if matches!(node.what, NodeKind::Scalar(_)) { node.span } else { span };
         Ok(Node { span, ..node })
     }
 
@@ -294,9 +296,9 @@ impl Reader<'_, '_> {
 
 fn size(node: &Node) -> usize {
     1 + match &node.what {
-        What::Scalar(_) => 0,
-        What::List(items) => items.iter().map(size).sum(),
-        What::Map(entries) => entries.iter().map(|(_, value)| 1 + size(value)).sum(),
+        NodeKind::Scalar(_) => 0,
+        NodeKind::List(items) => items.iter().map(size).sum(),
+        NodeKind::Map(entries) => entries.iter().map(|(_, value)| 1 + size(value)).sum(),
     }
 }
 

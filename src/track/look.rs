@@ -30,7 +30,7 @@ pub(super) fn receipt(
     let receipt = Receipt {
         seen: own.and_then(|message| seen(message, now)),
         replied_at: replies().map(|reply| reply.created_at.unwrap_or(now)).min(),
-        opted_out: replies().filter_map(|reply| words.judge(reply.content.as_deref()?)).max(),
+        opted_out: replies().filter_map(|reply| words.classify(reply.content.as_deref()?)).max(),
         checked_at: Some(now),
         is_gone: own.is_none(),
     };

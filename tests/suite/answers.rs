@@ -233,11 +233,11 @@ fn too_many_messages_in_a_conversation_are_waited_for() {
 
 #[test]
 fn preparing_a_conversation_is_tried_again_after_any_trouble() {
-    for trouble in ["status: 500", "status: 502", "drop: before_accepting", "drop: after_accepting", "body: '{'"] {
-        let desk = Desk::start(&format!("faults: [{{ on: conversation, times: 2, {trouble} }}]"));
+    for fault in ["status: 500", "status: 502", "drop: before_accepting", "drop: after_accepting", "body: '{'"] {
+        let desk = Desk::start(&format!("faults: [{{ on: conversation, times: 2, {fault} }}]"));
         let project = three(&desk).to(SENDER);
         project.run(&[]).exits(0);
-        assert_eq!((desk.requests("conversation").len(), desk.messages().len()), (5, 3), "{trouble}");
+        assert_eq!((desk.requests("conversation").len(), desk.messages().len()), (5, 3), "{fault}");
     }
 }
 

@@ -15,7 +15,7 @@ use campaign::attachment::Contents;
 use campaign::ledger::{self, Acknowledged, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
-use campaign::pace::{Earlier, Pace};
+use campaign::pace::{EarlierSends, Pace};
 use campaign::plan::RowEvaluator;
 use campaign::recipients::Suppression;
 use campaign::run::{OnHold, Run, RunConfig, Selection, Stop};
@@ -126,7 +126,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let ledger = ledger::open(&location, Purpose::Run, Acknowledged::default()).await.unwrap();
     ledger.begin_run().await.unwrap();
     let ledger = Dying { ledger, boundary, claimed: Cell::new(0) };
-    let pace = Pace::new(&spec.send, Earlier::default());
+    let pace = Pace::new(&spec.send, EarlierSends::default());
     let run = Run::new(RunConfig {
         attachments: Contents::new(),
         ledger: &ledger,

@@ -110,7 +110,7 @@ fn the_client_understands_the_documented_replies() {
     let Reply::Refused(failure) = reply("template_failed").message(message_to(141)) else { panic!("template_failed") };
     assert_eq!(failure.code, "131047");
     assert_eq!(failure.text, "131047: Re-engagement message is not allowed");
-    let Reply::Done(ContactReply::Made(owner)) = reply("contact_created").contact(&Contact::default()) else {
+    let Reply::Done(ContactReply::Created(owner)) = reply("contact_created").contact(&Contact::default()) else {
         panic!()
     };
     assert_eq!(owner.id, ContactId(2_219_259));

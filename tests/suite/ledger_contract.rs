@@ -138,7 +138,7 @@ fn version() -> Version {
 }
 
 /// Takes a list in and keeps it.
-async fn take_in(ledger: &impl Ledger, list: Vec<Entry>, retry: Option<Retry>) -> campaign::ledger::Enrolment {
+async fn enroll_rows(ledger: &impl Ledger, list: Vec<Entry>, retry: Option<Retry>) -> campaign::ledger::Enrolment {
     ledger.begin_enrolment("c", retry).await.unwrap();
     ledger.enroll(list).await.unwrap();
     let enrolment = ledger.finish_enrolment().await.unwrap();
@@ -149,7 +149,7 @@ async fn take_in(ledger: &impl Ledger, list: Vec<Entry>, retry: Option<Retry>) -
 /// A ledger with these keys pending and a run begun.
 async fn enrolled<'b, B: Backend>(backend: &'b B, keys: &[&str]) -> impl Ledger + use<'b, B> {
     let ledger = backend.open().await.unwrap();
-    take_in(&ledger, entries(keys), None).await;
+    enroll_rows(&ledger, entries(keys), None).await;
     ledger.begin_run().await.unwrap();
     ledger
 }
@@ -264,7 +264,7 @@ async fn a_known_row_is_taken_over_while_it_is_pending<B: Backend>(backend: B) {
     settle(&ledger, "a", accepted()).await;
     let changed =
         |line: u64, key: &str| Entry::Delivery { key: key.to_owned(), row: row_of(line, "name", "x"), message: None };
-    let enrolment = take_in(&ledger, vec![changed(7, "a"), changed(8, "b"), entry_at(9, "c")], None).await;
+    let enrolment = enroll_rows(&ledger, vec![changed(7, "a"), changed(8, "b"), entry_at(9, "c")], None).await;
     assert_eq!((enrolment.new, enrolment.known, enrolment.changed, enrolment.gone), (1, 2, 1, 0));
     assert_eq!((enrolment.first.new, enrolment.first.changed), (vec![9], vec![8]));
     assert_eq!(&*lease(&ledger, "b").await.row.cells, ["x"]);
@@ -274,7 +274,7 @@ async fn a_known_row_is_taken_over_while_it_is_pending<B: Backend>(backend: B) {
 
 async fn deliveries_come_in_the_order_in_which_they_were_first_enrolled<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b", "c", "d"]).await;
-    take_in(&ledger, entries(&["e", "d", "b", "a"]), None).await;
+    enroll_rows(&ledger, entries(&["e", "d", "b", "a"]), None).await;
     assert_eq!(pending(&ledger).await, ["a", "b", "d", "e"]);
     let first = ledger.lease(None, 2).await.unwrap();
     assert_eq!(first.iter().map(|lease| lease.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
@@ -323,7 +323,7 @@ async fn an_enrolment_that_was_cut_off_changes_nothing<B: Backend>(backend: B) {
 async fn a_version_counts_when_it_is_kept_with_one<B: Backend>(backend: B) {
     let ledger = backend.open().await.unwrap();
     assert_eq!(ledger.version().await.unwrap(), None);
-    take_in(&ledger, entries(&["a"]), None).await;
+    enroll_rows(&ledger, entries(&["a"]), None).await;
     ledger.begin_enrolment("c", None).await.unwrap();
     ledger.enroll(entries(&["a"])).await.unwrap();
     ledger.finish_enrolment().await.unwrap();
@@ -336,7 +336,7 @@ async fn whoever_left_the_list_is_forgotten_unless_they_were_tried<B: Backend>(b
     settle(&ledger, "a", accepted()).await;
     let tried = claim(&ledger, "b").await;
     ledger.release(tried).await.unwrap();
-    let enrolment = take_in(&ledger, entries(&["d"]), None).await;
+    let enrolment = enroll_rows(&ledger, entries(&["d"]), None).await;
     assert_eq!((enrolment.gone, enrolment.first.gone), (1, vec!["c".to_owned()]));
     assert_eq!(pending(&ledger).await, ["d"]);
     let left = record(&ledger, "b").await;
@@ -345,14 +345,14 @@ async fn whoever_left_the_list_is_forgotten_unless_they_were_tried<B: Backend>(b
     assert_eq!(lines, [("d".to_owned(), Some(2)), ("a".to_owned(), None), ("b".to_owned(), None)]);
     assert_eq!((ledger.totals().await.unwrap().on_list(), ledger.totals().await.unwrap().off_list), (1, 2));
     totals_add_up(&ledger).await;
-    take_in(&ledger, entries(&["d", "a"]), None).await;
+    enroll_rows(&ledger, entries(&["d", "a"]), None).await;
     assert_eq!(record(&ledger, "a").await.line, Some(3), "who comes back has a line again");
 }
 
 async fn a_row_that_is_left_out_today_and_was_tried_before_has_one_record<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["a", "b"]).await;
     settle(&ledger, "a", accepted()).await;
-    take_in(&ledger, vec![left_out(5, "a"), left_out(6, "b")], None).await;
+    enroll_rows(&ledger, vec![left_out(5, "a"), left_out(6, "b")], None).await;
     let outcomes: Vec<_> =
         records(&ledger).await.into_iter().map(|record| (record.key, record.line, record.outcome)).collect();
     assert_eq!(
@@ -389,7 +389,7 @@ async fn a_new_ledger_that_is_discarded_leaves_no_trace<B: Backend>(backend: B) 
 async fn a_ledger_is_one_campaigns<B: Backend>(backend: B) {
     let ledger = backend.open().await.unwrap();
     ledger.belongs_to("another").await.unwrap();
-    take_in(&ledger, entries(&["a"]), None).await;
+    enroll_rows(&ledger, entries(&["a"]), None).await;
     ledger.belongs_to("c").await.unwrap();
     assert!(matches!(ledger.belongs_to("another").await, Err(LedgerError::OtherCampaign(name)) if name == "c"));
 }
@@ -544,7 +544,7 @@ async fn a_message_that_failed_is_known_to_the_retry_of_the_same_message_alone<B
     let claim = ledger.claim(first, CONVERSATION).await.unwrap();
     let failure = Failure { message_id: Some(MessageId(4)), ..Failure::new("131053", "no") };
     ledger.settle(claim, Outcome::Failed(failure)).await.unwrap();
-    take_in(&ledger, entries(&["a"]), Some(retry(&[("131053", RetryIf::FailedBy(Timestamp::MAX))]))).await;
+    enroll_rows(&ledger, entries(&["a"]), Some(retry(&[("131053", RetryIf::FailedBy(Timestamp::MAX))]))).await;
     let mut same = lease(&ledger, "a").await;
     same.target("address".to_owned(), "message".to_owned());
     assert_eq!(same.failed_message, Some(MessageId(4)));
@@ -564,7 +564,7 @@ async fn what_is_settled_is_not_sent_again_by_reading_the_list<B: Backend>(backe
     settle(&ledger, "a", accepted()).await;
     settle(&ledger, "b", failed("131047")).await;
     settle(&ledger, "c", unknown()).await;
-    take_in(&ledger, entries(&["a", "b", "c"]), None).await;
+    enroll_rows(&ledger, entries(&["a", "b", "c"]), None).await;
     assert_eq!(pending(&ledger).await, Vec::<String>::new());
 }
 
@@ -576,7 +576,7 @@ async fn failed_deliveries_are_retried_by_code_time_and_key<B: Backend>(backend:
     let yesterday = Timestamp::now() - Duration::from_hours(24);
     let codes = retry(&[("now", RetryIf::FailedBy(Timestamp::MAX)), ("later", RetryIf::FailedBy(yesterday))]);
     let only = Some(["a", "b", "c", "e"].map(str::to_owned).to_vec());
-    let enrolment = take_in(&ledger, entries(&["a", "b", "c", "d"]), Some(Retry { only, ..codes })).await;
+    let enrolment = enroll_rows(&ledger, entries(&["a", "b", "c", "d"]), Some(Retry { only, ..codes })).await;
     assert_eq!(enrolment.retried, 1, "`e` is no longer on the list");
     assert_eq!(pending(&ledger).await, ["a"]);
     let record = record(&ledger, "a").await;
@@ -602,7 +602,7 @@ async fn a_failure_of_the_message_is_retried_if_the_message_has_changed<B: Backe
         message: Some(message.to_owned()),
     };
     let list = vec![entry(2, "a", "message"), entry(3, "b", "another")];
-    take_in(&ledger, list, Some(retry(&[("132000", RetryIf::MessageChanged)]))).await;
+    enroll_rows(&ledger, list, Some(retry(&[("132000", RetryIf::MessageChanged)]))).await;
     assert_eq!(pending(&ledger).await, ["b"]);
     assert_eq!(&*lease(&ledger, "b").await.row.cells, ["new"], "with the row of today");
 }
@@ -654,7 +654,7 @@ async fn an_operators_word_is_for_all_the_keys_or_for_none<B: Backend>(backend: 
 async fn records_come_in_the_order_of_the_list_and_as_asked_for<B: Backend>(backend: B) {
     let ledger = enrolled(&backend, &["c", "a"]).await;
     settle(&ledger, "a", accepted()).await;
-    take_in(&ledger, vec![left_out(2, "x"), entry_at(3, "a"), entry_at(4, "b"), left_out(5, "")], None).await;
+    enroll_rows(&ledger, vec![left_out(2, "x"), entry_at(3, "a"), entry_at(4, "b"), left_out(5, "")], None).await;
     let all = records(&ledger).await;
     assert_eq!(all.iter().map(|record| record.line).collect::<Vec<_>>(), [2, 3, 4, 5].map(Some));
     let mut skipped = Vec::new();
@@ -670,7 +670,8 @@ async fn records_come_in_the_order_of_the_list_and_as_asked_for<B: Backend>(back
 async fn records_come_with_the_rows_of_the_list<B: Backend>(backend: B) {
     let ledger = backend.open().await.unwrap();
     let other = Entry::Delivery { key: "b".to_owned(), row: row_of(4, "mobile", "123"), message: None };
-    take_in(&ledger, vec![entry_at(2, "a"), left_out(3, "x"), other, entry_at(5, "a"), left_out(6, "")], None).await;
+    enroll_rows(&ledger, vec![entry_at(2, "a"), left_out(3, "x"), other, entry_at(5, "a"), left_out(6, "")], None)
+        .await;
     let cell = |record: &Record, column: &str| record.row.as_ref().and_then(|row| row.get(column).cloned());
     let all = records(&ledger).await;
     let names: Vec<_> = all.iter().map(|record| cell(record, "name")).collect();
@@ -748,7 +749,7 @@ async fn departures_count_as_long_as_the_message_may_have_been_taken<B: Backend>
 
 async fn a_run_knows_when_the_last_request_of_the_one_before_left<B: Backend>(backend: B) {
     let ledger = backend.open().await.unwrap();
-    take_in(&ledger, entries(&["a"]), None).await;
+    enroll_rows(&ledger, entries(&["a"]), None).await;
     assert_eq!(ledger.begin_run().await.unwrap(), None);
     let last = Timestamp::from_second(1_790_000_000).unwrap();
     ledger.end_run(last).await.unwrap();
@@ -955,7 +956,7 @@ async fn an_undelivered_message_that_must_change_waits_for_the_change<B: Backend
     observe(&ledger, "a", undelivered("132000", hours_ago(30), hours_ago(1)), None).await;
     assert_eq!(ledger.retry_failed(retry_undelivered("132000", 24, true)).await.unwrap(), 0);
     let changed = Entry::Delivery { key: "a".to_owned(), row: row_of(2, "name", "a"), message: Some("new".to_owned()) };
-    let enrolment = take_in(&ledger, vec![changed], Some(retry_undelivered("132000", 24, true))).await;
+    let enrolment = enroll_rows(&ledger, vec![changed], Some(retry_undelivered("132000", 24, true))).await;
     assert_eq!((enrolment.retried, pending(&ledger).await), (1, vec!["a".to_owned()]));
 }
 
@@ -1046,7 +1047,7 @@ fn a_sandbox_is_empty_and_goes_with_the_process() {
         for _ in 0..2 {
             let ledger = ledger::open(&backend.location(), Purpose::Sandbox, Acknowledged::default()).await.unwrap();
             assert_eq!(records(&ledger).await, []);
-            take_in(&ledger, entries(&["a"]), None).await;
+            enroll_rows(&ledger, entries(&["a"]), None).await;
         }
     });
 }

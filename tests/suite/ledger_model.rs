@@ -336,11 +336,11 @@ proptest! {
         // Within a step, where the runtime is busy.
         let open = || futures_util::FutureExt::now_or_never(ledger::open(&location, Purpose::Run, Acknowledged::default()));
         let open = || open().unwrap().unwrap();
-        let (mut real, mut dull) = (Side::new(open), Side::new(|| disk.open()));
+        let (mut real, mut oracle) = (Side::new(open), Side::new(|| disk.open()));
         let first = Step::Run { list: first, keep: true, retry: false };
         for step in std::iter::once(&first).chain(&steps) {
-            prop_assert_eq!(runtime.block_on(real.step(step)), runtime.block_on(dull.step(step)), "{:?}", step);
-            prop_assert_eq!(runtime.block_on(real.observe()), runtime.block_on(dull.observe()), "after {:?}", step);
+            prop_assert_eq!(runtime.block_on(real.step(step)), runtime.block_on(oracle.step(step)), "{:?}", step);
+            prop_assert_eq!(runtime.block_on(real.observe()), runtime.block_on(oracle.observe()), "after {:?}", step);
         }
     }
 

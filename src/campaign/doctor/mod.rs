@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{CampaignError, Inputs, Operator};
 use crate::humanize::{counted, duration};
-use crate::livedesk::{Client, Inbox, ReadError, Survey};
+use crate::livedesk::{Client, Inbox, ReadError, ServerInfo};
 use crate::opt_out::OptOutWords;
 use crate::specification::{Send, Spec, Speed};
 use crate::state::{ConversationId, InboxId, MessageId};
@@ -128,7 +128,7 @@ pub async fn doctor(inputs: Inputs, client: &Client, operator: &impl Operator) -
         limits: Vec::new(),
         not_known: NOT_KNOWN.to_vec(),
     };
-    if !diagnosis.survey(client.survey().await) {
+    if !diagnosis.server_info(client.server_info().await) {
         return Ok(diagnosis);
     }
     diagnosis.reads(client, &needs, &spec).await;
@@ -138,15 +138,15 @@ pub async fn doctor(inputs: Inputs, client: &Client, operator: &impl Operator) -
 
 impl Diagnosis {
     /// Whether there is anybody to ask more.
-    fn survey(&mut self, survey: Survey) -> bool {
-        match &survey.access {
+    fn server_info(&mut self, server_info: ServerInfo) -> bool {
+        match &server_info.access {
             Ok(()) => self.add("credentials", CheckStatus::Ok, "LiveDesk accepts the key pair"),
             Err(ReadError::Unavailable { status: 401 | 403, text }) => {
                 self.add("credentials", CheckStatus::Failed, format!("LiveDesk refuses the key pair ({text})"));
             }
             Err(error) => self.add("credentials", CheckStatus::Failed, format!("LiveDesk cannot be asked: {error}")),
         }
-        match survey.clock_ahead.map(|ahead| ahead.as_secs()) {
+        match server_info.clock_ahead.map(|ahead| ahead.as_secs()) {
             None => self.add("clock", CheckStatus::Unknown, "the server does not say what time it is"),
             Some(ahead) if ahead.abs() <= CLOCK_TOLERANCE => {
                 self.add("clock", CheckStatus::Ok, "the server's clock and this machine's agree");
@@ -158,15 +158,15 @@ impl Diagnosis {
                 self.add("clock", CheckStatus::Warning, text);
             }
         }
-        self.clock_ahead_seconds = survey.clock_ahead.map(|ahead| ahead.as_secs());
-        let named: Vec<String> = survey.limits.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        self.clock_ahead_seconds = server_info.clock_ahead.map(|ahead| ahead.as_secs());
+        let named: Vec<String> = server_info.limits.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         if named.is_empty() {
             self.add("limits", CheckStatus::Unknown, "the server's answers name no limit");
         } else {
             self.add("limits", CheckStatus::Ok, named.join(", "));
         }
-        self.limits = survey.limits;
-        survey.access.is_ok()
+        self.limits = server_info.limits;
+        server_info.access.is_ok()
     }
 
     /// The three ways of reading receipts, the cheapest first.
@@ -286,7 +286,7 @@ impl Diagnosis {
                 self.add("template", CheckStatus::Unknown, format!("{title}: the inbox shows no templates"));
                 continue;
             };
-            let faults = templates::faults(wanted, known);
+            let faults = templates::template_problems(wanted, known);
             if faults.is_empty() {
                 self.add("template", CheckStatus::Ok, format!("{title}: approved, with these parameters"));
             } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::super::inputs::take_in;
+use super::super::inputs::enroll_list;
 use super::super::pending_scan::each_pending;
 use super::super::{CampaignError, EnrolmentOptions, Inputs, Operator};
 use crate::ledger;
@@ -44,7 +44,7 @@ impl Needs {
     pub(super) async fn of(inputs: Inputs, operator: &impl Operator) -> Result<Self, CampaignError> {
         let Inputs { list, evaluator, .. } = inputs;
         let ledger = ledger::scratch()?;
-        take_in(&ledger, &evaluator, list?, EnrolmentOptions::default(), operator).await?;
+        enroll_list(&ledger, &evaluator, list?, EnrolmentOptions::default(), operator).await?;
         let mut needs = Self::default();
         each_pending(&ledger, &Selection::default(), |lease| {
             needs.add(&evaluator.templates.render(&lease.row, &evaluator.list)?);

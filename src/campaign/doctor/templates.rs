@@ -9,7 +9,7 @@ use crate::problem::did_you_mean;
 use crate::receipt::OptOut;
 
 /// Why WhatsApp would refuse this use.
-pub(super) fn faults(wanted: &TemplateUse, known: &[InboxTemplate]) -> Vec<String> {
+pub(super) fn template_problems(wanted: &TemplateUse, known: &[InboxTemplate]) -> Vec<String> {
     let of_name: Vec<&InboxTemplate> = known.iter().filter(|template| template.name == wanted.name).collect();
     if of_name.is_empty() {
         let near = did_you_mean(&wanted.name, known.iter().map(|template| template.name.as_str()));
@@ -22,14 +22,14 @@ pub(super) fn faults(wanted: &TemplateUse, known: &[InboxTemplate]) -> Vec<Strin
         let languages: Vec<&str> = of_name.iter().map(|template| template.language.as_str()).collect();
         return vec![format!("not in this language, only in {}", languages.join(", "))];
     };
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     if !template.is_approved() {
-        faults.push(format!("WhatsApp says `{}`", template.status.as_deref().unwrap_or_default()));
+        problems.push(format!("WhatsApp says `{}`", template.status.as_deref().unwrap_or_default()));
     }
-    faults.extend(body(wanted, template));
-    faults.extend(header(wanted, template));
-    faults.extend(buttons(wanted, template));
-    faults
+    problems.extend(body(wanted, template));
+    problems.extend(header(wanted, template));
+    problems.extend(buttons(wanted, template));
+    problems
 }
 
 fn body(wanted: &TemplateUse, template: &InboxTemplate) -> Option<String> {
@@ -58,16 +58,16 @@ fn header(wanted: &TemplateUse, template: &InboxTemplate) -> Option<String> {
 }
 
 fn buttons(wanted: &TemplateUse, template: &InboxTemplate) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for (index, kind, _) in &wanted.buttons {
         let button = usize::try_from(*index).ok().and_then(|index| template.buttons.get(index));
         match button {
-            None => faults.push(format!("it has no button {index}")),
+            None => problems.push(format!("it has no button {index}")),
             Some(button) if button.kind != *kind => {
-                faults.push(format!("its button {index} is `{}`, not `{kind}`", button.kind));
+                problems.push(format!("its button {index} is `{}`, not `{kind}`", button.kind));
             }
             Some(button) if *kind == "url" && !button.has_variable => {
-                faults.push(format!("the address of its button {index} takes nothing"));
+                problems.push(format!("the address of its button {index} takes nothing"));
             }
             Some(_) => {}
         }
@@ -75,10 +75,10 @@ fn buttons(wanted: &TemplateUse, template: &InboxTemplate) -> Vec<String> {
     let is_given = |index: usize| wanted.buttons.iter().any(|(given, ..)| *given == index as u64);
     for (index, button) in template.buttons.iter().enumerate() {
         if button.has_variable && !is_given(index) {
-            faults.push(format!("its button {index} takes a `text` for its address"));
+            problems.push(format!("its button {index} takes a `text` for its address"));
         }
     }
-    faults
+    problems
 }
 
 /// Buttons that are an opt-out by their payload, and whose label, which is what a recipient's reply says, is not known as
@@ -88,7 +88,7 @@ pub(super) fn unknown_opt_outs(wanted: &TemplateUse, known: &[InboxTemplate], wo
     let Some(template) = known.iter().find(is_it) else { return Vec::new() };
     let opt_outs = wanted.buttons.iter().filter(|(.., payload)| payload.as_deref().is_some_and(is_opt_out_payload));
     let buttons = opt_outs.filter_map(|(index, ..)| template.buttons.get(usize::try_from(*index).ok()?));
-    let unknown = buttons.filter(|button| words.judge(&button.label) != Some(OptOut::Yes));
+    let unknown = buttons.filter(|button| words.classify(&button.label) != Some(OptOut::Yes));
     unknown
         .map(|button| {
             format!(
@@ -133,7 +133,7 @@ mod tests {
     fn said(change: impl FnOnce(&mut TemplateUse)) -> String {
         let mut used = used();
         change(&mut used);
-        faults(&used, &[template()]).join("; ")
+        template_problems(&used, &[template()]).join("; ")
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(said(|used| used.buttons.clear()), "its button 0 takes a `text` for its address");
         assert_eq!(said(|used| used.buttons.push((7, "url", None))), "it has no button 7");
         let paused = InboxTemplate { status: Some("paused".to_owned()), ..template() };
-        assert_eq!(faults(&used(), &[paused]), ["WhatsApp says `paused`"]);
+        assert_eq!(template_problems(&used(), &[paused]), ["WhatsApp says `paused`"]);
     }
 
     #[test]

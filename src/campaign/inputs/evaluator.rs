@@ -14,7 +14,7 @@ use crate::specification::{Spec, SuppressionFile};
 
 /// What is wrong before the first row is evaluated.
 #[derive(Default)]
-pub(in crate::campaign) struct Faults {
+pub(in crate::campaign) struct EvaluatorProblems {
     /// What a person wrote.
     pub(super) wrong: Vec<Problem>,
     /// What is wrong with the entries of suppression lists, of which there may be millions.
@@ -23,15 +23,15 @@ pub(in crate::campaign) struct Faults {
     pub(super) unusable: Vec<Problem>,
 }
 
-impl From<Box<Faults>> for CampaignError {
-    fn from(mut faults: Box<Faults>) -> Self {
-        if faults.wrong.is_empty() && faults.suppression.is_empty() {
-            return Self::Unusable(faults.unusable.into());
+impl From<Box<EvaluatorProblems>> for CampaignError {
+    fn from(mut found: Box<EvaluatorProblems>) -> Self {
+        if found.wrong.is_empty() && found.suppression.is_empty() {
+            return Self::Unusable(found.unusable.into());
         }
-        faults.wrong.append(&mut faults.unusable);
+        found.wrong.append(&mut found.unusable);
         let mut problems = Problems::new(Keep::All);
-        problems.extend(faults.wrong);
-        problems.absorb(faults.suppression);
+        problems.extend(found.wrong);
+        problems.absorb(found.suppression);
         problems.into()
     }
 }
@@ -42,25 +42,25 @@ pub(in crate::campaign) fn evaluator(
     spec: &Arc<Spec>,
     columns: Option<&Columns>,
     keep: Keep,
-) -> Result<RowEvaluator, Box<Faults>> {
+) -> Result<RowEvaluator, Box<EvaluatorProblems>> {
     let list = name(spec);
-    let mut faults = Box::new(Faults { suppression: Problems::new(keep), ..Faults::default() });
+    let mut found = Box::new(EvaluatorProblems { suppression: Problems::new(keep), ..EvaluatorProblems::default() });
     let templates = Templates::compile(Arc::clone(spec), columns, &list);
-    let suppression = suppression(spec, templates.as_ref().ok(), keep, &mut faults);
+    let suppression = suppression(spec, templates.as_ref().ok(), keep, &mut found);
     match templates {
-        Ok(templates) if faults.suppression.is_empty() && faults.unusable.is_empty() => {
+        Ok(templates) if found.suppression.is_empty() && found.unusable.is_empty() => {
             Ok(RowEvaluator { list, templates, suppression })
         }
-        Ok(_) => Err(faults),
+        Ok(_) => Err(found),
         Err(problems) => {
-            faults.wrong.splice(..0, problems);
-            Err(faults)
+            found.wrong.splice(..0, problems);
+            Err(found)
         }
     }
 }
 
 /// Reads the suppression lists, as far as they can be.
-fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &mut Faults) -> Suppression {
+fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, found: &mut EvaluatorProblems) -> Suppression {
     let of_line = |row: &Row| templates?.region(row).map(Cow::into_owned);
     let country = match &spec.recipients.default_region {
         Some(region) if !region.is_constant() => Country::OfLine(&of_line),
@@ -77,7 +77,7 @@ fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &
             Ok(_) if templates.is_none() && matches!(country, Country::OfLine(_)) => {}
             Ok(file) => {
                 if let Err(problems) = suppression.add(&name, file, country, keep) {
-                    faults.suppression.absorb(problems);
+                    found.suppression.absorb(problems);
                 }
             }
             Err(error) if is_written_by_tracking && error.kind() == io::ErrorKind::NotFound => {}
@@ -87,7 +87,7 @@ fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, faults: &
                     _ => format!("{name}: the suppression list cannot be read: {}", with_causes(&error)),
                 };
                 let problem = Problem::error("suppress-not-readable", spec.source.place(*span), what);
-                faults.unusable.push(problem.hint("paths are relative to the spec"));
+                found.unusable.push(problem.hint("paths are relative to the spec"));
             }
         }
     }

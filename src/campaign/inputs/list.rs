@@ -40,7 +40,7 @@ pub(in crate::campaign) struct List {
     /// Its rows.
     pub(super) rows: Rows,
     /// How far it is read.
-    pub(super) reading: ProgressBar,
+    pub(super) read_progress: ProgressBar,
 }
 
 /// What people call the list.
@@ -65,7 +65,7 @@ pub(super) fn open(spec: &Spec) -> Result<Opened, CampaignError> {
         Ok(Opened::Missing(MissingList { name: name.clone(), problem }))
     };
     let no_such_list = || missing(format!("{name}: list not found"), "paths are relative to the spec");
-    let reading = ProgressBar::hidden();
+    let read_progress = ProgressBar::hidden();
     let (input, format): (Box<dyn Read + Send>, Format) = match &spec.recipients.file {
         specification::List::Stdin => {
             let mut input = BufReader::new(io::stdin());
@@ -82,8 +82,8 @@ pub(super) fn open(spec: &Spec) -> Result<Opened, CampaignError> {
             let path = spec.folder.join(path);
             match open_file(&path) {
                 Ok(file) => {
-                    reading.set_length(file.metadata().map_or(0, |about| about.len()));
-                    (Box::new(reading.wrap_read(file)), format)
+                    read_progress.set_length(file.metadata().map_or(0, |about| about.len()));
+                    (Box::new(read_progress.wrap_read(file)), format)
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return no_such_list(),
                 Err(error) => {
@@ -102,7 +102,7 @@ pub(super) fn open(spec: &Spec) -> Result<Opened, CampaignError> {
         encoding: spec.recipients.encoding.as_deref(),
         sheet: spec.recipients.sheet.as_deref(),
     };
-    Ok(Opened::List(List { rows: recipients::read(input, &options)?, reading }))
+    Ok(Opened::List(List { rows: recipients::read(input, &options)?, read_progress }))
 }
 
 /// Opens a file to read from: a folder can be opened as well, and fails later and elsewhere.

@@ -116,8 +116,8 @@ impl Inputs {
     }
 
     /// How far the list is read, for whoever shows it; hidden until it is given a place to be drawn.
-    pub fn reading(&self) -> Option<&ProgressBar> {
-        self.list.as_ref().ok().map(|list| &list.reading)
+    pub fn read_progress(&self) -> Option<&ProgressBar> {
+        self.list.as_ref().ok().map(|list| &list.read_progress)
     }
 }
 
@@ -168,19 +168,19 @@ pub(super) fn warnings(spec: &Spec, evaluator: &RowEvaluator) -> Problems {
 }
 
 /// Takes the list in; problems with it are an error.
-pub(super) async fn take_in(
+pub(super) async fn enroll_list(
     ledger: &impl Ledger,
     evaluator: &RowEvaluator,
     list: List,
     options: EnrolmentOptions,
     operator: &impl Operator,
 ) -> Result<EnrolmentReport, CampaignError> {
-    let List { rows, reading } = list;
+    let List { rows, read_progress } = list;
     for text in &rows.notes {
         operator.notice(Notice::AboutList { name: &evaluator.list, text });
     }
     let report = enroll(ledger, evaluator, rows, options).await;
-    reading.finish_and_clear();
+    read_progress.finish_and_clear();
     let report = report?;
     if !report.problems.is_empty() {
         operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: true });
@@ -191,7 +191,7 @@ pub(super) async fn take_in(
 
 /// How many of the selected keys are pending; `None` where everybody is selected. Each must be somebody's: a slip would
 /// send to nobody and say that all is done.
-pub(super) async fn pending_of(ledger: &impl Inspect, selection: &Selection) -> Result<Option<u64>, CampaignError> {
+pub(super) async fn count_pending(ledger: &impl Inspect, selection: &Selection) -> Result<Option<u64>, CampaignError> {
     let Some(only) = &selection.only else { return Ok(None) };
     let KeyLookup { pending, missing } = ledger.look_up(only.iter().cloned().collect()).await?;
     if missing.is_empty() {

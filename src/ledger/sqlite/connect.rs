@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{checksum, index_room};
+use super::{checksum, index_space};
 use crate::ledger::LedgerError;
 
 /// A connection to SQLite's own nameless temporary file.
@@ -17,7 +17,7 @@ pub(super) fn connect_to_temporary() -> Result<Connection, LedgerError> {
 
 /// A connection to a file. A path is a path: SQLite would take one that begins with `file:` for an address.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
-    index_room::ensure(path)?;
+    index_space::ensure(path)?;
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     checksum::register(&connection)?;
     Ok(connection)

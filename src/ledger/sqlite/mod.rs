@@ -19,7 +19,7 @@ mod file;
 mod format;
 mod handle;
 mod import;
-mod index_room;
+mod index_space;
 mod inspect;
 mod lock;
 mod open;

@@ -30,11 +30,11 @@ use super::body::Body;
 
 /// Whether a request may be made again when nobody knows what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::livedesk) enum Repeat {
+pub(in crate::livedesk) enum Idempotence {
     /// A contact, a search, a conversation.
-    Harmless,
+    Idempotent,
     /// A message: somebody would get it twice.
-    Harmful,
+    NotIdempotent,
 }
 
 /// What an answer says about the request, before anybody reads the result.
@@ -60,8 +60,13 @@ const BAD_CREDENTIALS: u64 = 2001;
 const INTERNAL: u64 = 1000;
 
 /// The class of an answer.
-pub(in crate::livedesk) fn classify(status: u16, body: &Body, has_retry_after: bool, repeat: Repeat) -> Class {
-    let harmful = repeat == Repeat::Harmful;
+pub(in crate::livedesk) fn classify(
+    status: u16,
+    body: &Body,
+    has_retry_after: bool,
+    idempotence: Idempotence,
+) -> Class {
+    let not_idempotent = idempotence == Idempotence::NotIdempotent;
     let words = super::words(body.json()).unwrap_or_default();
     match envelope_code(body.json()) {
         Some(Code::Number(RATE_LIMIT)) if status < 500 => return Class::RateLimited,
@@ -75,14 +80,14 @@ pub(in crate::livedesk) fn classify(status: u16, body: &Body, has_retry_after: b
     match status {
         200..=299 => Class::Success,
         401 => Class::Denied,
-        403 if !(harmful && *body == Body::Html) => Class::Denied,
+        403 if !(not_idempotent && *body == Body::Html) => Class::Denied,
         405 | 407 | 411 | 413 | 414 | 415 | 417 | 421 | 425 | 426 | 428 | 431 => Class::Refused,
         406 | 408 | 460 | 499 => Class::Unknown,
-        422 if harmful && words.contains("Too many messages") => Class::ConversationLimit,
+        422 if not_idempotent && words.contains("Too many messages") => Class::ConversationLimit,
         429 => Class::RateLimited,
-        400..=499 if is_a_machines(&words) => Class::Unknown,
-        400..=499 if !harmful || body.json().is_object() => Class::Refused,
-        503 if !harmful && has_retry_after => Class::RateLimited,
+        400..=499 if is_machine_text(&words) => Class::Unknown,
+        400..=499 if !not_idempotent || body.json().is_object() => Class::Refused,
+        503 if !not_idempotent && has_retry_after => Class::RateLimited,
         _ => Class::Unknown,
     }
 }
@@ -138,7 +143,7 @@ pub(super) fn is_envelope(body: &Value) -> bool {
 }
 
 /// Whether words come from a machine in trouble and not from somebody who has looked at the message.
-fn is_a_machines(words: &str) -> bool {
+fn is_machine_text(words: &str) -> bool {
     let words = words.to_lowercase();
     !words.starts_with("validation failed")
         && [
@@ -167,11 +172,11 @@ mod tests {
     use super::*;
 
     fn of_message(status: u16, body: &str) -> Class {
-        classify(status, &Body::read(body), false, Repeat::Harmful)
+        classify(status, &Body::read(body), false, Idempotence::NotIdempotent)
     }
 
     fn of_contact(status: u16, body: &str) -> Class {
-        classify(status, &Body::read(body), false, Repeat::Harmless)
+        classify(status, &Body::read(body), false, Idempotence::Idempotent)
     }
 
     const ERROR: &str = r#"{"error":"no"}"#;
@@ -199,8 +204,11 @@ mod tests {
                 assert_eq!(of_message(status, body), Class::Unknown, "{status} {body}");
             }
         }
-        let busy = |repeat| classify(503, &Body::Empty, true, repeat);
-        assert_eq!((busy(Repeat::Harmful), busy(Repeat::Harmless)), (Class::Unknown, Class::RateLimited));
+        let busy = |idempotence| classify(503, &Body::Empty, true, idempotence);
+        assert_eq!(
+            (busy(Idempotence::NotIdempotent), busy(Idempotence::Idempotent)),
+            (Class::Unknown, Class::RateLimited)
+        );
         assert_eq!((of_message(403, "<html>"), of_message(403, "Forbidden\n")), (Class::Unknown, Class::Denied));
         for words in
             ["Connection refused - connect(2) for 127.0.0.1:6379", "PG::ConnectionBad: gone", "execution expired"]

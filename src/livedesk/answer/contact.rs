@@ -11,9 +11,9 @@ use crate::state::ContactId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContactReply {
     /// It was made.
-    Made(Owner),
+    Created(Owner),
     /// Somebody has one of these attributes already; the answer does not say who.
-    Taken(Vec<Attribute>),
+    Conflict(Vec<Attribute>),
 }
 
 /// What only one contact of a project may have.

@@ -31,7 +31,7 @@ use crate::message::Contact;
 use crate::secret::Redactor;
 use crate::state::{Failure, MessageId};
 use body::Body;
-use classification::{Class, Repeat, classify, envelope_code};
+use classification::{Class, Idempotence, classify, envelope_code};
 pub use contact::{Attribute, ContactReply, Owner};
 pub use conversation::{Conversation, ConversationRequest};
 pub use message::{MessageRequest, Sent};
@@ -86,7 +86,7 @@ pub enum Reply<T> {
     /// It was refused for good.
     Refused(Failure),
     /// It was certainly not done, for a reason that is not this recipient's.
-    NotTaken(RetryReason),
+    NotAccepted(RetryReason),
     /// It may or may not have been done.
     Unknown(Failure),
 }
@@ -126,9 +126,9 @@ impl Exchange {
             && answer.status == 422
             && let Some(attributes) = contact::taken(Body::read(&answer.body).json())
         {
-            return Reply::Done(ContactReply::Taken(attributes));
+            return Reply::Done(ContactReply::Conflict(attributes));
         }
-        let (answer, body) = match self.success(Repeat::Harmless) {
+        let (answer, body) = match self.success(Idempotence::Idempotent) {
             Ok(success) => success,
             Err(reply) => return reply.retyped(),
         };
@@ -139,7 +139,7 @@ impl Exchange {
             return Reply::Unknown(answer.unreadable("the contact's id"));
         };
         match owner.contradiction(asked) {
-            None => Reply::Done(ContactReply::Made(owner)),
+            None => Reply::Done(ContactReply::Created(owner)),
             Some(attribute) => {
                 let text = format!(
                     "LiveDesk returned contact {}, whose {} differs from the row's",
@@ -153,7 +153,7 @@ impl Exchange {
 
     /// As the answer to a search: the contacts who have exactly this, and whether a page more is worth asking for.
     pub fn matches(self, attribute: Attribute, value: &str) -> Reply<(Vec<Owner>, bool)> {
-        let (answer, body) = match self.success(Repeat::Harmless) {
+        let (answer, body) = match self.success(Idempotence::Idempotent) {
             Ok(success) => success,
             Err(reply) => return reply.retyped(),
         };
@@ -166,7 +166,7 @@ impl Exchange {
 
     /// As the answer to a request of which only matters whether it was authorized.
     pub fn authorization(self) -> Reply<()> {
-        match self.success(Repeat::Harmless) {
+        match self.success(Idempotence::Idempotent) {
             Ok(_) => Reply::Done(()),
             Err(reply) => reply,
         }
@@ -174,7 +174,7 @@ impl Exchange {
 
     /// As the answer to making this conversation.
     pub fn conversation(self, asked: ConversationRequest<'_>) -> Reply<Conversation> {
-        let (answer, body) = match self.success(Repeat::Harmless) {
+        let (answer, body) = match self.success(Idempotence::Idempotent) {
             Ok(success) => success,
             Err(reply) => return reply.retyped(),
         };
@@ -189,7 +189,7 @@ impl Exchange {
 
     /// As the answer to sending this message.
     pub fn message(self, asked: MessageRequest) -> Reply<Sent> {
-        let (answer, body) = match self.success(Repeat::Harmful) {
+        let (answer, body) = match self.success(Idempotence::NotIdempotent) {
             Ok(success) => success,
             Err(reply) => return reply.retyped(),
         };
@@ -226,21 +226,21 @@ impl Exchange {
     }
 
     /// A success and its result; otherwise what it means whatever was asked for.
-    fn success(self, repeat: Repeat) -> Result<(Answer, Value), Reply<()>> {
+    fn success(self, idempotence: Idempotence) -> Result<(Answer, Value), Reply<()>> {
         let answer = match self {
             Self::Answered(answer) => answer,
-            Self::NotSent(why) => return Err(Reply::NotTaken(RetryReason::Unreachable(why))),
+            Self::NotSent(why) => return Err(Reply::NotAccepted(RetryReason::Unreachable(why))),
             Self::Lost(failure) => return Err(Reply::Unknown(failure)),
         };
         let body = Body::read(&answer.body);
-        match classify(answer.status, &body, answer.retry_after.is_some(), repeat) {
+        match classify(answer.status, &body, answer.retry_after.is_some(), idempotence) {
             Class::Success => Ok((answer, result(body))),
             Class::RateLimited => {
                 let (failure, retry_after) = (answer.failure(&body), answer.wait());
-                Err(Reply::NotTaken(RetryReason::RateLimited { failure, retry_after }))
+                Err(Reply::NotAccepted(RetryReason::RateLimited { failure, retry_after }))
             }
-            Class::ConversationLimit => Err(Reply::NotTaken(RetryReason::ConversationLimit(answer.failure(&body)))),
-            Class::Denied => Err(Reply::NotTaken(RetryReason::Denied(answer.failure(&body)))),
+            Class::ConversationLimit => Err(Reply::NotAccepted(RetryReason::ConversationLimit(answer.failure(&body)))),
+            Class::Denied => Err(Reply::NotAccepted(RetryReason::Denied(answer.failure(&body)))),
             Class::Refused => Err(Reply::Refused(answer.failure(&body))),
             Class::Unknown => Err(Reply::Unknown(answer.failure(&body))),
         }
@@ -266,7 +266,7 @@ impl<T> Reply<T> {
         match self {
             Self::Done(_) => Reply::Unknown(Failure::new(UNREADABLE, "the answer reports success but has no result")),
             Self::Refused(failure) => Reply::Refused(failure),
-            Self::NotTaken(reason) => Reply::NotTaken(reason),
+            Self::NotAccepted(reason) => Reply::NotAccepted(reason),
             Self::Unknown(failure) => Reply::Unknown(failure),
         }
     }
@@ -285,7 +285,7 @@ impl Reply<Sent> {
         match self {
             Self::Done(sent) => Some(sent.message_id),
             Self::Refused(failure) | Self::Unknown(failure) => failure.message_id,
-            Self::NotTaken(_) => None,
+            Self::NotAccepted(_) => None,
         }
     }
 }

@@ -46,12 +46,12 @@ fn doubt_is_never_taken_for_a_refusal() {
         assert!(matches!(message(status, ""), Reply::Unknown(_)), "{status}");
     }
     assert!(matches!(Exchange::Lost(Failure::default()).message(ASKED), Reply::Unknown(_)));
-    assert!(matches!(Exchange::NotSent(String::new()).message(ASKED), Reply::NotTaken(RetryReason::Unreachable(_))));
+    assert!(matches!(Exchange::NotSent(String::new()).message(ASKED), Reply::NotAccepted(RetryReason::Unreachable(_))));
     for status in [400, 404, 409, 413, 422] {
         assert!(matches!(message(status, "{}"), Reply::Refused(_)), "{status}");
     }
     for status in [401, 403] {
-        assert!(matches!(message(status, "{}"), Reply::NotTaken(RetryReason::Denied(_))), "{status}");
+        assert!(matches!(message(status, "{}"), Reply::NotAccepted(RetryReason::Denied(_))), "{status}");
     }
 }
 
@@ -109,11 +109,11 @@ fn every_shape_of_error_gives_its_words() {
 #[test]
 fn a_taken_contact_names_the_attributes() {
     let body = r#"{"message":"Email has already been taken, Phone number has already been taken","attributes":["email","phone_number"]}"#;
-    let taken = ContactReply::Taken(vec![Attribute::Email, Attribute::PhoneNumber]);
+    let taken = ContactReply::Conflict(vec![Attribute::Email, Attribute::PhoneNumber]);
     assert_eq!(answer(422, body).contact(&Contact::default()), Reply::Done(taken));
     let made = answer(200, r#"{"payload":{"contact":{"id":2219259},"contact_inbox":{"source_id":null}}}"#)
         .contact(&Contact::default());
-    assert!(matches!(made, Reply::Done(ContactReply::Made(owner)) if owner.id == ContactId(2_219_259)));
+    assert!(matches!(made, Reply::Done(ContactReply::Created(owner)) if owner.id == ContactId(2_219_259)));
 }
 
 #[test]

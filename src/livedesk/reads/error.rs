@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::answer::body::{Body, Fields};
-use super::super::answer::classification::{Class, Repeat, classify};
+use super::super::answer::classification::{Class, Idempotence, classify};
 use super::super::answer::{Answer, Exchange, words};
 use super::observed::FIELDS;
 
@@ -66,7 +66,7 @@ pub(super) fn success_with(exchange: Exchange, fields: &'static Fields) -> Resul
         return Err(ReadError::TooLarge);
     }
     let body = Body::read_fields(&answer.body, fields);
-    let class = classify(answer.status, &body, answer.retry_after.is_some(), Repeat::Harmless);
+    let class = classify(answer.status, &body, answer.retry_after.is_some(), Idempotence::Idempotent);
     let said = || answer.text(&answer.failure(&body).to_string());
     let status = answer.status;
     match class {

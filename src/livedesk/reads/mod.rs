@@ -28,7 +28,7 @@ pub const MESSAGES_A_READ: usize = 100;
 
 /// What an answer shows of the server, whatever it is about.
 #[derive(Debug, Clone)]
-pub struct Survey {
+pub struct ServerInfo {
     /// Whether the server answers, and accepts the credentials.
     pub access: Result<(), ReadError>,
     /// By how much the server's clock is ahead of ours, to the second; negative where it is behind.
@@ -39,7 +39,7 @@ pub struct Survey {
 
 impl Client {
     /// Asks for something harmless, and looks at the answer.
-    pub async fn survey(&self) -> Survey {
+    pub async fn server_info(&self) -> ServerInfo {
         let exchange = self.exchange(request::probe(), Vec::new()).await;
         let (mut clock_ahead, mut limits) = (None, Vec::new());
         if let Exchange::Answered(answer) = &exchange {
@@ -48,7 +48,7 @@ impl Client {
             clock_ahead = date.map(|date| date.duration_since(answer.came)).map(whole_seconds);
             limits.clone_from(&answer.limits);
         }
-        Survey { access: error::success(exchange).map(drop), clock_ahead, limits }
+        ServerInfo { access: error::success(exchange).map(drop), clock_ahead, limits }
     }
 
     /// An inbox.

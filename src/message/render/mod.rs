@@ -180,10 +180,10 @@ impl<'a> Renderer<'a> {
 
     fn template_params(&mut self, params: &specification::TemplateParams) -> TemplateParams {
         TemplateParams {
-            name: self.ruled(&params.name, whatsapp::template_name),
+            name: self.text_by_rule(&params.name, whatsapp::template_name),
             namespace: params.namespace.as_ref().map(|template| self.required(template)),
-            language: self.ruled(&params.language, whatsapp::language),
-            category: params.category.as_ref().map(|template| self.ruled(template, whatsapp::category)),
+            language: self.text_by_rule(&params.language, whatsapp::language),
+            category: params.category.as_ref().map(|template| self.text_by_rule(template, whatsapp::category)),
             processed_params: params.processed_params.as_ref().map(|variables| self.variables(variables)),
             header_params: params.header_params.as_ref().map(|header| self.header(header)),
             footer_params: params
@@ -217,7 +217,7 @@ impl<'a> Renderer<'a> {
                 HeaderParams { text_variables: Some(self.variables(text_variables)), ..empty(HeaderType::Text) }
             }
             specification::Header::Media { kind, media_url, filename } => HeaderParams {
-                media_url: Some(self.ruled(media_url, whatsapp::media_url)),
+                media_url: Some(self.text_by_rule(media_url, whatsapp::media_url)),
                 filename: filename.as_ref().map(|name| self.required(name)),
                 ..empty(*kind)
             },
@@ -235,13 +235,13 @@ impl<'a> Renderer<'a> {
 
     /// Degrees, which go out as a number.
     fn degrees(&mut self, template: &Template, rule: Rule) -> Number {
-        let text = self.ruled(template, rule);
+        let text = self.text_by_rule(template, rule);
         text.trim_start_matches('+').parse().unwrap_or_else(|_| Number::from(0))
     }
 
     fn button(&mut self, button: &specification::Button) -> ButtonParams {
         ButtonParams {
-            index: self.ruled(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
+            index: self.text_by_rule(&button.index, whatsapp::button_index).parse().unwrap_or_default(),
             sub_type: button.sub_type,
             text: button.text.as_ref().map(|text| self.button_value(text, whatsapp::url_suffix)),
             payload: button.payload.as_ref().map(|payload| self.button_value(payload, whatsapp::payload)),
@@ -250,7 +250,7 @@ impl<'a> Renderer<'a> {
 
     fn button_value(&mut self, template: &Template, rule: Rule) -> String {
         let value = self.parameter(template);
-        self.obey(template, &value, rule);
+        self.check_rule(template, &value, rule);
         value
     }
 }

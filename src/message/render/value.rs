@@ -140,14 +140,14 @@ impl Renderer<'_> {
     }
 
     /// A text that must not be empty and follows a rule of WhatsApp.
-    pub(super) fn ruled(&mut self, template: &Template, rule: Rule) -> String {
+    pub(super) fn text_by_rule(&mut self, template: &Template, rule: Rule) -> String {
         let value = self.required(template);
-        self.obey(template, &value, rule);
+        self.check_rule(template, &value, rule);
         value
     }
 
     /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
-    pub(super) fn obey(&mut self, template: &Template, value: &str, rule: Rule) {
+    pub(super) fn check_rule(&mut self, template: &Template, value: &str, rule: Rule) {
         if template.is_constant() {
             return;
         }
@@ -170,7 +170,7 @@ impl Renderer<'_> {
         if kind == Destination::ToText {
             return;
         }
-        self.obey(template, value, whatsapp::parameter);
+        self.check_rule(template, value, whatsapp::parameter);
         if looks_rounded(value) {
             self.warning("rounded-number", template, ROUNDED);
         }

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use quick_xml::events::BytesStart;
 use serde_json::Value;
 
-use super::broken::Broken;
+use super::error::WorkbookError;
 use super::number_format::NumberFormat;
 use super::strings::{push_unescaped, rich_text};
 use super::workbook::Workbook;
@@ -66,7 +66,7 @@ impl CellKind {
     }
 
     /// Reads the rest of the cell.
-    pub(super) fn read<R: BufRead>(&self, xml: &mut Xml<R>, workbook: &Workbook) -> Result<Cell, Broken> {
+    pub(super) fn read<R: BufRead>(&self, xml: &mut Xml<R>, workbook: &Workbook) -> Result<Cell, WorkbookError> {
         let (mut value, mut inline, mut has_formula) = (None, None, false);
         loop {
             match xml.next()? {
@@ -79,7 +79,7 @@ impl CellKind {
                     }
                 },
                 Node::End => break,
-                Node::Eof => return Err(Broken::Damaged),
+                Node::Eof => return Err(WorkbookError::Damaged),
                 Node::Text(_) | Node::Other => {}
             }
         }
@@ -97,7 +97,7 @@ impl CellKind {
             _ if value.is_empty() => Ok(Cell::Empty),
             Some("s") => {
                 let text = value.trim().parse().ok().and_then(|number| workbook.strings.get(number));
-                let text = text.ok_or(Broken::Unsupported("a cell refers to a missing text"))?;
+                let text = text.ok_or(WorkbookError::Unsupported("a cell refers to a missing text"))?;
                 Ok(text_or_empty(text.to_owned()))
             }
             Some("b") => Ok(Cell::Bool(matches!(value.trim(), "1" | "true"))),

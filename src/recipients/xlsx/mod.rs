@@ -4,7 +4,7 @@
 //! `workbook` knows sheets, texts (`strings`) and how numbers are shown (`number_format`); `rows` reads row after row,
 //! `cell` what each cell holds. Only the texts are kept in memory.
 
-mod broken;
+mod error;
 mod cell;
 mod number_format;
 mod package;
@@ -17,8 +17,8 @@ use std::io::Read;
 
 use memchr::memmem;
 
-use self::broken::Broken;
 use self::cell::Cell;
+use self::error::WorkbookError;
 use self::package::{Package, Part, Spool, spool};
 use self::rows::{SheetRow, SheetRows};
 use self::workbook::{SheetName, Workbook};
@@ -36,12 +36,12 @@ const OLD_WORKBOOK: u64 = 16 * 1024 * 1024;
 /// With these bytes an old or locked workbook begins.
 const OLD: &[u8] = b"\xd0\xcf\x11\xe0";
 
-pub(super) fn read(input: impl Read, written: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
-    let broken = |broken: Broken| vec![broken.problem(written.name)];
-    let mut sheet = Sheet::open(input, written.name, written.sheet)?;
+pub(super) fn read(input: impl Read, options: &ListOptions<'_>) -> Result<Rows, Vec<Problem>> {
+    let broken = |broken: WorkbookError| vec![broken.problem(options.name)];
+    let mut sheet = Sheet::open(input, options.name, options.sheet)?;
     let first = loop {
         match sheet.next().map_err(broken)? {
-            None => return Err(empty(written.name)),
+            None => return Err(empty(options.name)),
             Some(row) if row.cells.iter().all(Cell::is_blank) => {}
             Some(row) => break row,
         }
@@ -52,7 +52,7 @@ pub(super) fn read(input: impl Read, written: &ListOptions<'_>) -> Result<Rows, 
     // A table may begin at any column.
     let begin = first.cells.iter().position(|cell| !cell.is_blank()).unwrap_or_default();
     let names: Vec<String> = first.cells.into_iter().skip(begin).map(Cell::into_text).collect();
-    let mut header = Header::of(&names, written.name, first.line)?;
+    let mut header = Header::of(&names, options.name, first.line)?;
     header.positions.iter_mut().for_each(|at| *at += begin);
     header.width += begin;
     let hidden = hidden_columns(&header, &sheet.rows.hidden_columns);
@@ -94,7 +94,7 @@ struct Sheet {
 impl Sheet {
     fn open(mut input: impl Read, name: &str, wanted: Option<&str>) -> Result<Self, Vec<Problem>> {
         let mut beginning = Vec::new();
-        let cannot_read = |error| vec![Broken::Io(error).problem(name)];
+        let cannot_read = |error| vec![WorkbookError::Io(error).problem(name)];
         input.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(cannot_read)?;
         if beginning.starts_with(OLD) {
             input.by_ref().take(OLD_WORKBOOK).read_to_end(&mut beginning).map_err(cannot_read)?;
@@ -104,7 +104,7 @@ impl Sheet {
         sheet.ok_or_else(|| empty(name))
     }
 
-    fn of(beginning: &[u8], input: impl Read, wanted: Option<&str>) -> Result<Option<Self>, Broken> {
+    fn of(beginning: &[u8], input: impl Read, wanted: Option<&str>) -> Result<Option<Self>, WorkbookError> {
         let mut package = Package::open(spool(beginning, input)?)?;
         let workbook = Workbook::read(&mut package)?;
         let Some(sheet) = chosen(&workbook, wanted)?.cloned() else { return Ok(None) };
@@ -114,7 +114,7 @@ impl Sheet {
         Ok(Some(Self { rows, workbook, note, hidden: Tally::default() }))
     }
 
-    fn next(&mut self) -> Result<Option<SheetRow>, Broken> {
+    fn next(&mut self) -> Result<Option<SheetRow>, WorkbookError> {
         let row = self.rows.next(&self.workbook)?;
         if row.is_none() {
             self.rows.part().verify()?;
@@ -124,12 +124,12 @@ impl Sheet {
 }
 
 /// The sheet of that name; the first visible one if nobody names one.
-fn chosen<'w>(workbook: &'w Workbook, wanted: Option<&str>) -> Result<Option<&'w SheetName>, Broken> {
+fn chosen<'w>(workbook: &'w Workbook, wanted: Option<&str>) -> Result<Option<&'w SheetName>, WorkbookError> {
     let sheets = &workbook.sheets;
     let Some(wanted) = wanted else { return Ok(sheets.iter().find(|sheet| !sheet.hidden).or(sheets.first())) };
     // Excel itself takes names for the same that differ in case alone.
     let is_wanted = |sheet: &&SheetName| sheet.name.to_lowercase() == wanted.to_lowercase();
-    sheets.iter().find(is_wanted).map(Some).ok_or_else(|| Broken::NoSuchSheet {
+    sheets.iter().find(is_wanted).map(Some).ok_or_else(|| WorkbookError::NoSuchSheet {
         wanted: wanted.to_owned(),
         names: sheets.iter().map(|sheet| sheet.name.clone()).collect(),
     })
@@ -193,7 +193,7 @@ impl Records {
 }
 
 impl RowSource for Records {
-    fn remarks(&self) -> Vec<Problem> {
+    fn warnings(&self) -> Vec<Problem> {
         let file = &self.header.file;
         [hidden_rows(file, &self.sheet.hidden), beyond_the_header(file, &self.beyond)].into_iter().flatten().collect()
     }

@@ -10,7 +10,7 @@ use flate2::read::DeflateDecoder;
 use tempfile::SpooledTempFile;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::broken::Broken;
+use super::error::WorkbookError;
 use super::xml::Xml;
 
 /// Bytes that a workbook may have.
@@ -28,12 +28,12 @@ const CHUNK: usize = 64 * 1024;
 pub(super) type Spool = SpooledTempFile;
 
 /// Keeps what is left of an input.
-pub(super) fn spool(beginning: &[u8], input: impl Read) -> Result<Spool, Broken> {
+pub(super) fn spool(beginning: &[u8], input: impl Read) -> Result<Spool, WorkbookError> {
     let mut spool = SpooledTempFile::new(IN_MEMORY);
     spool.write_all(beginning)?;
     let copied = io::copy(&mut input.take(MAX_WORKBOOK_BYTES + 1), &mut spool)?;
     if beginning.len() as u64 + copied > MAX_WORKBOOK_BYTES {
-        return Err(Broken::TooLarge { what: "the workbook", most: MAX_WORKBOOK_BYTES });
+        return Err(WorkbookError::TooLarge { what: "the workbook", most: MAX_WORKBOOK_BYTES });
     }
     spool.rewind()?;
     Ok(spool)
@@ -55,14 +55,14 @@ pub(super) struct Package {
 }
 
 impl Package {
-    pub(super) fn open(spool: Spool) -> Result<Self, Broken> {
-        let mut archive = ZipArchive::new(spool).map_err(|_| Broken::Damaged)?;
+    pub(super) fn open(spool: Spool) -> Result<Self, WorkbookError> {
+        let mut archive = ZipArchive::new(spool).map_err(|_| WorkbookError::Damaged)?;
         let mut entries = HashMap::new();
         for at in 0..archive.len() {
-            let file = archive.by_index_raw(at).map_err(|_| Broken::Damaged)?;
-            let offset = file.data_start().ok_or(Broken::Damaged)?;
+            let file = archive.by_index_raw(at).map_err(|_| WorkbookError::Damaged)?;
+            let offset = file.data_start().ok_or(WorkbookError::Damaged)?;
             let (compressed, method, crc) = (file.compressed_size(), file.compression(), file.crc32());
-            let name = file.name().map_err(|_| Broken::Damaged)?;
+            let name = file.name().map_err(|_| WorkbookError::Damaged)?;
             entries.insert(normalized(&name), Entry { offset, compressed, method, crc });
         }
         Ok(Self { spool: archive.into_inner(), entries })
@@ -73,13 +73,13 @@ impl Package {
     }
 
     /// A part, while nothing else is read; `None` if there is no such part.
-    pub(super) fn part(&mut self, name: &str) -> Result<Option<Xml<Part<&mut Spool>>>, Broken> {
+    pub(super) fn part(&mut self, name: &str) -> Result<Option<Xml<Part<&mut Spool>>>, WorkbookError> {
         let Some(entry) = self.entries.get(&normalized(name)).copied() else { return Ok(None) };
         Part::open(&mut self.spool, entry).map(|part| Some(Xml::new(part)))
     }
 
     /// A part that is read on its own.
-    pub(super) fn into_part(self, name: &str) -> Result<Option<Xml<Part<Spool>>>, Broken> {
+    pub(super) fn into_part(self, name: &str) -> Result<Option<Xml<Part<Spool>>>, WorkbookError> {
         let Some(entry) = self.entries.get(&normalized(name)).copied() else { return Ok(None) };
         Part::open(self.spool, entry).map(|part| Some(Xml::new(part)))
     }
@@ -112,13 +112,17 @@ impl<R: Read> Read for Unpack<R> {
 }
 
 impl<R: Read + Seek> Part<R> {
-    fn open(mut archive: R, entry: Entry) -> Result<Self, Broken> {
+    fn open(mut archive: R, entry: Entry) -> Result<Self, WorkbookError> {
         archive.seek(SeekFrom::Start(entry.offset))?;
         let packed = archive.take(entry.compressed);
         let unpack = match entry.method {
             CompressionMethod::Stored => Unpack::Stored(packed),
             CompressionMethod::Deflated => Unpack::Deflated(DeflateDecoder::new(packed)),
-            _ => return Err(Broken::Unsupported("it is compressed in a way that spreadsheet programs do not use")),
+            _ => {
+                return Err(WorkbookError::Unsupported(
+                    "it is compressed in a way that spreadsheet programs do not use",
+                ));
+            }
         };
         let unpacked = BufReader::with_capacity(CHUNK, CrcReader::new(unpack));
         Ok(Self { unpacked, crc: entry.crc, left: MAX_PART_BYTES })
@@ -127,9 +131,9 @@ impl<R: Read + Seek> Part<R> {
 
 impl<R: Read> Part<R> {
     /// Reads what is left, and tells whether all of it arrived as it was written.
-    pub(super) fn verify(&mut self) -> Result<(), Broken> {
+    pub(super) fn verify(&mut self) -> Result<(), WorkbookError> {
         io::copy(self, &mut io::sink())?;
-        if self.unpacked.get_ref().crc().sum() == self.crc { Ok(()) } else { Err(Broken::Damaged) }
+        if self.unpacked.get_ref().crc().sum() == self.crc { Ok(()) } else { Err(WorkbookError::Damaged) }
     }
 }
 
@@ -144,7 +148,7 @@ impl<R: Read> Read for Part<R> {
 impl<R: Read> BufRead for Part<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            return Err(Broken::TooLarge { what: "a part of the workbook", most: MAX_PART_BYTES }.into());
+            return Err(WorkbookError::TooLarge { what: "a part of the workbook", most: MAX_PART_BYTES }.into());
         }
         self.unpacked.fill_buf()
     }

@@ -4,8 +4,8 @@ use std::io::BufRead;
 
 use quick_xml::events::BytesStart;
 
-use super::broken::Broken;
 use super::cell::{Cell, CellKind};
+use super::error::WorkbookError;
 use super::workbook::Workbook;
 use super::xml::{Node, Xml, attribute, is_set};
 use crate::recipients::header::MAX_COLUMNS;
@@ -40,7 +40,7 @@ pub(super) struct SheetRows<R> {
 
 impl<R: BufRead> SheetRows<R> {
     /// Reads what is before the rows.
-    pub(super) fn open(mut xml: Xml<R>) -> Result<Self, Broken> {
+    pub(super) fn open(mut xml: Xml<R>) -> Result<Self, WorkbookError> {
         let mut hidden_columns = Vec::new();
         loop {
             match xml.next()? {
@@ -49,14 +49,14 @@ impl<R: BufRead> SheetRows<R> {
                     "col" if is_set(&start, "hidden") => hidden_columns.extend(columns(&start)),
                     _ => {}
                 },
-                Node::Eof => return Err(Broken::Unsupported("its sheet has no rows")),
+                Node::Eof => return Err(WorkbookError::Unsupported("its sheet has no rows")),
                 _ => {}
             }
         }
     }
 
     /// The next row; `None` after the last.
-    pub(super) fn next(&mut self, workbook: &Workbook) -> Result<Option<SheetRow>, Broken> {
+    pub(super) fn next(&mut self, workbook: &Workbook) -> Result<Option<SheetRow>, WorkbookError> {
         loop {
             self.xml.begin_element();
             match self.xml.next()? {
@@ -64,7 +64,7 @@ impl<R: BufRead> SheetRows<R> {
                     self.line = attribute(&start, "r").and_then(|line| line.parse().ok()).unwrap_or(self.line + 1);
                     self.rows += 1;
                     if self.rows > MAX_ROWS || self.line > MAX_ROWS {
-                        return Err(Broken::TooMany("more rows than a sheet of Excel can have"));
+                        return Err(WorkbookError::TooMany("more rows than a sheet of Excel can have"));
                     }
                     let hidden = is_set(&start, "hidden");
                     let cells = self.cells(workbook)?;
@@ -72,7 +72,7 @@ impl<R: BufRead> SheetRows<R> {
                 }
                 // The end of the rows.
                 Node::End => return Ok(None),
-                Node::Eof => return Err(Broken::Damaged),
+                Node::Eof => return Err(WorkbookError::Damaged),
                 _ => {}
             }
         }
@@ -83,7 +83,7 @@ impl<R: BufRead> SheetRows<R> {
         self.xml.get_mut()
     }
 
-    fn cells(&mut self, workbook: &Workbook) -> Result<Vec<Cell>, Broken> {
+    fn cells(&mut self, workbook: &Workbook) -> Result<Vec<Cell>, WorkbookError> {
         let (mut cells, mut next) = (Vec::new(), 0);
         loop {
             match self.xml.next()? {
@@ -92,10 +92,10 @@ impl<R: BufRead> SheetRows<R> {
                     next = at + 1;
                     self.cells += 1;
                     if self.cells > MAX_CELLS {
-                        return Err(Broken::TooMany("more than 50 million cells"));
+                        return Err(WorkbookError::TooMany("more than 50 million cells"));
                     }
                     if next > MAX_COLUMNS {
-                        return Err(Broken::TooMany("more columns than a sheet of Excel can have"));
+                        return Err(WorkbookError::TooMany("more columns than a sheet of Excel can have"));
                     }
                     let cell = CellKind::of(&start).read(&mut self.xml, workbook)?;
                     if cell != Cell::Empty {
@@ -105,7 +105,7 @@ impl<R: BufRead> SheetRows<R> {
                 }
                 Node::Start(_) => _ = self.xml.text()?,
                 Node::End => return Ok(cells),
-                Node::Eof => return Err(Broken::Damaged),
+                Node::Eof => return Err(WorkbookError::Damaged),
                 Node::Text(_) | Node::Other => {}
             }
         }

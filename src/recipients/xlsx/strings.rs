@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::broken::Broken;
+use super::error::WorkbookError;
 use super::xml::{Node, Xml, attribute};
 
 /// Bytes that all texts of a workbook may have together: they are kept in memory.
@@ -19,7 +19,7 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    pub(super) fn read<R: BufRead>(xml: &mut Xml<R>) -> Result<Self, Broken> {
+    pub(super) fn read<R: BufRead>(xml: &mut Xml<R>) -> Result<Self, WorkbookError> {
         let mut strings = Self::default();
         loop {
             xml.begin_element();
@@ -29,7 +29,7 @@ impl Strings {
                     let end = u32::try_from(strings.text.len()).unwrap_or(u32::MAX);
                     strings.ends.push(end);
                     if u64::from(end) > MAX_TEXT_BYTES || strings.ends.len() > MAX_TEXTS {
-                        return Err(Broken::TooLarge { what: "the text of all cells", most: MAX_TEXT_BYTES });
+                        return Err(WorkbookError::TooLarge { what: "the text of all cells", most: MAX_TEXT_BYTES });
                     }
                 }
                 Node::Eof => return Ok(strings),
@@ -47,7 +47,7 @@ impl Strings {
 }
 
 /// A text that may consist of runs in several fonts, up to the end of its element. How it is pronounced is left out.
-pub(super) fn rich_text<R: BufRead>(xml: &mut Xml<R>, text: &mut String) -> Result<(), Broken> {
+pub(super) fn rich_text<R: BufRead>(xml: &mut Xml<R>, text: &mut String) -> Result<(), WorkbookError> {
     // The elements that are open, and whether one of them says how the text is pronounced.
     let (mut depth, mut phonetic) = (0_u32, None);
     loop {
@@ -72,7 +72,7 @@ pub(super) fn rich_text<R: BufRead>(xml: &mut Xml<R>, text: &mut String) -> Resu
                 depth -= 1;
             }
             Node::Text(_) | Node::Other => {}
-            Node::Eof => return Err(Broken::Damaged),
+            Node::Eof => return Err(WorkbookError::Damaged),
         }
     }
 }

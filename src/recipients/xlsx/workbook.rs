@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
-use super::broken::Broken;
+use super::error::WorkbookError;
 use super::number_format::{NumberFormat, builtin};
 use super::package::Package;
 use super::strings::Strings;
@@ -34,13 +34,13 @@ pub(super) struct Workbook {
 }
 
 impl Workbook {
-    pub(super) fn read(package: &mut Package) -> Result<Self, Broken> {
+    pub(super) fn read(package: &mut Package) -> Result<Self, WorkbookError> {
         let relations = Relations::read(package, "")?;
         let main = relations.of_type("/officeDocument").unwrap_or_else(|| "xl/workbook.xml".to_owned());
         let relations = Relations::read(package, &main)?;
         let mut workbook = Self::default();
         let xml = package.part(&main)?;
-        let mut xml = xml.ok_or(Broken::Unsupported("not an Excel workbook but another kind of archive"))?;
+        let mut xml = xml.ok_or(WorkbookError::Unsupported("not an Excel workbook but another kind of archive"))?;
         workbook.read_sheets(&mut xml, &relations)?;
         drop(xml);
         workbook.sheets.retain(|sheet| package.has(&sheet.part));
@@ -54,7 +54,7 @@ impl Workbook {
         Ok(workbook)
     }
 
-    fn read_sheets<R: BufRead>(&mut self, xml: &mut Xml<R>, relations: &Relations) -> Result<(), Broken> {
+    fn read_sheets<R: BufRead>(&mut self, xml: &mut Xml<R>, relations: &Relations) -> Result<(), WorkbookError> {
         loop {
             xml.begin_element();
             match xml.next()? {
@@ -82,7 +82,7 @@ impl Workbook {
 struct Relations(HashMap<String, (String, String)>);
 
 impl Relations {
-    fn read(package: &mut Package, of: &str) -> Result<Self, Broken> {
+    fn read(package: &mut Package, of: &str) -> Result<Self, WorkbookError> {
         let (folder, file) = of.rsplit_once('/').unwrap_or(("", of));
         let mut relations = Self::default();
         let Some(mut xml) = package.part(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(relations) };
@@ -126,7 +126,7 @@ fn resolved(folder: &str, target: &str) -> String {
 }
 
 /// How numbers are shown in cells of each style.
-fn formats<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<NumberFormat>, Broken> {
+fn formats<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<NumberFormat>, WorkbookError> {
     let mut own: HashMap<u32, NumberFormat> = HashMap::new();
     let (mut formats, mut in_cell_styles) = (Vec::new(), false);
     loop {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-use super::broken::Broken;
+use super::error::WorkbookError;
 
 /// Bytes that an element may have which is read as a whole: a row, a text.
 pub(super) const MAX_ELEMENT_BYTES: u64 = 4 * 1024 * 1024;
@@ -44,7 +44,7 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// What comes next.
-    pub(super) fn next(&mut self) -> Result<Node<'_>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Node<'_>, WorkbookError> {
         self.buffer.clear();
         Ok(match self.reader.read_event_into(&mut self.buffer)? {
             Event::Start(start) => Node::Start(start),
@@ -58,7 +58,7 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// All text up to the end of an element that has begun; elements inside are passed over.
-    pub(super) fn text(&mut self) -> Result<String, Broken> {
+    pub(super) fn text(&mut self) -> Result<String, WorkbookError> {
         let (mut text, mut depth) = (String::new(), 0_u32);
         loop {
             match self.next()? {
@@ -67,7 +67,7 @@ impl<R: BufRead> Xml<R> {
                 Node::Start(_) => depth += 1,
                 Node::End if depth == 0 => return Ok(text),
                 Node::End => depth -= 1,
-                Node::Eof => return Err(Broken::Damaged),
+                Node::Eof => return Err(WorkbookError::Damaged),
             }
         }
     }
@@ -77,12 +77,12 @@ impl<R: BufRead> Xml<R> {
     }
 }
 
-fn resolved(reference: &BytesRef<'_>) -> Result<String, Broken> {
+fn resolved(reference: &BytesRef<'_>) -> Result<String, WorkbookError> {
     if let Some(c) = reference.resolve_char_ref()? {
         return Ok(c.to_string());
     }
     let name = reference.xml10_content();
-    quick_xml::escape::resolve_predefined_entity(&name).map(str::to_owned).ok_or(Broken::Damaged)
+    quick_xml::escape::resolve_predefined_entity(&name).map(str::to_owned).ok_or(WorkbookError::Damaged)
 }
 
 /// An attribute by its name without its prefix.
@@ -114,7 +114,9 @@ impl<R: BufRead> Read for Bounded<R> {
 impl<R: BufRead> BufRead for Bounded<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            return Err(Broken::TooLong { what: "a row or a text of the workbook", most: MAX_ELEMENT_BYTES }.into());
+            return Err(
+                WorkbookError::TooLong { what: "a row or a text of the workbook", most: MAX_ELEMENT_BYTES }.into()
+            );
         }
         self.input.fill_buf()
     }

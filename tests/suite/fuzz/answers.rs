@@ -52,13 +52,13 @@ fn check<T>(reply: Reply<T>) -> Option<T> {
         Reply::Done(result) => return Some(result),
         Reply::Refused(failure)
         | Reply::Unknown(failure)
-        | Reply::NotTaken(RetryReason::Denied(failure) | RetryReason::ConversationLimit(failure)) => {
+        | Reply::NotAccepted(RetryReason::Denied(failure) | RetryReason::ConversationLimit(failure)) => {
             check_failure(&failure);
         }
-        Reply::NotTaken(RetryReason::RateLimited { retry_after: wait, .. }) => {
+        Reply::NotAccepted(RetryReason::RateLimited { retry_after: wait, .. }) => {
             assert!(wait.is_none_or(|wait| wait <= MAX_WAIT), "{wait:?}");
         }
-        Reply::NotTaken(RetryReason::Unreachable(_)) => {}
+        Reply::NotAccepted(RetryReason::Unreachable(_)) => {}
     }
     None
 }
@@ -85,7 +85,7 @@ fn read_back_holds(answer: &Answer) {
 fn holds(answer: &Answer) {
     let exchange = || Exchange::Answered(answer.clone());
     let reply = exchange().message(MessageRequest { conversation_id: ConversationId(1), message_id: None });
-    assert!(!matches!(reply, Reply::NotTaken(_)) || may_be_not_taken(answer), "{reply:?} of {answer:?}");
+    assert!(!matches!(reply, Reply::NotAccepted(_)) || may_be_not_taken(answer), "{reply:?} of {answer:?}");
     assert!(!matches!(reply, Reply::Done(_)) || may_be_sent(answer), "{reply:?} of {answer:?}");
     if matches!(reply, Reply::Refused(_)) {
         assert!(matches!(answer.status, 200..=299 | 400..=499), "{reply:?} of {answer:?}");

@@ -27,10 +27,10 @@ pub(super) async fn may_begin(
     if options.mode == Mode::Sandbox {
         return Ok(true);
     }
-    earlier_runs::no_shared_report(spec, reports)?;
+    earlier_runs::check_report_not_shared(spec, reports)?;
     let first_run = is_first_run(location, options.acknowledged).await?;
     match (first_run, options.acknowledged.first_run) {
-        (true, false) => earlier_runs::no_earlier_run(spec, location, options.ledger.is_none(), reports).await?,
+        (true, false) => earlier_runs::check_first_run(spec, location, options.ledger.is_none(), reports).await?,
         (false, true) => return Err(CampaignError::NotFirstRun(location.clone())),
         _ => {}
     }
@@ -78,6 +78,6 @@ pub async fn open_read_only(spec: &Spec, address: Option<&str>) -> Result<impl L
 
 /// Why a command that needs a ledger has none: nothing was run yet, or it is missing.
 pub(super) async fn not_begun(spec: &Spec, location: &Location, by_default: bool) -> CampaignError {
-    let missing = earlier_runs::no_earlier_run(spec, location, by_default, &ReportTargets::of_spec(spec)).await;
+    let missing = earlier_runs::check_first_run(spec, location, by_default, &ReportTargets::of_spec(spec)).await;
     missing.err().unwrap_or_else(|| CampaignError::NotBegun(location.clone()))
 }

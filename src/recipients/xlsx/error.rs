@@ -10,7 +10,7 @@ const SAVE_AGAIN: &str = "save it again as .xlsx, or as CSV in UTF-8";
 
 /// Why a workbook cannot be read.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum WorkbookError {
     /// It is cut off, or some of its bytes are wrong.
     Damaged,
     /// It is larger than this program reads.
@@ -42,7 +42,7 @@ pub(super) enum Broken {
     Io(io::Error),
 }
 
-impl Broken {
+impl WorkbookError {
     /// As a problem of the list.
     pub(super) fn problem(&self, file: &str) -> Problem {
         let mib = |bytes: u64| bytes / 1024 / 1024;
@@ -81,21 +81,21 @@ fn no_such_sheet(file: &str, wanted: &str, names: &[String]) -> Problem {
     Problem::error("no-such-sheet", Place::file(file), what).hint(hint)
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for WorkbookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the workbook cannot be read")
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for WorkbookError {}
 
-impl From<Broken> for io::Error {
-    fn from(broken: Broken) -> Self {
+impl From<WorkbookError> for io::Error {
+    fn from(broken: WorkbookError) -> Self {
         Self::new(io::ErrorKind::InvalidData, broken)
     }
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for WorkbookError {
     fn from(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(broken) => broken,
@@ -107,7 +107,7 @@ impl From<io::Error> for Broken {
     }
 }
 
-impl From<quick_xml::Error> for Broken {
+impl From<quick_xml::Error> for WorkbookError {
     fn from(error: quick_xml::Error) -> Self {
         match error {
             // The parser shares its errors.

@@ -1,7 +1,7 @@
-//! Room for SQLite's index of its log, the `-shm` file.
+//! Disk space for SQLite's index of its log, the `-shm` file.
 //!
 //! SQLite maps that file into memory and gives it its size without filling it. Where blocks are smaller than pages, touching
-//! such a hole on a full disk kills the process (SIGBUS), and no error can be handled. So room is shown to be there before a
+//! such a hole on a full disk kills the process (SIGBUS), and no error can be handled. So we make sure of the space before a
 //! ledger is opened: SQLite fills the whole index with its first commit.
 
 use std::io::{self, Write};
@@ -12,15 +12,15 @@ use crate::ledger::LedgerError;
 use crate::private_file::folder_of;
 
 /// Bytes that must be free: the index (32 KiB) and what the first commit writes before it, the tables of a new ledger.
-const ROOM: usize = 512 * 1024;
+const SPACE: usize = 512 * 1024;
 
 /// The first part of the index, which is all of it as long as the log is short.
 const INDEX: u64 = 32 * 1024;
 
-/// Makes sure of the room by taking it for a moment.
+/// Makes sure that there is space, by writing a temporary file of that size.
 ///
 /// # Errors
-/// The disk is full. Any other trouble is left for SQLite to meet, for it may not need to write at all.
+/// The disk is full. Any other error is left for SQLite to meet, for it may not need to write at all.
 pub(super) fn ensure(ledger: &Path) -> Result<(), LedgerError> {
     if is_filled(&with_suffix(ledger, "-shm")) {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) fn ensure(ledger: &Path) -> Result<(), LedgerError> {
     }
 }
 
-/// Whether an index is there and has its room already. Only looks: to open and close it would release SQLite's locks on it.
+/// Whether an index is there and has its blocks already. Only looks: to open and close it would release SQLite's locks on it.
 fn is_filled(index: &Path) -> bool {
     #[cfg(unix)]
     let taken = |about: &std::fs::Metadata| std::os::unix::fs::MetadataExt::blocks(about) * 512;
@@ -43,10 +43,10 @@ fn is_filled(index: &Path) -> bool {
     std::fs::metadata(index).is_ok_and(|about| taken(&about) >= INDEX)
 }
 
-/// Takes the room with a file that has no name, so that nothing is left of it.
+/// Writes a file that has no name, so that nothing is left of it.
 fn take(folder: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(folder)?;
-    file.write_all(&vec![0; ROOM])?;
+    file.write_all(&vec![0; SPACE])?;
     // Some file systems find out only now.
     file.sync_data()
 }
