@@ -99,7 +99,8 @@ http {
   server {
     listen 127.0.0.1:$port reuseport;
     default_type application/json;
-    location / { return 200 '{"id": 1, "status": "sent"}'; }
+    # An id of its own for each conversation: the same one twice would be an answer about another recipient's message.
+    location ~ /conversations/(\d+)/ { return 200 '{"id": \$1, "status": "sent"}'; }
   }
 }
 CONF
