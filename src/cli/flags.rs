@@ -312,8 +312,9 @@ impl FromStr for Only {
 }
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("which").required(true).args(["key", "all"])))]
-#[command(group(clap::ArgGroup::new("verdict").required(true).args(["sent", "not_sent"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["key", "all", "by_evidence"])))]
+#[command(group(clap::ArgGroup::new("verdict").required(true).args(["sent", "not_sent", "by_evidence"])))]
 pub(super) struct ResolveArgs {
     /// The spec
     #[arg(value_name = "FILE")]
@@ -322,7 +323,7 @@ pub(super) struct ResolveArgs {
     #[arg(long, value_name = "KEY")]
     pub(super) key: Vec<String>,
     /// Decide every delivery whose outcome is unknown
-    #[arg(long)]
+    #[arg(long, conflicts_with = "key")]
     pub(super) all: bool,
     /// They were sent: never send them again
     #[arg(long)]
@@ -330,8 +331,15 @@ pub(super) struct ResolveArgs {
     /// They were not sent: the next run sends them
     #[arg(long)]
     pub(super) not_sent: bool,
+    /// Look for the messages in their conversations, show what was found, ask, and decide those that are evident. What is
+    /// found is recorded in the ledger. Without --key: all whose outcome is unknown
+    #[arg(long)]
+    pub(super) by_evidence: bool,
+    /// With --by-evidence: do not ask
+    #[arg(long, conflicts_with_all = ["sent", "not_sent"])]
+    pub(super) yes: bool,
     /// How you know; recorded in the ledger
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "by_evidence")]
     pub(super) note: Option<String>,
     /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]

@@ -73,7 +73,15 @@ Examples:
 pub(super) const RESOLVE: &str = "\
 Examples:
   campaign resolve order_update.yaml --key 4711 --sent --note \"seen in LiveDesk\"
-  campaign resolve order_update.yaml --all --not-sent";
+  campaign resolve order_update.yaml --all --not-sent
+  campaign resolve order_update.yaml --by-evidence
+  campaign resolve order_update.yaml --by-evidence --yes
+
+Exit codes of --by-evidence:
+  0    nothing is unknown any more
+  1    conversations cannot be read: server, credentials, ledger
+  4    some are still unknown: nothing evident was found of them, or nobody confirmed
+  6    this campaign is running";
 
 pub(super) const LEDGER: &str = "\
 Examples:

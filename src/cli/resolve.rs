@@ -1,5 +1,7 @@
 //! `campaign resolve`: the operator's word on deliveries that are unknown.
 
+mod by_evidence;
+
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::ResolveArgs;
@@ -11,6 +13,9 @@ use crate::ledger::{Operate, Resolved};
 use crate::problem::{Place, Problem};
 
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
+    if args.by_evidence {
+        return by_evidence::resolve(args, output).await;
+    }
     let spec = read_spec(&args.file, &[])?;
     let ledger = open_existing(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
     let keys = (!args.all).then(|| args.key.clone());
@@ -18,17 +23,22 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
         Resolved::All(count) => {
             let word =
                 if args.sent { "sent: they will never be sent again" } else { "not sent: the next run sends them" };
-            let deliveries = counted(count, "delivery").replace("deliverys", "deliveries");
-            output.result(&format!("{deliveries} resolved as {word}"));
+            output.result(&format!("{} resolved as {word}", deliveries(count)));
             Ok(Exit::Done)
         }
-        Resolved::NotUnknown(keys) => {
-            let problem = |key: &String| {
-                let what = format!("no delivery with the key `{key}` is unknown; nothing was resolved");
-                Problem::error("not-unknown", Place::file("--key"), what)
-                    .hint("`campaign report FILE -o - --only unknown` lists those that are")
-            };
-            Err(CampaignError::Unusable(keys.iter().map(problem).collect::<Vec<_>>().into()).into())
-        }
+        Resolved::NotUnknown(keys) => Err(not_unknown(&keys)),
     }
+}
+
+fn deliveries(count: u64) -> String {
+    counted(count, "delivery").replace("deliverys", "deliveries")
+}
+
+fn not_unknown(keys: &[String]) -> CliError {
+    let problem = |key: &String| {
+        let what = format!("no delivery with the key `{key}` is unknown; nothing was resolved");
+        Problem::error("not-unknown", Place::file("--key"), what)
+            .hint("`campaign report FILE -o - --only unknown` lists those that are")
+    };
+    CampaignError::Unusable(keys.iter().map(problem).collect::<Vec<_>>().into()).into()
 }

@@ -22,6 +22,7 @@ use crate::ledger::{Inspect, Ledger, Totals, TrackQuery};
 use crate::livedesk::webhook::{Event, Receiver, Signatures};
 use crate::livedesk::{Client, Timeouts};
 use crate::specification::Spec;
+use crate::state::State;
 use crate::track::{TrackError, Tracker};
 
 /// Between two rounds: with `--now` all open messages are looked at in each.
@@ -51,6 +52,7 @@ pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, Cli
     }
     let totals = ledger.totals().await?;
     show(&spec, &totals, output);
+    unknown(args, &totals, output);
     opted_out(&ledger, &spec, output).await?;
     match end {
         Err(error) => Err(CliError::environment(error.to_string())),
@@ -151,6 +153,17 @@ fn show(spec: &Spec, totals: &Totals, output: &Output) {
         grouped(receipts.opted_out),
         grouped(receipts.maybe_opted_out)
     ));
+}
+
+/// Rounds are about accepted messages.
+fn unknown(args: &TrackArgs, totals: &Totals, output: &Output) {
+    let count = totals.of(State::Unknown);
+    if count > 0 {
+        let (messages, file) = (counted(count, "message"), args.file.display());
+        output.say(&format!(
+            "{messages} more may have been sent: `campaign resolve {file} --by-evidence` looks for them"
+        ));
+    }
 }
 
 async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>, output: &Output) -> Result<(), CliError> {

@@ -18,6 +18,6 @@ pub use answer::{
 };
 pub use client::{Client, Credentials, Timeouts, Watcher};
 pub use reads::{
-    ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, ObservedConversation,
+    ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, MessagePage, ObservedConversation,
     ObservedMessage, ReadError, ServerInfo,
 };

@@ -80,6 +80,7 @@ mod tests {
             created_at: Timestamp::from_second(i64::try_from(id).unwrap()).ok(),
             content: Some(content.to_owned()),
             is_private: false,
+            is_deleted: false,
         }
     }
 

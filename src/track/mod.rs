@@ -3,7 +3,9 @@
 //! It reads and never sends. It changes no outcome: what it records stands beside the deliveries. Receipts of one message
 //! merge in any order, so it may be run beside a run and beside itself.
 
+mod evidence;
 mod look;
+mod reader;
 mod schedule;
 mod sweep;
 
@@ -11,36 +13,32 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, sleep_until};
+
+pub use evidence::{Doubt, Finding, Ground, Wanted, find, find_all, is_shown};
+pub use reader::{Gap, Reader, Thread};
 
 use crate::ledger::{LedgerError, Observation, Position, Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Client, ReadError};
 use crate::opt_out::OptOutWords;
 use crate::receipt::Receipt;
-use crate::specification::{Speed, Track};
+use crate::specification::Track;
 use crate::state::{ConversationId, InboxId};
 
 /// Messages that are taken from the ledger together.
 const PAGE: usize = 500;
 /// Observations that are recorded together: what an interruption loses is read again.
 const BATCH: usize = 25;
-/// How often a read is tried that had no answer, and how long to wait before the first and between.
-const TRIES: u32 = 4;
-const BACKOFF: Duration = Duration::from_secs(1);
-/// The server is not left alone for longer, whatever it asks for.
-const MAX_REST: Duration = Duration::from_secs(300);
 /// So many reads in a row that are refused mean that receipts cannot be read here.
 const REFUSED_IN_A_ROW: u32 = 3;
 
 /// Looks at messages.
 pub struct Tracker<'a, L> {
     ledger: &'a L,
-    client: &'a Client,
+    reader: Reader<'a>,
     settings: &'a Track,
     words: OptOutWords,
     /// The inbox that all messages left through, where it is known.
     inbox: Option<InboxId>,
-    next_read: Instant,
     refused: u32,
     /// Those that this round has seen in the list of conversations.
     swept: HashSet<Position>,
@@ -73,11 +71,10 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     pub fn new(ledger: &'a L, client: &'a Client, settings: &'a Track, words: OptOutWords) -> Self {
         Self {
             ledger,
-            client,
+            reader: Reader::new(client, settings.requests),
             settings,
             words,
             inbox: None,
-            next_read: Instant::now(),
             refused: 0,
             swept: HashSet::new(),
             sweep_refused: None,
@@ -150,51 +147,22 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
 
     /// One look at one message.
     async fn look(&mut self, message: &TrackedMessage) -> Result<Receipt, TrackError> {
-        let mut wait = BACKOFF;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            self.turn().await;
-            let error = match self.client.messages_from(message.conversation_id, message.message_id).await {
-                Ok(messages) => {
-                    self.refused = 0;
-                    return Ok(look::receipt(&messages, message, &self.words, Timestamp::now()));
-                }
-                Err(error) => error,
-            };
-            match error {
-                ReadError::Gone { .. } => {
-                    self.refused = 0;
-                    return Ok(look::gone(Timestamp::now()));
-                }
-                ReadError::Unavailable { text, .. } => {
-                    self.refused += 1;
-                    return Err(TrackError::Unavailable(text));
-                }
-                ReadError::TooLarge => {
-                    self.refused += 1;
-                    return Err(TrackError::Unavailable("the answer is too large".to_owned()));
-                }
-                ReadError::RateLimited { text, .. } | ReadError::Failed { text } if tries >= TRIES => {
-                    return Err(TrackError::NoAnswer(text));
-                }
-                ReadError::RateLimited { retry_after, .. } => {
-                    sleep(retry_after.unwrap_or(wait).min(MAX_REST)).await;
-                }
-                ReadError::Failed { .. } => sleep(wait).await,
+        let read = self.reader.messages_from(message.conversation_id, message.message_id).await;
+        match read {
+            Ok(messages) => {
+                self.refused = 0;
+                Ok(look::receipt(&messages, message, &self.words, Timestamp::now()))
             }
-            wait *= 2;
+            Err(ReadError::Gone { .. }) => {
+                self.refused = 0;
+                Ok(look::gone(Timestamp::now()))
+            }
+            Err(error @ (ReadError::Unavailable { .. } | ReadError::TooLarge)) => {
+                self.refused += 1;
+                Err(TrackError::Unavailable(error.to_string()))
+            }
+            Err(error) => Err(TrackError::NoAnswer(error.to_string())),
         }
-    }
-
-    /// Waits for the next turn at the rate of `track.requests`.
-    async fn turn(&mut self) {
-        sleep_until(self.next_read).await;
-        let interval = match self.settings.requests {
-            Speed::Limited(rate) => rate.interval(),
-            Speed::Unlimited => Duration::ZERO,
-        };
-        self.next_read = Instant::now() + interval;
     }
 }
 

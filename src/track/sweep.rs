@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{TrackError, Tracker, look, observation};
 use crate::ledger::{Track as TrackLedger, TrackQuery, TrackedMessage};
-use crate::livedesk::{Direction, ObservedConversation, ReadError};
+use crate::livedesk::{Direction, ObservedConversation};
 use crate::receipt::{MessageStatus, Receipt};
 use crate::state::{ConversationId, InboxId};
 
@@ -26,10 +26,10 @@ impl<L: TrackLedger> Tracker<'_, L> {
         }
         let mut before: Vec<ConversationId> = Vec::new();
         for number in 1.. {
-            let page = match self.conversations(inbox, number).await? {
+            let page = match self.reader.conversations(inbox, number).await {
                 Ok(page) => page,
-                Err(why) => {
-                    self.sweep_refused = Some(why);
+                Err(error) => {
+                    self.sweep_refused = Some(error.to_string());
                     break;
                 }
             };
@@ -77,26 +77,6 @@ impl<L: TrackLedger> Tracker<'_, L> {
             return None;
         }
         Some(look::receipt(std::slice::from_ref(last), message, &self.words, Timestamp::now()))
-    }
-
-    /// A page; or why the list cannot be read here.
-    async fn conversations(
-        &mut self,
-        inbox: InboxId,
-        page: u32,
-    ) -> Result<Result<crate::livedesk::ConversationPage, String>, TrackError> {
-        for _ in 1..super::TRIES {
-            self.turn().await;
-            match self.client.conversations_page(inbox, page).await {
-                Ok(page) => return Ok(Ok(page)),
-                Err(ReadError::RateLimited { retry_after, .. }) => {
-                    tokio::time::sleep(retry_after.unwrap_or(super::BACKOFF).min(super::MAX_REST)).await;
-                }
-                Err(ReadError::Failed { .. }) => tokio::time::sleep(super::BACKOFF).await,
-                Err(error) => return Ok(Err(error.to_string())),
-            }
-        }
-        Ok(Err("it was not answered".to_owned()))
     }
 }
 

@@ -14,6 +14,7 @@ mod crash_boundaries;
 mod credentials;
 mod disk_faults;
 mod documented_requests;
+mod evidence;
 mod fuzz;
 mod guards;
 mod jinja;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use error::ReadError;
 pub use inbox::{Inbox, InboxButton, InboxTemplate};
-pub use observed::{ConversationPage, Direction, ObservedConversation, ObservedMessage};
+pub use observed::{ConversationPage, Direction, MessagePage, ObservedConversation, ObservedMessage};
 
 use jiff::Timestamp;
 
@@ -69,8 +69,20 @@ impl Client {
         conversation_id: ConversationId,
         first: MessageId,
     ) -> Result<Vec<ObservedMessage>, ReadError> {
+        Ok(self.messages_page(conversation_id, first).await?.messages)
+    }
+
+    /// The same, with how many there were that could not be read.
+    ///
+    /// # Errors
+    /// As [`messages_from`](Self::messages_from).
+    pub async fn messages_page(
+        &self,
+        conversation_id: ConversationId,
+        first: MessageId,
+    ) -> Result<MessagePage, ReadError> {
         let request = request::read_messages(conversation_id, MessageId(first.0.saturating_sub(1)));
-        self.exchange(request, Vec::new()).await.observed_messages(conversation_id)
+        self.exchange(request, Vec::new()).await.message_page(conversation_id)
     }
 
     /// A page of the conversations of an inbox, the oldest first; pages count from 1, and one after the last is empty.

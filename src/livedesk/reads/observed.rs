@@ -83,6 +83,17 @@ pub struct ObservedMessage {
     pub content: Option<String>,
     /// Whether it is a note among agents.
     pub is_private: bool,
+    /// Whether somebody has deleted it in LiveDesk: its text is another one then.
+    pub is_deleted: bool,
+}
+
+/// Messages of a conversation, in ascending order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessagePage {
+    /// Those that could be read.
+    pub messages: Vec<ObservedMessage>,
+    /// How many could not.
+    pub unreadable: usize,
 }
 
 /// A conversation, as far as it could be read.
@@ -124,10 +135,20 @@ impl Exchange {
     /// # Errors
     /// See [`ReadError`].
     pub fn observed_messages(self, asked: ConversationId) -> Result<Vec<ObservedMessage>, ReadError> {
+        Ok(self.message_page(asked)?.messages)
+    }
+
+    /// The same, with how many there were that could not be read.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn message_page(self, asked: ConversationId) -> Result<MessagePage, ReadError> {
         let (answer, body) = success(self)?;
         let list = list(&answer, &body)?;
-        let messages = list.iter().filter_map(|value| message(value, &answer));
-        let by_id: BTreeMap<MessageId, ObservedMessage> = messages.map(|message| (message.id, message)).collect();
+        let messages: Vec<ObservedMessage> = list.iter().filter_map(|value| message(value, &answer)).collect();
+        let unreadable = list.len() - messages.len();
+        let by_id: BTreeMap<MessageId, ObservedMessage> =
+            messages.into_iter().map(|message| (message.id, message)).collect();
         let messages: Vec<ObservedMessage> = by_id.into_values().collect();
         let other = messages.iter().find_map(|message| message.conversation_id.filter(|id| *id != asked));
         match other {
@@ -135,7 +156,7 @@ impl Exchange {
             Some(id) => {
                 Err(ReadError::Failed { text: format!("the answer is about conversation {id}, not about {asked}") })
             }
-            None => Ok(messages),
+            None => Ok(MessagePage { messages, unreadable }),
         }
     }
 
@@ -185,8 +206,19 @@ fn message(value: &Value, answer: &Answer) -> Option<ObservedMessage> {
         source_id: value["source_id"].as_str().map(|id| answer.text(id)),
         created_at: time(&value["created_at"]),
         content: value["content"].as_str().map(str::to_owned),
-        is_private: value["private"] == true || value["private"] == "true",
+        is_private: is_true(&value["private"]),
+        is_deleted: is_deleted(&value["content_attributes"]),
     })
+}
+
+fn is_true(value: &Value) -> bool {
+    value == true || value == "true"
+}
+
+/// The attributes may be JSON in a text.
+fn is_deleted(attributes: &Value) -> bool {
+    let parsed: Option<Value> = attributes.as_str().and_then(|text| serde_json::from_str(text).ok());
+    is_true(&parsed.as_ref().unwrap_or(attributes)["deleted"])
 }
 
 /// A number in an answer, a word in a webhook.
