@@ -80,7 +80,7 @@ fn compare() -> Result<()> {
                     &ledger,
                     &evaluator,
                     rows(&list)?,
-                    EnrolmentOptions { invalid: Invalid::Stop, retry: None, keep: Keep::First(3) },
+                    EnrolmentOptions { invalid: Invalid::Stop, retry: None, keep: Keep::First(3), fingerprint: false },
                 ))?;
                 let enrolled =
                     survey.enrolment.ok_or_else(|| in_words(survey.problems.kinds().map(|kind| kind.first.clone())))?;

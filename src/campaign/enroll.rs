@@ -14,6 +14,7 @@ use futures_util::future::join;
 use parking_lot::Mutex;
 
 use super::RetryFailed;
+use super::joining::ListFingerprint;
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Duplicate, Enrolment, Entry, Ledger, LedgerError};
 use crate::message::{Delivery, RewrittenPhone, STACK};
@@ -54,6 +55,8 @@ pub struct EnrolmentOptions {
     pub retry: Option<RetryFailed>,
     /// How many problems of each kind are kept.
     pub keep: Keep,
+    /// Whether to tell what the list comes to.
+    pub fingerprint: bool,
 }
 
 /// Phone numbers of which more than the spaces were changed, such as national ones that have got their country.
@@ -99,6 +102,8 @@ pub struct EnrolmentReport {
     pub enrolment: Option<Enrolment>,
     /// Failed deliveries that are pending again.
     pub retried: u64,
+    /// What the list comes to, if that was asked for.
+    pub fingerprint: Option<String>,
 }
 
 /// Takes a list in. Without problems it is kept once [`Enroll::keep_enrolment`](crate::ledger::Enroll::keep_enrolment) says so.
@@ -111,7 +116,8 @@ pub async fn enroll(
     rows: Rows,
     options: EnrolmentOptions,
 ) -> Result<EnrolmentReport, LedgerError> {
-    let EnrolmentOptions { invalid, retry, keep } = options;
+    let EnrolmentOptions { invalid, retry, keep, fingerprint } = options;
+    let mut fingerprint = fingerprint.then(ListFingerprint::new);
     let spec = evaluator.templates.spec();
     let invalid = if spec.checks.invalid == InvalidCheck::Skip { Invalid::Skip } else { invalid };
     let mut report =
@@ -127,13 +133,19 @@ pub async fn enroll(
     batches.read_on();
     let mut next = batches.evaluated();
     while !next.is_empty() {
-        let entries = next.into_iter().filter_map(|evaluated| report.count(evaluated)).collect();
+        let entries: Vec<Entry> = next.into_iter().filter_map(|evaluated| report.count(evaluated)).collect();
+        if let Some(fingerprint) = &mut fingerprint {
+            for entry in &entries {
+                fingerprint.add(entry);
+            }
+        }
         let (duplicates, following) = join(ledger.enroll(entries), async { batches.evaluated() }).await;
         for duplicate in duplicates? {
             report.duplicate(&duplicate, evaluator);
         }
         next = following;
     }
+    report.fingerprint = fingerprint.map(ListFingerprint::finish);
     report.warnings.extend(batches.rows.warnings());
     report.attachments = batches.pass.folder.into_contents();
     if report.rows == 0 && report.problems.is_empty() {

@@ -19,6 +19,7 @@ mod enroll;
 mod error;
 mod evidence;
 mod inputs;
+mod joining;
 mod ledger_copies;
 mod operator;
 mod pending_scan;
@@ -129,7 +130,7 @@ pub async fn open<O: Operator>(
     let first_run = open_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
     let list = list_if_needed(inputs.list, first_run, operator)?;
     operator.notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
-    let ledger = open_ledger::open(&location, &options).await?;
+    let ledger = open_ledger::open(&location, &inputs.spec, &options, operator).await?;
     let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
     let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(location));
     let mut campaign = Campaign {
@@ -156,6 +157,9 @@ impl<L: Ledger> Campaign<L> {
     /// Everything up to the plan.
     async fn prepare(&mut self, list: Option<List>, operator: &impl Operator) -> Result<(), CampaignError> {
         self.recover(operator).await?;
+        if let Some(other) = self.ledger.joined().cloned() {
+            return self.join(other, list, operator).await;
+        }
         let changes = Changes::since_last_run(&self.spec, &self.ledger).await?;
         let report = self.enroll(list, operator).await?;
         self.refuse_older_ledger().await?;
@@ -218,6 +222,9 @@ impl<L: Ledger> Campaign<L> {
 
     /// The ledger is as it was before: a run that was declined leaves no trace.
     pub async fn abandon(self) {
+        if self.ledger.joined().is_some() {
+            return;
+        }
         // Without a transaction there is nothing to take back, and what went wrong was said already.
         let _ = self.ledger.abandon_enrolment().await;
         self.ledger.discard_if_new().await;
@@ -233,7 +240,8 @@ impl<L: Ledger> Campaign<L> {
 
     /// Takes the list in; where it is gone, evaluates the ledger's own rows again.
     async fn enroll(&mut self, list: Option<List>, operator: &impl Operator) -> Result<EnrolmentReport, CampaignError> {
-        let options = self.options.enrolment.clone();
+        let fingerprint = self.ledger.is_shared();
+        let options = EnrolmentOptions { fingerprint, ..self.options.enrolment.clone() };
         let report = match list {
             Some(list) => {
                 let report = inputs::enroll_list(&self.ledger, &self.evaluator, list, options, operator).await?;
@@ -243,6 +251,9 @@ impl<L: Ledger> Campaign<L> {
             None => self.without_list(options.retry).await?,
         };
         self.attachments.clone_from(&report.attachments);
+        if fingerprint {
+            self.ledger.agree(self.fingerprint(&report)).await?;
+        }
         Ok(report)
     }
 
@@ -337,6 +348,9 @@ impl<L: Ledger> Campaign<L> {
 
     /// Keeps the list as it was taken in. From here on the ledger is changed.
     async fn keep(&self, is_this_version: bool) -> Result<(), CampaignError> {
+        if self.ledger.joined().is_some() {
+            return Ok(());
+        }
         let version = is_this_version.then(|| Version {
             spec: self.spec.source.text.clone(),
             vars: serde_json::to_string(&self.spec.vars).unwrap_or_default(),

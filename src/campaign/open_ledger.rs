@@ -1,6 +1,10 @@
 //! Where the ledger of a campaign is, and whether it is the one that there should be.
 
-use super::{CampaignError, Mode, Options, ReportTargets, earlier_runs};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{CampaignError, Mode, Notice, Operator, Options, ReportTargets, earlier_runs};
 use crate::ledger::{self, Acknowledged, Inspect, Ledger, LedgerError, Location, Purpose, is_first_run};
 use crate::problem::{Place, Problem};
 use crate::specification::Spec;
@@ -37,14 +41,36 @@ pub(super) async fn may_begin(
     Ok(first_run)
 }
 
-/// The ledger for a run.
-pub(super) async fn open(location: &Location, options: &Options) -> Result<impl Ledger + use<>, LedgerError> {
+/// Between two looks at whether the list is taken in.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The ledger for a run. Where others are about to take the list in, it waits for them.
+pub(super) async fn open<O: Operator>(
+    location: &Location,
+    spec: &Spec,
+    options: &Options,
+    operator: &O,
+) -> Result<impl Ledger + use<O>, LedgerError> {
     let purpose = match options.mode {
-        Mode::Send => Purpose::Run,
+        // Quotas and canaries are those of one run.
+        Mode::Send if !spec.send.quota.is_empty() || spec.send.canary.is_some() => Purpose::Run,
+        Mode::Send => Purpose::SharedRun,
         Mode::DryRun => Purpose::DryRun,
         Mode::Sandbox => Purpose::Sandbox,
     };
-    ledger::open(location, purpose, options.acknowledged).await
+    let mut is_said = false;
+    loop {
+        match ledger::open(location, purpose, options.acknowledged).await {
+            Err(LedgerError::Enrolling(other)) => {
+                if !is_said {
+                    operator.notice(Notice::Waiting { other: &other });
+                    is_said = true;
+                }
+                sleep(PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// The ledger of a campaign that was begun, to change it. `address`: a path or `sqlite:PATH`; beside the spec if nobody

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::Path;
 
 use super::{CanaryResult, Plan};
-use crate::ledger::Totals;
+use crate::ledger::{Holder, Totals};
 use crate::problem::Problems;
 use crate::run::Event;
 
@@ -26,6 +26,18 @@ pub enum Notice<'a> {
         /// What people call it.
         name: &'a str,
     },
+    /// Somebody else is starting the campaign; this process waits until the list is taken in.
+    Waiting {
+        /// Who.
+        other: &'a Holder,
+    },
+    /// Others work on the campaign; this process works with them.
+    Joined {
+        /// The first of them.
+        other: &'a Holder,
+    },
+    /// Others go on working on the campaign: the last of them writes the reports.
+    OthersGoOn,
     /// Messages were in flight when an earlier run ended: they are `unknown` now.
     Interrupted {
         /// How many.

@@ -32,7 +32,7 @@ pub struct ReportOptions {
 }
 
 /// The files that reports go to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ReportTargets(Vec<Target>);
 
 #[derive(Debug)]

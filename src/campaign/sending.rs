@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
 use super::unknown_examples::{UnknownExamples, first_unknown};
-use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions};
+use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions, ReportTargets};
 use crate::ledger::{Ledger, LedgerError, Totals};
 use crate::livedesk::Client;
 use crate::pace::{EarlierSends, Pace};
@@ -90,6 +90,7 @@ impl<L: Ledger> Confirmed<L> {
         let end = tokio::select! {
             end = self.in_stages(&run, operator) => end?,
             lost = ledger.lost() => return Err(lost.into()),
+            never = run.follow_others() => match never {},
             () = abort => End::Interrupted,
         };
         operator.notice(Notice::SendingEnded);
@@ -203,7 +204,13 @@ impl<L: Ledger> Confirmed<L> {
         operator: &impl Operator,
     ) -> Result<Outcome, CampaignError> {
         let Campaign { spec, ledger, reports, .. } = &self.0;
+        let is_last = ledger.leave().await?;
         ledger.settle_interrupted().await?;
+        if !is_last {
+            operator.notice(Notice::OthersGoOn);
+        }
+        let nowhere = ReportTargets::default();
+        let reports = if is_last { reports } else { &nowhere };
         let written = |path: &Path| operator.notice(Notice::ReportWritten(path));
         let options = ReportOptions::default();
         let mut writing = pin!(reports.write(ledger, spec, &options, written));

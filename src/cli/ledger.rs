@@ -31,7 +31,7 @@ async fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
 
 async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> {
     let invalid = if args.skip_invalid { Invalid::Skip } else { Invalid::Stop };
-    let enrolment = EnrolmentOptions { invalid, retry: None, keep: output.keep };
+    let enrolment = EnrolmentOptions { invalid, keep: output.keep, ..EnrolmentOptions::default() };
     let inputs = Inputs::read(&args.file, &args.vars, &enrolment).await?;
     let spec = inputs.spec.clone();
     output.show_read_progress(inputs.read_progress());

@@ -56,6 +56,11 @@ impl Operator for Terminal<'_> {
                 let text = format!("{what} in flight when the last run ended, now `unknown`: see `campaign resolve`");
                 self.output.say(&text);
             }
+            Notice::Waiting { other } => {
+                self.output.say(&format!("waiting: this campaign is being started by {other}"));
+            }
+            Notice::Joined { other } => self.output.say(&format!("joining the run that was begun by {other}")),
+            Notice::OthersGoOn => self.output.say("other workers are still at work; the last one writes the report"),
             Notice::ListMissing { name } => {
                 self.output.say(&format!("{name}: no list; continuing with the rows in the ledger"));
             }

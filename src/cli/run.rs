@@ -73,6 +73,7 @@ pub(super) const fn enrolment(args: &ListArgs, output: &Output) -> EnrolmentOpti
         invalid: if args.skip_invalid { Invalid::Skip } else { Invalid::Stop },
         retry: None,
         keep: output.keep,
+        fingerprint: false,
     }
 }
 

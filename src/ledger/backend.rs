@@ -10,6 +10,7 @@ use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
+use super::share::{Departure, Fingerprint, LeftOver, Limits, News, Share, Worker};
 use super::sqlite::Sqlite;
 use super::totals::{KeyLookup, Resolved, Totals};
 use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
@@ -37,6 +38,52 @@ macro_rules! dispatch {
             Backend::Postgres($ledger) => $call,
         }
     };
+}
+
+impl Share for Backend {
+    fn is_shared(&self) -> bool {
+        dispatch!(self, ledger => ledger.is_shared())
+    }
+
+    fn joined(&self) -> Option<&Holder> {
+        dispatch!(self, ledger => ledger.joined())
+    }
+
+    async fn agree(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
+        dispatch!(self, ledger => ledger.agree(on).await)
+    }
+
+    async fn take(&self, leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
+        dispatch!(self, ledger => ledger.take(leases).await)
+    }
+
+    async fn give_back(&self, position: Position) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.give_back(position).await)
+    }
+
+    async fn left_over(&self) -> Result<LeftOver, LedgerError> {
+        dispatch!(self, ledger => ledger.left_over().await)
+    }
+
+    async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.turn(departure, limits).await)
+    }
+
+    async fn is_alive(&self) -> Result<bool, LedgerError> {
+        dispatch!(self, ledger => ledger.is_alive().await)
+    }
+
+    async fn news(&self) -> News {
+        dispatch!(self, ledger => ledger.news().await)
+    }
+
+    async fn leave(&self) -> Result<bool, LedgerError> {
+        dispatch!(self, ledger => ledger.leave().await)
+    }
+
+    async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
+        dispatch!(self, ledger => ledger.workers().await)
+    }
 }
 
 impl Enroll for Backend {

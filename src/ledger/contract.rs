@@ -11,6 +11,7 @@ use super::delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position};
 use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
+use super::share::Share;
 use super::totals::{KeyLookup, Resolved, Totals};
 use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
 use crate::report::Record;
@@ -94,7 +95,7 @@ pub trait Enroll {
 /// Sending. Callers use the provided methods; an implementation writes those that are named `record_...`.
 ///
 /// All methods but `interrupted` and `settle_interrupted` need `begin_run` first.
-pub trait Deliver {
+pub trait Deliver: Share {
     /// Begins a run: what it claims carries its number. If the clock was set since the last run began, times of departure
     /// are set with it, so that limits count the time that has really passed. Returns when the last request left, as far as
     /// that is known; `None` before the first run.

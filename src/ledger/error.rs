@@ -135,6 +135,15 @@ pub enum LedgerError {
     /// The campaign is being run already.
     #[error("this campaign is already being run by {0}")]
     Held(Holder),
+    /// The list is being taken in by somebody else: whoever wants to join them waits.
+    #[error("this campaign is being started by {0}")]
+    Enrolling(Holder),
+    /// The others believe this worker dead, and have taken over what it had.
+    #[error(
+        "the database did not hear of this process for longer than `worker_timeout`, so the other workers took over its \
+         recipients: nothing more is sent from here. Run again to join them"
+    )]
+    TakenOver,
     /// Nothing can be recorded any more, which an earlier error explains.
     #[error("the ledger is closed")]
     Closed,

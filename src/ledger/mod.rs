@@ -14,6 +14,7 @@ mod holder;
 mod location;
 mod open;
 mod postgres;
+mod share;
 mod sqlite;
 mod tables;
 mod totals;
@@ -31,6 +32,7 @@ pub use open::{
     Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, open_to_track, recover, scratch,
 };
 pub use postgres::Address;
+pub use share::{Departure, Fingerprint, LeftOver, Limits, News, Share, Worker};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
 pub use tracking::{Observation, Resolution, RetryUndelivered, TrackQuery, TrackedMessage, UnknownDelivery};

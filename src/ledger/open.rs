@@ -19,6 +19,8 @@ use super::sqlite::{self, Backup, Recovery, Sqlite};
 pub enum Purpose {
     /// A run: nobody else can run the campaign meanwhile. It is made where there is certainly none.
     Run,
+    /// A run beside others, where the ledger can be shared: see [`Share`](super::Share). Otherwise the same.
+    SharedRun,
     /// A dry run: a copy in memory, so that it says what a run would do.
     DryRun,
     /// A run in the sandbox: an empty ledger that goes with the process.
@@ -35,9 +37,14 @@ pub async fn open(
     acknowledged: Acknowledged,
 ) -> Result<impl Ledger + use<>, LedgerError> {
     match (purpose, location) {
-        (Purpose::Run, Location::File(path)) => Sqlite::open(path, acknowledged).map(Backend::Sqlite),
+        (Purpose::Run | Purpose::SharedRun, Location::File(path)) => {
+            Sqlite::open(path, acknowledged).map(Backend::Sqlite)
+        }
         (Purpose::Run, Location::Postgres(address)) => {
             Ok(Backend::postgres(Postgres::open(address, acknowledged).await?))
+        }
+        (Purpose::SharedRun, Location::Postgres(address)) => {
+            Ok(Backend::postgres(Postgres::open_shared(address, acknowledged).await?))
         }
         (Purpose::DryRun, Location::File(path)) => Sqlite::scratch_copy(path, acknowledged).map(Backend::Sqlite),
         (Purpose::DryRun, Location::Postgres(address)) => scratch_copy(address).await.map(Backend::Sqlite),

@@ -89,31 +89,34 @@ impl Pace {
         self.claim_slots.acquire().await.ok()
     }
 
-    /// Waits until a message may leave.
+    /// Waits until a message may leave: for its turn here, and then for `shared`, the limits that count elsewhere as well.
     ///
     /// # Errors
     /// [`Paused`] when everybody must wait: whoever has claimed should not hold the claim for so long.
-    pub async fn message(&self) -> Result<(), Paused> {
+    pub async fn message<T>(&self, shared: impl Future<Output = T>) -> Result<T, Paused> {
         let turn = async {
             let mut turn = self.messages.pass().await;
             drop(self.requests.pass().await);
+            let shared = shared.await;
             self.messages.left(&mut turn);
+            shared
         };
         tokio::select! {
             biased;
             () = self.paused() => Err(Paused),
-            () = turn => Ok(()),
+            shared = turn => Ok(shared),
         }
     }
 
-    /// Waits until a request that is no message may leave.
-    pub async fn request(&self) {
+    /// The same for a request that is no message.
+    pub async fn request<T>(&self, shared: impl AsyncFn() -> T) -> T {
         loop {
             self.unpaused().await;
             drop(self.requests.pass().await);
+            let shared = shared().await;
             // Whoever stood in the queue when everybody was told to wait waits as well.
             if self.pause_in_force().is_none() {
-                return;
+                return shared;
             }
         }
     }
@@ -233,7 +236,7 @@ mod tests {
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
         let start = Instant::now();
-        pace.request().await;
+        pace.request(async || ()).await;
         assert_eq!(start.elapsed().as_secs(), 5);
     }
 }

@@ -2,6 +2,7 @@
 //! keeping a place in flight, and met again in a later pass, which begins when the first of their windows opens.
 
 use std::cell::Cell;
+use std::vec;
 
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
@@ -13,6 +14,9 @@ use crate::ledger::{Deliver, Lease, LedgerError, Position};
 
 /// Deliveries that are fetched from the ledger together.
 const PAGE: usize = 256;
+
+/// Where other workers want some as well, no more than keep this one busy for a while: so many for each in flight.
+const PER_SLOT: usize = 4;
 
 /// A delivery that has been let in, and its place among those in flight.
 pub(super) struct Admitted<'r> {
@@ -57,6 +61,11 @@ impl<'s> AdmissionPass<'s> {
         self.selection.only.as_ref().is_none_or(|keys| keys.contains(&lease.key))
     }
 
+    /// It has come so far; never back.
+    fn advance(&self, to: Position) {
+        self.after.update(|after| after.max(Some(to)));
+    }
+
     fn admit(&self) {
         self.left.update(|left| left - 1);
     }
@@ -85,19 +94,22 @@ impl<L: Deliver> Run<'_, L> {
             let Ok(Ok(slot)) = self.unless_stopped(self.slots.acquire()).await else { return Ok(None) };
             while pass.left.get() > 0 && self.stop.asked().is_none() {
                 let Some(lease) = page.next() else {
-                    page = self.ledger.lease(pass.after.get(), PAGE).await?.into_iter();
-                    if page.len() == 0 {
+                    let Some(next) = self.next_page(pass).await? else {
                         pass.whole.set(true);
                         break;
-                    }
+                    };
+                    page = next;
                     continue;
                 };
-                pass.after.set(Some(lease.position()));
+                pass.advance(lease.position());
                 if !pass.is_for(&lease) {
                     continue;
                 }
                 match self.held_until(&lease) {
-                    Some(until) => pass.pass_over(until),
+                    Some(until) => {
+                        pass.pass_over(until);
+                        self.ledger.give_back(lease.position()).await?;
+                    }
                     None => {
                         pass.admit();
                         return Ok(Some((Admitted { lease, slot }, page)));
@@ -106,6 +118,34 @@ impl<L: Deliver> Run<'_, L> {
             }
             Ok(None)
         })
+    }
+
+    /// The next deliveries of a pass; `None` at its end. Where there are other workers, only those whose turn it is are taken
+    /// from them: maybe none of this page.
+    async fn next_page(&self, pass: &AdmissionPass<'_>) -> Result<Option<vec::IntoIter<Lease>>, LedgerError> {
+        let is_shared = self.ledger.is_shared();
+        let size = if is_shared { (self.spec.send.concurrency * PER_SLOT).clamp(PER_SLOT, PAGE) } else { PAGE };
+        let page = self.ledger.lease(pass.after.get(), size).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        if !is_shared {
+            return Ok(Some(page.into_iter()));
+        }
+        let most = usize::try_from(pass.left.get()).unwrap_or(usize::MAX);
+        let mut wanted = Vec::new();
+        for lease in page {
+            if wanted.len() == most {
+                break;
+            }
+            pass.advance(lease.position());
+            match self.held_until(&lease) {
+                _ if !pass.is_for(&lease) => {}
+                Some(until) => pass.pass_over(until),
+                None => wanted.push(lease),
+            }
+        }
+        Ok(Some(self.ledger.take(wanted).await?.into_iter()))
     }
 
     /// When the recipient's window opens, if it is closed. What is wrong with a row is told when it is rendered.
@@ -118,17 +158,21 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// What follows when all who were let in are done: the rest of the pass, or a new one when the next window opens.
-    pub(super) async fn after<'s>(&self, pass: AdmissionPass<'s>) -> Option<AdmissionPass<'s>> {
+    pub(super) async fn after<'s>(&self, pass: AdmissionPass<'s>) -> Result<Option<AdmissionPass<'s>>, LedgerError> {
         if pass.left.get() == 0 || self.stop.asked().is_some() {
-            return None;
+            return Ok(None);
         }
         if !pass.whole.get() {
             // It had enough, and then somebody was turned away. The ones behind come first: whoever was turned away for
             // a quota might be so again and again.
-            return Some(pass);
+            return Ok(Some(pass));
         }
-        self.wait_until_open(pass.opens.get()?).await;
-        self.stop.asked().is_none().then(|| pass.another())
+        match pass.opens.get() {
+            Some(opens) => self.wait_until_open(opens).await,
+            None if pass.selection.only.is_none() && self.others_left_something().await? => {}
+            None => return Ok(None),
+        }
+        Ok(self.stop.asked().is_none().then(|| pass.another()))
     }
 
     async fn wait_until_open(&self, opens: Timestamp) {

@@ -12,6 +12,7 @@ mod admission;
 mod attempt;
 mod prepare;
 mod open_cases;
+mod others;
 mod rate_limits;
 mod reachability;
 mod receipts;
@@ -28,10 +29,10 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Deliver, LedgerError};
+use crate::ledger::{Deliver, LedgerError, Limits};
 use crate::livedesk::Client;
 use crate::pace::Pace;
-use crate::plan::RowEvaluator;
+use crate::plan::{RowEvaluator, requests_each};
 use crate::specification::Spec;
 use crate::state::State;
 use admission::AdmissionPass;
@@ -174,6 +175,8 @@ pub struct Run<'a, L> {
     evaluator: &'a RowEvaluator,
     spec: &'a Spec,
     pace: &'a Pace,
+    /// The limits that count for all workers together.
+    limits: Limits,
     folder: Folder,
     on_hold: OnHold,
     stop: Stop,
@@ -245,6 +248,11 @@ impl<'a, L: Deliver> Run<'a, L> {
             evaluator: config.evaluator,
             spec: config.spec,
             pace: config.pace,
+            limits: Limits {
+                messages: config.spec.send.rate,
+                requests: config.spec.send.requests,
+                requests_each: requests_each(config.spec),
+            },
             folder: Folder::frozen(&config.spec.folder, config.attachments),
             on_hold: config.on_hold,
             stop: config.stop,
@@ -286,11 +294,11 @@ impl<'a, L: Deliver> Run<'a, L> {
         loop {
             self.admitted(&pass)
                 // The only concurrent line. How many are in flight is said by the slots with which they come.
-                .try_for_each_concurrent(None, |admitted| self.deliver(admitted, &pass))
+                .try_for_each_concurrent(None, |admitted| self.deliver_mine(admitted, &pass))
                 .await?;
             self.settle_denied().await?;
             self.settle_shared_refusals().await?;
-            match self.after(pass).await {
+            match self.after(pass).await? {
                 Some(next) => pass = next,
                 None => return Ok(self.stop.asked().unwrap_or(End::Done)),
             }

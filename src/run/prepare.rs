@@ -155,7 +155,7 @@ impl<L: Deliver> Run<'_, L> {
     /// Waits for the turn of a request that is no message.
     async fn turn(&self, endpoint: Endpoint, who: Position) -> Result<Request, AttemptError> {
         self.wait_until_answering().await?;
-        self.unless_stopped(self.pace.request()).await?;
+        self.request_turn().await?;
         Ok(self.begin(endpoint, Some(who)))
     }
 

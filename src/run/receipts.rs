@@ -15,7 +15,7 @@ use super::guard::Guard;
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes::{self, explain};
 use crate::humanize::{duration, grouped};
-use crate::ledger::Deliver;
+use crate::ledger::{Deliver, Departure};
 use crate::livedesk::{ObservedMessage, ReadError};
 use crate::message::Message;
 use crate::receipt::MessageStatus;
@@ -286,7 +286,7 @@ impl<L: Deliver> Run<'_, L> {
     async fn look(&self, message: Awaited) -> Result<Arrival, Duration> {
         let at = self.receipts.borrow().next_read;
         sleep_until(at).await;
-        self.pace.request().await;
+        self.pace.request(async || self.ledger.turn(Departure::Request, self.limits).await).await.map_err(|_| REST)?;
         let interval = match self.spec.track.requests {
             Speed::Limited(rate) => rate.interval(),
             Speed::Unlimited => Duration::ZERO,

@@ -17,7 +17,7 @@ use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
 use crate::codes;
 use crate::humanize::duration;
-use crate::ledger::{Deliver, Lease, Position};
+use crate::ledger::{Deliver, Departure, Lease, Position};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
 use crate::pace::Ticket;
@@ -37,14 +37,26 @@ const STILL_AWAY: Duration = Duration::from_secs(30);
 impl<L: Deliver> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
     pub(super) async fn await_send_slot(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), AttemptError> {
-        self.unless_stopped(self.pace.message()).await?.map_err(|_| AttemptError::Paused)?;
+        let shared = self.ledger.turn(Departure::Message, self.limits);
+        self.unless_stopped(self.pace.message(shared)).await?.map_err(|_| AttemptError::Paused)??;
         // What was claimed before the trouble began goes back; only the trial goes on.
         if !trial && (!self.breaker().is_closed() || self.shared_refusals.borrow().needs_trial()) {
             return Err(AttemptError::Paused);
         }
         let now = Timestamp::now();
         self.in_time(now)?;
-        self.in_window(zone, now)
+        self.in_window(zone, now)?;
+        if self.unless_stopped(self.ledger.is_alive()).await?? {
+            return Ok(());
+        }
+        self.taken_over();
+        Err(AttemptError::Stopped)
+    }
+
+    /// Waits for the turn of a request that is no message.
+    pub(super) async fn request_turn(&self) -> Result<(), AttemptError> {
+        let shared = async || self.ledger.turn(Departure::Request, self.limits).await;
+        Ok(self.unless_stopped(self.pace.request(shared)).await??)
     }
 
     /// Whether a recipient's window is open at a moment.
@@ -186,7 +198,7 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Asks for something harmless that belongs to no recipient. Whoever asks to stop does not wait for the answer.
     pub(super) async fn probe(&self) -> Result<Reply<()>, AttemptError> {
-        self.unless_stopped(self.pace.request()).await?;
+        self.request_turn().await?;
         let request = self.begin(Endpoint::Probe, None);
         let reply = self.unless_stopped(self.client.probe()).await?;
         self.observe_reply(&reply, request);

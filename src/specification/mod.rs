@@ -53,6 +53,7 @@ pub use span::{Source, Span};
 pub use template_params::{Button, ButtonType, Header, HeaderType, TemplateParams, Variables};
 pub use to::{Contact, To};
 pub use track::{OptOutRules, Track};
+pub(crate) use units::duration;
 pub use units::{Rate, Speed};
 pub use window::{SendWindow, Timezone};
 

@@ -90,7 +90,7 @@ impl fmt::Display for Speed {
 }
 
 /// A positive length of time such as `30s`, `500ms` or `1m 30s`, at most a week.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     const MAX_DURATION: Duration = Duration::from_secs(7 * 86_400);
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| "a duration is a number with a unit, such as `30s` or `500ms`")?;

@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use campaign::attachment::Contents;
-use campaign::ledger::{self, Acknowledged, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose};
+use campaign::ledger::{
+    self, Acknowledged, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose, Share, Worker,
+};
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
 use campaign::pace::{EarlierSends, Pace};
@@ -45,6 +47,12 @@ impl<L> Dying<L> {
         if self.boundary == boundary && self.claimed.get() == DOOMED {
             std::process::abort();
         }
+    }
+}
+
+impl<L: Deliver> Share for Dying<L> {
+    async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
+        self.ledger.workers().await
     }
 }
 

@@ -62,4 +62,6 @@ mod terminal;
 mod timeouts;
 mod tracking;
 mod validation;
+#[cfg(unix)]
+mod workers;
 mod write_ordering;

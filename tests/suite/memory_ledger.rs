@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use campaign::ledger::{
     Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
-    Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolution, Resolved, Retry, RetryIf, Stored,
-    Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
+    Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolution, Resolved, Retry, RetryIf, Share,
+    Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version, Worker,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
 use campaign::recipients::Row;
@@ -405,6 +405,12 @@ fn deliver(store: &mut Store, key: String, row: Row, message: Option<&str>) -> O
         known.retry = (message != known.stored.message.as_deref()).then_some(RetryIf::FailedBy(Timestamp::MAX));
     }
     None
+}
+
+impl Share for MemoryLedger {
+    async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
+        Ok(Vec::new())
+    }
 }
 
 impl Deliver for MemoryLedger {

@@ -62,7 +62,7 @@ fn a_run_that_was_killed_is_continued_and_what_was_in_flight_is_unknown() {
     let project = with_ledger(&desk, &server.database(), 9).send("concurrency: 1").send("timeout: 59s");
     let run = project.start(&[]);
     desk.wait_for_messages(5);
-    project.run(&[]).exits(6).says("already being run by process");
+    project.campaign(&["resolve", "campaign.yaml", "--all", "--sent"]).exits(6).says("already being run by process");
     run.kill();
     project.run(&[]).exits(4);
     assert_eq!((project.count("accepted"), project.count("unknown")), (8, 1));
@@ -164,7 +164,8 @@ fn runs_are_killed_and_the_database_crashes_and_nobody_is_messaged_twice_or_lost
     let Some(server) = Server::with(test, "") else { return };
     let mut random = Random::from_environment("POSTGRES_SEED");
     let desk = Desk::start("faults: [{ delay: 4ms }]");
-    let project = with_ledger(&desk, &server.database(), PEOPLE).send("concurrency: 4");
+    let address = format!("{}?worker_timeout=1s", server.database());
+    let project = with_ledger(&desk, &address, PEOPLE).send("concurrency: 4");
     for round in 0..16 {
         let before = desk.arrived();
         let mut run = project.start(&[]);

@@ -4,9 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+
+use crate::ledger::share::WORKER_TIMEOUT;
+use crate::specification::duration;
 
 /// The address of a ledger in a PostgreSQL database.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub struct Address {
     pub(super) tls: Tls,
     /// The name of the ledger: that of its campaign.
     pub(super) ledger: String,
+    /// How long a worker may be silent before the others take over what it has.
+    pub(super) worker_timeout: Duration,
 }
 
 /// Whether the connection is encrypted.
@@ -28,14 +34,18 @@ pub(super) enum Tls {
 }
 
 impl Address {
-    /// Reads `postgres://USER@HOST:PORT/DATABASE?sslmode=...&sslrootcert=...`.
+    /// Reads `postgres://USER@HOST:PORT/DATABASE?sslmode=...&sslrootcert=...&worker_timeout=...`.
     pub(in crate::ledger) fn parse(url: &str, ledger: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut kept, mut mode, mut authorities) = (Vec::new(), None, None);
+        let mut worker_timeout = WORKER_TIMEOUT;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let decoded = form_urlencoded::parse(pair.as_bytes()).next();
             match decoded.as_ref().map(|(name, value)| (name.as_ref(), value.as_ref())) {
                 Some(("sslmode", value)) => mode = Some(value.to_owned()),
+                Some(("worker_timeout", value)) => {
+                    worker_timeout = duration(value).map_err(|error| format!("`worker_timeout={value}`: {error}"))?;
+                }
                 Some(("sslrootcert", value)) => authorities = Some(PathBuf::from(value)),
                 _ => kept.push(pair),
             }
@@ -56,7 +66,7 @@ impl Address {
             }
         };
         config.ssl_mode(if tls == Tls::Off { SslMode::Disable } else { SslMode::Require });
-        Ok(Self { config, tls, ledger: ledger.to_owned() })
+        Ok(Self { config, tls, ledger: ledger.to_owned(), worker_timeout })
     }
 }
 

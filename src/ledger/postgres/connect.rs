@@ -1,17 +1,20 @@
 //! Connections to the server.
 
 use std::fs;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
-use tokio_postgres::{Client, NoTls};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Tls};
@@ -31,8 +34,8 @@ const SETTINGS: &str = "SET search_path TO campaign; SET client_min_messages TO 
     SELECT set_config(name, '10', false) FROM pg_catalog.pg_settings WHERE name IN ('tcp_keepalives_idle',
         'tcp_keepalives_interval')";
 
-/// Connects. Whoever gets the driver must run it.
-pub(super) async fn connect(address: &Address) -> Result<(Client, Driver), LedgerError> {
+/// Connects. Whoever gets the driver must run it; it wakes `woken` when a notification comes.
+pub(super) async fn connect(address: &Address, woken: Option<Arc<Notify>>) -> Result<(Client, Driver), LedgerError> {
     let mut config = address.config.clone();
     config.application_name("campaign").keepalives_idle(PATIENCE).keepalives_interval(Duration::from_secs(5));
     config.keepalives_retries(3).tcp_user_timeout(PATIENCE * 2);
@@ -42,15 +45,33 @@ pub(super) async fn connect(address: &Address) -> Result<(Client, Driver), Ledge
     let (client, driver): (Client, Driver) = match &address.tls {
         Tls::Off => {
             let (client, connection) = config.connect(NoTls).await?;
-            (client, Box::pin(connection))
+            (client, driver(connection, woken))
         }
         Tls::On { authorities } => {
             let tls = MakeRustlsConnect::new(tls(authorities.as_deref())?);
             let (client, connection) = config.connect(tls).await?;
-            (client, Box::pin(connection))
+            (client, driver(connection, woken))
         }
     };
     Ok((client, driver))
+}
+
+fn driver<S, T>(mut connection: Connection<S, T>, woken: Option<Arc<Notify>>) -> Driver
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut drive = move |context: &mut Context<'_>| {
+        loop {
+            match ready!(connection.poll_message(context)) {
+                Some(Ok(AsyncMessage::Notification(_))) => woken.iter().for_each(|woken| woken.notify_one()),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+    };
+    Box::pin(async move { poll_fn(&mut drive).await })
 }
 
 /// Makes a session that was just connected ours.

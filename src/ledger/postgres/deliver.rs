@@ -10,8 +10,8 @@ use tokio_postgres::types::ToSql;
 
 use super::groups::Values;
 use super::handle::Postgres;
-use super::open::settle_interrupted;
 use super::session::Session;
+use super::workers;
 use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
 use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
 use crate::recipients::{Columns, Row};
@@ -24,14 +24,23 @@ macro_rules! values {
 
 impl Deliver for Postgres {
     async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let (run, last_request) = self.alone(|session| async move { begin_run(&session).await }).await?;
+        let locks_for = self.control.as_ref().map(|control| control.longest_transaction());
+        let (run, last_request) = self
+            .alone(move |session| async move {
+                if let Some(limit) = locks_for {
+                    let sql = format!("SET idle_in_transaction_session_timeout TO {limit}");
+                    session.client.batch_execute(&sql).await?;
+                }
+                begin_run(&session).await
+            })
+            .await?;
         self.run.store(run, Ordering::Relaxed);
         Ok(last_request.and_then(time))
     }
 
     async fn end_run(&self, last_request: Timestamp) -> Result<(), LedgerError> {
         self.alone(move |session| async move {
-            let sql = "UPDATE ledger SET last_request_at = $2 WHERE id = $1";
+            let sql = "UPDATE ledger SET last_request_at = greatest(last_request_at, $2) WHERE id = $1";
             session.client.execute(sql, &[&session.ledger, &last_request.as_millisecond()]).await?;
             Ok(())
         })
@@ -43,7 +52,11 @@ impl Deliver for Postgres {
     }
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
-        self.alone(|session| async move { settle_interrupted(&session.client, session.ledger).await }).await
+        let worker = self.kept.worker;
+        self.alone(
+            move |session| async move { workers::settle_interrupted(&session.client, session.ledger, worker).await },
+        )
+        .await
     }
 
     async fn lost(&self) -> LedgerError {
@@ -57,10 +70,13 @@ impl Deliver for Postgres {
     async fn lease(&self, after: Option<Position>, limit: usize) -> Result<Vec<Lease>, LedgerError> {
         let after = after.map_or(0, Position::number);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let worker = self.kept.worker;
         self.alone(move |session| async move {
             let condition = "d.state = 'pending' AND d.id > $2
-                AND d.enrolment = (SELECT enrolment FROM ledger WHERE id = $1) ORDER BY d.id LIMIT $3";
-            leases(&session, condition, &[&session.ledger, &after, &limit]).await
+                AND d.enrolment = (SELECT enrolment FROM ledger WHERE id = $1)
+                AND ($4::bigint IS NULL OR d.leased_by IS NULL OR d.leased_by = $4
+                    OR NOT EXISTS (SELECT FROM worker w WHERE w.id = d.leased_by)) ORDER BY d.id LIMIT $3";
+            leases(&session, condition, &[&session.ledger, &after, &limit, &worker]).await
         })
         .await
     }
@@ -74,9 +90,12 @@ impl Deliver for Postgres {
             now(),
             i64::from(lease.attempts),
             failure.message_id.map(|id| stored(id.0)),
-            failure.livedesk_status
+            failure.livedesk_status,
+            self.kept.worker
         ];
-        self.step(&lease.key, REFUSE, values).await
+        self.step(&lease.key, REFUSE, values).await?;
+        self.count_settled();
+        Ok(())
     }
 
     async fn record_claim(&self, lease: &Lease, conversation_id: ConversationId) -> Result<(), LedgerError> {
@@ -100,7 +119,8 @@ impl Deliver for Postgres {
             lease.contact_id.map(|id| stored(id.0)),
             lease.conversation_id.map(|id| stored(id.0)),
             lease.failed_message.map(|id| stored(id.0)),
-            lease.address().map(str::to_owned)
+            lease.address().map(str::to_owned),
+            self.kept.worker
         ];
         self.step(&lease.key, KEEP_IDS, values).await
     }
@@ -113,47 +133,91 @@ impl Deliver for Postgres {
             ClaimEnd::Released => (RELEASE, values![id, run, left_at]),
             ClaimEnd::Settled(outcome) => (SETTLE, settlement(id, run, left_at, outcome)),
         };
-        self.step(&claim.lease().key, sql, values).await
+        let settles = sql == SETTLE;
+        self.step(&claim.lease().key, sql, values).await?;
+        if settles {
+            self.count_settled();
+        }
+        Ok(())
     }
+}
+
+/// A pending delivery that is this worker's to change (`$WORKER`): nobody else has taken it, and the others have not taken this
+/// worker for dead.
+macro_rules! pending_of {
+    ($worker:literal) => {
+        concat!(
+            "state = 'pending' AND (leased_by IS NULL OR leased_by = ",
+            $worker,
+            ") AND EXISTS (SELECT FROM worker w WHERE w.id = ",
+            $worker,
+            ")"
+        )
+    };
+}
+
+/// A claim of the run `$2`; also one that others took for a dead worker's.
+macro_rules! claim_of_run {
+    () => {
+        "run = $2 AND (state = 'claimed' OR state = 'unknown' AND error_code = 'cut-off')"
+    };
 }
 
 const REFUSE: &str = {
     assert!(State::Pending.can_become(State::Failed));
-    "UPDATE delivery SET state = 'failed', run = $2, attempts = $6, error_code = $3, error = $4,
-        first_attempt_at = coalesce(first_attempt_at, $5), settled_at = $5, message_id = $7, livedesk_status = $8
-     WHERE id = $1 AND state = 'pending'"
+    concat!(
+        "UPDATE delivery SET state = 'failed', run = $2, attempts = $6, error_code = $3, error = $4,
+            first_attempt_at = coalesce(first_attempt_at, $5), settled_at = $5, message_id = $7, livedesk_status = $8
+         WHERE id = $1 AND ",
+        pending_of!("$9")
+    )
 };
 
 const CLAIM: &str = {
     assert!(State::Pending.can_become(State::Claimed));
-    "UPDATE delivery SET state = 'claimed', run = $2, attempts = $3, claimed_at = $4,
-        first_attempt_at = coalesce(first_attempt_at, $4), contact_id = $5, conversation_id = $6, made_for = $7,
-        sent_as = $8, worker = $9
-     WHERE id = $1 AND state = 'pending'"
+    concat!(
+        "UPDATE delivery SET state = 'claimed', run = $2, attempts = $3, claimed_at = $4,
+            first_attempt_at = coalesce(first_attempt_at, $4), contact_id = $5, conversation_id = $6, made_for = $7,
+            sent_as = $8, worker = $9
+         WHERE id = $1 AND ",
+        pending_of!("$9")
+    )
 };
 
-const KEEP_IDS: &str = "UPDATE delivery SET contact_id = $2, conversation_id = $3, message_id = $4, made_for = $5
-     WHERE id = $1 AND state = 'pending'";
+const KEEP_IDS: &str = concat!(
+    "UPDATE delivery SET contact_id = $2, conversation_id = $3, message_id = $4, made_for = $5 WHERE id = $1 AND ",
+    pending_of!("$6")
+);
 
 const WITHDRAW: &str = {
     assert!(State::Claimed.can_become(State::Pending));
-    "UPDATE delivery SET state = 'pending', attempts = attempts - 1,
-        first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END
-     WHERE id = $1 AND state = 'claimed' AND run = $2"
+    concat!(
+        "UPDATE delivery SET state = 'pending', attempts = attempts - 1, settled_at = NULL, error_code = NULL, error = NULL,
+            first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END
+         WHERE id = $1 AND ",
+        claim_of_run!()
+    )
 };
 
 const RELEASE: &str = {
     assert!(State::Claimed.can_become(State::Pending));
-    "UPDATE delivery SET state = 'pending', left_at = coalesce($3, left_at)
-     WHERE id = $1 AND state = 'claimed' AND run = $2"
+    concat!(
+        "UPDATE delivery SET state = 'pending', left_at = coalesce($3, left_at), settled_at = NULL, error_code = NULL,
+            error = NULL
+         WHERE id = $1 AND ",
+        claim_of_run!()
+    )
 };
 
 const SETTLE: &str = {
     assert!(State::Claimed.can_become(State::Accepted) && State::Claimed.can_become(State::Failed));
     assert!(State::Claimed.can_become(State::Unknown));
-    "UPDATE delivery SET state = $3, message_id = $4, livedesk_status = $5, error_code = $6, error = $7,
-        settled_at = $8, left_at = coalesce($9, left_at)
-     WHERE id = $1 AND state = 'claimed' AND run = $2"
+    concat!(
+        "UPDATE delivery SET state = $3, message_id = $4, livedesk_status = $5, error_code = $6, error = $7,
+            settled_at = $8, left_at = coalesce($9, left_at)
+         WHERE id = $1 AND ",
+        claim_of_run!()
+    )
 };
 
 /// The values of [`SETTLE`].
@@ -169,6 +233,13 @@ fn settlement(id: i64, run: i64, left_at: Option<i64>, outcome: Outcome) -> Valu
 }
 
 impl Postgres {
+    /// One more of this worker's, for whoever looks.
+    fn count_settled(&self) {
+        if let Some(control) = &self.control {
+            control.messages.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn this_run(&self) -> i64 {
         self.run.load(Ordering::Relaxed)
     }

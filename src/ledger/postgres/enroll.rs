@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio_postgres::Client;
 
 use super::handle::Postgres;
-use super::retry_failed;
 use super::session::Session;
+use super::{retry_failed, workers};
 use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
 use crate::recipients::{Columns, Row};
@@ -114,12 +114,16 @@ impl Enroll for Postgres {
     }
 
     async fn keep_enrolment(&self, version: Option<Version>) -> Result<(), LedgerError> {
-        self.alone(|mut session| async move {
+        let is_shared = self.control.is_some();
+        self.alone(move |mut session| async move {
             if let Some(version) = version {
                 keep_version(&session.client, session.ledger, &version).await?;
             }
             session.client.batch_execute("COMMIT").await?;
             session.enrolling = false;
+            if is_shared {
+                workers::unlock(&session.client, session.ledger).await?;
+            }
             Ok(())
         })
         .await

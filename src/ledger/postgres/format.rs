@@ -9,6 +9,9 @@ const FORMAT: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// What several workers need.
+const WORKERS: &str = include_str!("workers.sql");
+
 /// Advisory locks with this number are ours; the second number is the ledger's, and 0 for making the tables.
 pub(super) const LOCKS: i32 = 0x6361_6d70;
 
@@ -76,6 +79,7 @@ async fn make(client: &Client) -> Result<(), LedgerError> {
         client.batch_execute("CREATE SCHEMA campaign").await?;
     }
     client.batch_execute(SCHEMA).await?;
+    client.batch_execute(WORKERS).await?;
     client.execute("INSERT INTO campaign.format (format) VALUES ($1)", &[&FORMAT]).await?;
     Ok(())
 }

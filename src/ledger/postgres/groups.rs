@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio_postgres::types::ToSql;
@@ -78,18 +78,12 @@ async fn commit(
         let values: Vec<_> = step.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
         client.execute(&prepared[step.sql], &values).await
     };
-    // All are on their way together; the first one polled is the first one sent.
-    let (begun, changed) = join(client.batch_execute("BEGIN"), join_all(group.iter().map(execute))).await;
-    let changed: Result<Vec<u64>, _> = begun.and_then(|()| changed.into_iter().collect());
-    match changed {
-        Ok(changed) => {
-            client.batch_execute("COMMIT").await?;
-            Ok(changed)
-        }
-        Err(error) => {
-            // Nothing of the group is on disk.
-            let _ = client.batch_execute("ROLLBACK").await;
-            Err(error.into())
-        }
-    }
+    // All are on their way together, so that no transaction stays open, with what it has locked, when this process is stopped.
+    // The first one polled is the first one sent; after an error, nothing of the group is committed.
+    let (begun, changed, committed) =
+        join3(client.batch_execute("BEGIN"), join_all(group.iter().map(execute)), client.batch_execute("COMMIT")).await;
+    begun?;
+    let changed = changed.into_iter().collect::<Result<_, _>>()?;
+    committed?;
+    Ok(changed)
 }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
 
+use super::control::Control;
 use super::groups::{self, Step, Values};
 use super::session::Session;
-use crate::ledger::LedgerError;
+use super::workers;
+use crate::ledger::{Holder, LedgerError};
 
 /// How long a process that ends waits for the server to let it go.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -24,10 +26,13 @@ pub(in crate::ledger) struct Postgres {
     steps: mpsc::UnboundedSender<Step>,
     /// Why nothing can be recorded any more.
     pub(super) lost: watch::Receiver<Option<LedgerError>>,
+    pub(super) tell_lost: watch::Sender<Option<LedgerError>>,
     /// This run's number, once it has begun.
     pub(super) run: AtomicI64,
     pub(super) kept: Kept,
-    thread: Thread,
+    /// Where other processes may work on the ledger too.
+    pub(super) control: Option<Arc<Control>>,
+    pub(super) thread: Thread,
 }
 
 /// What is known of an open ledger.
@@ -43,6 +48,8 @@ pub(super) struct Kept {
     pub(super) risk: Option<String>,
     /// This process among those that run the campaign.
     pub(super) worker: Option<i64>,
+    /// Who was at work when this process came.
+    pub(super) joined: Option<Holder>,
 }
 
 impl Postgres {
@@ -55,8 +62,8 @@ impl Postgres {
         let session = Arc::new(Mutex::new(session));
         let (steps, queue) = mpsc::unbounded_channel();
         let seen = lost.subscribe();
-        thread.handle.spawn(groups::serve(Arc::clone(&session), queue, lost));
-        Self { session, steps, lost: seen, run: AtomicI64::new(0), kept, thread }
+        thread.handle.spawn(groups::serve(Arc::clone(&session), queue, lost.clone()));
+        Self { session, steps, lost: seen, tell_lost: lost, run: AtomicI64::new(0), kept, control: None, thread }
     }
 
     /// Makes a change to one delivery that is committed with its neighbours; ends when it is on disk.
@@ -64,7 +71,17 @@ impl Postgres {
         let (tell, told) = oneshot::channel();
         let step = Step { sql, values, key: key.to_owned(), tell };
         self.steps.send(step).map_err(|_| LedgerError::Closed)?;
-        told.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
+        match told.await.map_err(|_| LedgerError::Closed)? {
+            Err(LedgerError::Conflict(_)) if !self.counts_as_alive().await => Err(LedgerError::TakenOver),
+            result => result.map_err(|error| self.about(error)),
+        }
+    }
+
+    async fn counts_as_alive(&self) -> bool {
+        match &self.control {
+            Some(control) => control.is_alive().await,
+            None => true,
+        }
     }
 
     /// Has the connection for itself. What has begun is finished, also when nobody waits for it any more.
@@ -88,7 +105,7 @@ impl Postgres {
 impl Drop for Postgres {
     /// Leaves in good order, so that the next one finds the ledger free.
     fn drop(&mut self) {
-        let (session, worker) = (Arc::clone(&self.session), self.kept.worker);
+        let (session, worker, is_shared) = (Arc::clone(&self.session), self.kept.worker, self.control.is_some());
         self.thread.end(async move {
             let session = session.lock().await;
             let client = &session.client;
@@ -96,6 +113,9 @@ impl Drop for Postgres {
                 let _ = client.batch_execute("ROLLBACK").await;
             }
             if let Some(worker) = worker {
+                if is_shared {
+                    let _ = workers::settle_interrupted(client, session.ledger, Some(worker)).await;
+                }
                 let _ = client.execute("DELETE FROM worker WHERE id = $1", &[&worker]).await;
             }
             let _ = client.batch_execute("SELECT pg_advisory_unlock_all()").await;

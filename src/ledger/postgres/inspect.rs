@@ -8,9 +8,8 @@ use tokio::sync::mpsc::channel;
 
 use super::deliver::leases;
 use super::handle::Postgres;
-use super::open::holder;
 use super::session::Session;
-use super::{records, track};
+use super::{records, track, workers};
 use crate::ledger::values::{now, state, time, unstored};
 use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version};
 use crate::report::Record;
@@ -99,7 +98,8 @@ impl Inspect for Postgres {
     }
 
     async fn holder(&self) -> Result<Option<Holder>, LedgerError> {
-        self.alone(|session| async move { holder(&session.client, session.ledger).await }).await
+        let found = self.alone(|session| async move { workers::list(&session.client, session.ledger).await }).await?;
+        Ok(found.into_iter().next().map(|worker| worker.holder))
     }
 
     fn risk(&self) -> Option<&str> {

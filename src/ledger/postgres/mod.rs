@@ -5,11 +5,13 @@
 //! are checked for.
 //!
 //! From the bottom up: where it is (`address`), how it is reached (`connect`, `errors`), whether it can be trusted (`checks`,
-//! `format`), the connection in use (`session`, `groups`, `handle`), and then the contract, a file for each of its traits.
+//! `format`), who works on it (`workers`, `control`, `pace`), the connection in use (`session`, `groups`, `handle`), and then the
+//! contract, a file for each of its traits.
 
 mod address;
 mod checks;
 mod connect;
+mod control;
 mod deliver;
 mod enroll;
 mod errors;
@@ -20,10 +22,13 @@ mod handle;
 mod inspect;
 mod open;
 mod operate;
+mod pace;
 mod records;
 mod retry_failed;
 mod session;
+mod share;
 mod track;
+mod workers;
 
 pub use address::Address;
 pub(super) use export::BATCHES_ON_THE_WAY;

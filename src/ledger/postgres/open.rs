@@ -1,6 +1,7 @@
 //! Opening a ledger: for a run, and for looking.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,15 +10,12 @@ use tokio_postgres::Client;
 use super::address::Address;
 use super::checks;
 use super::connect::{Driver, connect, settle_in};
-use super::format::{self, Found, LOCKS};
+use super::control::Control;
+use super::format::{self, Found};
 use super::handle::{Kept, Postgres, Thread};
 use super::session::Session;
-use crate::ledger::values::now;
-use crate::ledger::{Acknowledged, Holder, LedgerError};
-
-/// A process that was killed holds its ledger until the server has noticed.
-const TRIES: u32 = 20;
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+use super::workers::{self, Mode};
+use crate::ledger::{Acknowledged, LedgerError};
 
 impl Postgres {
     /// Whether there is certainly no ledger at this address.
@@ -29,10 +27,30 @@ impl Postgres {
         }
     }
 
-    /// Opens the ledger for a run, making it where there is certainly none.
+    /// Opens the ledger for a run that works alone, making it where there is certainly none.
     pub(in crate::ledger) async fn open(address: &Address, acknowledged: Acknowledged) -> Result<Self, LedgerError> {
+        Self::for_run(address, acknowledged, Mode::Alone).await
+    }
+
+    /// The same for a run that may be one of several.
+    pub(in crate::ledger) async fn open_shared(
+        address: &Address,
+        acknowledged: Acknowledged,
+    ) -> Result<Self, LedgerError> {
+        let timeout = address.worker_timeout;
+        let mut ledger = Self::for_run(address, acknowledged, Mode::Shared(timeout)).await?;
+        if let Some(worker) = ledger.kept.worker {
+            let number = ledger.alone(|session| async move { Ok(session.ledger) }).await?;
+            let control = Arc::new(Control::new((number, worker), timeout, ledger.tell_lost.clone()));
+            ledger.thread.handle.spawn(Arc::clone(&control).attend(address.clone()));
+            ledger.control = Some(control);
+        }
+        Ok(ledger)
+    }
+
+    async fn for_run(address: &Address, acknowledged: Acknowledged, mode: Mode) -> Result<Self, LedgerError> {
         let found = Self::opened(address.clone(), move |client, name: String| async move {
-            for_run(client, &name, acknowledged).await.map(Some)
+            for_run(client, &name, acknowledged, mode).await.map(Some)
         });
         found.await?.ok_or(LedgerError::Closed)
     }
@@ -64,7 +82,7 @@ impl Postgres {
         let (lost, _) = watch::channel(None);
         let tell = lost.clone();
         let task = thread.handle.spawn(async move {
-            let (client, driver) = connect(&address).await?;
+            let (client, driver) = connect(&address, None).await?;
             tokio::spawn(drive(driver, tell));
             settle_in(&client).await?;
             open(client, address.ledger).await
@@ -83,59 +101,42 @@ async fn drive(driver: Driver, lost: watch::Sender<Option<LedgerError>>) {
     lost.send_replace(Some(error));
 }
 
-async fn for_run(client: Client, name: &str, acknowledged: Acknowledged) -> Result<(Session, Kept), LedgerError> {
+async fn for_run(
+    client: Client,
+    name: &str,
+    acknowledged: Acknowledged,
+    mode: Mode,
+) -> Result<(Session, Kept), LedgerError> {
     checks::check_primary(&client).await?;
     if !acknowledged.not_durable {
         checks::check_durable(&client).await?;
     }
     format::ensure(&client).await?;
-    let made = client.execute("INSERT INTO ledger (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", &[&name]).await?;
+    let is_new =
+        client.execute("INSERT INTO ledger (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", &[&name]).await? == 1;
     let ledger: i32 = client.query_one("SELECT id FROM ledger WHERE name = $1", &[&name]).await?.try_get(0)?;
-    take_lock(&client, ledger).await?;
-    let holder = Holder::this_process();
-    client.execute("DELETE FROM worker WHERE ledger = $1", &[&ledger]).await?;
-    let sql = "INSERT INTO worker (ledger, host, process, since) VALUES ($1, $2, $3, $4) RETURNING id";
-    let values = (holder.host, i64::from(holder.process), now());
-    let worker = client.query_one(sql, &[&ledger, &values.0, &values.1, &values.2]).await?.try_get(0)?;
-    let interrupted = settle_interrupted(&client, ledger).await?;
-    let risk = checks::failover_risk(&client).await?;
-    let kept = Kept { is_new: made == 1, interrupted, risk, worker: Some(worker), ..Kept::default() };
-    Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
-}
-
-/// One run at a time holds a ledger.
-async fn take_lock(client: &Client, ledger: i32) -> Result<(), LedgerError> {
-    for _ in 0..TRIES {
-        let taken: bool =
-            client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&LOCKS, &ledger]).await?.try_get(0)?;
-        if taken {
-            return Ok(());
+    client.execute("INSERT INTO pace (ledger) VALUES ($1) ON CONFLICT (ledger) DO NOTHING", &[&ledger]).await?;
+    if let Some(holder) = workers::lock(&client, ledger).await? {
+        return Err(match mode {
+            Mode::Alone => LedgerError::Held(holder),
+            Mode::Shared(_) => LedgerError::Enrolling(holder),
+        });
+    }
+    let worker = workers::register(&client, ledger, mode).await?;
+    workers::bury(&client, ledger, worker, Duration::ZERO).await?;
+    let interrupted = workers::settle_interrupted(&client, ledger, None).await?;
+    let others = workers::list_others(&client, ledger, worker).await?;
+    let joined = others.into_iter().next().map(|other| other.holder);
+    if let Some(holder) = &joined {
+        if mode == Mode::Alone {
+            return Err(LedgerError::Held(holder.clone()));
         }
-        tokio::time::sleep(BETWEEN_TRIES).await;
+        // The list is taken in already: whoever comes next need not wait for this worker.
+        workers::unlock(&client, ledger).await?;
     }
-    Err(LedgerError::Held(holder(client, ledger).await?.unwrap_or_else(Holder::unnamed)))
-}
-
-/// Who holds a ledger, as far as that shows.
-pub(super) async fn holder(client: &Client, ledger: i32) -> Result<Option<Holder>, LedgerError> {
-    if !is_held(client, ledger).await? {
-        return Ok(None);
-    }
-    let sql = "SELECT host, process, since FROM worker WHERE ledger = $1 ORDER BY id DESC LIMIT 1";
-    let Some(row) = client.query_opt(sql, &[&ledger]).await? else { return Ok(Some(Holder::unnamed())) };
-    let (process, since): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-    Ok(Some(Holder {
-        host: row.try_get(0)?,
-        process: u32::try_from(process).unwrap_or_default(),
-        since: crate::ledger::values::time(since).unwrap_or_default(),
-    }))
-}
-
-async fn is_held(client: &Client, ledger: i32) -> Result<bool, LedgerError> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid = ($1::int)::bigint::oid AND objid = ($2::int)::bigint::oid)";
-    Ok(client.query_one(sql, &[&LOCKS, &ledger]).await?.try_get(0)?)
+    let risk = checks::failover_risk(&client).await?;
+    let kept = Kept { is_new, interrupted, risk, worker: Some(worker), joined, ..Kept::default() };
+    Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
 }
 
 async fn for_looking(client: Client, name: &str) -> Result<Option<(Session, Kept)>, LedgerError> {
@@ -149,14 +150,6 @@ async fn existing(client: Client, name: &str) -> Result<Option<(Session, Kept)>,
     }
     let Some(row) = client.query_opt("SELECT id FROM ledger WHERE name = $1", &[&name]).await? else { return Ok(None) };
     let ledger = row.try_get(0)?;
-    let dead = !is_held(&client, ledger).await?;
+    let dead = workers::list(&client, ledger).await?.is_empty();
     Ok(Some((Session { client, ledger, enrolling: false, dead }, Kept::default())))
-}
-
-/// What was claimed and never settled becomes `unknown`: the message may or may not have been taken.
-pub(super) async fn settle_interrupted(client: &Client, ledger: i32) -> Result<u64, LedgerError> {
-    let sql = "UPDATE delivery SET state = 'unknown', settled_at = $2, left_at = $2, error_code = 'cut-off',
-            error = 'the run ended before the answer came'
-         WHERE ledger = $1 AND state = 'claimed'";
-    Ok(client.execute(sql, &[&ledger, &now()]).await?)
 }

@@ -27,6 +27,7 @@ mod operate;
 mod records;
 mod recover;
 mod retry_failed;
+mod share;
 mod track;
 mod watch;
 mod writer;

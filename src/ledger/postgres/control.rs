@@ -1,0 +1,175 @@
+//! A worker among others: its heartbeat, and what it hears of them. It has a connection of its own, so that neither waits for
+//! what is being recorded; when that is lost it makes a new one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio_postgres::Client;
+
+use super::address::Address;
+use super::connect::{connect, settle_in};
+use super::pace::Reserved;
+use super::workers::{bury, milliseconds, settle_interrupted};
+use crate::clock::Clock;
+use crate::ledger::{LedgerError, News};
+
+/// Between two tries to connect again.
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// What is said on this connection may be forgotten when the server crashes: it is said again.
+const SETTINGS: &str = "SET synchronous_commit TO off";
+
+/// A worker among others.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) ledger: i32,
+    pub(super) worker: i64,
+    timeout: Duration,
+    /// Messages that this worker has settled.
+    pub(super) messages: AtomicI64,
+    pub(super) reserved: Reserved,
+    client: watch::Sender<Option<Arc<Client>>>,
+    life: watch::Sender<Life>,
+    /// Wakes the heartbeat before its time.
+    wake: Arc<Notify>,
+    clock: Clock,
+    news: (mpsc::UnboundedSender<News>, Mutex<mpsc::UnboundedReceiver<News>>),
+    lost: watch::Sender<Option<LedgerError>>,
+}
+
+/// Whether the others believe this worker alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Until then at least.
+    Until(Timestamp),
+    /// No more.
+    TakenOver,
+}
+
+impl Control {
+    /// A worker that was registered just now. Nobody hears of it before [`attend`](Self::attend).
+    pub(super) fn new(
+        (ledger, worker): (i32, i64),
+        timeout: Duration,
+        lost: watch::Sender<Option<LedgerError>>,
+    ) -> Self {
+        let clock = Clock::new();
+        let (tell, told) = mpsc::unbounded_channel();
+        Self {
+            ledger,
+            worker,
+            timeout,
+            messages: AtomicI64::new(0),
+            reserved: Reserved::default(),
+            client: watch::Sender::new(None),
+            life: watch::Sender::new(Life::Until(clock.now() + timeout / 2)),
+            wake: Arc::default(),
+            clock,
+            news: (tell, Mutex::new(told)),
+            lost,
+        }
+    }
+
+    /// For how long a transaction of this worker may be left open, in milliseconds: what it has locked, the others cannot take
+    /// over.
+    pub(super) fn longest_transaction(&self) -> i64 {
+        milliseconds(self.timeout / 2)
+    }
+
+    /// The connection, as soon as there is one.
+    pub(super) async fn client(&self) -> Result<Arc<Client>, LedgerError> {
+        let mut client = self.client.subscribe();
+        let found = client.wait_for(Option::is_some).await.map_err(|_| LedgerError::Closed)?;
+        found.clone().ok_or(LedgerError::Closed)
+    }
+
+    /// Whether the others believe this worker alive; waits until it has been heard of lately.
+    pub(super) async fn is_alive(&self) -> bool {
+        let mut life = self.life.subscribe();
+        loop {
+            match *life.borrow_and_update() {
+                Life::TakenOver => return false,
+                Life::Until(time) if self.clock.now() < time => return true,
+                Life::Until(_) => self.wake.notify_one(),
+            }
+            if life.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// The next thing that concerns every worker.
+    pub(super) async fn news(&self) -> News {
+        match self.news.1.lock().await.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets the others hear of this worker until they believe it dead.
+    pub(super) async fn attend(self: Arc<Self>, address: Address) {
+        while *self.life.borrow() != Life::TakenOver {
+            let ended = self.beat_while_connected(&address).await;
+            self.client.send_replace(None);
+            let silent_since = match *self.life.borrow() {
+                Life::Until(time) => self.clock.now().duration_since(time),
+                Life::TakenOver => return,
+            };
+            if let Err(error) = ended
+                && silent_since.unsigned_abs() > self.timeout
+                && silent_since.is_positive()
+            {
+                self.lost.send_replace(Some(error));
+                return;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    async fn beat_while_connected(&self, address: &Address) -> Result<(), LedgerError> {
+        let (client, driver) = connect(address, Some(Arc::clone(&self.wake))).await?;
+        tokio::spawn(driver);
+        settle_in(&client).await?;
+        client.batch_execute(&format!("{SETTINGS}; LISTEN campaign_{}", self.ledger)).await?;
+        let client = Arc::new(client);
+        self.client.send_replace(Some(Arc::clone(&client)));
+        while self.beat(&client).await? {
+            if bury(&client, self.ledger, self.worker, self.timeout / 10).await? > 0 {
+                settle_interrupted(&client, self.ledger, None).await?;
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(self.timeout / 30) => {}
+            }
+        }
+        self.life.send_replace(Life::TakenOver);
+        self.tell(News::TakenOver);
+        Ok(())
+    }
+
+    /// Lets the others hear of this worker, and hears what it is to do. Gives whether they believe it alive.
+    async fn beat(&self, client: &Client) -> Result<bool, LedgerError> {
+        let now = self.clock.now();
+        let sql = "UPDATE worker SET heartbeat = clock_timestamp(),
+                alive_until = clock_timestamp() + $2::bigint * interval '1 ms', messages = $3
+             WHERE id = $1 RETURNING stop";
+        let messages = self.messages.load(Ordering::Relaxed);
+        let Some(row) = client.query_opt(sql, &[&self.worker, &milliseconds(self.timeout), &messages]).await? else {
+            return Ok(false);
+        };
+        // By so much sooner than the others believe, so that a message that leaves now is not taken over on its way.
+        self.life.send_replace(Life::Until(now + self.timeout / 2));
+        if row.try_get(0)? {
+            self.tell(News::Stop);
+        }
+        Ok(true)
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody listens any more only when the run has ended.
+        let _ = self.news.0.send(news);
+    }
+}

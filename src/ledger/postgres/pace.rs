@@ -1,0 +1,137 @@
+//! Limits that count for all workers: moments are reserved in the database, by its clock, and used when they come. A moment
+//! that is missed lapses, so whatever dies or stalls, nobody is faster than told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+use tokio_postgres::Client;
+
+use super::control::Control;
+use crate::ledger::{Departure, LedgerError, Limits};
+use crate::specification::Speed;
+
+/// By so much all limits are slower than told: workers are late by different times, and the server must not see one too many
+/// in a second.
+const MARGIN: f64 = 1.008;
+
+/// A moment is missed when it is over for this share of the limit's unit of time: less than what the margin makes up for.
+const MAX_LATENESS: f64 = 0.005;
+
+/// So many moments are missed one after the other at most: whoever is always late has made room for themselves.
+const MAX_MISSED: u32 = 5;
+
+/// Moments for so long are reserved in one go.
+const BLOCK: Duration = Duration::from_millis(50);
+const MAX_BLOCK: u128 = 64;
+
+/// Moments that were reserved for messages and have not come.
+#[derive(Debug, Default)]
+pub(super) struct Reserved(Mutex<VecDeque<Instant>>);
+
+/// What is reserved for one departure.
+#[derive(Debug, Clone, Copy)]
+struct Reservation {
+    /// Messages that are reserved together; none for a request that is no message.
+    messages: i64,
+    /// Between two messages, and between two requests, in microseconds; 0 is no limit.
+    spacing: i64,
+    gap: i64,
+    /// From one moment of a block to the next.
+    step: Duration,
+    max_lateness: Duration,
+}
+
+impl Reservation {
+    /// What a departure needs; `None` where it needs none.
+    fn of(departure: Departure, limits: Limits) -> Option<Self> {
+        let (spacing, gap) = (interval(limits.messages), interval(limits.requests));
+        let has_others = limits.requests_each > 1;
+        // Where nothing but messages leaves, both limits are one.
+        let spacing = if spacing.is_zero() || has_others { spacing } else { spacing.max(gap) };
+        let is_message = departure == Departure::Message && !spacing.is_zero();
+        let step = if is_message { spacing } else { gap };
+        if step.is_zero() {
+            return None;
+        }
+        // Where requests are what there is too little of, they leave one after the other, and none keeps room free for later.
+        let are_scarce = has_others && gap * u32::try_from(limits.requests_each).unwrap_or(u32::MAX) > spacing;
+        let block = BLOCK.as_nanos().div_ceil(step.as_nanos()).min(MAX_BLOCK);
+        let block = if are_scarce { 1 } else { i64::try_from(block).unwrap_or(1) };
+        Some(Self {
+            messages: if is_message { block } else { 0 },
+            spacing: microseconds(spacing),
+            gap: microseconds(gap),
+            step,
+            max_lateness: unit(if is_message { limits.messages } else { limits.requests }).mul_f64(MAX_LATENESS),
+        })
+    }
+}
+
+impl Control {
+    /// Waits until the limits of all workers together let something leave.
+    pub(super) async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
+        let Some(reservation) = Reservation::of(departure, limits) else { return Ok(()) };
+        for _ in 0..=MAX_MISSED {
+            let moment = self.next_moment(&reservation).await?;
+            sleep_until(moment).await;
+            if moment.elapsed() <= reservation.max_lateness {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next moment that is reserved for this worker and not over.
+    async fn next_moment(&self, reservation: &Reservation) -> Result<Instant, LedgerError> {
+        if reservation.messages > 0 {
+            let mut reserved = self.reserved.0.lock();
+            while let Some(moment) = reserved.pop_front() {
+                if moment.elapsed() <= reservation.max_lateness {
+                    return Ok(moment);
+                }
+            }
+        }
+        let first = loop {
+            let client = self.client().await?;
+            match reserve(&client, self.ledger, reservation).await {
+                Ok(first) => break first,
+                // It is about to be made anew; nothing was reserved, or it lapses.
+                Err(_) if client.is_closed() => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => return Err(error),
+            }
+        };
+        let others = 1..u32::try_from(reservation.messages).unwrap_or_default();
+        self.reserved.0.lock().extend(others.map(|nth| first + reservation.step * nth));
+        Ok(first)
+    }
+}
+
+/// Reserves; gives the first moment by our clock.
+async fn reserve(client: &Client, ledger: i32, reservation: &Reservation) -> Result<Instant, LedgerError> {
+    let Reservation { messages, spacing, gap, .. } = reservation;
+    let sql = "SELECT moment, now FROM reserve($1, $2, $3, $4)";
+    let row = client.query_one(sql, &[&ledger, messages, spacing, gap]).await?;
+    let (moment, now): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    // The server looked at its clock before this answer came: by ours the moment may be sooner, and is never later.
+    Ok(Instant::now() + Duration::from_micros(u64::try_from(moment - now).unwrap_or_default()))
+}
+
+fn interval(speed: Speed) -> Duration {
+    match speed {
+        Speed::Unlimited => Duration::ZERO,
+        Speed::Limited(rate) => rate.interval().mul_f64(MARGIN),
+    }
+}
+
+fn unit(speed: Speed) -> Duration {
+    match speed {
+        Speed::Unlimited => Duration::from_secs(1),
+        Speed::Limited(rate) => rate.per,
+    }
+}
+
+fn microseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}

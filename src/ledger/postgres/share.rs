@@ -1,0 +1,143 @@
+//! Working on a ledger beside other processes.
+
+use std::sync::Arc;
+
+use super::control::Control;
+use super::handle::Postgres;
+use super::session::Session;
+use super::workers;
+use crate::ledger::{
+    Departure, Fingerprint, Holder, Lease, LedgerError, LeftOver, Limits, News, Position, Share, Worker,
+};
+
+impl Share for Postgres {
+    fn is_shared(&self) -> bool {
+        self.control.is_some()
+    }
+
+    fn joined(&self) -> Option<&Holder> {
+        self.kept.joined.as_ref()
+    }
+
+    async fn agree(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
+        let joins = self.joined().is_some();
+        self.alone(move |session| async move { agree(&session, &on, joins).await }).await
+    }
+
+    async fn take(&self, mut leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
+        let Some(control) = self.control() else { return Ok(leases) };
+        let ids: Vec<i64> = leases.iter().map(|lease| lease.position().number()).collect();
+        let taken = self.alone(move |session| async move { take(&session, control.worker, &ids).await }).await?;
+        leases.retain(|lease| taken.contains(&lease.position().number()));
+        Ok(leases)
+    }
+
+    async fn give_back(&self, position: Position) -> Result<(), LedgerError> {
+        let Some(control) = self.control() else { return Ok(()) };
+        self.alone(move |session| async move {
+            let sql = "UPDATE delivery SET leased_by = NULL WHERE id = $1 AND leased_by = $2";
+            session.client.execute(sql, &[&position.number(), &control.worker]).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn left_over(&self) -> Result<LeftOver, LedgerError> {
+        let Some(control) = self.control() else { return Ok(LeftOver::Nothing) };
+        self.alone(move |session| async move { left_over(&session, control.worker).await }).await
+    }
+
+    async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
+        match &self.control {
+            Some(control) => control.turn(departure, limits).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn is_alive(&self) -> Result<bool, LedgerError> {
+        match &self.control {
+            Some(control) => Ok(control.is_alive().await),
+            None => Ok(true),
+        }
+    }
+
+    async fn news(&self) -> News {
+        match &self.control {
+            Some(control) => control.news().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn leave(&self) -> Result<bool, LedgerError> {
+        let Some(control) = self.control() else { return Ok(true) };
+        self.alone(move |session| async move {
+            session.begin().await?;
+            let last = leave(&session, control.worker).await;
+            session.end(last).await
+        })
+        .await
+    }
+
+    async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
+        self.alone(|session| async move { workers::list(&session.client, session.ledger).await }).await
+    }
+}
+
+impl Postgres {
+    fn control(&self) -> Option<Arc<Control>> {
+        self.control.clone()
+    }
+}
+
+async fn agree(session: &Session, on: &Fingerprint, joins: bool) -> Result<Vec<&'static str>, LedgerError> {
+    let (client, ledger) = (&session.client, session.ledger);
+    if joins {
+        let kept = client.query_one("SELECT fingerprint FROM ledger WHERE id = $1", &[&ledger]).await?;
+        let kept: Option<String> = kept.try_get(0)?;
+        let kept = kept.map(|text| serde_json::from_str::<Fingerprint>(&text).map_err(LedgerError::damaged));
+        return Ok(kept.transpose()?.map_or_else(Vec::new, |kept| on.differences(&kept)));
+    }
+    let text = serde_json::to_string(on).map_err(LedgerError::database)?;
+    client.execute("UPDATE ledger SET fingerprint = $2 WHERE id = $1", &[&ledger, &text]).await?;
+    Ok(Vec::new())
+}
+
+/// Whose lease it is does not matter once they are dead.
+const IS_FREE: &str =
+    "(leased_by IS NULL OR leased_by = $2 OR NOT EXISTS (SELECT FROM worker w WHERE w.id = leased_by))";
+
+async fn take(session: &Session, worker: i64, ids: &[i64]) -> Result<Vec<i64>, LedgerError> {
+    let sql = format!(
+        "UPDATE delivery SET leased_by = $2 WHERE id IN (
+            SELECT id FROM delivery WHERE ledger = $1 AND id = ANY($3) AND state = 'pending' AND {IS_FREE}
+            ORDER BY id FOR UPDATE SKIP LOCKED)
+         RETURNING id"
+    );
+    let rows = session.client.query(&sql, &[&session.ledger, &worker, &ids]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+async fn left_over(session: &Session, worker: i64) -> Result<LeftOver, LedgerError> {
+    let pending = "SELECT FROM delivery WHERE ledger = $1 AND state = 'pending'
+        AND enrolment = (SELECT enrolment FROM ledger WHERE id = $1)";
+    let sql = format!(
+        "SELECT EXISTS ({pending} AND {IS_FREE} AND leased_by IS DISTINCT FROM $2),
+            EXISTS ({pending} AND leased_by <> $2)
+            OR EXISTS (SELECT FROM delivery JOIN worker w ON w.id = delivery.worker
+                WHERE delivery.ledger = $1 AND delivery.state = 'claimed' AND w.id <> $2)"
+    );
+    let row = session.client.query_one(&sql, &[&session.ledger, &worker]).await?;
+    Ok(match (row.try_get(0)?, row.try_get(1)?) {
+        (true, _) => LeftOver::Free,
+        (_, true) => LeftOver::WithOthers,
+        _ => LeftOver::Nothing,
+    })
+}
+
+/// One leaves at a time, so that one of them is the last.
+async fn leave(session: &Session, worker: i64) -> Result<bool, LedgerError> {
+    let (client, ledger) = (&session.client, session.ledger);
+    client.execute("SELECT FROM ledger WHERE id = $1 FOR UPDATE", &[&ledger]).await?;
+    client.execute("DELETE FROM worker WHERE id = $1", &[&worker]).await?;
+    Ok(workers::list(client, ledger).await?.is_empty())
+}

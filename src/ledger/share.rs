@@ -1,0 +1,189 @@
+//! Several processes at work on one campaign: what they share, and what each learns of the others.
+
+use std::future::{Future, pending};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::delivery::{Lease, Position};
+use super::error::LedgerError;
+use super::holder::Holder;
+use crate::specification::Speed;
+
+/// Working on a ledger beside other processes. A ledger that one run holds alone shares nothing: the provided methods are
+/// its answers.
+///
+/// # Rules
+///
+/// **A lease is one worker's.** What [`take`](Self::take) returns, nobody else is given while this worker lives. It dies when
+/// it has not been heard of for too long, by the clock of the ledger and no other; then its leases are free, and what it had
+/// claimed is `unknown`.
+///
+/// **A claim stays its worker's.** Nobody takes a claim over. A worker that was believed dead can still end its own claims: it
+/// alone knows what became of them.
+///
+/// **One limit for all.** What [`turn`](Self::turn) lets through is within the limits, however many workers there are.
+pub trait Share {
+    /// Whether other processes may work on the campaign at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Who was at work when this ledger was opened: they have taken the list in, and this worker takes none in. `None` if
+    /// nobody was.
+    fn joined(&self) -> Option<&Holder> {
+        None
+    }
+
+    /// Says what this worker sends. Returns in what it differs from what the others send: nothing, if it may join them.
+    fn agree(&self, on: Fingerprint) -> impl Future<Output = Result<Vec<&'static str>, LedgerError>> {
+        let _ = on;
+        async { Ok(Vec::new()) }
+    }
+
+    /// Makes deliveries this worker's. Returns those that now are.
+    fn take(&self, leases: Vec<Lease>) -> impl Future<Output = Result<Vec<Lease>, LedgerError>> {
+        async { Ok(leases) }
+    }
+
+    /// Gives a delivery back that was taken and is still pending.
+    fn give_back(&self, position: Position) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = position;
+        async { Ok(()) }
+    }
+
+    /// What is left when this worker finds nothing more to take.
+    fn left_over(&self) -> impl Future<Output = Result<LeftOver, LedgerError>> {
+        async { Ok(LeftOver::Nothing) }
+    }
+
+    /// Waits until the limits of all workers together let a request leave. It must leave at once.
+    fn turn(&self, departure: Departure, limits: Limits) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = (departure, limits);
+        async { Ok(()) }
+    }
+
+    /// Whether this worker still counts as alive, so that its messages may leave.
+    fn is_alive(&self) -> impl Future<Output = Result<bool, LedgerError>> {
+        async { Ok(true) }
+    }
+
+    /// Waits for something that concerns every worker.
+    fn news(&self) -> impl Future<Output = News> {
+        pending()
+    }
+
+    /// This worker is done. Returns whether it was the last one.
+    fn leave(&self) -> impl Future<Output = Result<bool, LedgerError>> {
+        async { Ok(true) }
+    }
+
+    /// Who is at work, the first one first.
+    fn workers(&self) -> impl Future<Output = Result<Vec<Worker>, LedgerError>>;
+}
+
+/// What all workers of a campaign must send alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The spec's text.
+    pub spec: String,
+    /// The constants in force.
+    pub vars: String,
+    /// What the attachments hold.
+    pub attachments: String,
+    /// What the list comes to; `None` where there is no list any more.
+    pub list: Option<String>,
+}
+
+impl Fingerprint {
+    /// In what it differs from another one. A list that one of them does not have makes no difference.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let lists_differ = self.list.as_ref().zip(other.list.as_ref()).is_some_and(|(one, other)| one != other);
+        [
+            (self.spec != other.spec, "the spec"),
+            (self.vars != other.vars, "the constants (`vars`, `--var`)"),
+            (self.attachments != other.attachments, "the attachments"),
+            (lists_differ, "the list"),
+        ]
+        .into_iter()
+        .filter_map(|(differs, what)| differs.then_some(what))
+        .collect()
+    }
+}
+
+/// What is left of a campaign for a worker that finds nothing more to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOver {
+    /// Nothing.
+    Nothing,
+    /// Deliveries that can be taken: their worker gave them back, or died.
+    Free,
+    /// Deliveries in the hands of other workers, which are free if those die.
+    WithOthers,
+}
+
+/// What is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// A message.
+    Message,
+    /// A request that is no message.
+    Request,
+}
+
+/// Limits that count for all workers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages.
+    pub messages: Speed,
+    /// Requests of any kind, messages included.
+    pub requests: Speed,
+    /// Requests that a message usually takes, itself included.
+    pub requests_each: u64,
+}
+
+/// Something that concerns every worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Somebody asked all of them to stop.
+    Stop,
+    /// The others believe this worker dead, and have taken over what it had.
+    TakenOver,
+}
+
+/// A process that works on a campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Who it is.
+    pub holder: Holder,
+    /// Messages that it has settled; `None` where nobody counts.
+    pub messages: Option<u64>,
+    /// When it was last heard of; `None` where nobody listens.
+    pub heartbeat: Option<Timestamp>,
+}
+
+impl Worker {
+    /// Somebody of whom no more is known.
+    pub const fn of(holder: Holder) -> Self {
+        Self { holder, messages: None, heartbeat: None }
+    }
+}
+
+/// How long a worker may be silent before the others take over what it has, unless somebody says otherwise.
+pub(super) const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named_and_a_missing_list_is_no_difference() {
+        let one = Fingerprint { spec: "a".to_owned(), list: Some("l".to_owned()), ..Fingerprint::default() };
+        let other = Fingerprint { spec: "b".to_owned(), list: None, ..Fingerprint::default() };
+        assert_eq!(one.differences(&other), ["the spec"]);
+        let other = Fingerprint { list: Some("m".to_owned()), ..one.clone() };
+        assert_eq!(one.differences(&other), ["the list"]);
+        assert!(one.differences(&one.clone()).is_empty());
+    }
+}
