@@ -3,20 +3,36 @@
 //!
 //! # One recipient's path
 //!
-//! Line 42 of `orders.csv` becomes a [`recipients::Row`] that knows its line. [`plan::RowEvaluator`] decides whether it is
-//! sent to, and [`message`] renders it strictly. [`campaign::enroll`] hands it to the [`ledger`], which stores key, line
-//! and data once, however often the campaign is run. Once the plan is confirmed, [`run`] leases it when its [`window`] is
-//! open, makes the contact and the conversation where the spec asks for them, and waits for its turn in [`pace`].
-//! [`ledger::Deliver::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
-//! [`livedesk::Client::send`] send the message. What the answer means is said in one place, [`livedesk::Exchange`];
-//! how often and after what wait it is tried again, in [`retry`]. The outcome is settled on disk, told to
-//! [`progress`], and at the end [`report`] writes a line about it. [`preview`] shows it as a chat bubble before all that.
+//! Line 42 of `orders.csv` becomes a [`recipients::Row`] that keeps its line number. [`plan::RowEvaluator`] decides whether
+//! it gets a message, and [`message`] renders that message. [`campaign::enroll`] stores its key, line and data in the
+//! [`ledger`] once, however often the campaign is run. Once the plan is confirmed, [`run`] leases the delivery when its
+//! [`window`] is open, creates the contact and the conversation where the spec asks for them, and waits for its turn in
+//! [`pace`]. [`ledger::Deliver::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
+//! [`livedesk::Client::send`] send the message. [`livedesk::Exchange`] alone decides what the answer means, and [`retry`]
+//! how often and after what wait to try again. The outcome is recorded in the ledger and shown by [`progress`]; at the end
+//! [`report`] writes a line about it. After that, [`track`] reads whether the message was delivered and read.
+//! [`preview`] shows messages as chat bubbles before anything is sent.
 //!
 //! # One run's path
 //!
-//! [`campaign`] is the use case, without a command line: [`campaign::Inputs`] reads and checks spec and list,
-//! [`campaign::open`] takes the list in and plans, `confirm` asks, `send` sends, `report` reports. [`cli`] turns
-//! arguments into its options, and what it tells into words.
+//! [`mod@campaign`] is the use case, without a command line: [`Inputs`] reads and checks spec and list, [`open`] enrols the
+//! list and makes the plan, `confirm` asks, `send` sends, `report` reports. [`cli`] turns arguments into options, and
+//! notices and results into text.
+//!
+//! A program can do the same without a command line; the test `library` does:
+//!
+//! ```
+//! # use std::{future::pending, path::Path};
+//! # use campaign::{CampaignError, Inputs, Operator, Options, Outcome, livedesk::Client, run::Stop};
+//! async fn run(spec: &Path, client: &Client, operator: &impl Operator) -> Result<Outcome, CampaignError> {
+//!     let options = Options::default();
+//!     let inputs = Inputs::read(spec, &[], &options.enrolment).await?;
+//!     let campaign = campaign::open(inputs, options, operator).await?;
+//!     let confirmed = campaign.confirm(operator).await?;
+//!     let sent = confirmed.send(client, &Stop::new(), pending(), operator).await?;
+//!     confirmed.report(sent, pending(), operator).await
+//! }
+//! ```
 //!
 //! # Layers
 //!
@@ -37,20 +53,20 @@
 //! | spec | the YAML file that describes a campaign |
 //! | list | the CSV, JSONL or XLSX file with one row per recipient |
 //! | key | identifies a recipient: rows with the same key are one delivery |
-//! | delivery | the message of one recipient, from enrolment to outcome |
+//! | delivery | the message for one recipient, from enrolment to outcome |
 //! | ledger | the durable record of all deliveries of a campaign |
 //! | enrolment | reading the list into the ledger, all of it or nothing |
 //! | lease | a pending delivery handed to a worker, in memory only |
 //! | claim | the durable record that a message is about to be sent; without one nothing can be sent |
 //! | fence | the number of a run: a run can only end its own claims |
-//! | outcome | how a delivery stands: pending, claimed, accepted, failed, unknown or skipped |
+//! | outcome | the state of a delivery: pending, claimed, accepted, failed, unknown or skipped |
 //! | unknown | may have been sent; never sent again unless a person decides so |
 //! | settle | record the outcome of a claim |
 //! | receipt | what became of an accepted message afterwards: delivered, read, failed |
 //! | canary | the first few messages, which must be approved before the rest is sent |
 //! | probe | a harmless request that shows whether LiveDesk is back |
 //! | circuit breaker | stops sending after unclear answers, and tries a single message before it resumes |
-//! | scope | whom a failure concerns: one recipient, or everybody |
+//! | scope | who else would fail in the same way: one recipient, or everybody |
 //! | window | the hours in which a recipient may be messaged |
 //! | quota | how many messages may leave within a long period |
 //! | span | where a value is in the spec: the bytes that a problem underlines |
@@ -97,3 +113,8 @@ pub mod stdio;
 pub mod run_log;
 pub mod progress;
 pub mod cli;
+
+// What a program needs that runs a campaign.
+pub use campaign::{
+    Answer, Campaign, CampaignError, Confirmed, Inputs, Notice, Operator, Options, Outcome, Question, Sent, open,
+};

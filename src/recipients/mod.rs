@@ -8,7 +8,6 @@ pub mod spreadsheet_artifacts;
 mod delimiter;
 pub mod email;
 mod encoding;
-mod suppression_entry;
 mod flaw;
 mod encoding_guess;
 mod header;

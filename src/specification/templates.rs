@@ -31,7 +31,7 @@ impl Spec {
         if let Some(params) = template_params {
             all.extend(of_params(params));
         }
-        if let Some(SendWindow { timezone: Timezone::OfRow(timezone), .. }) = &self.send.window {
+        if let Some(SendWindow { timezone: Timezone::PerRow(timezone), .. }) = &self.send.window {
             all.push(timezone);
         }
         all

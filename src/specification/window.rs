@@ -59,9 +59,9 @@ pub struct SendWindow {
 #[derive(Debug, Clone)]
 pub enum Timezone {
     /// One zone for everybody.
-    OfAll(TimeZone),
+    Fixed(TimeZone),
     /// The name of the recipient's own.
-    OfRow(Template),
+    PerRow(Template),
 }
 
 impl Checker<'_> {
@@ -107,9 +107,9 @@ impl Checker<'_> {
     fn timezone(&mut self, raw: &Spanned<Text>) -> Option<Timezone> {
         let text = raw.value.0.as_str();
         if text.contains('{') {
-            return Some(Timezone::OfRow(template("send.window.timezone", raw.clone())));
+            return Some(Timezone::PerRow(template("send.window.timezone", raw.clone())));
         }
-        self.zone(raw.span, text).map(Timezone::OfAll)
+        self.zone(raw.span, text).map(Timezone::Fixed)
     }
 
     fn zone(&mut self, span: Span, name: &str) -> Option<TimeZone> {

@@ -8,16 +8,14 @@ use std::fs;
 use std::future::pending;
 use std::path::PathBuf;
 
-use campaign::campaign::{
-    Answer, Campaign, CampaignError, Inputs, Notice, Operator, Options, Outcome, Question, Status, open, read_spec,
-    status,
-};
+use campaign::campaign::{Status, read_spec, status};
 use campaign::ledger::Ledger;
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::run::{End, Stop};
 use campaign::sandbox::LocalSandbox;
 use campaign::secret::Secret;
 use campaign::state::State;
+use campaign::{Answer, Campaign, CampaignError, Inputs, Notice, Operator, Options, Outcome, Question, open};
 use tempfile::TempDir;
 
 /// Somebody who gives the same answer to every question, and remembers what was asked and told.

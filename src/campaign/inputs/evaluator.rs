@@ -63,8 +63,8 @@ pub(in crate::campaign) fn evaluator(
 fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, found: &mut EvaluatorProblems) -> Suppression {
     let of_line = |row: &Row| templates?.region(row).map(Cow::into_owned);
     let country = match &spec.recipients.default_region {
-        Some(region) if !region.is_constant() => Country::OfLine(&of_line),
-        region => Country::OfAll(region.as_ref().map(|region| region.text.as_str())),
+        Some(region) if !region.is_constant() => Country::PerLine(&of_line),
+        region => Country::Fixed(region.as_ref().map(|region| region.text.as_str())),
     };
     let mut suppression = Suppression::default();
     for SuppressionFile { path, span } in &spec.recipients.suppress {
@@ -74,7 +74,7 @@ fn suppression(spec: &Spec, templates: Option<&Templates>, keep: Keep, found: &m
         let name = display_name(&path);
         match open_file(&path) {
             // A country that a broken template gives would be the problem of every line.
-            Ok(_) if templates.is_none() && matches!(country, Country::OfLine(_)) => {}
+            Ok(_) if templates.is_none() && matches!(country, Country::PerLine(_)) => {}
             Ok(file) => {
                 if let Err(problems) = suppression.add(&name, file, country, keep) {
                     found.suppression.absorb(problems);

@@ -116,8 +116,8 @@ impl Renderer<'_> {
     pub(super) fn zone(&mut self) -> Option<TimeZone> {
         let window = self.templates.spec.send.window.as_ref()?;
         let template = match &window.timezone {
-            Timezone::OfAll(zone) => return Some(zone.clone()),
-            Timezone::OfRow(template) => template,
+            Timezone::Fixed(zone) => return Some(zone.clone()),
+            Timezone::PerRow(template) => template,
         };
         let name = match self.templates.text(template, &self.context) {
             Err(_) if window.fallback.is_some() => String::new(),

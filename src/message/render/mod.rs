@@ -52,8 +52,8 @@ impl Templates {
     /// The zone whose hours count for the row; `None` if any hour is right, or if the row has something wrong there.
     pub fn zone(&self, row: &Row, list: &str) -> Option<TimeZone> {
         match &self.spec.send.window.as_ref()?.timezone {
-            Timezone::OfAll(zone) => Some(zone.clone()),
-            Timezone::OfRow(_) => Renderer::new(self, row, list).zone(),
+            Timezone::Fixed(zone) => Some(zone.clone()),
+            Timezone::PerRow(_) => Renderer::new(self, row, list).zone(),
         }
     }
 

@@ -3,9 +3,9 @@
 //! A cell that looks like an attempt at a number or an address and cannot be understood is a problem, never a key:
 //! whoever it names would get the message. This file knows neither files nor what is done with entries.
 
-use super::{email, is_invisible, phone, spreadsheet_artifacts};
+use super::super::{email, is_invisible, phone, spreadsheet_artifacts};
 
-pub(super) use super::phone::NO_COUNTRY;
+pub(super) use super::super::phone::NO_COUNTRY;
 
 /// What the cells of a column are, by its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
