@@ -24,6 +24,7 @@ mod ledger_copies;
 mod operator;
 mod pending_scan;
 mod plan;
+mod rehearsal;
 mod reports;
 mod retry_failed;
 mod sending;

@@ -58,6 +58,10 @@ impl<L: Ledger> Confirmed<L> {
         &self.0.spec
     }
 
+    pub(super) const fn ledger(&self) -> &L {
+        &self.0.ledger
+    }
+
     /// Sends through `client`. `stop` ends the run in good order; when `abort` ends, the run ends at once, and what is
     /// in flight is `unknown`.
     ///

@@ -192,7 +192,8 @@ pub(super) struct RunArgs {
     /// With --dry-run: also write a web page that shows the messages as chat bubbles
     #[arg(long, value_name = "PATH", value_parser = html, requires = "dry_run")]
     pub(super) html: Option<PathBuf>,
-    /// Send to a sandbox inside this process, with a temporary ledger; needs no account, and ignores send windows
+    /// Send to a sandbox inside this process and show what became of the messages; needs no account, keeps no ledger,
+    /// ignores send windows, and plays NAME.sandbox.yaml if that is beside the spec
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]
     pub(super) sandbox: bool,
     /// Send the changed message to recipients who are still pending

@@ -1,11 +1,13 @@
 //! `campaign run`: check, enroll, plan, ask, send, report.
 
+use std::path::{Path, PathBuf};
+
 use crate::campaign::{self, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, RetryFailed, Sent};
 use crate::ledger::Ledger;
 use crate::livedesk::{Client, Credentials, Timeouts};
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Selection, Stop};
-use crate::sandbox::LocalSandbox;
+use crate::sandbox::{LocalSandbox, Script};
 use crate::secret::Secret;
 use crate::specification::Spec;
 
@@ -16,6 +18,7 @@ use super::flags::{ListArgs, RunArgs};
 use super::ledger_address::ledger_address;
 use super::operator::Terminal;
 use super::output::Output;
+use super::sandbox::read_script;
 use super::signals::Signals;
 use super::{dry_run, ephemeral, plan, preview, summary};
 
@@ -27,6 +30,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     }
     let spec = inputs.spec.clone();
     preview::check_not_inputs(args, &spec)?;
+    let script = if args.sandbox { sandbox_script(&args.file)? } else { None };
     output.show_read_progress(inputs.read_progress());
     let operator = Terminal::new(args, &spec, output);
     let campaign = campaign::open(inputs, options, &operator).await?;
@@ -34,11 +38,20 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
         return dry_run::show(&campaign, args, output).await;
     }
     plan::show(campaign.plan(), output);
+    if let Some((path, _)) = &script {
+        output.say(&format!("  sandbox  plays {}", path.display()));
+    }
     ephemeral::warn(campaign.plan(), output);
     let confirmed = campaign.confirm(&operator).await?;
-    let sent = send(&confirmed, &spec, args, &operator, output).await?;
+    let sandbox = if args.sandbox { Some(start_sandbox(script.map(|(_, script)| script))?) } else { None };
+    let client = client(&spec, sandbox.as_ref(), output)?;
+    let client = if args.verbose { client.watched_by(operator.watcher()) } else { client };
+    let sent = send(&confirmed, &client, &operator, output).await?;
     // Those of the run have done their work, and whoever sends one now does not want to wait for a report.
     let mut signals = Signals::listen().map_err(cannot_listen)?;
+    if let (Some(sandbox), true) = (&sandbox, sent.end != End::Interrupted) {
+        confirmed.look_at_rehearsal(&client, sandbox.receipts_end_after, signals.next(), &operator).await?;
+    }
     let outcome = confirmed.report(sent, signals.next(), &operator).await?;
     Ok(summary::conclude(&spec, outcome, output))
 }
@@ -77,23 +90,18 @@ pub(super) const fn enrolment(args: &ListArgs, output: &Output) -> EnrolmentOpti
     }
 }
 
-/// Sends, to LiveDesk or to a sandbox inside this process.
 async fn send(
     confirmed: &Confirmed<impl Ledger>,
-    spec: &Spec,
-    args: &RunArgs,
+    client: &Client,
     operator: &Terminal<'_>,
     output: &Output,
 ) -> Result<Sent, CliError> {
-    let sandbox = if args.sandbox { Some(start_sandbox()?) } else { None };
-    let client = client(spec, sandbox.as_ref(), output)?;
-    let client = if args.verbose { client.watched_by(operator.watcher()) } else { client };
     output.never_wait();
     let signals = Signals::listen().map_err(cannot_listen)?;
     let stop = Stop::new();
     let abort = interrupted_twice(signals, &stop, operator.progress());
-    let sent = confirmed.send(&client, &stop, abort, operator).await?;
-    if let Some(text) = summary::held_by_server(sent.rate_limited_for, sent.took, &spec.send) {
+    let sent = confirmed.send(client, &stop, abort, operator).await?;
+    if let Some(text) = summary::held_by_server(sent.rate_limited_for, sent.took, &confirmed.spec().send) {
         output.say(&text);
     }
     Ok(sent)
@@ -103,8 +111,19 @@ fn cannot_listen(error: std::io::Error) -> CliError {
     CliError::caused("cannot listen for signals", error)
 }
 
-fn start_sandbox() -> Result<LocalSandbox, CliError> {
-    LocalSandbox::start().map_err(|error| CliError::caused("the sandbox cannot be started", error))
+/// What the sandbox plays: the script beside the spec, `NAME.sandbox.yaml`, if there is one.
+fn sandbox_script(spec: &Path) -> Result<Option<(PathBuf, Script)>, CliError> {
+    let path = spec.with_extension("sandbox.yaml");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let script = read_script(&path)?;
+    Ok(Some((path, script)))
+}
+
+fn start_sandbox(script: Option<Script>) -> Result<LocalSandbox, CliError> {
+    LocalSandbox::play(script.unwrap_or_default())
+        .map_err(|error| CliError::caused("the sandbox cannot be started", error))
 }
 
 fn client(spec: &Spec, sandbox: Option<&LocalSandbox>, output: &Output) -> Result<Client, CliError> {

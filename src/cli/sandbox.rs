@@ -39,7 +39,7 @@ pub(super) async fn serve(args: &SandboxArgs, output: &Output) -> Result<Exit, C
     Ok(Exit::Done)
 }
 
-fn read_script(path: &Path) -> Result<Script, CliError> {
+pub(super) fn read_script(path: &Path) -> Result<Script, CliError> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| CliError::file(path, error))?;
     Script::parse(&text).map_err(|error| {

@@ -27,7 +27,6 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
     if output.is_json() {
         let mut data = summary::data(&spec.name, &totals);
         data["begun"] = json!(true);
-        data["receipts"] = summary::receipts_data(&totals);
         data["run"] = run.map_or_else(
             || json!(null),
             |run| {
@@ -40,8 +39,8 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
         return shown;
     }
     output.result(&summary::text(&spec.name, &totals));
-    if let Some(receipts) = summary::receipts(&totals) {
-        output.result(&receipts);
+    if let Some(checked) = summary::last_checked(&totals) {
+        output.result(&checked);
     }
     if let Some(run) = &run {
         let messages = counted(run.last_minute, "message");

@@ -16,6 +16,7 @@ use crate::humanize::duration;
 use crate::humanize::{counted, grouped};
 use crate::ledger::{ErrorCount, Totals};
 use crate::mask::masked;
+use crate::receipt::ReceiptTotals;
 use crate::run::{End, Stopped};
 use crate::specification::{Send, Spec};
 use crate::state::State;
@@ -44,6 +45,9 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         if state == State::Skipped {
             let _ = write!(text, "  ({})", skipped(&totals.left_out));
         }
+        if state == State::Accepted {
+            text.extend(receipts(&totals.receipts));
+        }
     }
     for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MAX_ERRORS) {
         let words = codes::meaning(code)
@@ -53,35 +57,63 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         let nothing_else = if alone { "; no message was accepted" } else { "" };
         let _ = write!(text, "\n  {} ×{}: {code}: {words}{nothing_else}", state.word(), grouped(*count));
     }
+    for error in totals.undelivered.iter().take(MAX_ERRORS) {
+        let _ = write!(text, "\n  {}", undelivered(error));
+    }
     if totals.errors.len() > MAX_ERRORS {
         let _ =
             write!(text, "\n  ... and {} more kinds of error; the report has them", totals.errors.len() - MAX_ERRORS);
     }
+    if let Some(replies) = replies(&totals.receipts) {
+        let _ = write!(text, "\n  {replies}");
+    }
     text
 }
 
-/// What became of the accepted messages, in a line; `None` if nobody has looked.
-pub(super) fn receipts(totals: &Totals) -> Option<String> {
-    let receipts = &totals.receipts;
-    let checked_at = receipts.checked_at?;
+/// What became of the accepted messages, a line each; none if nobody has looked. They add up to the accepted ones.
+fn receipts(receipts: &ReceiptTotals) -> impl Iterator<Item = String> + use<> {
     let counts = [
-        (receipts.delivered, "delivered"),
-        (receipts.read, "read"),
-        (receipts.undelivered, "not delivered"),
-        (receipts.no_receipt, "without a receipt"),
-        (receipts.open, "still open"),
-    ]
-    .map(|(count, word)| format!("{} {word}", grouped(count)));
-    Some(format!(
-        "of the accepted: {}; {} replied, {} opted out (last checked {})",
-        counts.join(", "),
-        grouped(receipts.replied),
-        grouped(receipts.opted_out),
-        checked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    ))
+        ("read", receipts.read),
+        ("delivered", receipts.delivered),
+        ("not delivered", receipts.undelivered),
+        ("no receipt", receipts.no_receipt),
+        ("still open", receipts.open),
+    ];
+    let is_tracked = receipts.is_tracked();
+    let counts = counts.into_iter().filter(move |(_, count)| is_tracked && *count > 0);
+    counts.map(|(word, count)| format!("\n    {word:<13} {:>7}", grouped(count)))
 }
 
-/// The same as data. The first five add up to the accepted messages.
+/// Why some accepted messages were not delivered: `not delivered ×3: 131026: not on WhatsApp (the recipient's)`.
+fn undelivered(error @ ErrorCount { code, count, .. }: &ErrorCount) -> String {
+    let words = codes::meaning(code)
+        .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.fault.words()));
+    let code = if code.is_empty() { String::new() } else { format!("{code}: ") };
+    format!("not delivered ×{}: {code}{words}", grouped(*count))
+}
+
+/// Who replied and who opted out; `None` where nobody did.
+fn replies(receipts: &ReceiptTotals) -> Option<String> {
+    let counts = [
+        ("replied", receipts.replied),
+        ("opted out", receipts.opted_out),
+        ("may have opted out and should be read by a person", receipts.maybe_opted_out),
+    ];
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{} {word}", grouped(count)))
+        .collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
+}
+
+/// When somebody last looked at the accepted messages; `None` if nobody has.
+pub(super) fn last_checked(totals: &Totals) -> Option<String> {
+    let at = totals.receipts.checked_at?;
+    Some(format!("receipts last checked {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")))
+}
+
+/// What became of the accepted messages, as data. The first five add up to them.
 pub(super) fn receipts_data(totals: &Totals) -> Value {
     let receipts = &totals.receipts;
     json!({
@@ -94,6 +126,11 @@ pub(super) fn receipts_data(totals: &Totals) -> Value {
         "opted_out": receipts.opted_out,
         "maybe_opted_out": receipts.maybe_opted_out,
         "checked_at": receipts.checked_at,
+        "undelivered_by_code": totals
+            .undelivered
+            .iter()
+            .map(|ErrorCount { code, count, .. }| json!({ "code": code, "count": count }))
+            .collect::<Vec<_>>(),
     })
 }
 
@@ -173,6 +210,7 @@ pub(super) fn data(name: &str, totals: &Totals) -> Value {
         "recipients": totals.all(),
         "no_longer_on_list": totals.off_list,
         "outcomes": outcomes,
+        "receipts": receipts_data(totals),
         "skipped": totals.left_out,
         "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count, .. }| {
             let text = if *varies { one_of_many(text) } else { text.clone() };

@@ -3,6 +3,7 @@
 use std::io;
 use std::net;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -14,6 +15,8 @@ use super::{Sandbox, Script};
 pub struct LocalSandbox {
     /// Its address.
     pub base_url: String,
+    /// How long after a message was accepted nothing more happens to it.
+    pub receipts_end_after: Duration,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -24,6 +27,16 @@ impl LocalSandbox {
     /// # Errors
     /// The system has no port or no thread for it.
     pub fn start() -> io::Result<Self> {
+        Self::play(Script::default())
+    }
+
+    /// The same, playing a script. Whatever key pair that wants is not asked for: nobody else knows the address.
+    ///
+    /// # Errors
+    /// The system has no port or no thread for it.
+    pub fn play(script: Script) -> io::Result<Self> {
+        let script = Script { credentials: None, ..script };
+        let receipts_end_after = script.receipts_end_after();
         let listener = net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let base_url = format!("http://{}", listener.local_addr()?);
@@ -36,11 +49,11 @@ impl LocalSandbox {
                     let _ = stopped.await;
                 };
                 // A failure shows as an unreachable server on the other side.
-                let _ = Sandbox::new(Script::default()).serve(listener, stopped).await;
+                let _ = Sandbox::new(script).serve(listener, stopped).await;
             });
         };
         let thread = thread::Builder::new().name("sandbox".to_owned()).spawn(serve)?;
-        Ok(Self { base_url, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { base_url, receipts_end_after, stop: Some(stop), thread: Some(thread) })
     }
 }
 

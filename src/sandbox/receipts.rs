@@ -122,6 +122,12 @@ impl RawReceipt {
     }
 }
 
+/// How long after a message was accepted nothing more happens to it, whichever rule it follows.
+pub(super) fn end_after(rules: &[Receipt]) -> Duration {
+    let last = |events: &Events| events.iter().map(|(at, _)| *at).max();
+    rules.iter().filter_map(|rule| last(&rule.events)).max().unwrap_or_default().max(FIRST_STATUS + NEXT_STATUS)
+}
+
 /// The rules of a script at work.
 pub(super) struct Receipts {
     rules: Vec<Receipt>,

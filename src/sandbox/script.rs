@@ -9,6 +9,7 @@
 //! This module knows YAML and turns it into [`Script`]; what a fault does when its turn comes is decided in `faults`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use serde_yaml::Spanned;
 
 use super::faults::{Action, Canned, InjectedFault, Kind, Match, duration};
-use super::receipts::{RawReceipt, Receipt};
+use super::receipts::{self, RawReceipt, Receipt};
 use super::templates::{Failure, Template};
 use super::webhook::Webhook;
 
@@ -92,6 +93,13 @@ impl Script {
             templates: raw.templates,
             faults: faults.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl Script {
+    /// How long after a message was accepted nothing more happens to it.
+    pub fn receipts_end_after(&self) -> Duration {
+        receipts::end_after(&self.receipts)
     }
 }
 

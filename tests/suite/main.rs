@@ -42,6 +42,7 @@ mod random_damage;
 mod random_histories;
 mod readme;
 mod receipts;
+mod rehearsal;
 mod reference_lists;
 mod report_files;
 mod reports;

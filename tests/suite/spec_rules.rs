@@ -117,7 +117,8 @@ fn bombs_are_refused_by_a_limit_that_is_named() {
 #[test]
 fn the_samples_have_nothing_to_be_warned_of() {
     for entry in fs::read_dir("campaigns").unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.extension().is_some_and(|ending| ending == "yaml") {
+        let is_script = entry.to_string_lossy().ends_with(".sandbox.yaml");
+        if entry.extension().is_some_and(|ending| ending == "yaml") && !is_script {
             let source = Source { name: entry.display().to_string(), text: fs::read_to_string(&entry).unwrap() };
             let warnings = Spec::parse(&source, PathBuf::new(), &[]).unwrap().warnings;
             assert!(warnings.is_empty(), "{}: {warnings:?}", entry.display());
