@@ -24,6 +24,14 @@ pub enum CampaignError {
     /// Nothing was run yet.
     #[error("there is no ledger at {0}: nothing was run yet")]
     NotBegun(Location),
+    /// A database holds several campaigns, and nobody says which is meant.
+    #[error("{ledger} holds {}: choose one with `--campaign NAME`", campaigns.join(", "))]
+    SeveralCampaigns {
+        /// Where.
+        ledger: Location,
+        /// Their names.
+        campaigns: Vec<String>,
+    },
     /// There is no ledger, and something says that there should be one.
     #[error(
         "there is no ledger at {ledger}, but {}; nothing was sent\nMove the ledger of that run there (all files of its \

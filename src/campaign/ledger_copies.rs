@@ -1,11 +1,11 @@
-//! A copy of a campaign's ledger, and a new ledger with what can still be read of a damaged one.
+//! A copy of a campaign's ledger, its move to another place, and a new ledger with what can still be read of a damaged one.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::inputs::enroll_list;
-use super::open_ledger::{locate, not_begun};
+use super::open_ledger::{locate, located, not_begun};
 use super::{CampaignError, EnrolmentOptions, Inputs, Notice, Operator, ReportOptions, ReportTargets};
 use crate::ledger::{self, Backup, Enroll, Inspect, Location, Recovered, Totals};
 use crate::specification::Spec;
@@ -34,6 +34,45 @@ pub async fn backup(
 /// Where the file of a ledger is; of one that is no file, where it would be by its name.
 fn path_of(location: &Location, spec: &Spec) -> PathBuf {
     location.file().map_or_else(|| PathBuf::from(format!("{}.sqlite", spec.name)), Path::to_owned)
+}
+
+/// A campaign that was moved to another ledger.
+#[derive(Debug)]
+pub struct MovedCampaign {
+    /// Its name.
+    pub name: String,
+    /// Where its ledger is now.
+    pub ledger: Location,
+    /// All outcomes.
+    pub totals: Totals,
+}
+
+/// Moves a campaign from one ledger to another, whole: `from` and `to` are paths, `sqlite:PATH` or `postgres://...`. The
+/// original is marked and not used any more. A database may hold several campaigns: `campaign` says which.
+///
+/// # Errors
+/// There is no ledger, or no word on which; a run holds one of them; the other one has a campaign; one cannot be used.
+pub async fn move_ledger(from: &str, to: &str, campaign: Option<&str>) -> Result<MovedCampaign, CampaignError> {
+    let name = match campaign {
+        Some(name) => name.to_owned(),
+        None => only_campaign(&located("FROM", from, "")?).await?,
+    };
+    let (from, to) = (located("FROM", from, &name)?, located("TO", to, &name)?);
+    let totals = ledger::copy(&from, &to, &name).await?.ok_or(CampaignError::NotBegun(from))?;
+    Ok(MovedCampaign { name, ledger: to, totals })
+}
+
+/// The campaign of a place that has one.
+async fn only_campaign(location: &Location) -> Result<String, CampaignError> {
+    let mut names = ledger::campaigns(location).await?;
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (None, _) => Err(CampaignError::NotBegun(location.clone())),
+        (Some(last), false) => {
+            names.push(last);
+            Err(CampaignError::SeveralCampaigns { ledger: location.clone(), campaigns: names })
+        }
+    }
 }
 
 /// How a damaged ledger is recovered.

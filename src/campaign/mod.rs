@@ -54,7 +54,7 @@ pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
 pub use evidence::{Case, Evidence, EvidenceError};
 pub use inputs::{Inputs, input_files, read_spec};
-pub use ledger_copies::{RecoverOptions, RecoveredLedger, backup, recover};
+pub use ledger_copies::{MovedCampaign, RecoverOptions, RecoveredLedger, backup, move_ledger, recover};
 pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
 pub use plan::{ListPlan, NextRun, Plan};

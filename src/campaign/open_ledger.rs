@@ -14,9 +14,19 @@ use crate::specification::Spec;
 /// # Errors
 /// It is another kind of address.
 pub(super) fn locate(spec: &Spec, address: Option<&str>) -> Result<Location, CampaignError> {
-    let Some(address) = address else { return Ok(Location::beside(&spec.folder, &spec.name)) };
-    Location::parse(address, &spec.name).map_err(|unknown| {
-        let problem = Problem::error("ledger-kind-unknown", Place::file("--ledger"), unknown.to_string());
+    match address {
+        Some(address) => located("--ledger", address, &spec.name),
+        None => Ok(Location::beside(&spec.folder, &spec.name)),
+    }
+}
+
+/// Where the ledger of a campaign is by an address that the argument `named` gives.
+///
+/// # Errors
+/// It is another kind of address.
+pub(super) fn located(named: &str, address: &str, campaign: &str) -> Result<Location, CampaignError> {
+    Location::parse(address, campaign).map_err(|unknown| {
+        let problem = Problem::error("ledger-kind-unknown", Place::file(named), unknown.to_string());
         vec![problem.hint("give a path, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`")].into()
     })
 }

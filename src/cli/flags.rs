@@ -355,6 +355,22 @@ pub(super) enum LedgerCommand {
     /// Create a new ledger from the readable rows of a damaged one. Unreadable rows become `unknown`
     #[command(after_help = help::RECOVER)]
     Recover(RecoverArgs),
+    /// Move a campaign to another ledger: from a file to PostgreSQL, back, or from file to file
+    #[command(after_help = help::COPY)]
+    Copy(CopyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CopyArgs {
+    /// The ledger: a path or `postgres://...`. It keeps its rows and is marked as moved: no run uses it any more
+    #[arg(value_name = "FROM")]
+    pub(super) from: String,
+    /// The new ledger: a path or `postgres://...`
+    #[arg(value_name = "TO")]
+    pub(super) to: String,
+    /// The campaign, if FROM is a database that holds several
+    #[arg(long, value_name = "NAME")]
+    pub(super) campaign: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -86,7 +86,8 @@ Exit codes of --by-evidence:
 pub(super) const LEDGER: &str = "\
 Examples:
   campaign ledger backup order_update.yaml
-  campaign ledger recover order_update.yaml";
+  campaign ledger recover order_update.yaml
+  campaign ledger copy .campaign/order_update.sqlite postgres://db.example.com/campaigns";
 
 pub(super) const BACKUP: &str = "\
 Examples:
@@ -97,6 +98,11 @@ pub(super) const RECOVER: &str = "\
 Examples:
   campaign ledger recover order_update.yaml
   campaign ledger recover order_update.yaml -o recovered.sqlite --report recovered.csv";
+
+pub(super) const COPY: &str = "\
+Examples:
+  campaign ledger copy .campaign/order_update.sqlite postgres://db.example.com/campaigns
+  campaign ledger copy postgres://db.example.com/campaigns order_update.sqlite --campaign order_update";
 
 pub(super) const SANDBOX: &str = "\
 Examples:

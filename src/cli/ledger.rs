@@ -1,8 +1,8 @@
-//! `campaign ledger`: a copy of a ledger, and what can still be read of a damaged one.
+//! `campaign ledger`: a backup of a ledger, its move to another place, and what can still be read of a damaged one.
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::{BackupArgs, LedgerCommand, RecoverArgs};
+use super::flags::{BackupArgs, CopyArgs, LedgerCommand, RecoverArgs};
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::summary;
@@ -17,6 +17,7 @@ pub(super) async fn ledger(command: &LedgerCommand, output: &Output) -> Result<E
     match command {
         LedgerCommand::Backup(args) => backup(args, output).await,
         LedgerCommand::Recover(args) => recover(args, output).await,
+        LedgerCommand::Copy(args) => copy(args, output).await,
     }
 }
 
@@ -26,6 +27,14 @@ async fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
         campaign::backup(&spec, ledger_address(args.ledger.as_deref())?.as_deref(), args.output.clone()).await?;
     let (deliveries, attempts) = (deliveries(backup.deliveries), counted(backup.claims, "send attempt"));
     output.result(&format!("{}: {deliveries}, {attempts}", path.display()));
+    Ok(Exit::Done)
+}
+
+async fn copy(args: &CopyArgs, output: &Output) -> Result<Exit, CliError> {
+    let address = |flag: &str| Ok::<_, CliError>(ledger_address(Some(flag))?.unwrap_or_default());
+    let moved = campaign::move_ledger(&address(&args.from)?, &address(&args.to)?, args.campaign.as_deref()).await?;
+    output.result(&summary::text(&moved.name, &moved.totals));
+    output.say(&format!("{} was moved; continue with `--ledger {}`", moved.name, moved.ledger));
     Ok(Exit::Done)
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::contract::{Deliver, Enroll, Inspect, Operate, RecordQuery, Track};
 use super::delivery::{Claim, ClaimEnd, Lease, Position};
@@ -12,8 +13,10 @@ use super::holder::Holder;
 use super::postgres::Postgres;
 use super::share::{Departure, Fingerprint, LeftOver, Limits, News, Share, Worker};
 use super::sqlite::Sqlite;
+use super::tables::Parcel;
 use super::totals::{KeyLookup, Resolved, Totals};
 use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
+use super::transfer::Transfer;
 use crate::report::Record;
 use crate::state::{ContactId, ConversationId, Failure, SkipReason};
 
@@ -83,6 +86,37 @@ impl Share for Backend {
 
     async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
         dispatch!(self, ledger => ledger.workers().await)
+    }
+}
+
+/// What a copy needs of both.
+impl Backend {
+    /// The campaign whose ledger it is; `None` of one that was never used.
+    pub(super) async fn owner(&self) -> Result<Option<String>, LedgerError> {
+        dispatch!(self, ledger => ledger.owner().await)
+    }
+
+    /// What a copy has left here.
+    pub(super) async fn transfer(&self) -> Result<Option<Transfer>, LedgerError> {
+        dispatch!(self, ledger => ledger.transfer().await)
+    }
+
+    pub(super) async fn set_transfer(&self, transfer: Option<Transfer>) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.set_transfer(transfer).await)
+    }
+
+    /// Sends all rows, as they are at one moment, until nobody takes them any more.
+    pub(super) async fn export(&self, to: Sender<Parcel>) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.export(to).await)
+    }
+
+    /// Takes all rows in, in place of whatever is there, together with a mark. All or nothing.
+    pub(super) async fn import(
+        &self,
+        parcels: Receiver<Parcel>,
+        transfer: Option<Transfer>,
+    ) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.import(parcels, transfer).await)
     }
 }
 

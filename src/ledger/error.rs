@@ -129,6 +129,24 @@ pub enum LedgerError {
     /// The ledger is another campaign's.
     #[error("this is the ledger of the campaign `{0}`: give each campaign its own")]
     OtherCampaign(String),
+    /// The campaign was copied to another ledger.
+    #[error("{}this campaign was moved to {to}: continue there, with `--ledger`", place(path.as_deref()))]
+    Moved {
+        /// The ledger, where it is known.
+        path: Option<PathBuf>,
+        /// Where the campaign is now.
+        to: String,
+    },
+    /// The campaign is being copied into this ledger, or the copy was interrupted.
+    #[error(
+        "{}the copy of this campaign from {from} is not complete: run `campaign ledger copy` again, with both ledgers", place(path.as_deref())
+    )]
+    Arriving {
+        /// The ledger, where it is known.
+        path: Option<PathBuf>,
+        /// Where the campaign comes from.
+        from: String,
+    },
     /// The delivery is not in the state that the caller believed: somebody else has changed it.
     #[error("delivery `{0}` was changed by another process during this run")]
     Conflict(String),
@@ -200,6 +218,8 @@ impl LedgerError {
         | Self::NotUsable { path, .. }
         | Self::Damaged { path, .. }
         | Self::Emptied { path }
+        | Self::Moved { path, .. }
+        | Self::Arriving { path, .. }
         | Self::Newer { path, .. } = &mut self
         {
             path.get_or_insert_with(|| file.to_owned());

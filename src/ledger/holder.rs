@@ -18,14 +18,18 @@ pub struct Holder {
 impl Holder {
     /// This process, from now on.
     pub(super) fn this_process() -> Self {
-        let host = hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned());
-        Self { process: std::process::id(), host, since: jiff::Timestamp::now() }
+        Self { process: std::process::id(), host: this_host(), since: jiff::Timestamp::now() }
     }
 
     /// Somebody who has not said who they are.
     pub(super) fn unnamed() -> Self {
         Self { process: 0, host: "an unknown host".to_owned(), since: jiff::Timestamp::now() }
     }
+}
+
+/// The name of this machine.
+pub(super) fn this_host() -> String {
+    hostname::get().map_or_else(|_| "this host".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 impl fmt::Display for Holder {

@@ -6,6 +6,7 @@
 //! comes from; which database keeps it is known here alone.
 
 mod contract;
+mod copy;
 mod delivery;
 mod backend;
 mod enrolment;
@@ -19,9 +20,11 @@ mod sqlite;
 mod tables;
 mod totals;
 mod tracking;
+mod transfer;
 mod values;
 
 pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery, Track};
+pub use copy::{campaigns, copy};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
 use enrolment::EXAMPLES;
 pub use enrolment::{Duplicate, Enrolment, Entry, Examples, Retry, RetryIf, Version};

@@ -11,8 +11,9 @@ use super::backend::Backend;
 use super::contract::Ledger;
 use super::error::LedgerError;
 use super::location::{Acknowledged, Location};
-use super::postgres::{self, Address, Postgres};
+use super::postgres::{Address, Postgres};
 use super::sqlite::{self, Backup, Recovery, Sqlite};
+use super::tables::BATCHES_ON_THE_WAY;
 
 /// What a ledger is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +57,8 @@ pub async fn open(
 async fn scratch_copy(address: &Address) -> Result<Sqlite, LedgerError> {
     let copy = Sqlite::scratch()?;
     if let Some(source) = Postgres::open_read_only(address).await? {
-        let (send, receive) = channel(postgres::BATCHES_ON_THE_WAY);
-        let (exported, imported) = join(source.export(send), copy.import(receive)).await;
+        let (send, receive) = channel(BATCHES_ON_THE_WAY);
+        let (exported, imported) = join(source.export(send), copy.import(receive, None)).await;
         exported.and(imported)?;
     }
     Ok(copy)

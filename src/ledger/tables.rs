@@ -15,11 +15,37 @@ pub(super) enum Cell {
     Text(String),
 }
 
+impl Cell {
+    /// The number, if it is one.
+    pub(super) const fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// A table, and its columns in the order in which their cells travel.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static [(&'static str, Kind)],
+}
+
+/// What travels from one ledger to another.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Rows(Batch),
+    /// Everything was sent: whoever does not get it has not got all.
+    End,
 }
 
 /// Rows of a table on their way.
@@ -28,6 +54,12 @@ pub(super) struct Batch {
     pub(super) table: &'static Table,
     pub(super) rows: Vec<Vec<Cell>>,
 }
+
+/// Rows that travel together.
+pub(super) const BATCH: usize = 1_000;
+
+/// Batches that wait to be taken at most.
+pub(super) const BATCHES_ON_THE_WAY: usize = 4;
 
 use Kind::{Integer, Text};
 

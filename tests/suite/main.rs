@@ -23,6 +23,8 @@ mod kill_signals;
 mod layers;
 mod ledger_command;
 mod ledger_contract;
+#[cfg(unix)]
+mod ledger_copy;
 mod ledger_files;
 mod ledger_model;
 mod library;

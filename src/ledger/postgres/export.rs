@@ -9,17 +9,11 @@ use tokio_postgres::Row as SqlRow;
 use super::handle::Postgres;
 use super::session::Session;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{Batch, Cell, Kind, TABLES, Table};
-
-/// Rows that travel together.
-const BATCH: usize = 1_000;
-
-/// Batches that wait to be taken at most.
-pub(in crate::ledger) const BATCHES_ON_THE_WAY: usize = 4;
+use crate::ledger::tables::{BATCH, Batch, Cell, Kind, Parcel, TABLES, Table};
 
 impl Postgres {
     /// Sends all rows, until nobody takes them any more.
-    pub(in crate::ledger) async fn export(&self, to: Sender<Batch>) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn export(&self, to: Sender<Parcel>) -> Result<(), LedgerError> {
         self.alone(|session| async move {
             // One snapshot for all of them.
             session.client.batch_execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -30,7 +24,7 @@ impl Postgres {
     }
 }
 
-async fn export(session: &Session, to: &Sender<Batch>) -> Result<(), LedgerError> {
+async fn export(session: &Session, to: &Sender<Parcel>) -> Result<(), LedgerError> {
     for table in TABLES {
         let none: [&str; 0] = [];
         let mut rows = pin!(session.client.query_raw(&query(table, session.ledger), none).await?);
@@ -39,14 +33,15 @@ async fn export(session: &Session, to: &Sender<Batch>) -> Result<(), LedgerError
             batch.push(cells(table, &row)?);
             if batch.len() == BATCH {
                 let rows = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                if to.send(Batch { table, rows }).await.is_err() {
+                if to.send(Parcel::Rows(Batch { table, rows })).await.is_err() {
                     return Ok(());
                 }
             }
         }
         // Whoever takes no more has failed, and says why.
-        let _ = to.send(Batch { table, rows: batch }).await;
+        let _ = to.send(Parcel::Rows(Batch { table, rows: batch })).await;
     }
+    let _ = to.send(Parcel::End).await;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::ledger::LedgerError;
 /// The format that this program writes.
 const FORMAT: i64 = 1;
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("transfer.sql"));
 
 /// What several workers need.
 const WORKERS: &str = include_str!("workers.sql");

@@ -22,7 +22,7 @@ impl Postgres {
     }
 
     /// The campaign whose ledger it is.
-    async fn owner(&self) -> Result<Option<String>, LedgerError> {
+    pub(in crate::ledger) async fn owner(&self) -> Result<Option<String>, LedgerError> {
         self.alone(|session| async move {
             let sql = "SELECT campaign FROM ledger WHERE id = $1";
             Ok(session.client.query_one(sql, &[&session.ledger]).await?.try_get(0)?)

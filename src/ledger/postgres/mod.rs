@@ -19,6 +19,8 @@ mod export;
 mod format;
 mod groups;
 mod handle;
+mod id_map;
+mod import;
 mod inspect;
 mod open;
 mod operate;
@@ -28,8 +30,8 @@ mod retry_failed;
 mod session;
 mod share;
 mod track;
+mod transfer;
 mod workers;
 
 pub use address::Address;
-pub(super) use export::BATCHES_ON_THE_WAY;
 pub(super) use handle::Postgres;

@@ -14,8 +14,9 @@ use super::control::Control;
 use super::format::{self, Found};
 use super::handle::{Kept, Postgres, Thread};
 use super::session::Session;
+use super::transfer::refuse_transferred;
 use super::workers::{self, Mode};
-use crate::ledger::{Acknowledged, LedgerError};
+use crate::ledger::{Acknowledged, Holder, LedgerError};
 
 impl Postgres {
     /// Whether there is certainly no ledger at this address.
@@ -70,7 +71,7 @@ impl Postgres {
         Self::opened(address.clone(), open).await
     }
 
-    async fn opened<F>(
+    pub(super) async fn opened<F>(
         address: Address,
         open: impl FnOnce(Client, String) -> F + Send + 'static,
     ) -> Result<Option<Self>, LedgerError>
@@ -111,32 +112,51 @@ async fn for_run(
     if !acknowledged.not_durable {
         checks::check_durable(&client).await?;
     }
-    format::ensure(&client).await?;
-    let is_new =
-        client.execute("INSERT INTO ledger (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", &[&name]).await? == 1;
-    let ledger: i32 = client.query_one("SELECT id FROM ledger WHERE name = $1", &[&name]).await?.try_get(0)?;
-    client.execute("INSERT INTO pace (ledger) VALUES ($1) ON CONFLICT (ledger) DO NOTHING", &[&ledger]).await?;
-    if let Some(holder) = workers::lock(&client, ledger).await? {
-        return Err(match mode {
-            Mode::Alone => LedgerError::Held(holder),
-            Mode::Shared(_) => LedgerError::Enrolling(holder),
-        });
-    }
-    let worker = workers::register(&client, ledger, mode).await?;
-    workers::bury(&client, ledger, worker, Duration::ZERO).await?;
+    let Held { is_new, ledger, worker, joined } = hold(&client, name, mode).await?;
+    refuse_transferred(&client, ledger).await?;
     let interrupted = workers::settle_interrupted(&client, ledger, None).await?;
-    let others = workers::list_others(&client, ledger, worker).await?;
-    let joined = others.into_iter().next().map(|other| other.holder);
-    if let Some(holder) = &joined {
-        if mode == Mode::Alone {
-            return Err(LedgerError::Held(holder.clone()));
-        }
+    if joined.is_some() {
         // The list is taken in already: whoever comes next need not wait for this worker.
         workers::unlock(&client, ledger).await?;
     }
     let risk = checks::failover_risk(&client).await?;
     let kept = Kept { is_new, interrupted, risk, worker: Some(worker), joined, ..Kept::default() };
     Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
+}
+
+/// A ledger that this process holds.
+pub(super) struct Held {
+    /// Whether it was made.
+    pub(super) is_new: bool,
+    /// Its number.
+    pub(super) ledger: i32,
+    /// This process among its workers.
+    pub(super) worker: i64,
+    /// Another one.
+    joined: Option<Holder>,
+}
+
+/// Takes the lock of a ledger, making it where there is none, and becomes one of its workers.
+pub(super) async fn hold(client: &Client, name: &str, mode: Mode) -> Result<Held, LedgerError> {
+    format::ensure(client).await?;
+    let is_new =
+        client.execute("INSERT INTO ledger (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", &[&name]).await? == 1;
+    let ledger: i32 = client.query_one("SELECT id FROM ledger WHERE name = $1", &[&name]).await?.try_get(0)?;
+    client.execute("INSERT INTO pace (ledger) VALUES ($1) ON CONFLICT (ledger) DO NOTHING", &[&ledger]).await?;
+    if let Some(holder) = workers::lock(client, ledger).await? {
+        return Err(match mode {
+            Mode::Alone => LedgerError::Held(holder),
+            Mode::Shared(_) => LedgerError::Enrolling(holder),
+        });
+    }
+    let worker = workers::register(client, ledger, mode).await?;
+    workers::bury(client, ledger, worker, Duration::ZERO).await?;
+    let others = workers::list_others(client, ledger, worker).await?;
+    let joined = others.into_iter().next().map(|other| other.holder);
+    match (&joined, mode) {
+        (Some(holder), Mode::Alone) => Err(LedgerError::Held(holder.clone())),
+        _ => Ok(Held { is_new, ledger, worker, joined }),
+    }
 }
 
 async fn for_looking(client: Client, name: &str) -> Result<Option<(Session, Kept)>, LedgerError> {
@@ -150,6 +170,7 @@ async fn existing(client: Client, name: &str) -> Result<Option<(Session, Kept)>,
     }
     let Some(row) = client.query_opt("SELECT id FROM ledger WHERE name = $1", &[&name]).await? else { return Ok(None) };
     let ledger = row.try_get(0)?;
+    refuse_transferred(&client, ledger).await?;
     let dead = workers::list(&client, ledger).await?.is_empty();
     Ok(Some((Session { client, ledger, enrolling: false, dead }, Kept::default())))
 }

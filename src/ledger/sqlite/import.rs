@@ -1,26 +1,47 @@
-//! Rows of another ledger, into a new one.
+//! Rows of another ledger, in place of what this one holds.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
 use tokio::sync::mpsc::Receiver;
 
 use super::handle::Sqlite;
+use super::transfer::set_transfer;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{Batch, Cell};
+use crate::ledger::tables::{Batch, Cell, Parcel, TABLES};
+use crate::ledger::transfer::Transfer;
 
 impl Sqlite {
-    /// Takes in all rows that come, in one transaction.
-    pub(in crate::ledger) async fn import(&self, mut batches: Receiver<Batch>) -> Result<(), LedgerError> {
+    /// Takes in all rows that come, and the mark of the copy that they belong to, in one transaction.
+    pub(in crate::ledger) async fn import(
+        &self,
+        mut parcels: Receiver<Parcel>,
+        mark: Option<Transfer>,
+    ) -> Result<(), LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.transaction()?;
-            while let Some(batch) = batches.blocking_recv() {
-                insert(&transaction, &batch)?;
+            for table in TABLES.iter().rev() {
+                transaction.execute(&format!("DELETE FROM {}", table.name), [])?;
             }
+            loop {
+                match parcels.blocking_recv() {
+                    Some(Parcel::Rows(batch)) => insert(&transaction, &batch)?,
+                    Some(Parcel::End) => break,
+                    // Whoever sends them says why there are no more.
+                    None => return Err(LedgerError::Closed),
+                }
+            }
+            set_transfer(&transaction, mark.as_ref())?;
+            transaction.execute(COUNT_CLAIMS, [])?;
             Ok(transaction.commit()?)
         })
-        .await
+        .await?;
+        // The counter beside the ledger follows it.
+        self.change(true, |_| Ok(())).await
     }
 }
+
+/// Whoever has lost this file must not find it missing by a counter that knows of no attempt.
+const COUNT_CLAIMS: &str = "UPDATE identity SET claims = claims + (SELECT coalesce(sum(attempts), 0) FROM delivery)";
 
 fn insert(connection: &Connection, Batch { table, rows }: &Batch) -> Result<(), LedgerError> {
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();

@@ -20,10 +20,7 @@ use crate::state::State;
 
 impl Inspect for Sqlite {
     async fn belongs_to(&self, campaign: &str) -> Result<(), LedgerError> {
-        let owner = "SELECT name FROM campaign";
-        let owner: Option<String> =
-            self.alone(move |connection| Ok(connection.query_row(owner, [], |row| row.get(0)).optional()?)).await?;
-        match owner {
+        match self.owner().await? {
             Some(owner) if owner != campaign => Err(LedgerError::OtherCampaign(owner)),
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ mod counter;
 mod create;
 mod deliver;
 mod enroll;
+mod export;
 mod file;
 mod format;
 mod handle;
@@ -29,6 +30,7 @@ mod recover;
 mod retry_failed;
 mod share;
 mod track;
+mod transfer;
 mod watch;
 mod writer;
 

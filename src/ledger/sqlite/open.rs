@@ -14,6 +14,7 @@ use super::file::{LedgerFile, check_log, private_folder};
 use super::format::{self, FORMAT, WITH_IDENTITY, check_format, delivery_view, prepare, settle_interrupted};
 use super::handle::{Kept, Sqlite};
 use super::lock::Lock;
+use super::transfer::refuse_transferred;
 use super::watch::Watch;
 use super::writer::Safeguard;
 use crate::ledger::{Acknowledged, LedgerError};
@@ -38,7 +39,41 @@ impl Sqlite {
         Self::open_in(path, None, acknowledged)
     }
 
+    /// Opens an existing ledger as the original of a copy, also one that was moved, and takes its lock. `None` where there
+    /// certainly is none.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub(in crate::ledger) fn open_source(path: &Path) -> Result<Option<Self>, LedgerError> {
+        if is_first(&LedgerFile::find(path)?, Acknowledged::default())? {
+            return Ok(None);
+        }
+        Self::hold(path, None, Acknowledged::default(), |_| Ok(0)).map(Some)
+    }
+
+    /// Opens the ledger that a copy goes to, making it where there is certainly none, and takes its lock.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub(in crate::ledger) fn open_target(path: &Path) -> Result<Self, LedgerError> {
+        Self::hold(path, None, Acknowledged::default(), |_| Ok(0))
+    }
+
     fn open_in(path: &Path, folder: Option<TempDir>, acknowledged: Acknowledged) -> Result<Self, LedgerError> {
+        Self::hold(path, folder, acknowledged, |connection| {
+            refuse_transferred(connection)?;
+            settle_interrupted(connection)
+        })
+    }
+
+    /// Takes the lock and opens the ledger, making it where there is certainly none. `begin` gives how many deliveries were
+    /// left in flight.
+    fn hold(
+        path: &Path,
+        folder: Option<TempDir>,
+        acknowledged: Acknowledged,
+        begin: impl FnOnce(&Connection) -> Result<u64, LedgerError>,
+    ) -> Result<Self, LedgerError> {
         let path = LedgerFile::find(path)?.path;
         private_folder(&path)?;
         let lock = Lock::take(&path)?;
@@ -56,7 +91,7 @@ impl Sqlite {
                 format::check_integrity(&connection)?;
             }
             let (connection, counter) = with_counter(connection, &path, acknowledged)?;
-            let interrupted = settle_interrupted(&connection)?;
+            let interrupted = begin(&connection)?;
             let safeguard = Safeguard { counter, watch: Watch::over(&path)?, path: path.clone() };
             Ok((connection, safeguard, Kept { lock: Some(lock), _folder: None, is_new, interrupted, path: None }))
         };
@@ -78,6 +113,7 @@ impl Sqlite {
         let open = || -> Result<_, LedgerError> {
             let held = Lock::is_held(&path)?;
             let connection = reader(&path, held, Acknowledged::default())?;
+            refuse_transferred(&connection)?;
             delivery_view(&connection, held)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
             Ok(connection)
@@ -113,6 +149,7 @@ impl Sqlite {
             }
             let connection = prepare(connection)?;
             is_current(&path, &counter, &format::identity(&connection)?, false)?;
+            refuse_transferred(&connection)?;
             connection.busy_timeout(WHILE_A_LIST_IS_READ)?;
             delivery_view(&connection, held)?;
             Ok(connection)
@@ -139,7 +176,11 @@ impl Sqlite {
             return Self::scratch();
         }
         let path = file.path;
-        let open = || copy(&reader(&path, Lock::is_held(&path)?, acknowledged)?).and_then(prepare);
+        let open = || {
+            let ledger = reader(&path, Lock::is_held(&path)?, acknowledged)?;
+            refuse_transferred(&ledger)?;
+            copy(&ledger).and_then(prepare)
+        };
         Self::start(open().map_err(|error| error.at(&path))?, None, Kept::default())
     }
 

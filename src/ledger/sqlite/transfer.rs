@@ -1,0 +1,69 @@
+//! What a copy to another ledger has left in a file, and ledgers that are opened for one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::completeness::is_first;
+use super::file::LedgerFile;
+use super::handle::Sqlite;
+use super::lock::Lock;
+use super::open::reader;
+use crate::ledger::transfer::{Transfer, TransferKind};
+use crate::ledger::{Acknowledged, LedgerError};
+
+impl Sqlite {
+    /// The campaign of the ledger at `path`, also of one that was moved.
+    pub(in crate::ledger) fn campaign(path: &Path) -> Result<Option<String>, LedgerError> {
+        let file = LedgerFile::find(path)?;
+        if is_first(&file, Acknowledged::default())? {
+            return Ok(None);
+        }
+        let read = || owner(&reader(&file.path, Lock::is_held(&file.path)?, Acknowledged::default())?);
+        read().map_err(|error| error.at(&file.path))
+    }
+
+    /// The campaign whose ledger it is.
+    pub(in crate::ledger) async fn owner(&self) -> Result<Option<String>, LedgerError> {
+        self.alone(|connection| owner(connection)).await
+    }
+
+    /// What a copy has left here.
+    pub(in crate::ledger) async fn transfer(&self) -> Result<Option<Transfer>, LedgerError> {
+        self.alone(|connection| transfer(connection)).await
+    }
+
+    /// Marks the ledger, or takes its mark away.
+    pub(in crate::ledger) async fn set_transfer(&self, mark: Option<Transfer>) -> Result<(), LedgerError> {
+        self.alone(move |connection| set_transfer(connection, mark.as_ref())).await
+    }
+}
+
+fn owner(connection: &Connection) -> Result<Option<String>, LedgerError> {
+    Ok(connection.query_row("SELECT name FROM campaign", [], |row| row.get(0)).optional()?)
+}
+
+fn transfer(connection: &Connection) -> Result<Option<Transfer>, LedgerError> {
+    let found: Option<(String, String, String)> = connection
+        .query_row("SELECT id, word, place FROM transfer", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let mark =
+        |(id, word, place): (String, String, String)| Ok(Transfer { id, kind: TransferKind::parse(&word)?, place });
+    found.map(mark).transpose()
+}
+
+pub(super) fn set_transfer(connection: &Connection, mark: Option<&Transfer>) -> Result<(), LedgerError> {
+    match mark {
+        Some(Transfer { id, kind, place }) => connection.execute(
+            "INSERT OR REPLACE INTO transfer (one, id, word, place) VALUES (1, ?1, ?2, ?3)",
+            params![id, kind.word(), place],
+        )?,
+        None => connection.execute("DELETE FROM transfer", [])?,
+    };
+    Ok(())
+}
+
+/// A ledger whose campaign continues elsewhere is not used, nor one that has not arrived.
+pub(super) fn refuse_transferred(connection: &Connection) -> Result<(), LedgerError> {
+    transfer(connection)?.map_or(Ok(()), |mark| Err(mark.refusal()))
+}
