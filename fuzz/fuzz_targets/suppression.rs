@@ -3,15 +3,17 @@
 
 use std::io::Cursor;
 
-use campaign::recipients::Suppression;
+use campaign::problem::Keep;
+use campaign::recipients::{Country, Suppression};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let mut list = Suppression::default();
-    if list.add("stop.txt", Cursor::new(text.to_owned().into_bytes()), Some("DE")).is_err() {
+    let input = Cursor::new(text.to_owned().into_bytes());
+    if list.add("stop.txt", input, Country::OfAll(Some("DE")), Keep::First(3)).is_err() {
         return;
     }
-    let listed = list.find([text], [], Some("DE")).is_some();
+    let listed = list.find([text], &[], Some("DE")).is_some();
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     assert!(listed || !plain, "{text} was taken and is not listed");
 });

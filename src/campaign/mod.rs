@@ -20,6 +20,7 @@ mod error;
 mod evidence;
 mod inputs;
 mod joining;
+mod keys;
 mod ledger_copies;
 mod operator;
 mod pending_scan;
@@ -54,6 +55,7 @@ pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
 pub use evidence::{Case, Evidence, EvidenceError};
 pub use inputs::{Inputs, input_files, read_spec};
+pub use keys::as_in_ledger;
 pub use ledger_copies::{MovedCampaign, RecoverOptions, RecoveredLedger, backup, move_ledger, recover};
 pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
@@ -295,7 +297,7 @@ impl<L: Ledger> Campaign<L> {
 
     /// How many are pending among those who are selected.
     async fn select(&mut self, report: &EnrolmentReport, operator: &impl Operator) -> Result<u64, CampaignError> {
-        let named = inputs::count_pending(&self.ledger, &self.options.selection).await?;
+        let named = keys::select(&self.ledger, &mut self.options.selection).await?;
         self.totals = self.ledger.totals().await?;
         if self.options.enrolment.retry.is_some() {
             operator.notice(Notice::Retrying { retried: report.retried, totals: &self.totals });

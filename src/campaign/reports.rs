@@ -14,7 +14,7 @@ use crate::ledger::{Inspect, LedgerError, RecordQuery};
 use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
 use crate::receipt::OptOut;
-use crate::recipients::Row;
+use crate::recipients::{Row, guarded};
 use crate::report::{self, About, Filter, Record};
 use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
@@ -288,8 +288,7 @@ pub async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>) -> Result<(u64, 
         });
         let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
         let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([key.as_str(), phone, email].map(|cell| report::harmless(cell).into_owned()))
-            .map_err(broken)?;
+        list.write_record([key.as_str(), phone, email].map(|cell| guarded(cell).into_owned())).map_err(broken)?;
     }
     let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
     Ok((people.len() as u64, bytes))

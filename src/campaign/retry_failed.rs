@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::codes::{Remedy, meaning, remedy};
 use crate::ledger::{Inspect, LedgerError, Retry, RetryIf, RetryUndelivered, Totals};
+use crate::recipients::unguarded;
 use crate::state::State;
 
 /// WhatsApp may still deliver a message of which it said that it failed, and LiveDesk may learn of it late: whoever was not
@@ -49,7 +50,12 @@ impl RetryFailed {
             };
             Some((error.code.clone(), RetryUndelivered { after, if_message_changed }))
         });
-        Retry { only: self.only, codes: codes.collect(), undelivered: undelivered.collect() }
+        // A key that was copied from a report; which of both it is, is decided once the list is taken in.
+        let only = self.only.map(|keys| {
+            let with_bare = |key: String| [unguarded(&key).to_owned(), key];
+            keys.into_iter().flat_map(with_bare).collect()
+        });
+        Retry { only, codes: codes.collect(), undelivered: undelivered.collect() }
     }
 }
 

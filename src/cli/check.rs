@@ -55,7 +55,7 @@ async fn check_one(args: &CheckArgs, file: &Path, check_output: &CheckOutput<'_>
     let options = enrolment(&args.list, check_output.output);
     let inputs = Inputs::read(file, &args.list.vars, &options).await?;
     check_output.output.show_read_progress(inputs.read_progress());
-    let checked = campaign::check(inputs, options, &selection(&args.list), check_output).await?;
+    let checked = campaign::check(inputs, options, selection(&args.list), check_output).await?;
     let Checked { name, list, report, to_send } = checked;
     let data = json!({ "campaign": name, "rows": report.rows, "to_send": to_send, "left_out": report.left_out });
     let (rows, to_send) = (counted(report.rows, "row"), counted(to_send, "message"));

@@ -114,7 +114,7 @@ pub(super) struct ListArgs {
     #[arg(long)]
     pub(super) skip_invalid: bool,
     /// Only send to the recipient with this key (repeatable)
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(super) only: Vec<String>,
     /// Send at most N messages in this run
     #[arg(long, value_name = "N")]
@@ -321,7 +321,7 @@ pub(super) struct ResolveArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Decide the delivery with this key (repeatable)
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(super) key: Vec<String>,
     /// Decide every delivery whose outcome is unknown
     #[arg(long, conflicts_with = "key")]

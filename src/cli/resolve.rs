@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::flags::ResolveArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
-use crate::campaign::{CampaignError, open_existing, read_spec};
+use crate::campaign::{CampaignError, as_in_ledger, open_existing, read_spec};
 use crate::humanize::counted;
 use crate::ledger::{Operate, Resolved};
 use crate::problem::{Place, Problem};
@@ -18,7 +18,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     }
     let spec = read_spec(&args.file, &[])?;
     let ledger = open_existing(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
-    let keys = (!args.all).then(|| args.key.clone());
+    let keys = if args.all { None } else { Some(as_in_ledger(&ledger, args.key.clone()).await?) };
     match ledger.resolve(keys, args.sent, args.note.clone()).await? {
         Resolved::All(count) => {
             let word =

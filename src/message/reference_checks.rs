@@ -162,9 +162,9 @@ impl ReferenceChecker<'_> {
         let text = &name.text;
         match name.of {
             ReferenceKind::Filter => Problem::error("unknown-filter", place, format!("unknown filter \"{text}\""))
-                .hint(suggestion(text, &FILTERS, "Jinja's filters are available, such as")),
+                .hint(suggestion(text, &FILTERS, "filters")),
             ReferenceKind::Test => Problem::error("unknown-test", place, format!("unknown test \"{text}\""))
-                .hint(suggestion(text, &TESTS, "Jinja's tests are available, such as")),
+                .hint(suggestion(text, &TESTS, "tests")),
             ReferenceKind::Variable { .. } if is_guarded => {
                 let what = format!("{} has no column \"{text}\", so this template always uses its default", self.list);
                 Problem::warning("missing-column", place, what).hint(self.columns_hint(text))
@@ -231,7 +231,8 @@ pub(super) fn column_with_blanks<'a>(columns: Option<&'a Columns>, source: &str,
 
 const GUARDED: ReferenceKind = ReferenceKind::Variable { guarded: true };
 
-fn suggestion(name: &str, known: &[&str], among: &str) -> String {
+fn suggestion(name: &str, known: &[&str], kind: &str) -> String {
+    let list = format!("docs/templates.md lists all {kind}");
     did_you_mean(name, known.iter().copied())
-        .map_or_else(|| format!("{among} {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+        .map_or_else(|| list.clone(), |near| format!("did you mean `{near}`? {list}"))
 }

@@ -166,17 +166,22 @@ pub(super) fn has_test(environment: &Environment<'_>, name: &str) -> bool {
     !called.is_err_and(|error| error.kind() == ErrorKind::UnknownTest)
 }
 
-/// The filters that a message may need, for suggestions.
-pub(super) const FILTERS: [&str; 41] = [
+/// All filters, for suggestions; `docs/templates.md` shows what each does.
+pub(super) const FILTERS: [&str; 59] = [
     "abs",
+    "attr",
     "batch",
     "bool",
     "capitalize",
+    "chain",
+    "count",
+    "d",
     "date",
     "dateformat",
     "datetimeformat",
     "default",
     "dictsort",
+    "e",
     "escape",
     "filesizeformat",
     "first",
@@ -185,9 +190,11 @@ pub(super) const FILTERS: [&str; 41] = [
     "groupby",
     "indent",
     "int",
+    "items",
     "join",
     "last",
     "length",
+    "lines",
     "list",
     "lower",
     "map",
@@ -195,39 +202,69 @@ pub(super) const FILTERS: [&str; 41] = [
     "min",
     "phone",
     "pluralize",
+    "pprint",
     "reject",
+    "rejectattr",
     "replace",
     "reverse",
     "round",
+    "safe",
     "select",
+    "selectattr",
+    "slice",
     "sort",
     "split",
     "string",
     "striptags",
+    "sum",
     "timeformat",
     "title",
     "todate",
+    "tojson",
     "trim",
     "truncate",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
 ];
 
-/// The tests that a message may need, for suggestions.
-pub(super) const TESTS: [&str; 15] = [
+/// All tests, for suggestions.
+pub(super) const TESTS: [&str; 34] = [
     "boolean",
     "defined",
     "divisibleby",
     "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
     "even",
     "false",
+    "filter",
+    "float",
+    "ge",
+    "gt",
     "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
     "lower",
+    "lt",
+    "mapping",
+    "ne",
     "none",
     "number",
     "odd",
+    "safe",
+    "sameas",
+    "sequence",
     "startingwith",
     "string",
+    "test",
     "true",
     "undefined",
+    "upper",
 ];
 
 #[cfg(test)]
@@ -268,6 +305,9 @@ mod tests {
         let no_filter: Vec<&str> = FILTERS.into_iter().filter(|name| !has_filter(&environment, name)).collect();
         let no_test: Vec<&str> = TESTS.into_iter().filter(|name| !has_test(&environment, name)).collect();
         assert_eq!((no_filter, no_test), (Vec::new(), Vec::new()));
+        let documented = include_str!("../../docs/templates.md");
+        let lacks = |name: &&str| !documented.contains(&format!("`{name}`"));
+        assert_eq!(FILTERS.into_iter().chain(TESTS).filter(lacks).collect::<Vec<_>>(), Vec::<&str>::new());
         assert!(!has_filter(&environment, "titel") && !has_test(&environment, "defind"));
     }
 }

@@ -6,7 +6,7 @@ use super::mixed_kinds::{NUMBER_HINT, TEXT_FOR_NUMBER};
 use super::references::{Reference, ReferenceKind, names};
 use super::truthiness::shortened;
 use super::{dates, jinja_compat, phone_filter, size_limits, strictness};
-use crate::recipients::Row;
+use crate::recipients::{Row, is_invisible};
 
 /// Marks the error of a null deep inside a cell.
 pub(super) const NULL: &str = "null";
@@ -42,6 +42,12 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
     let failed = |what: String| NoText { code: "template-failed", what, value: None, hint: None };
     let about = |what: String| NoText { value: value.clone(), ..failed(what) };
     let detail = error.detail().unwrap_or_default();
+    if let (ErrorKind::InvalidOperation, Some(text)) = (error.kind(), &value)
+        && let Some(expected) = expected(detail, whole).filter(|_| text.trim_matches(is_invisible).is_empty())
+    {
+        let what = format!("{name} is empty, but {expected} is expected");
+        return NoText { hint: Some(EMPTY_HINT), ..NoText::new("empty", what) };
+    }
     match error.kind() {
         ErrorKind::UndefinedError => failed(undefined(detail, whole, input.as_ref(), source, row)),
         ErrorKind::InvalidOperation if detail == dates::NOT_A_DATE => {
@@ -80,6 +86,19 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
         kind => about(format!("{kind} in `{expression}`")),
     }
 }
+
+/// What a filter reads that is given nothing but blanks.
+fn expected(detail: &str, filter: &str) -> Option<&'static str> {
+    match filter {
+        _ if detail == dates::NOT_A_DATE => Some("a date"),
+        _ if detail.starts_with(phone_filter::NO_PHONE) => Some("a phone number"),
+        "float" | "int" => Some("a number"),
+        _ => None,
+    }
+}
+
+const EMPTY_HINT: &str = "fill in the cell, leave the text out for such rows (`{% if column != \"\" %}...{% endif %}`), or skip them with \
+                          `recipients.where` or `--skip-invalid`";
 
 /// How a number must be written.
 const NUMBER_FORM: &str = "digits with a point: `column|replace('.', '')|replace(',', '.')|float` reads `1.234,50`, and `column|float(0)` gives \

@@ -8,7 +8,7 @@ use super::encoding::{Utf8, unreadable};
 use super::header::{Header, MAX_COLUMNS, too_many_columns};
 use super::quotes::{MAX_RECORD_BYTES, Quotes};
 use super::tally::Tally;
-use super::{ListOptions, Row, RowError, RowSource, Rows, delimiter, empty, is_invisible};
+use super::{ListOptions, Row, RowError, RowSource, Rows, delimiter, empty, formula_guard, is_invisible, unguarded};
 use crate::problem::{Place, Problem};
 use crate::specification::Format;
 
@@ -56,10 +56,14 @@ pub(super) fn read(input: impl Read + Send + 'static, options: &ListOptions<'_>)
     let names: Vec<String> = table.record.iter().map(str::to_owned).collect();
     let mut header = Header::of(&names, options.name, table.line())?;
     notes.append(&mut header.notes);
-    let warnings = std::mem::take(&mut header.warnings);
+    let (warnings, repeated) = (std::mem::take(&mut header.warnings), std::mem::take(&mut header.repeated));
     let columns = Some(header.columns.clone());
-    let rows = Records { table, header, blank, swallowed: Tally::default() };
-    Ok(Rows { columns, notes, warnings, rows: Box::new(rows) })
+    let is_report = formula_guard::is_report(header.columns.names());
+    if is_report {
+        notes.push("a report of this program: apostrophes in front of formulas are removed".to_owned());
+    }
+    let rows = Records { table, header, is_report, blank, swallowed: Tally::default() };
+    Ok(Rows { columns, notes, repeated, warnings, rows: Box::new(rows) })
 }
 
 /// Records of text, header or not, ragged or not.
@@ -159,6 +163,8 @@ impl<R: Read> Table<R> {
 struct Records<R> {
     table: Table<R>,
     header: Header,
+    /// Its cells are guarded against being run as formulas.
+    is_report: bool,
     blank: Tally,
     swallowed: Tally,
 }
@@ -191,7 +197,8 @@ impl<R: Read> Records<R> {
         let is_empty_behind =
             || record.iter().skip(header.required()).all(|cell| cell.trim_matches(is_invisible).is_empty());
         if (header.required()..=header.width).contains(&record.len()) && is_empty_behind() {
-            let cell = |at: &usize| Value::String(record.get(*at).unwrap_or_default().to_owned());
+            let text = |at: &usize| record.get(*at).unwrap_or_default();
+            let cell = |at: &usize| Value::from(if self.is_report { unguarded(text(at)) } else { text(at) });
             let cells = header.positions.iter().map(cell).collect();
             return Ok(Row::new(line, header.columns.clone(), cells));
         }

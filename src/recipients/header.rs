@@ -1,6 +1,6 @@
 //! The names of the columns, as templates will see them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Columns, is_invisible, spreadsheet_artifacts};
@@ -23,10 +23,21 @@ pub(super) struct Header {
     pub(super) positions: Vec<usize>,
     /// How many columns the list has, those without a name included.
     pub(super) width: usize,
+    /// Names that several columns have.
+    pub(super) repeated: Vec<RepeatedColumn>,
     /// What was done to the names.
     pub(super) notes: Vec<String>,
     /// What is doubtful about them.
     pub(super) warnings: Vec<Problem>,
+}
+
+/// A name that several columns have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedColumn {
+    /// The name.
+    pub name: String,
+    /// What is wrong with it, as soon as anything uses it.
+    pub problem: Problem,
 }
 
 impl Header {
@@ -39,10 +50,7 @@ impl Header {
             let hint = "add a first line with names such as `phone`";
             return Err(vec![Problem::error("header-is-data", place(), what).hint(hint)]);
         }
-        let problems = duplicates(written, &names, &place);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let repeated = repeated(written, &names, &place);
         let mut warnings = Vec::new();
         if names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
             let what = "all column names are numbers: if this line is a recipient, they get no message";
@@ -54,7 +62,15 @@ impl Header {
         let notes = trimmed_note(&trimmed).into_iter().chain(nameless_note(&names)).collect();
         let width = names.len();
         let (positions, names) = names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()).unzip();
-        Ok(Self { file: file.to_owned(), columns: Arc::new(Columns::new(names)), positions, width, notes, warnings })
+        Ok(Self {
+            file: file.to_owned(),
+            columns: Arc::new(Columns::new(names)),
+            positions,
+            width,
+            repeated,
+            notes,
+            warnings,
+        })
     }
 
     /// How many fields a row must have: columns without a name at the end may be missing.
@@ -92,24 +108,26 @@ fn nameless_note(names: &[String]) -> Option<String> {
     }
 }
 
-fn duplicates(written: &[String], names: &[String], place: &impl Fn() -> Place) -> Vec<Problem> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let mut problems = Vec::new();
+fn repeated(written: &[String], names: &[String], place: &impl Fn() -> Place) -> Vec<RepeatedColumn> {
+    let mut columns: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        let first = *seen.entry(name).or_insert(at);
-        if first == at {
-            continue;
-        }
-        let mut what = format!("columns {} and {} are both named `{name}`", first + 1, at + 1);
-        if written[first] != written[at] {
+        columns.entry(name).or_default().push(at);
+    }
+    let mut repeated: Vec<(&str, Vec<usize>)> = columns.into_iter().filter(|(_, columns)| columns.len() > 1).collect();
+    repeated.sort_by_key(|(_, columns)| columns[0]);
+    let problem = |(name, columns): (&str, Vec<usize>)| {
+        let (both, hint) = match columns.len() {
+            2 => ("both", "rename one of them"),
+            _ => ("all", "rename all but one of them"),
+        };
+        let mut what = format!("{} are {both} named `{name}`", listed(&columns));
+        if columns.iter().any(|at| written[*at] != written[columns[0]]) {
             what += " after white space and invisible characters are removed";
         }
-        if problems.len() == SHOWN {
-            break;
-        }
-        problems.push(Problem::error("duplicate-column", place(), what).hint("rename one of them"));
-    }
-    problems
+        let problem = Problem::error("duplicate-column", place(), what).hint(hint);
+        RepeatedColumn { name: name.to_owned(), problem }
+    };
+    repeated.into_iter().map(problem).collect()
 }
 
 /// `column 2`, `columns 2, 5 and 7`, `columns 2, 3, 4, 5, 6 and 12 more`.

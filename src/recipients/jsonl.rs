@@ -22,7 +22,7 @@ pub(super) fn read(input: impl Read + Send + 'static, options: &ListOptions<'_>)
         begun: false,
         broken: false,
     };
-    Ok(Rows { columns: None, notes, warnings: Vec::new(), rows: Box::new(lines) })
+    Ok(Rows { columns: None, notes, repeated: Vec::new(), warnings: Vec::new(), rows: Box::new(lines) })
 }
 
 struct Lines<R> {

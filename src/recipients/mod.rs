@@ -9,6 +9,7 @@ mod delimiter;
 pub mod email;
 mod encoding;
 mod flaw;
+mod formula_guard;
 mod encoding_guess;
 mod header;
 mod json;
@@ -29,6 +30,8 @@ use serde_json::Value;
 use crate::problem::{Place, Problem};
 use crate::specification::Format;
 pub use flaw::{Flaw, FlawKind};
+pub use formula_guard::{guarded, unguarded};
+pub use header::RepeatedColumn;
 pub use phone::{NO_COUNTRY, Phone, is_region, normalise, share_a_code};
 pub use suppression::{Country, ListSummary, Suppression};
 
@@ -40,9 +43,9 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Columns by their names, in their order.
+    /// Columns by their names, in their order. Of several with one name the first is found by it.
     pub fn new(names: Vec<String>) -> Self {
-        let index = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let index = names.iter().enumerate().rev().map(|(at, name)| (name.clone(), at)).collect();
         Self { names, index }
     }
 
@@ -112,6 +115,8 @@ pub struct Rows {
     pub columns: Option<Arc<Columns>>,
     /// What was detected and is worth saying: the delimiter when not a comma, the encoding when not UTF-8.
     pub notes: Vec<String>,
+    /// Names that several columns have: nobody can say which of them a template means.
+    pub repeated: Vec<RepeatedColumn>,
     /// What is doubtful about the header.
     warnings: Vec<Problem>,
     rows: Box<dyn RowSource>,

@@ -1,11 +1,11 @@
 //! CSV that a spreadsheet can open without harm: no cell becomes a formula, and phone numbers stay usable.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::list_columns::ListColumns;
 use super::{Record, Writer, time};
 use crate::receipt::{OptOut, ReceiptState};
+use crate::recipients::guarded;
 
 /// The columns of a report; those from `receipt` on are newer than the others.
 pub(super) const COLUMNS: [&str; 20] = [
@@ -43,7 +43,7 @@ impl<W: Write> Csv<W> {
     pub(super) fn new(output: W, list_columns: Vec<String>) -> io::Result<Self> {
         let (mut output, list_columns) = (csv::Writer::from_writer(output), ListColumns::new(list_columns));
         for heading in list_columns.headings() {
-            output.write_field(harmless(&heading).as_ref())?;
+            output.write_field(guarded(&heading).as_ref())?;
         }
         output.write_record(COLUMNS)?;
         Ok(Self { output, list_columns })
@@ -54,15 +54,15 @@ impl<W: Write> Writer for Csv<W> {
     fn add(&mut self, record: &Record) -> io::Result<()> {
         let record = record.shown();
         for text in self.list_columns.texts(&record) {
-            self.output.write_field(harmless(&text).as_ref())?;
+            self.output.write_field(guarded(&text).as_ref())?;
         }
         self.output.write_record([
             or_empty(record.line.as_ref()),
-            harmless(&record.key).into_owned(),
+            guarded(&record.key).into_owned(),
             record.outcome.word().to_owned(),
-            harmless(record.livedesk_status.as_deref().unwrap_or_default()).into_owned(),
-            harmless(record.error_code.as_deref().unwrap_or_default()).into_owned(),
-            harmless(record.error.as_deref().unwrap_or_default()).into_owned(),
+            guarded(record.livedesk_status.as_deref().unwrap_or_default()).into_owned(),
+            guarded(record.error_code.as_deref().unwrap_or_default()).into_owned(),
+            guarded(record.error.as_deref().unwrap_or_default()).into_owned(),
             record.attempts.to_string(),
             or_empty(record.contact_id.as_ref()),
             or_empty(record.conversation_id.as_ref()),
@@ -72,8 +72,8 @@ impl<W: Write> Writer for Csv<W> {
             or_empty(record.duration_ms.as_ref()),
             record.receipt.receipt.map(ReceiptState::word).unwrap_or_default().to_owned(),
             record.receipt.receipt_at.map(time).unwrap_or_default(),
-            harmless(record.receipt.receipt_code.as_deref().unwrap_or_default()).into_owned(),
-            harmless(record.receipt.receipt_error.as_deref().unwrap_or_default()).into_owned(),
+            guarded(record.receipt.receipt_code.as_deref().unwrap_or_default()).into_owned(),
+            guarded(record.receipt.receipt_error.as_deref().unwrap_or_default()).into_owned(),
             record.receipt.replied_at.map(time).unwrap_or_default(),
             record.receipt.opted_out.map(OptOut::word).unwrap_or_default().to_owned(),
             record.receipt.checked_at.map(time).unwrap_or_default(),
@@ -88,30 +88,4 @@ impl<W: Write> Writer for Csv<W> {
 
 fn or_empty<T: ToString>(value: Option<&T>) -> String {
     value.map(ToString::to_string).unwrap_or_default()
-}
-
-/// A text that no spreadsheet evaluates: what begins like a formula gets an apostrophe in front, which spreadsheets
-/// hide. A phone number begins with `+` and is a number at worst, so it stays as it is.
-pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_number = || text.len() > 1 && text[1..].bytes().all(|byte| byte.is_ascii_digit());
-    // One that has an apostrophe already gets another, so that taking one off gives the text back.
-    let begins_like_a_formula = text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if begins_like_a_formula && !is_number() { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn no_cell_is_a_formula_and_phone_numbers_stay() {
-        assert_eq!(harmless("=1+1"), "'=1+1");
-        assert_eq!(harmless("+cmd|' /C calc'!A0"), "'+cmd|' /C calc'!A0");
-        assert_eq!(harmless("@SUM(A1)"), "'@SUM(A1)");
-        assert_eq!(harmless("-2+3"), "'-2+3");
-        assert_eq!(harmless("+4915123456789"), "+4915123456789");
-        assert_eq!(harmless("'=1+1"), "''=1+1");
-        assert_eq!(harmless("plain"), "plain");
-        assert_eq!(harmless("'t Hooft"), "'t Hooft");
-    }
 }

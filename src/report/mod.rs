@@ -22,7 +22,6 @@ use crate::receipt::{OptOut, Receipt, ReceiptState};
 use crate::recipients::Row;
 use crate::specification::ReportFormat;
 use crate::state::{PastOutcome, State};
-pub(crate) use csv::harmless;
 pub use filter::Filter;
 pub use html::{hash, visible};
 pub use read_back::for_each_messaged;

@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 use serde_json::Value;
 
 use super::csv::{COLUMNS, COLUMNS_BEFORE_RECEIPTS};
+use crate::recipients::unguarded;
 use crate::specification::ReportFormat;
 
 /// Calls `each` with the key of everyone who was sent to, or may have been: `accepted`, `unknown` and `claimed` ones.
@@ -56,7 +57,7 @@ fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
         match reader.read_record(&mut record) {
             Ok(true) => {
                 if let (Some(key), Some(outcome)) = (record.get(ours + 1), record.get(ours + 2)) {
-                    row(without_apostrophe(key), outcome);
+                    row(unguarded(key), outcome);
                 }
             }
             Ok(false) => return Ok(()),
@@ -64,12 +65,6 @@ fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
             Err(error) => only_io(error)?,
         }
     }
-}
-
-/// The key as it is, without the apostrophe that keeps spreadsheets from running it.
-fn without_apostrophe(key: &str) -> &str {
-    let is_guarded = |rest: &&str| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r']);
-    key.strip_prefix('\'').filter(is_guarded).unwrap_or(key)
 }
 
 fn only_io(error: csv::Error) -> io::Result<()> {

@@ -28,6 +28,7 @@ def headers():
     case("header_with_invisible_characters", "\u200bconversation_id ,name, city\u00a0\n101,Ada,Rome\n")
     case("header_with_one_space", "conversation_id, name\n101,Ada\n")
     case("header_with_two_of_a_name", "conversation_id,name,name\n101,Ada,L\n")
+    case("header_with_names_of_several_columns", "conversation_id,note,note,tag,note,tag\n101,a,b,c,d,e\n")
     case("header_with_two_of_a_name_once_trimmed", "conversation_id,name,name\u00a0\n101,Ada,L\n")
     case("header_without_a_name", "conversation_id,,name\n101,x,Ada\n")
     case("header_with_an_index_of_pandas", ",conversation_id,name\n0,101,Ada\n1,102,Bob\n")

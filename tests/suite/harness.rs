@@ -321,7 +321,12 @@ impl Project {
 
     /// The same with something on standard input.
     pub(super) fn run_with_input(&self, words: &[&str], input: &str) -> Ran {
-        let mut command = self.command(&[&["run", "campaign.yaml"], words].concat());
+        self.campaign_with_input(&[&["run", "campaign.yaml"], words].concat(), input)
+    }
+
+    /// `campaign WORDS` with something on standard input.
+    pub(super) fn campaign_with_input(&self, words: &[&str], input: &str) -> Ran {
+        let mut command = self.command(words);
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(input.as_bytes()).unwrap();
         file.rewind().unwrap();

@@ -118,6 +118,30 @@ fn templates_give_what_jinja2_gives_but_for_the_listed_differences() {
     );
 }
 
+/// The cells of a row of a Markdown table.
+fn table_cells(line: &str) -> Option<Vec<String>> {
+    let inside = line.strip_prefix("| ")?.strip_suffix('|')?.replace("\\|", "\u{0}");
+    Some(inside.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect())
+}
+
+#[test]
+fn what_the_documentation_shows_of_filters_is_real() {
+    let text = fs::read_to_string("docs/templates.md").unwrap();
+    let tables: Vec<Vec<String>> = text.lines().filter_map(table_cells).collect();
+    let columns = Arc::new(Columns::new(tables[0].clone()));
+    let row: Vec<Value> = tables[1].iter().map(|cell| Value::from(cell.as_str())).collect();
+    let mut wrong = Vec::new();
+    for cells in tables.iter().filter(|cells| cells.len() == 4 && cells[0].starts_with('`')) {
+        let [filter, _, example, shown] = cells.as_slice() else { unreachable!() };
+        let (filter, example, shown) = (filter.trim_matches('`'), example.trim_matches('`'), shown.trim_matches('`'));
+        let found = rendered(example, &columns, row.clone()).unwrap_or_else(|code| format!("a problem: {code}"));
+        if found != shown || !example.contains(&format!("|{filter}")) {
+            wrong.push(format!("{filter}: {example} gives `{found}`"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/templates.md shows something else:\n{}", wrong.join("\n"));
+}
+
 /// Columns, and how a template names them.
 const PLACES: [(&str, &str); 5] = [
     ("name", "{{ name }}"),

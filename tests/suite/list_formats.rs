@@ -70,6 +70,9 @@ fn a_list_from_standard_input_is_sent_to() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).setting("recipients: '-'");
     let list = "conversation_id\n101\n102\n";
+    let checked = project.campaign_with_input(&["check", "campaign.yaml"], list).exits(0);
+    assert_eq!(checked.stdout, "no problems: 2 rows in standard input, 2 messages to send\n");
+    project.campaign_with_input(&["check", "campaign.yaml"], "").exits(1).says("no list on standard input");
     project.run_with_input(&["--dry-run"], list).exits(0).says("2 messages would be sent");
     assert_eq!(desk.addressed().len(), 0);
     project.run_with_input(&[], list).exits(0);

@@ -131,3 +131,49 @@ fn the_page_can_be_sorted_by_every_column_and_draws_shares_as_they_are() {
         &html[html.find("<svg").unwrap()..][..600]
     );
 }
+
+/// Keys that a spreadsheet would run, or take for numbers.
+const ODD_KEYS: [&str; 7] = ["=1+1", "=7", "+49 151 x", "@ada", "-1", "-", "'=2"];
+
+#[test]
+fn keys_like_formulas_come_back_from_a_report_as_they_are() {
+    let people: Vec<_> = ODD_KEYS.iter().zip(101..).map(|(key, id)| format!("{id},\"{key}\"")).collect();
+    let recipients = "recipients: { file: list.csv, key: '{{ id }}' }";
+    let desk = Desk::start("faults: [{ on: message, times: 7, status: 500 }]");
+    let list = format!("conversation_id,id\n{}\n", people.join("\n"));
+    let project = Project::at(&desk).setting(recipients).list(&list).send("outage: 30s");
+    project.run(&[]).exits(4);
+    let written: Vec<String> = project.report().into_iter().map(|row| row["key"].clone()).collect();
+    assert_eq!(written, ["'=1+1", "'=7", "'+49 151 x", "'@ada", "-1", "'-", "''=2"]);
+    for (at, (key, of_report)) in ODD_KEYS.iter().zip(&written).enumerate() {
+        let resolve = |key: &str| project.campaign(&["resolve", "campaign.yaml", "--key", key, "--not-sent"]);
+        resolve(of_report).exits(0);
+        resolve(key).exits(1).says("nothing was resolved");
+        project.run(&["--only", key, "--dry-run"]).exits(0).says("1 message would be sent");
+        project.run(&["--only", of_report]);
+        assert_eq!(desk.addressed().len(), ODD_KEYS.len() + at + 1, "{of_report}");
+    }
+    project.run(&[]).exits(0);
+    assert_eq!(desk.addressed().len(), 2 * ODD_KEYS.len(), "each once in doubt, and once more as resolved");
+
+    // The report as a list of opt-outs, and as a list: these are the same people.
+    let report = report_of(&project, "reports/c.csv");
+    let stop = "recipients: { file: list.csv, key: '{{ id }}', suppress: [former.csv] }";
+    let project = project.file("former.csv", report).setting(stop);
+    project.campaign(&["check", "campaign.yaml"]).exits(0).says("every row of the list is skipped");
+    let project = project.setting("recipients: { file: former.csv, key: '{{ key }}' }").to("{ conversation_id: 101 }");
+    let words = ["--dry-run", "--format", "json", "--preview", "all", "--ledger", "new.sqlite", "--first-run"];
+    let ran = project.run(&words).exits(0).says("a report of this program");
+    let keys: Vec<_> = ran.json().iter().filter_map(|line| line["key"].as_str().map(str::to_owned)).collect();
+    assert_eq!(keys, ODD_KEYS);
+}
+
+#[test]
+fn a_key_that_may_be_either_of_two_recipients_is_refused() {
+    let desk = Desk::friendly();
+    let recipients = "recipients: { file: list.csv, key: '{{ id }}' }";
+    let project = Project::at(&desk).setting(recipients).list("conversation_id,id\n101,=1\n102,'=1\n");
+    project.run(&["--only", "'=1"]).exits(2).says("`'=1` is a key, and so is `=1`");
+    project.run(&["--only", "''=1"]).exits(0);
+    assert_eq!(desk.addressed(), [102]);
+}

@@ -113,8 +113,34 @@ fn a_row_with_too_few_or_too_many_fields_is_named() {
 }
 
 #[test]
+fn two_columns_of_one_name_that_nothing_uses_are_a_note() {
+    let list = "conversation_id,name,note,note\n101,Ada,a,b\n";
+    let check = |more: &str| {
+        let project = Project::at_address("http://127.0.0.1:9").list(list).message("{ content: 'Hi {{ name }}' }");
+        project.setting(more).campaign(&["check", "campaign.yaml"])
+    };
+    check("").exits(0).says("list.csv: columns 3 and 4 are both named `note`; nothing uses them");
+    for used in [
+        "report: { file: out.csv, columns: [note] }",
+        "recipients: { file: list.csv, where: 'note != \"\"' }",
+        "recipients: { file: list.csv, columns: [note] }",
+        "recipients: { file: list.csv, key: '{{ row|length }}' }",
+    ] {
+        check(used).exits(2).says("columns 3 and 4 are both named `note`").says("list.csv:1");
+    }
+}
+
+#[test]
+fn a_key_that_is_too_long_for_a_ledger_is_a_problem_of_its_row() {
+    let list = format!("conversation_id,id\n101,{}\n102,{}\n", "x".repeat(1024), "é".repeat(513));
+    let recipients = "recipients: { file: list.csv, key: '{{ id }}' }";
+    insta::assert_snapshot!(refused(|project| project.list(&list).setting(recipients), &[]));
+}
+
+#[test]
 fn two_columns_of_one_name_are_refused() {
-    insta::assert_snapshot!(refused(|project| project.list("conversation_id,name, name\n101,Ada,L\n"), &[]));
+    let list = "conversation_id,name, name\n101,Ada,L\n";
+    insta::assert_snapshot!(refused(|project| project.list(list).message("{ content: 'Hi {{ name }}' }"), &[]));
 }
 
 #[test]

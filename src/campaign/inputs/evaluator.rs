@@ -23,6 +23,15 @@ pub(in crate::campaign) struct EvaluatorProblems {
     pub(super) unusable: Vec<Problem>,
 }
 
+impl EvaluatorProblems {
+    /// Adds what a person wrote and files that they named to others of the kind; gives what is wrong with entries.
+    pub(super) fn told_apart(self, wrong: &mut Vec<Problem>, unusable: &mut Vec<Problem>) -> Problems {
+        wrong.extend(self.wrong);
+        unusable.extend(self.unusable);
+        self.suppression
+    }
+}
+
 impl From<Box<EvaluatorProblems>> for CampaignError {
     fn from(mut found: Box<EvaluatorProblems>) -> Self {
         if found.wrong.is_empty() && found.suppression.is_empty() {

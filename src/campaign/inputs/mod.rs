@@ -8,15 +8,14 @@ mod spec;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indicatif::ProgressBar;
+use indicatif::{HumanCount, ProgressBar};
 
 use super::enroll::UNUSABLE_ATTACHMENT;
 use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Notice, Operator, enroll};
-use crate::ledger::{self, Inspect, KeyLookup, Ledger};
+use crate::ledger::{self, Ledger};
 use crate::plan::RowEvaluator;
-use crate::problem::{Keep, Place, Problem, Problems, did_you_mean};
-use crate::recipients::{Columns, RowError};
-use crate::run::Selection;
+use crate::problem::{Keep, Problem, Problems, did_you_mean};
+use crate::recipients::{Columns, RepeatedColumn, RowError, Rows};
 use crate::specification::{self, DeclaredColumn, Spec};
 pub(super) use evaluator::evaluator;
 pub(super) use list::{List, MissingList};
@@ -69,11 +68,12 @@ impl Inputs {
         problems.extend(undeclared(&spec, columns));
         let mut of_suppression = Problems::new(options.keep);
         let evaluator = match evaluator(&spec, columns, options.keep) {
-            Ok(evaluator) => Some(evaluator),
+            Ok(evaluator) => {
+                problems.extend(list.iter().flat_map(|list| used_repeated(&list.rows, &spec, &evaluator)));
+                Some(evaluator)
+            }
             Err(faults) => {
-                problems.extend(faults.wrong);
-                of_suppression = faults.suppression;
-                unusable.extend(faults.unusable);
+                of_suppression = faults.told_apart(&mut problems, &mut unusable);
                 None
             }
         };
@@ -88,10 +88,8 @@ impl Inputs {
         unusable.retain(|problem| problems.iter().all(|known| known.place != problem.place));
         problems.extend(unusable);
         match (evaluator, list) {
-            (Some(evaluator), Ok(list)) if problems.is_empty() => Ok(Self { spec, list: Ok(list), evaluator }),
-            (Some(evaluator), Err(Some(missing))) if problems.is_empty() => {
-                Ok(Self { spec, list: Err(missing), evaluator })
-            }
+            (Some(evaluator), Ok(list)) if !fails => Ok(Self { spec, list: Ok(list), evaluator }),
+            (Some(evaluator), Err(Some(list))) if !fails => Ok(Self { spec, list: Err(list), evaluator }),
             (Some(evaluator), Ok(list)) => {
                 let mut report = enroll(&ledger::scratch()?, &evaluator, list.rows, options.clone()).await?;
                 // What rows have to say about the spec is said already.
@@ -139,6 +137,19 @@ pub(super) fn undeclared(spec: &Spec, columns: Option<&Columns>) -> Vec<Problem>
     lacking.map(problem).collect()
 }
 
+/// Names that several columns have, and of which nobody can say which column is meant where they are used.
+fn used_repeated(rows: &Rows, spec: &Spec, evaluator: &RowEvaluator) -> Vec<Problem> {
+    let used = rows.repeated.iter().filter(|column| is_used(&column.name, spec, evaluator));
+    used.map(|column| column.problem.clone()).collect()
+}
+
+/// Whether anything is made from a column: a message, an address, a report.
+fn is_used(column: &str, spec: &Spec, evaluator: &RowEvaluator) -> bool {
+    let shown = spec.report.iter().flat_map(|report| &report.columns);
+    let is_named = || spec.recipients.columns.iter().chain(shown).any(|declared| declared.name == column);
+    evaluator.templates.condition_uses(column) || evaluator.templates.delivery_uses(column) || is_named()
+}
+
 fn each(problems: &Problems) -> Vec<Problem> {
     problems.kinds().flat_map(|kind| kind.each().collect::<Vec<_>>()).collect()
 }
@@ -167,6 +178,21 @@ pub(super) fn warnings(spec: &Spec, evaluator: &RowEvaluator) -> Problems {
     of_spec.chain(neighbours(spec)).collect()
 }
 
+/// Names that several columns have and nothing uses, else nothing is taken in.
+fn unused_repeated(repeated: &[RepeatedColumn]) -> Option<String> {
+    match repeated {
+        [] => None,
+        [one] => Some(format!("{}; nothing uses them", one.problem.what)),
+        [first, ..] => {
+            let count = HumanCount(repeated.len() as u64);
+            Some(format!(
+                "{count} names are those of several columns, which nothing uses: {} first",
+                first.problem.what
+            ))
+        }
+    }
+}
+
 /// Takes the list in; problems with it are an error.
 pub(super) async fn enroll_list(
     ledger: &impl Ledger,
@@ -176,7 +202,8 @@ pub(super) async fn enroll_list(
     operator: &impl Operator,
 ) -> Result<EnrolmentReport, CampaignError> {
     let List { rows, read_progress } = list;
-    for text in &rows.notes {
+    let unused = unused_repeated(&rows.repeated);
+    for text in rows.notes.iter().chain(&unused) {
         operator.notice(Notice::AboutList { name: &evaluator.list, text });
     }
     let report = enroll(ledger, evaluator, rows, options).await;
@@ -187,19 +214,4 @@ pub(super) async fn enroll_list(
         return Err(report.problems.into());
     }
     Ok(report)
-}
-
-/// How many of the selected keys are pending; `None` where everybody is selected. Each must be somebody's: a slip would
-/// send to nobody and say that all is done.
-pub(super) async fn count_pending(ledger: &impl Inspect, selection: &Selection) -> Result<Option<u64>, CampaignError> {
-    let Some(only) = &selection.only else { return Ok(None) };
-    let KeyLookup { pending, missing } = ledger.look_up(only.iter().cloned().collect()).await?;
-    if missing.is_empty() {
-        return Ok(Some(pending));
-    }
-    let problem = |key: &String| {
-        let what = format!("no recipient has the key `{key}`");
-        Problem::error("unknown-key", Place::file("--only"), what).hint("the report and a dry run list the keys")
-    };
-    Err(missing.iter().map(problem).collect::<Vec<_>>().into())
 }

@@ -29,6 +29,7 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
              `recipients.default_region: \"{{ Country }}\"`"
         }
         "phone-doubtful" => "check the number; `checks.phones: lenient` allows it with a warning, `strict` refuses it",
+        "key-too-long" => "use a shorter column, such as a customer number or a phone number",
         "rounded-number" => "format the column as text in the spreadsheet, enter the values again and export it again",
         "date-for-number" | "date-for-id" => {
             "spreadsheets turn numbers with a point, a dash or a slash into dates: format the column as text"

@@ -61,18 +61,23 @@ impl Renderer<'_> {
 
     /// What a person should know of a number that can be sent to.
     fn doubt(&mut self, template: &Template, text: &str, phone: &Phone, region: Option<&str>) {
-        const DOUBTFUL: &str = "this number is in no numbering plan";
-        match (phone.doubtful, self.templates.spec.checks.phones) {
-            (true, PhoneCheck::Strict) => self.problem("phone-doubtful", template, DOUBTFUL),
-            (true, PhoneCheck::Lenient) => self.warning("phone-doubtful", template, DOUBTFUL),
-            (false, _) => {}
+        if phone.doubtful {
+            let what = match region.filter(|_| phone.is_completed) {
+                Some(region) => format!("read as a number of {region}, but in no numbering plan"),
+                None => "this number is in no numbering plan".to_owned(),
+            };
+            match self.templates.spec.checks.phones {
+                PhoneCheck::Strict => self.misread("phone-doubtful", template, what, text),
+                PhoneCheck::Lenient => self.warning_about("phone-doubtful", template, what, text),
+            }
         }
         let Some(region) = region.filter(|_| phone.is_completed) else { return };
         if let Some((column, other)) = self.another_country(region) {
             let what = format!("read as a number of {region}, but the column `{column}` says {other}");
-            self.warning("phone-of-another-country", template, what);
+            self.warning_about("phone-of-another-country", template, what, text);
         } else if let Some(why) = phone.suspicion(text, region) {
-            self.warning("phone-of-another-country", template, format!("read as a number of {region}, but it {why}"));
+            let what = format!("read as a number of {region}, but it {why}");
+            self.warning_about("phone-of-another-country", template, what, text);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One value: rendered, and held against what may stand in its place.
 
+use indicatif::HumanCount;
+
 use super::Renderer;
 use super::hints::hint;
 use crate::message::render_errors::NoText;
@@ -11,6 +13,10 @@ use crate::whatsapp::{self, Breach};
 
 /// LiveDesk's ancestor takes these out of template values.
 const STRIPPED: [char; 4] = ['<', '>', '"', '\''];
+
+/// Bytes that a key or an id may have. Every ledger looks keys up by an index, and that of PostgreSQL takes 2,700 bytes
+/// at most. Other parts of an address are shorter than this anyway.
+const LONGEST_KEY: usize = 1_024;
 
 const ROUNDED: &str = "a number that a spreadsheet rounded (`E+`): its last digits are lost";
 
@@ -32,6 +38,18 @@ impl Renderer<'_> {
 
     pub(super) fn warning(&mut self, code: &'static str, template: &Template, what: impl std::fmt::Display) {
         let problem = self.found(code, template, what);
+        self.warnings.push(problem.severity(Severity::Warning));
+    }
+
+    /// A warning that shows the text which it is about.
+    pub(super) fn warning_about(
+        &mut self,
+        code: &'static str,
+        template: &Template,
+        what: impl std::fmt::Display,
+        text: &str,
+    ) {
+        let problem = self.found(code, template, what).value(text);
         self.warnings.push(problem.severity(Severity::Warning));
     }
 
@@ -127,6 +145,12 @@ impl Renderer<'_> {
     pub(super) fn id(&mut self, template: &Template) -> String {
         let id = self.required(template);
         self.check_damage(template, &id);
+        if id.len() > LONGEST_KEY {
+            let what = format!("longer than {} bytes, the limit of a key or an id", HumanCount(LONGEST_KEY as u64));
+            let length = format!("{} bytes", HumanCount(id.len() as u64));
+            let problem = self.found("key-too-long", template, what).detail(length);
+            self.problems.push(problem);
+        }
         id
     }
 
@@ -134,8 +158,7 @@ impl Renderer<'_> {
         if looks_rounded(id) {
             self.misread("rounded-number", template, ROUNDED, id);
         } else if looks_like_a_date(id) {
-            let problem = self.found("date-for-id", template, "a date, but an id is expected").value(id);
-            self.warnings.push(problem.severity(Severity::Warning));
+            self.warning_about("date-for-id", template, "a date, but an id is expected", id);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A cell that looks like an attempt at a number or an address and cannot be understood is a problem, never a key:
 //! whoever it names would get the message. This file knows neither files nor what is done with entries.
 
-use super::super::{email, is_invisible, phone, spreadsheet_artifacts};
+use super::super::{email, formula_guard, is_invisible, phone, spreadsheet_artifacts, unguarded};
 
 pub(super) use super::super::phone::NO_COUNTRY;
 
@@ -33,7 +33,11 @@ const FILLERS: [&str; 8] = ["-", "n/a", "na", "null", "none", "nan", "unknown", 
 impl Column {
     /// The columns that a first line names; `None` if it is no header.
     pub(super) fn header(cells: &[String]) -> Option<Vec<Self>> {
-        let named: Vec<Self> = cells.iter().map(|cell| Self::named(cell)).collect();
+        // A report has the ids of contacts and messages beside the keys, which may be the keys of others.
+        let of_report = |cell: &String| if cell == "key" { Self::Key } else { Self::Other };
+        let is_ours = formula_guard::is_report(cells);
+        let named: Vec<Self> =
+            cells.iter().map(|cell| if is_ours { of_report(cell) } else { Self::named(cell) }).collect();
         let says_who = |column: &Self| *column != Self::Other;
         named.iter().any(says_who).then_some(named)
     }
@@ -193,12 +197,6 @@ fn is_plain_id(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
 }
 
-/// Without the apostrophe that our own reports put before what a spreadsheet would evaluate.
-fn unguarded(text: &str) -> &str {
-    let is_guarded = |rest: &&str| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@']);
-    text.strip_prefix('\'').filter(is_guarded).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +254,8 @@ mod tests {
         let header = |cells: &[&str]| Column::header(&cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
         assert_eq!(header(&["key", "phone_number", "email"]), Some(vec![Column::Key, Column::Phone, Column::Email]));
         assert_eq!(header(&["Mobile", "Date"]), Some(vec![Column::Phone, Column::Other]));
+        let report = ["key", "outcome", "attempts", "contact_id", "message_id", "first_attempt_at"];
+        assert_eq!(header(&report).map(|columns| columns[3]), Some(Column::Other), "ids of LiveDesk are no keys");
         assert_eq!(header(&["C-17"]), None);
         assert_eq!(header(&["mail@x.de"]), None);
     }

@@ -57,10 +57,10 @@ pub(super) fn read(input: impl Read, options: &ListOptions<'_>) -> Result<Rows, 
     header.width += begin;
     let hidden = hidden_columns(&header, &sheet.rows.hidden_columns);
     let notes = sheet.note.take().into_iter().chain(std::mem::take(&mut header.notes)).chain(hidden).collect();
-    let warnings = std::mem::take(&mut header.warnings);
+    let (warnings, repeated) = (std::mem::take(&mut header.warnings), std::mem::take(&mut header.repeated));
     let columns = Some(header.columns.clone());
     let rows = Records { sheet, header, beyond: Tally::default(), broken: false };
-    Ok(Rows { columns, notes, warnings, rows: Box::new(rows) })
+    Ok(Rows { columns, notes, repeated, warnings, rows: Box::new(rows) })
 }
 
 /// Gives each cell of the sheet with its line.
