@@ -44,7 +44,7 @@
 //! | core | `humanize` to `preview` | no network, clock, files, or event loop |
 //! | edges | `clock` to `sandbox` | each one thing outside: a clock, the disk, a database, LiveDesk |
 //! | use case | `campaign` | the order of a run, and every guard against messaging anybody twice; prints nothing |
-//! | outside | `stdio`, `progress`, `cli` | arguments, the environment, terminals, exit codes |
+//! | outside | `stdio` to `cli` | arguments, the environment, terminals, exit codes |
 //!
 //! # Glossary
 //!
@@ -111,6 +111,7 @@ pub mod campaign;
 // Outside: what people see.
 pub mod stdio;
 pub mod run_log;
+pub mod metrics;
 pub mod progress;
 pub mod cli;
 

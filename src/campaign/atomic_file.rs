@@ -31,12 +31,27 @@ pub(super) fn check_place(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Its owner.
+    Owner,
+    /// Everybody: it says nothing of any recipient.
+    Everybody,
+}
+
 /// A file beside `path` that becomes it when it is whole.
-pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+pub(super) fn temporary(path: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     for _ in 0..TRIES {
-        let file = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM).tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).rand_bytes(RANDOM);
+        #[cfg(unix)]
+        if readers == Readers::Everybody {
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        }
+        let file = builder.tempfile_in(folder)?;
         // Where files cannot be locked nobody clears up either.
         if file.as_file().lock().is_err() || fs::exists(file.path())? {
             return Ok(file);
@@ -57,8 +72,20 @@ pub(super) fn keep(file: NamedTempFile, path: &Path) -> Result<(), CampaignError
 /// # Errors
 /// It cannot be written; what was there is still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CampaignError> {
+    write(path, bytes, Readers::Owner)
+}
+
+/// The same for a file that everybody may read.
+///
+/// # Errors
+/// It cannot be written; what was there is still there.
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), CampaignError> {
+    write(path, bytes, Readers::Everybody)
+}
+
+fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CampaignError> {
     check_place(path).map_err(|error| CampaignError::not_writable(path, error))?;
-    let mut file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
+    let mut file = temporary(path, readers).map_err(|error| CampaignError::not_writable(path, error))?;
     file.write_all(bytes).map_err(|error| CampaignError::not_writable(path, error))?;
     keep(file, path)
 }

@@ -45,7 +45,7 @@ use crate::problem::Problems;
 use crate::run::{OnHold, Selection};
 use crate::specification::Spec;
 use crate::state::State;
-pub use atomic_file::write_whole;
+pub use atomic_file::{write_public, write_whole};
 pub use canary::CanaryResult;
 pub use changes::Changes;
 pub use check::{Checked, CheckedSpec, check, check_without_list};
@@ -169,6 +169,11 @@ impl<L: Ledger> Campaign<L> {
         let pending = self.select(&report, operator).await?;
         self.scan_pending().await?;
         self.finish_plan(report, changes, pending).await
+    }
+
+    /// What became of everybody so far.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// What a run would do.

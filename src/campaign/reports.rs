@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::atomic_file::{check_place, clear_leftovers, keep, temporary};
+use super::atomic_file::{Readers, check_place, clear_leftovers, keep, temporary};
 use super::{CampaignError, Mode, Options, input_files};
 use crate::codes;
 use crate::ledger::{Inspect, LedgerError, RecordQuery};
@@ -136,7 +136,7 @@ impl ReportTargets {
         self.each(|path| {
             check_place(path)?;
             clear_leftovers(path);
-            temporary(path).map(drop)
+            temporary(path, Readers::Owner).map(drop)
         })
     }
 
@@ -165,7 +165,7 @@ impl ReportTargets {
     ) -> Result<(), CampaignError> {
         for Target { path, kind, columns, .. } in &self.0 {
             let layout = Layout::of(*kind, columns, options, ledger).await?;
-            let file = temporary(path).map_err(|error| CampaignError::not_writable(path, error))?;
+            let file = temporary(path, Readers::Owner).map_err(|error| CampaignError::not_writable(path, error))?;
             let file = match records(ledger, spec, options, layout, BufWriter::new(file)).await {
                 Err(_) if options.aborted.load(Ordering::Relaxed) => {
                     return Err(CampaignError::ReportInterrupted(path.clone()));

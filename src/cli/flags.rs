@@ -1,7 +1,7 @@
 //! The words of the command line. Doc comments are the help texts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,6 +85,16 @@ impl Command {
         }
     }
 
+    /// The file that metrics are wanted in.
+    pub(super) fn metrics(&self) -> Option<WantedMetrics<'_>> {
+        let (command, path, spec) = match self {
+            Self::Run(args) => ("run", args.metrics.as_deref()?, &args.file),
+            Self::Track(args) => ("track", args.metrics.as_deref()?, &args.file),
+            _ => return None,
+        };
+        Some(WantedMetrics { command, path, spec })
+    }
+
     /// Whether each problem is shown.
     pub(super) fn shows_all(&self) -> bool {
         match self {
@@ -93,6 +103,17 @@ impl Command {
             _ => false,
         }
     }
+}
+
+/// Metrics that a command line asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WantedMetrics<'a> {
+    /// The command's name.
+    pub(super) command: &'static str,
+    /// The file to write.
+    pub(super) path: &'a Path,
+    /// The spec.
+    pub(super) spec: &'a Path,
 }
 
 /// Output format of results.
@@ -220,6 +241,9 @@ pub(super) struct RunArgs {
     /// Write the report here instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING
     #[arg(long, value_name = "PATH")]
     pub(super) report: Vec<PathBuf>,
+    /// Write metrics of this run for Prometheus here, every 15 seconds and at the end (`.prom`)
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(super) metrics: Option<PathBuf>,
     /// Retry failed messages that can succeed
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) retry_failed: bool,
@@ -271,6 +295,9 @@ pub(super) struct TrackArgs {
     /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
+    /// Write metrics for Prometheus here, every 15 seconds and at the end (`.prom`)
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics: Option<PathBuf>,
     /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,

@@ -18,6 +18,7 @@ mod key_file;
 mod ledger;
 mod ledger_address;
 mod man;
+mod metrics_file;
 mod operator;
 mod output;
 mod plan;
@@ -49,6 +50,7 @@ use clap::{CommandFactory, Parser};
 use error::CliError;
 pub use exit::Exit;
 use flags::{Cli, Command, Format};
+use metrics_file::MetricsFile;
 use output::Output;
 
 use crate::message::STACK;
@@ -75,13 +77,15 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let is_run = matches!(cli.command, Command::Run(_));
     let output = Output::detect(format, show_pii, shows_all).of_run(is_run);
     watchdog::start(move || Output::detect(format, show_pii, shows_all));
+    let metrics = cli.command.metrics().and_then(|wanted| MetricsFile::start(wanted, &output));
+    let counted = metrics.as_ref().map(MetricsFile::metrics);
     let sends = matches!(cli.command, Command::Run(_));
     let result = match cli.command {
-        Command::Run(args) => in_runtime(run::run(&args, &output)),
+        Command::Run(args) => in_runtime(run::run(&args, counted, &output)),
         Command::Check(args) => in_runtime(check::check(&args, &output)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, &output)),
         Command::Status(args) => in_runtime(status::status(&args, &output)),
-        Command::Track(args) => in_runtime(track::track(&args, &output)),
+        Command::Track(args) => in_runtime(track::track(&args, counted, &output)),
         Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),
         Command::Ledger(command) => in_runtime(ledger::ledger(&command, &output)),
@@ -97,6 +101,9 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let exit = result.unwrap_or_else(|fault| fault.show(sends, &output));
+    if let Some(metrics) = metrics {
+        metrics.finish(exit, &output);
+    }
     output.finish(exit)
 }
 

@@ -1,6 +1,10 @@
 //! The person at the terminal, or the script in their place: is told what happens, and asked what needs their word.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::flags::RunArgs;
 use super::output::Output;
@@ -8,6 +12,10 @@ use super::prompt::Prompt;
 use super::{plan, summary};
 use crate::campaign::{Answer, CanaryResult, Notice, Operator, Question};
 use crate::humanize::{counted, grouped};
+use crate::ledger::Totals;
+use crate::livedesk::request::Request;
+use crate::livedesk::{Client, Exchange, RequestObserver};
+use crate::metrics::{Metrics, RequestCounter};
 use crate::progress::Progress;
 use crate::specification::Spec;
 
@@ -16,24 +24,55 @@ pub(super) struct Terminal<'a> {
     args: &'a RunArgs,
     output: &'a Output,
     progress: Rc<Progress>,
+    metrics: Option<&'a Arc<Metrics>>,
     name: &'a str,
     prompt: Prompt<'a>,
 }
 
 impl<'a> Terminal<'a> {
-    pub(super) fn new(args: &'a RunArgs, spec: &'a Spec, output: &'a Output) -> Self {
+    pub(super) fn new(
+        args: &'a RunArgs,
+        spec: &'a Spec,
+        metrics: Option<&'a Arc<Metrics>>,
+        output: &'a Output,
+    ) -> Self {
+        if let Some(metrics) = metrics {
+            metrics.name(&spec.name);
+        }
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.log_format(), output.masking()));
-        Self { args, output, progress, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
+        Self { args, output, progress, metrics, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
     }
 
     pub(super) fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Shows each request as a line.
-    pub(super) fn watcher(&self) -> Box<dyn Fn(&str)> {
-        let progress = Rc::clone(&self.progress);
-        Box::new(move |line| progress.request(line))
+    /// The client with whoever wants to see its requests.
+    pub(super) fn observe(&self, mut client: Client) -> Client {
+        if self.args.verbose {
+            client = client.observed_by(RequestLog(Rc::clone(&self.progress)));
+        }
+        if let Some(metrics) = self.metrics {
+            client = client.observed_by(RequestCounter(Arc::clone(metrics)));
+        }
+        client
+    }
+
+    /// Takes note of what became of everybody so far.
+    pub(super) fn count(&self, totals: &Totals) {
+        if let Some(metrics) = self.metrics {
+            metrics.totals(totals);
+        }
+    }
+
+    fn measure(&self, notice: &Notice<'_>) {
+        let (Some(metrics), now) = (self.metrics, Timestamp::now()) else { return };
+        match notice {
+            Notice::Sending { messages } => metrics.sending(*messages, now),
+            Notice::Event(event) => metrics.event(event, now),
+            Notice::SendingEnded => metrics.sending_ended(now),
+            _ => {}
+        }
     }
 
     /// Whether there is somebody who wants to be asked.
@@ -42,8 +81,20 @@ impl<'a> Terminal<'a> {
     }
 }
 
+/// Shows each request as a line, without a word of what it holds.
+struct RequestLog(Rc<Progress>);
+
+impl RequestObserver for RequestLog {
+    fn began(&self, _: &Request) {}
+
+    fn ended(&self, request: &Request, exchange: &Exchange, took: Duration) {
+        self.0.request(&format!("{request} -> {exchange} in {} ms", took.as_millis()));
+    }
+}
+
 impl Operator for Terminal<'_> {
     fn notice(&self, notice: Notice<'_>) {
+        self.measure(&notice);
         match notice {
             Notice::Sending { messages } => self.progress.begin(messages),
             Notice::Event(event) => self.progress.tell(event),

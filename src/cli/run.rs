@@ -1,10 +1,12 @@
 //! `campaign run`: check, enroll, plan, ask, send, report.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::campaign::{self, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, RetryFailed, Sent};
 use crate::ledger::Ledger;
 use crate::livedesk::{Client, Credentials, Timeouts};
+use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Selection, Stop};
 use crate::sandbox::{LocalSandbox, Script};
@@ -22,7 +24,7 @@ use super::sandbox::read_script;
 use super::signals::Signals;
 use super::{dry_run, ephemeral, plan, preview, summary};
 
-pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliError> {
+pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: &Output) -> Result<Exit, CliError> {
     let options = options(args, output)?;
     let mut inputs = Inputs::read(&args.file, &args.list.vars, &options.enrolment).await?;
     if !args.sandbox {
@@ -32,8 +34,9 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     preview::check_not_inputs(args, &spec)?;
     let script = if args.sandbox { sandbox_script(&args.file)? } else { None };
     output.show_read_progress(inputs.read_progress());
-    let operator = Terminal::new(args, &spec, output);
+    let operator = Terminal::new(args, &spec, metrics, output);
     let campaign = campaign::open(inputs, options, &operator).await?;
+    operator.count(campaign.totals());
     if args.dry_run {
         return dry_run::show(&campaign, args, output).await;
     }
@@ -45,7 +48,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
     let confirmed = campaign.confirm(&operator).await?;
     let sandbox = if args.sandbox { Some(start_sandbox(script.map(|(_, script)| script))?) } else { None };
     let client = client(&spec, sandbox.as_ref(), output)?;
-    let client = if args.verbose { client.watched_by(operator.watcher()) } else { client };
+    let client = operator.observe(client);
     let sent = send(&confirmed, &client, &operator, output).await?;
     // Those of the run have done their work, and whoever sends one now does not want to wait for a report.
     let mut signals = Signals::listen().map_err(cannot_listen)?;
@@ -53,6 +56,7 @@ pub(super) async fn run(args: &RunArgs, output: &Output) -> Result<Exit, CliErro
         confirmed.look_at_rehearsal(&client, sandbox.receipts_end_after, signals.next(), &operator).await?;
     }
     let outcome = confirmed.report(sent, signals.next(), &operator).await?;
+    operator.count(&outcome.totals);
     Ok(summary::conclude(&spec, outcome, output))
 }
 

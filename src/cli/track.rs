@@ -21,6 +21,7 @@ use crate::humanize::{counted, grouped};
 use crate::ledger::{Inspect, Ledger, Totals, TrackQuery};
 use crate::livedesk::webhook::{Event, Receiver, Signatures};
 use crate::livedesk::{Client, Timeouts};
+use crate::metrics::{Metrics, RequestCounter};
 use crate::specification::Spec;
 use crate::state::State;
 use crate::track::{TrackError, Tracker};
@@ -31,18 +32,26 @@ const BETWEEN_ROUNDS_NOW: Duration = Duration::from_secs(3);
 /// Events that wait at most. More are dropped: the next round looks anyway.
 const MAX_EVENTS: usize = 10_000;
 
-pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, CliError> {
+pub(super) async fn track(args: &TrackArgs, metrics: Option<&Arc<Metrics>>, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
     let ledger = campaign::open_to_track(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
     let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
     let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
         .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
+    let client = match metrics {
+        Some(metrics) => {
+            metrics.name(&spec.name);
+            metrics.totals(&ledger.totals().await?);
+            client.observed_by(RequestCounter(Arc::clone(metrics)))
+        }
+        None => client,
+    };
     let mut tracker = Tracker::new(&ledger, &client, &spec.track, campaign::opt_out_words(&spec))
         .in_inbox(campaign::only_inbox(&spec));
     let events = listen(args, &spec, output).await?;
     let mut signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
     let end = tokio::select! {
-        end = follow(&mut tracker, &ledger, args, events) => end,
+        end = follow(&mut tracker, &ledger, args, metrics, events) => end,
         () = signals.next() => Ok(true),
     };
     if let Some(why) = tracker.sweep_refused() {
@@ -51,6 +60,9 @@ pub(super) async fn track(args: &TrackArgs, output: &Output) -> Result<Exit, Cli
         ));
     }
     let totals = ledger.totals().await?;
+    if let Some(metrics) = metrics {
+        metrics.totals(&totals);
+    }
     show(&spec, &totals, output);
     unknown(args, &totals, output);
     opted_out(&ledger, &spec, output).await?;
@@ -66,13 +78,21 @@ async fn follow<L: Ledger>(
     tracker: &mut Tracker<'_, L>,
     ledger: &L,
     args: &TrackArgs,
+    metrics: Option<&Arc<Metrics>>,
     mut events: Option<mpsc::Receiver<Event>>,
 ) -> Result<bool, TrackError> {
     let follows = args.follow || events.is_some();
     loop {
         let which = if args.now { TrackQuery::Open } else { TrackQuery::DueBy(Timestamp::now()) };
         tracker.round(which).await?;
-        if !follows || ledger.totals().await?.receipts.open == 0 {
+        if !follows {
+            return Ok(false);
+        }
+        let totals = ledger.totals().await?;
+        if let Some(metrics) = metrics {
+            metrics.totals(&totals);
+        }
+        if totals.receipts.open == 0 {
             return Ok(false);
         }
         let rest = tokio::time::sleep(if args.now { BETWEEN_ROUNDS_NOW } else { BETWEEN_ROUNDS });

@@ -139,11 +139,17 @@ pub struct Client {
     base_url: String,
     credentials: Credentials,
     answer_timeout: Duration,
-    watcher: Option<Watcher>,
+    observers: Vec<Box<dyn RequestObserver>>,
 }
 
-/// Is told of each request and how it was answered, without a word of what either held.
-pub type Watcher = Box<dyn Fn(&str)>;
+/// Sees each request when it begins and when it ends.
+pub trait RequestObserver {
+    /// A request begins: it waits for a connection, or leaves.
+    fn began(&self, request: &Request);
+
+    /// It has ended, after so long.
+    fn ended(&self, request: &Request, exchange: &Exchange, took: Duration);
+}
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -171,14 +177,15 @@ impl Client {
             base_url,
             credentials,
             answer_timeout,
-            watcher: None,
+            observers: Vec::new(),
         })
     }
 
-    /// The same, telling of each request.
+    /// The same with one more observer of its requests.
     #[must_use]
-    pub fn watched_by(self, watcher: Watcher) -> Self {
-        Self { watcher: Some(watcher), ..self }
+    pub fn observed_by(mut self, observer: impl RequestObserver + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
     }
 
     /// Makes a contact.
@@ -281,14 +288,14 @@ impl Client {
     }
 
     pub(super) async fn exchange(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
-        let Some(watcher) = &self.watcher else { return self.exchange_unseen(request, attachments).await };
-        let (line, began) = (request.to_string(), Instant::now());
-        let exchange = self.exchange_unseen(request, attachments).await;
-        watcher(&format!("{line} -> {exchange} in {} ms", began.elapsed().as_millis()));
+        let began = Instant::now();
+        self.observers.iter().for_each(|observer| observer.began(&request));
+        let exchange = self.exchange_unseen(&request, attachments).await;
+        self.observers.iter().for_each(|observer| observer.ended(&request, &exchange, began.elapsed()));
         exchange
     }
 
-    async fn exchange_unseen(&self, request: Request, attachments: Vec<Attachment>) -> Exchange {
+    async fn exchange_unseen(&self, request: &Request, attachments: Vec<Attachment>) -> Exchange {
         match self.ask(request, attachments).await {
             Ok(answer) => Exchange::Answered(answer),
             Err(ExchangeError::OfAnother) => {
@@ -307,7 +314,7 @@ impl Client {
         }
     }
 
-    async fn ask(&self, request: Request, attachments: Vec<Attachment>) -> Result<Answer, ExchangeError> {
+    async fn ask(&self, request: &Request, attachments: Vec<Attachment>) -> Result<Answer, ExchangeError> {
         let url = format!("{}{}", self.base_url, request.path);
         // A cache gives everybody the answer that the first one got.
         let may_be_cached = request.method == "GET";
@@ -318,9 +325,9 @@ impl Client {
             .basic_auth(self.credentials.key.expose(), Some(self.credentials.secret.expose()))
             .query(&request.query)
             .header(request_ids::HEADER, &id);
-        let builder = match request.body {
-            Some(fields) if !attachments.is_empty() => builder.multipart(form(&fields, attachments)?),
-            Some(body) => builder.json(&body),
+        let builder = match &request.body {
+            Some(fields) if !attachments.is_empty() => builder.multipart(form(fields, attachments)?),
+            Some(body) => builder.json(body),
             None => builder,
         };
         let mut request = builder.build()?;

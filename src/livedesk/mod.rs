@@ -16,7 +16,7 @@ pub use answer::{
     Answer, Attribute, ContactReply, Conversation, ConversationRequest, Exchange, MessageRequest, Obstacle, Owner,
     Reply, RetryReason, Sent,
 };
-pub use client::{Client, Credentials, Timeouts, Watcher};
+pub use client::{Client, Credentials, RequestObserver, Timeouts};
 pub use reads::{
     ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, MessagePage, ObservedConversation,
     ObservedMessage, ReadError, ServerInfo,

@@ -30,6 +30,7 @@ mod ledger_model;
 mod library;
 mod list_formats;
 mod memory_ledger;
+mod metrics;
 mod outages;
 mod output_streams;
 mod pacing;
