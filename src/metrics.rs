@@ -245,9 +245,10 @@ impl Earlier {
     pub fn read(text: &str) -> Self {
         let line = text.lines().find_map(|line| line.strip_prefix("campaign_last_success_timestamp_seconds{"));
         let Some((labels, value)) = line.and_then(|line| line.rsplit_once("} ")) else { return Self::default() };
-        let campaign = labels.strip_prefix("campaign=\"").and_then(|labels| labels.split_once('"'));
+        // Labels come in any order.
+        let campaign = labels.split(',').find_map(|label| label.strip_prefix("campaign=\"")?.strip_suffix('"'));
         Self {
-            campaign: campaign.map(|(name, _)| name.to_owned()),
+            campaign: campaign.map(str::to_owned),
             last_success: value.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0),
         }
     }
