@@ -228,15 +228,16 @@ fn neither_secrets_nor_recipients_are_in_what_is_printed() {
 #[cfg(unix)]
 fn a_reader_who_has_seen_enough_is_no_trouble() {
     let desk = Desk::friendly();
-    let project = Project::at(&desk).people(3_000);
     let through_head = "( \"$@\"; echo \"exit $?\" >&2 ) | head -n 1";
-    for words in [&["--dry-run", "--preview", "all"][..], &["--format", "json"]] {
+    // More than a pipe holds; a run prints little.
+    for (people, words) in [(3_000, &["--dry-run", "--preview", "all"][..]), (50, &["--format", "json"])] {
+        let project = Project::at(&desk).people(people);
         let mut command = project.run_under(&["/bin/sh", "-c", through_head, "sh"]);
         command.args(words);
         let ran = Running::launch(command).finish().exits(0).says("exit 0");
         assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("error"), "{}", ran.stderr);
     }
-    assert_eq!(desk.messages().len(), 3_000);
+    assert_eq!(desk.messages().len(), 50);
 }
 
 #[test]
