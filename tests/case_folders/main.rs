@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
-#[path = "../suite/harness.rs"]
+#[path = "../suite/harness/mod.rs"]
 #[expect(dead_code, reason = "shared with the suite, which uses all of it")]
 mod harness;
 

@@ -3,6 +3,7 @@
 //! The judge is the desk's journal, which knows what really arrived, whatever the ledger believes.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+#![expect(clippy::disallowed_methods, reason = "the number of trials is given by the environment")]
 #![expect(clippy::print_stdout, reason = "a failure shows its seed")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::harness::{Desk, Project, Random, Running};
+use crate::harness::{Desk, Project, Running};
+use crate::random::Random;
 
 /// How often the campaign is killed, unless `KILLS` says otherwise.
 const KILLS: u64 = 25;
@@ -81,10 +83,7 @@ fn nobody_twice_and_nobody_lost(to: &str, people_a_kill: u64) {
         assert!(run_for_a_while(&desk, &project, &mut random), "too few people: all were sent to after {kills} kills");
         kills += 1;
         let before = std::mem::replace(&mut doubts, in_doubt(&project));
-        assert!(
-            (before..=before + CONCURRENCY).contains(&doubts),
-            "{before} unknown before a kill, {doubts} after it"
-        );
+        assert!((before..=before + CONCURRENCY).contains(&doubts), "{before} unknown before a kill, {doubts} after it");
     }
     project.run(&[]).exits(if doubts > 0 { 4 } else { 0 });
 

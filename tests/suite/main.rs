@@ -41,6 +41,7 @@ mod postgres_ledger;
 mod postgres_server;
 mod preview;
 mod privileged;
+mod random;
 mod random_damage;
 mod random_histories;
 mod readme;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Desk, Project, Ran, Random};
+use crate::harness::{Desk, Project, Ran};
 use crate::postgres_server::{Server, database_of};
+use crate::random::Random;
 
 const PASSWORD: &str = "pass:word@1";
 

@@ -11,7 +11,8 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use crate::harness::{Desk, Project, Random};
+use crate::harness::{Desk, Project};
+use crate::random::Random;
 
 const PEOPLE: u64 = 40;
 const FOLDER: &str = ".campaign";

@@ -4,16 +4,20 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
+mod process;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
+
+pub(crate) use self::process::{Ran, Running};
 
 /// Longer than anything here takes on the slowest machine: what takes longer hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -383,126 +387,6 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 pub(super) fn rows(text: &str) -> Vec<Row> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     reader.deserialize().map(Result::unwrap).collect()
-}
-
-/// A process in the background; it ends with the test.
-pub(super) struct Running {
-    process: Child,
-    stdout: NamedTempFile,
-    stderr: NamedTempFile,
-}
-
-impl Running {
-    pub(super) fn launch(mut command: Command) -> Self {
-        let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
-        let process = command.stdout(stdout.reopen().unwrap()).stderr(stderr.reopen().unwrap()).spawn().unwrap();
-        Self { process, stdout, stderr }
-    }
-
-    pub(super) fn process(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Ctrl-C.
-    pub(super) fn interrupt(&self) {
-        signal(self.process(), "-INT");
-    }
-
-    /// What service managers send.
-    pub(super) fn terminate(&self) {
-        signal(self.process(), "-TERM");
-    }
-
-    /// Waits until standard error has these words.
-    pub(super) fn wait_for(&self, words: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while !fs::read_to_string(&self.stderr).unwrap().contains(words) {
-            assert!(Instant::now() < deadline, "{words:?} was never said");
-            thread::sleep(LOOK);
-        }
-    }
-
-    /// Ends it without a word. Gives whether it was still running.
-    pub(super) fn kill(mut self) -> bool {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap().code().is_none()
-    }
-
-    /// Whether it has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_some()
-    }
-
-    #[track_caller]
-    pub(super) fn finish(mut self) -> Ran {
-        let deadline = Instant::now() + DEADLINE;
-        let text = |file: &NamedTempFile| fs::read_to_string(file).unwrap();
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return Ran { code: status.code(), stdout: text(&self.stdout), stderr: text(&self.stderr) };
-            }
-            assert!(Instant::now() < deadline, "it hangs, having said:\n{}", text(&self.stderr));
-            thread::sleep(LOOK);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// What came of a process.
-#[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
-
-impl Ran {
-    /// It ended with this exit code.
-    #[track_caller]
-    pub(super) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    /// Standard error has these words.
-    #[track_caller]
-    pub(super) fn says(self, words: &str) -> Self {
-        assert!(self.stderr.contains(words), "{words:?} is not in stderr:\n{}", self.stderr);
-        self
-    }
-
-    /// Standard output as one JSON value a line.
-    pub(super) fn json(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-/// Random numbers (splitmix64) whose seed a failure shows; the environment plays one again.
-pub(super) struct Random(u64);
-
-impl Random {
-    #[expect(clippy::disallowed_methods, reason = "a seed is given by the environment")]
-    #[expect(clippy::print_stdout, reason = "a failure shows its seed")]
-    pub(super) fn from_environment(variable: &str) -> Self {
-        let now = || u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
-        let seed = std::env::var(variable).map_or_else(|_| now(), |seed| seed.parse().unwrap());
-        println!("{variable}={seed}");
-        Self(seed)
-    }
-
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }
 
 /// A campaign of three that was run, with one message whose outcome is unknown: 102.
