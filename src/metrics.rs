@@ -3,10 +3,11 @@
 //! No label holds anything of a recipient. Knows neither files nor when they are written.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
     Counter, Error, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -43,7 +44,7 @@ pub struct Metrics {
     durations: HistogramVec,
     in_flight: IntGauge,
     held: Counter,
-    held_until: Mutex<Option<Timestamp>>,
+    hold: Mutex<Option<Hold>>,
     sending: Mutex<Option<Sending>>,
     seconds_left: Gauge,
     in_progress: IntGauge,
@@ -58,6 +59,15 @@ struct Sending {
     since: Timestamp,
     messages: u64,
     done: u64,
+}
+
+/// Nothing can be sent.
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    /// Up to here it is counted.
+    counted_to: Timestamp,
+    /// Until then it holds.
+    until: Timestamp,
 }
 
 impl Metrics {
@@ -97,7 +107,7 @@ impl Metrics {
                 "campaign_held_seconds_total",
                 "Time in which nothing could be sent because of LiveDesk, a quota or a send window.",
             )?,
-            held_until: Mutex::default(),
+            hold: Mutex::default(),
             sending: Mutex::default(),
             seconds_left: Gauge::new("campaign_seconds_left", "Estimated time until everything is sent.")?,
             in_progress: IntGauge::new("campaign_in_progress", "1 while the command runs, else 0.")?,
@@ -146,13 +156,14 @@ impl Metrics {
 
     /// So many messages are about to be sent.
     pub fn sending(&self, messages: u64, now: Timestamp) {
-        *lock(&self.sending) = Some(Sending { since: now, messages, done: 0 });
+        *self.sending.lock() = Some(Sending { since: now, messages, done: 0 });
     }
 
     /// Sending has ended.
     pub fn sending_ended(&self, now: Timestamp) {
-        self.held_so_far(now);
-        lock(&self.sending).take();
+        self.count_hold(now);
+        self.hold.lock().take();
+        self.sending.lock().take();
         self.seconds_left.set(0.0);
     }
 
@@ -162,31 +173,32 @@ impl Metrics {
             Event::Settled(state) => {
                 self.recipients.with_label_values(&[State::Pending.word()]).dec();
                 self.recipients.with_label_values(&[state.word()]).inc();
-                if let Some(sending) = &mut *lock(&self.sending) {
+                if let Some(sending) = &mut *self.sending.lock() {
                     sending.done += 1;
                 }
             }
-            Event::Held { until, .. } => self.hold(*until, now),
+            Event::Held { until, .. } => self.hold_until(*until, now),
             Event::Noted(_) | Event::Warned(_) => {}
         }
     }
 
     /// Nothing leaves until then. Each delivery that waits says so: what overlaps counts once.
-    fn hold(&self, until: Timestamp, now: Timestamp) {
-        let mut held_until = lock(&self.held_until);
-        let from = held_until.map_or(now, |before| before.max(now));
-        if until > from {
-            self.held.inc_by(seconds(until) - seconds(from));
-            *held_until = Some(until);
-        }
+    fn hold_until(&self, until: Timestamp, now: Timestamp) {
+        self.count_hold(now);
+        let mut hold = self.hold.lock();
+        let until = hold.map_or(until, |before| before.until.max(until));
+        *hold = Some(Hold { counted_to: now, until });
     }
 
-    /// A hold that ended early, or has not ended yet, counts only up to now.
-    fn held_so_far(&self, now: Timestamp) {
-        let ahead = lock(&self.held_until).take().map_or(0.0, |until| (seconds(until) - seconds(now)).max(0.0));
-        let counted = self.held.get();
-        self.held.reset();
-        self.held.inc_by((counted - ahead).max(0.0));
+    /// Counts what has passed of a hold.
+    fn count_hold(&self, now: Timestamp) {
+        if let Some(hold) = &mut *self.hold.lock() {
+            let to = now.min(hold.until);
+            if to > hold.counted_to {
+                self.held.inc_by(seconds(to) - seconds(hold.counted_to));
+                hold.counted_to = to;
+            }
+        }
     }
 
     /// The process ends with this exit code.
@@ -205,6 +217,7 @@ impl Metrics {
     /// # Errors
     /// Never: see [`Metrics::new`].
     pub fn text(&self, fallback: &str, now: Timestamp) -> Result<String, Error> {
+        self.count_hold(now);
         self.estimate(now);
         let campaign = self.campaign.get().map_or(fallback, String::as_str);
         let labels = HashMap::from([
@@ -232,7 +245,7 @@ impl Metrics {
     }
 
     fn estimate(&self, now: Timestamp) {
-        let Some(Sending { since, messages, done }) = *lock(&self.sending) else { return };
+        let Some(Sending { since, messages, done }) = *self.sending.lock() else { return };
         if done > 0 {
             let each = (seconds(now) - seconds(since)) / done as f64;
             self.seconds_left.set(each * messages.saturating_sub(done) as f64);
@@ -276,11 +289,6 @@ impl<M: std::ops::Deref<Target = Metrics>> RequestObserver for RequestCounter<M>
     }
 }
 
-/// Nothing that holds a lock can panic.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn seconds(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
 }
@@ -315,6 +323,15 @@ mod tests {
         // Interrupted after two of ten seconds.
         metrics.ended(130, at(122));
         assert_eq!(value(&metrics, "campaign_held_seconds_total", 122), "17");
+    }
+
+    #[test]
+    fn a_hold_is_counted_while_it_lasts() {
+        let metrics = Metrics::new("run", at(100), &Earlier::default()).unwrap();
+        metrics.event(&Event::Held { why: String::new(), until: at(160) }, at(100));
+        assert_eq!(value(&metrics, "campaign_held_seconds_total", 115), "15");
+        assert_eq!(value(&metrics, "campaign_held_seconds_total", 130), "30");
+        assert_eq!(value(&metrics, "campaign_held_seconds_total", 200), "60");
     }
 
     #[test]

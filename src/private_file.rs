@@ -3,8 +3,7 @@
 //!
 //! Knows no contents.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::OpenOptions;
 use std::path::Path;
 
 /// Options that give a file its owner's rights only, where it is new. Where systems have no such rights, the folder's
@@ -15,19 +14,6 @@ pub fn options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-/// The beginning of a regular file, at most so many bytes of it. A pipe or a device might never end.
-///
-/// # Errors
-/// It cannot be read, or it is no regular file of UTF-8 text.
-pub fn read_start(path: &Path, most: u64) -> io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(most).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The folder that a path is in: `.` for a bare name, where [`Path::parent`] is empty.

@@ -1,7 +1,8 @@
 //! `--metrics`: the file that a Prometheus node exporter reads. It is written on a thread of its own, so that a slow disk
 //! never holds a message up; a file that cannot be written is a warning and nothing more.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -15,7 +16,6 @@ use super::flags::WantedMetrics;
 use super::output::Output;
 use crate::campaign::{CampaignError, write_public};
 use crate::metrics::{Earlier, Metrics};
-use crate::private_file::read_start;
 use crate::problem::with_causes;
 
 /// Between two writes: as often as Prometheus usually reads.
@@ -53,7 +53,7 @@ impl MetricsFile {
     }
 
     fn begin(WantedMetrics { command, path, spec }: WantedMetrics<'_>) -> io::Result<Self> {
-        let earlier = read_start(path, MAX_EARLIER).map(|text| Earlier::read(&text)).unwrap_or_default();
+        let earlier = earlier(path).unwrap_or_default();
         let metrics = Arc::new(Metrics::new(command, Timestamp::now(), &earlier).map_err(io::Error::other)?);
         let named = spec.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let fallback = earlier.campaign.unwrap_or(named);
@@ -109,6 +109,16 @@ fn warn(path: &Path, result: Result<Result<(), CampaignError>, RecvTimeoutError>
         Err(_) => format!("{}: writing takes too long", path.display()),
     };
     output.say(&format!("warning: metrics: {why}"));
+}
+
+/// What an earlier file says. A pipe or a device is not read: that might never end.
+fn earlier(path: &Path) -> io::Result<Earlier> {
+    if !path.metadata()?.is_file() {
+        return Ok(Earlier::default());
+    }
+    let mut text = String::new();
+    File::open(path)?.take(MAX_EARLIER).read_to_string(&mut text)?;
+    Ok(Earlier::read(&text))
 }
 
 fn write(path: &Path, metrics: &Metrics, fallback: &str) -> Result<(), CampaignError> {
