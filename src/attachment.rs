@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use parking_lot::Mutex;
 use ring::digest::{SHA256, digest};
 
@@ -144,8 +145,7 @@ fn in_words(error: &io::Error) -> &'static str {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    let digest = digest(&SHA256, bytes);
-    digest.as_ref()[..16].iter().fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
+    HEXLOWER.encode(&digest(&SHA256, bytes).as_ref()[..16])
 }
 
 /// The name under which a file is sent.

@@ -4,10 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// `1 problem`, `2 problems`, `1,000 problems`.
+/// `1 problem`, `2 problems`, `1,000 deliveries`.
 pub fn counted(count: u64, thing: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{ending}", grouped(count))
+    let number = grouped(count);
+    match thing.strip_suffix('y') {
+        _ if count == 1 => format!("{number} {thing}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{number} {stem}ies"),
+        _ => format!("{number} {thing}s"),
+    }
 }
 
 /// A number as people read it: `1,000,000`.
@@ -54,6 +58,13 @@ pub const fn changes_direction(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_are_counted() {
+        let said =
+            [(0, "problem"), (1, "delivery"), (2_000, "delivery"), (2, "key")].map(|(n, thing)| counted(n, thing));
+        assert_eq!(said, ["0 problems", "1 delivery", "2,000 deliveries", "2 keys"]);
+    }
 
     #[test]
     fn durations_are_said_in_two_units() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::CampaignError;
+use super::first_records::first_records;
 use crate::ledger::{Ledger, LedgerError, Operate, Position, RecordQuery, Resolution, UnknownDelivery};
 use crate::livedesk::{Client, ReadError};
 use crate::message::Templates;
@@ -139,20 +140,14 @@ impl<L: Ledger> Search<'_, L> {
 
     /// A few accepted messages with their texts.
     async fn controls(&self) -> Result<Vec<(ConversationId, MessageId, String, Option<Timestamp>)>, EvidenceError> {
-        let mut found = Vec::new();
         let query = RecordQuery { only: vec![State::Accepted], with_rows: true };
-        let each = |record: Record| {
-            let text = record.row.as_ref().and_then(|row| self.templates.render(row, LEDGER).ok());
-            let text = text.and_then(|delivery| delivery.message.content);
-            if let (Some(conversation), Some(message), Some(text)) = (record.conversation_id, record.message_id, text) {
-                found.push((ConversationId(conversation), MessageId(message), text, record.settled_at));
-            }
-            if found.len() < CONTROLS { Ok(()) } else { Err(Enough::Found) }
+        let pick = |record: Record| {
+            let delivery = self.templates.render(record.row.as_ref()?, LEDGER).ok()?;
+            let (conversation, message) = (record.conversation_id?, record.message_id?);
+            let text = delivery.message.content?;
+            Some((ConversationId(conversation), MessageId(message), text, record.settled_at))
         };
-        match self.ledger.records(&query, each).await {
-            Ok(()) | Err(Enough::Found) => Ok(found),
-            Err(Enough::Failed(error)) => Err(error.into()),
-        }
+        Ok(first_records(self.ledger, &query, CONTROLS, pick).await?)
     }
 
     /// Each conversation is read once.
@@ -247,17 +242,5 @@ fn clock_ahead(now: Option<SignedDuration>, then: Option<SignedDuration>) -> Opt
     match (now, then) {
         (Some(now), Some(then)) if (now.as_secs() - then.as_secs()).abs() > CLOCK_TOLERANCE => None,
         (now, then) => now.or(then),
-    }
-}
-
-/// Why reading ends early.
-enum Enough {
-    Found,
-    Failed(LedgerError),
-}
-
-impl From<LedgerError> for Enough {
-    fn from(error: LedgerError) -> Self {
-        Self::Failed(error)
     }
 }

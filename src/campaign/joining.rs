@@ -1,9 +1,9 @@
 //! Joining others who work on the campaign: whoever comes later takes no list in, and must send the very same.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256, digest};
 
 use super::inputs::{self, List};
@@ -102,18 +102,10 @@ impl ListFingerprint {
     }
 
     pub(super) fn finish(self) -> String {
-        hex(self.context.finish().as_ref())
+        HEXLOWER.encode(self.context.finish().as_ref())
     }
 }
 
 fn hash(text: &str) -> String {
-    hex(digest(&SHA256, text.as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref())
 }

@@ -18,6 +18,7 @@ mod earlier_runs;
 mod enroll;
 mod error;
 mod evidence;
+mod first_records;
 mod inputs;
 mod joining;
 mod keys;

@@ -1,21 +1,19 @@
 //! `campaign doctor`: what this account can do for a campaign.
 
-use super::credentials::{credentials, with_base_url};
+use super::client::client;
+use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::DoctorArgs;
 use super::output::Output;
 use crate::campaign::{self, Answer, Diagnosis, EnrolmentOptions, Inputs, Notice, Operator, Question};
-use crate::livedesk::{Client, Timeouts};
 
 pub(super) async fn doctor(args: &DoctorArgs, output: &Output) -> Result<Exit, CliError> {
     let options = EnrolmentOptions { keep: output.keep, ..EnrolmentOptions::default() };
     let mut inputs = Inputs::read(&args.file, &args.vars, &options).await?;
     inputs.set_spec(with_base_url(inputs.spec.clone(), true, output)?);
     let spec = inputs.spec.clone();
-    let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
-    let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
-        .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
+    let client = client(&spec, output)?;
     let diagnosis = campaign::doctor(inputs, &client, &NonInteractive { output }).await?;
     if output.is_json() {
         output.json(&diagnosis);

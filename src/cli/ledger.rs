@@ -25,7 +25,7 @@ async fn backup(args: &BackupArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = read_spec(&args.file, &[])?;
     let (path, backup) =
         campaign::backup(&spec, ledger_address(args.ledger.as_deref())?.as_deref(), args.output.clone()).await?;
-    let (deliveries, attempts) = (deliveries(backup.deliveries), counted(backup.claims, "send attempt"));
+    let (deliveries, attempts) = (counted(backup.deliveries, "delivery"), counted(backup.claims, "send attempt"));
     output.result(&format!("{}: {deliveries}, {attempts}", path.display()));
     Ok(Exit::Done)
 }
@@ -67,7 +67,7 @@ async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> 
 /// How much of a damaged ledger there is in the new one.
 fn in_words(recovered: &RecoveredLedger) -> String {
     let found = &recovered.found;
-    let whole = deliveries(found.whole);
+    let whole = counted(found.whole, "delivery");
     let lost = match found.keys_only + recovered.missing {
         0 => "every row of the list is among them".to_owned(),
         lost => format!("{} could not, and may have been sent", grouped(lost)),
@@ -76,10 +76,6 @@ fn in_words(recovered: &RecoveredLedger) -> String {
         format!("\n{why}. So recipients it shows as pending or failed may have been messaged as well")
     });
     format!("{}: {whole} could be read; {lost}{outdated}", recovered.path.display())
-}
-
-fn deliveries(count: u64) -> String {
-    format!("{} {}", grouped(count), if count == 1 { "delivery" } else { "deliveries" })
 }
 
 /// Whoever reads what there is to know about the list, and nothing else.

@@ -2,6 +2,7 @@
 
 mod advice;
 mod check;
+mod client;
 mod credentials;
 mod doctor;
 mod dotenv;

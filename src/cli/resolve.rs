@@ -23,15 +23,11 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
         Resolved::All(count) => {
             let word =
                 if args.sent { "sent: they will never be sent again" } else { "not sent: the next run sends them" };
-            output.result(&format!("{} resolved as {word}", deliveries(count)));
+            output.result(&format!("{} resolved as {word}", counted(count, "delivery")));
             Ok(Exit::Done)
         }
         Resolved::NotUnknown(keys) => Err(not_unknown(&keys)),
     }
-}
-
-fn deliveries(count: u64) -> String {
-    counted(count, "delivery").replace("deliverys", "deliveries")
 }
 
 fn not_unknown(keys: &[String]) -> CliError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::campaign::{self, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, RetryFailed, Sent};
 use crate::ledger::Ledger;
-use crate::livedesk::{Client, Credentials, Timeouts};
+use crate::livedesk::{Client, Credentials};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::run::{End, OnHold, Selection, Stop};
@@ -13,7 +13,8 @@ use crate::sandbox::{LocalSandbox, Script};
 use crate::secret::Secret;
 use crate::specification::Spec;
 
-use super::credentials::{credentials, with_base_url};
+use super::client::{client, client_for};
+use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{ListArgs, RunArgs};
@@ -47,7 +48,7 @@ pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: 
     ephemeral::warn(campaign.plan(), output);
     let confirmed = campaign.confirm(&operator).await?;
     let sandbox = if args.sandbox { Some(start_sandbox(script.map(|(_, script)| script))?) } else { None };
-    let client = client(&spec, sandbox.as_ref(), output)?;
+    let client = client_of_run(&spec, sandbox.as_ref(), output)?;
     let client = operator.observe(client);
     let sent = send(&confirmed, &client, &operator, output).await?;
     // Those of the run have done their work, and whoever sends one now does not want to wait for a report.
@@ -130,17 +131,10 @@ fn start_sandbox(script: Option<Script>) -> Result<LocalSandbox, CliError> {
         .map_err(|error| CliError::caused("the sandbox cannot be started", error))
 }
 
-fn client(spec: &Spec, sandbox: Option<&LocalSandbox>, output: &Output) -> Result<Client, CliError> {
-    let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
-    let (base_url, credentials) = match sandbox {
-        Some(sandbox) => {
-            let any = || Secret::new("sandbox".to_owned());
-            (sandbox.base_url.as_str(), Credentials { key: any(), secret: any() })
-        }
-        None => (spec.livedesk.base_url.as_str(), credentials(spec, output)?),
-    };
-    Client::new(base_url, credentials, timeouts)
-        .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))
+fn client_of_run(spec: &Spec, sandbox: Option<&LocalSandbox>, output: &Output) -> Result<Client, CliError> {
+    let Some(sandbox) = sandbox else { return client(spec, output) };
+    let any = || Secret::new("sandbox".to_owned());
+    client_for(&sandbox.base_url, Credentials { key: any(), secret: any() }, spec)
 }
 
 /// The first signal asks the run to end in good order; at the second this ends, and with it the run.

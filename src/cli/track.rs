@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::credentials::{credentials, webhook_secret, with_base_url};
+use super::client::client;
+use super::credentials::{webhook_secret, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::TrackArgs;
@@ -20,7 +21,6 @@ use crate::codes::meaning;
 use crate::humanize::{counted, grouped};
 use crate::ledger::{Inspect, Ledger, Totals, TrackQuery};
 use crate::livedesk::webhook::{Event, Receiver, Signatures};
-use crate::livedesk::{Client, Timeouts};
 use crate::metrics::{Metrics, RequestCounter};
 use crate::specification::Spec;
 use crate::state::State;
@@ -35,9 +35,7 @@ const MAX_EVENTS: usize = 10_000;
 pub(super) async fn track(args: &TrackArgs, metrics: Option<&Arc<Metrics>>, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
     let ledger = campaign::open_to_track(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
-    let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
-    let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
-        .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
+    let client = client(&spec, output)?;
     let client = match metrics {
         Some(metrics) => {
             metrics.name(&spec.name);
@@ -145,11 +143,9 @@ fn exit(totals: &Totals) -> Exit {
 fn show(spec: &Spec, totals: &Totals, output: &Output) {
     let receipts = &totals.receipts;
     if output.is_json() {
-        let undelivered = totals.undelivered.iter().map(|error| json!({ "code": error.code, "count": error.count }));
         let mut data = summary::receipts_data(totals);
         data["campaign"] = json!(spec.name);
         data["accepted"] = json!(receipts.accepted());
-        data["undelivered_by_code"] = json!(undelivered.collect::<Vec<_>>());
         output.json(&data);
         return;
     }

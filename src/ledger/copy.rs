@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use futures_util::future::join;
 use tokio::sync::mpsc::channel;
 
@@ -116,10 +117,10 @@ fn place(location: &Location) -> String {
 }
 
 fn new_id() -> Result<String, LedgerError> {
-    let mut bytes = [0; 16];
+    let mut bytes = [0_u8; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
         .map_err(|_| LedgerError::database("the system gives no random numbers"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    Ok(HEXLOWER.encode(&bytes))
 }
 
 fn same_place(location: &Location) -> LedgerError {

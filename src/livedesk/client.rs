@@ -368,11 +368,11 @@ impl Client {
 
 /// The headers that name limits: `RateLimit-Limit`, `X-RateLimit-Remaining` and the like.
 fn limits(headers: &HeaderMap, redactor: &Redactor) -> Vec<(String, String)> {
-    const MAX_FILES: usize = 10;
+    const MAX_HEADERS: usize = 10;
     let is_limit = |name: &HeaderName| ["ratelimit", "rate-limit"].iter().any(|word| name.as_str().contains(word));
     let named = headers.iter().filter(|(name, _)| is_limit(name));
     let text = |value: &HeaderValue| one_line(&redactor.redact(value.to_str().unwrap_or_default()));
-    named.take(MAX_FILES).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    named.take(MAX_HEADERS).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Whether a `Keep-Alive` header says that the connection will be closed soon.

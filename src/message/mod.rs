@@ -36,6 +36,7 @@ mod truthiness;
 
 use std::path::{Component, Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -147,8 +148,7 @@ impl Message {
     /// The same for the same message, whatever row and spec it was rendered from.
     pub fn fingerprint(&self) -> String {
         let text = serde_json::to_vec(&(self, &self.attachments)).unwrap_or_default();
-        let digest = digest(&SHA256, &text);
-        digest.as_ref()[..16].iter().fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
+        HEXLOWER.encode(&digest(&SHA256, &text).as_ref()[..16])
     }
 }
 

@@ -51,10 +51,7 @@ pub(super) struct Turn {
 
 impl Gate {
     pub(super) fn new(speed: Speed, burst: NonZeroU32) -> Self {
-        let interval = match speed {
-            Speed::Unlimited => Duration::ZERO,
-            Speed::Limited(rate) => rate.interval().mul_f64(MARGIN),
-        };
+        let interval = speed.interval().unwrap_or_default().mul_f64(MARGIN);
         let limiter = Cells::with_period(interval).map(|cells| {
             let clock = FakeRelativeClock::default();
             (RateLimiter::direct_with_clock(cells.allow_burst(burst), clock.clone()), clock)

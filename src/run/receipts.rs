@@ -19,7 +19,7 @@ use crate::ledger::{Deliver, Departure};
 use crate::livedesk::{ObservedMessage, ReadError};
 use crate::message::Message;
 use crate::receipt::MessageStatus;
-use crate::specification::{CanaryConfirmation, MessageType, Send, Speed, StopWhen};
+use crate::specification::{CanaryConfirmation, MessageType, Send, StopWhen};
 use crate::state::{ConversationId, Failure, MessageId, Outcome};
 
 /// When a message of the sample is looked at, after it was accepted. Whatever is not known then is left to be tracked.
@@ -287,10 +287,7 @@ impl<L: Deliver> Run<'_, L> {
         let at = self.receipts.borrow().next_read;
         sleep_until(at).await;
         self.pace.request(async || self.ledger.turn(Departure::Request, self.limits).await).await.map_err(|_| REST)?;
-        let interval = match self.spec.track.requests {
-            Speed::Limited(rate) => rate.interval(),
-            Speed::Unlimited => Duration::ZERO,
-        };
+        let interval = self.spec.track.requests.interval().unwrap_or_default();
         self.receipts.borrow_mut().next_read = Instant::now() + interval;
         match self.client.messages_from(message.conversation_id, message.message_id).await {
             Ok(messages) => Ok(Arrival::of(messages, message.message_id)),

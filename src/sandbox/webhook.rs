@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ impl Webhook {
         let timestamp = jiff::Timestamp::now().as_second().to_string();
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let tag = hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
-        let digest: String = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let digest = HEXLOWER.encode(tag.as_ref());
         request.header("x-chatwoot-timestamp", timestamp).header("x-chatwoot-signature", format!("sha256={digest}"))
     }
 }

@@ -155,8 +155,9 @@ impl Checker<'_> {
 
     /// Limits that never count, because another one is narrower.
     fn speeds(&mut self, send: &RawSend) {
-        let speed = |raw: &Spanned<String>| Speed::from_str(&raw.value).ok().and_then(interval);
-        let requests = send.requests.as_ref().map_or_else(|| Speed::from_str("50/s").ok().and_then(interval), speed);
+        let speed = |raw: &Spanned<String>| Speed::from_str(&raw.value).ok().and_then(Speed::interval);
+        let requests =
+            send.requests.as_ref().map_or_else(|| Speed::from_str("50/s").ok().and_then(Speed::interval), speed);
         if let (Some(raw), Some(requests)) = (&send.rate, requests)
             && speed(raw).is_some_and(|rate| rate < requests)
         {
@@ -228,13 +229,6 @@ impl Checker<'_> {
                 );
             }
         }
-    }
-}
-
-fn interval(speed: Speed) -> Option<std::time::Duration> {
-    match speed {
-        Speed::Limited(rate) => Some(rate.interval()),
-        Speed::Unlimited => None,
     }
 }
 

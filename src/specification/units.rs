@@ -57,6 +57,14 @@ pub enum Speed {
 }
 
 impl Speed {
+    /// The time from one to the next when they are evenly spaced; `None` without a limit.
+    pub fn interval(self) -> Option<Duration> {
+        match self {
+            Self::Unlimited => None,
+            Self::Limited(rate) => Some(rate.interval()),
+        }
+    }
+
     /// A tenth of it.
     pub(super) fn tenth(self) -> Self {
         let Self::Limited(Rate { count, per }) = self else { return Self::Unlimited };

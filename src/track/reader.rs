@@ -47,11 +47,7 @@ pub enum Gap {
 impl<'a> Reader<'a> {
     /// At this rate.
     pub fn new(client: &'a Client, rate: Speed) -> Self {
-        let interval = match rate {
-            Speed::Limited(rate) => rate.interval(),
-            Speed::Unlimited => Duration::ZERO,
-        };
-        Self { client, interval, next: Instant::now() }
+        Self { client, interval: rate.interval().unwrap_or_default(), next: Instant::now() }
     }
 
     /// The messages of a conversation from `first` on, as many as come with one read.

@@ -2,18 +2,18 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::super::credentials::{credentials, with_base_url};
+use super::super::client::client;
+use super::super::credentials::with_base_url;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::flags::ResolveArgs;
 use super::super::ledger_address::ledger_address;
 use super::super::output::Output;
 use super::super::prompt::Prompt;
-use super::{deliveries, not_unknown};
-use crate::campaign::{Answer, Case, Evidence, EvidenceError, open_existing, read_spec};
-use crate::humanize::grouped;
+use super::not_unknown;
+use crate::campaign::{Answer, Case, Evidence, EvidenceError, as_in_ledger, open_existing, read_spec};
+use crate::humanize::{counted, grouped};
 use crate::ledger::{Ledger, Totals};
-use crate::livedesk::{Client, Timeouts};
 use crate::progress::draw_target;
 use crate::state::State;
 use crate::track::Finding;
@@ -24,10 +24,9 @@ const MAX_SHOWN: usize = 50;
 pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit, CliError> {
     let spec = with_base_url(read_spec(&args.file, &[])?, true, output)?;
     let ledger = open_existing(&spec, ledger_address(args.ledger.as_deref())?.as_deref()).await?;
-    let timeouts = Timeouts { answer: spec.send.timeout, connect: spec.send.connect_timeout };
-    let client = Client::new(&spec.livedesk.base_url, credentials(&spec, output)?, timeouts)
-        .map_err(|error| CliError::caused("the HTTP client cannot be set up", error))?;
-    let keys = (!args.key.is_empty()).then_some(args.key.as_slice());
+    let client = client(&spec, output)?;
+    let named = as_in_ledger(&ledger, args.key.clone()).await?;
+    let keys = (!named.is_empty()).then_some(named.as_slice());
     let bar = bar(output);
     let tell = |done, total| {
         bar.set_length(total);
@@ -39,8 +38,8 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
         EvidenceError::Campaign(error) => error.into(),
         error @ EvidenceError::Unavailable(_) => CliError::environment(format!("{error}; nothing was resolved")),
     })?;
-    let found = |key: &&String| !evidence.cases.iter().any(|case| case.key == **key);
-    let missing: Vec<String> = args.key.iter().filter(found).cloned().collect();
+    let is_missing = |key: &String| !evidence.cases.iter().any(|case| case.key == *key);
+    let missing: Vec<String> = named.into_iter().filter(is_missing).collect();
     if !missing.is_empty() {
         return Err(not_unknown(&missing));
     }
@@ -49,7 +48,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     if sent + not_sent > 0 && is_confirmed(args, &Prompt::new(&spec.recipients.file, output), sent + not_sent).await {
         let settled = evidence.settle(&ledger).await?;
         let next = if not_sent > 0 { "; the next run sends those that were not sent" } else { "" };
-        output.result(&format!("{} resolved{next}", deliveries(settled)));
+        output.result(&format!("{} resolved{next}", counted(settled, "delivery")));
     } else if sent + not_sent > 0 {
         output.result("nothing was resolved; `--yes` confirms without asking");
     }
@@ -66,7 +65,7 @@ async fn is_confirmed(args: &ResolveArgs, prompt: &Prompt<'_>, evident: u64) -> 
     if args.yes {
         return true;
     }
-    let question = format!("Resolve {} this way?", deliveries(evident));
+    let question = format!("Resolve {} this way?", counted(evident, "delivery"));
     prompt.is_possible() && prompt.yes(&question, &[]).await == Answer::Yes
 }
 
@@ -88,7 +87,7 @@ const fn word(finding: &Finding) -> &'static str {
 
 /// The cases, those that are alike together, and how many of each there are.
 fn show(evidence: &Evidence, name: &str, output: &Output) {
-    output.result(&format!("{name}: {} with an unknown outcome", deliveries(evidence.cases.len() as u64)));
+    output.result(&format!("{name}: {} with an unknown outcome", counted(evidence.cases.len() as u64, "delivery")));
     let longest = |text: fn(&Case) -> String| evidence.cases.iter().map(|case| text(case).chars().count()).max();
     let key = |case: &Case| case.key.clone();
     let place = |case: &Case| case.conversation_id.map_or_else(String::new, |id| id.to_string());

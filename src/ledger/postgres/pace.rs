@@ -119,10 +119,7 @@ async fn reserve(client: &Client, ledger: i32, reservation: &Reservation) -> Res
 }
 
 fn interval(speed: Speed) -> Duration {
-    match speed {
-        Speed::Unlimited => Duration::ZERO,
-        Speed::Limited(rate) => rate.interval().mul_f64(MARGIN),
-    }
+    speed.interval().unwrap_or_default().mul_f64(MARGIN)
 }
 
 fn unit(speed: Speed) -> Duration {

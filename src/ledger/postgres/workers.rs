@@ -19,14 +19,31 @@ const WORKER_LOCKS: i32 = LOCKS + 1;
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
+/// Whether any session holds the advisory lock with these two numbers.
+macro_rules! is_locked {
+    ($class:literal, $object:literal) => {
+        concat!(
+            "EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND l.classid = ",
+            $class,
+            " AND l.objid = ",
+            $object,
+            ")"
+        )
+    };
+}
+
 /// Whether the worker `w` is dead: it was not heard of for too long; or its connection has ended and it was not heard of for
 /// `$2` milliseconds, unless it is the server that was restarted since.
-const IS_DEAD: &str = "CASE WHEN w.alive_until < clock_timestamp() THEN true
+const IS_DEAD: &str = concat!(
+    "CASE WHEN w.alive_until < clock_timestamp() THEN true
         WHEN w.alive_until IS NOT NULL AND w.heartbeat > clock_timestamp() - $2::bigint * interval '1 ms' THEN false
         WHEN w.alive_until IS NOT NULL AND w.heartbeat < pg_postmaster_start_time() THEN false
-        ELSE NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND l.classid = ($3::int)::bigint::oid AND l.objid = w.id::oid) END";
+        ELSE NOT ",
+    is_locked!("($3::int)::bigint::oid", "w.id::oid"),
+    " END"
+);
 
 /// How a process works on a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +146,7 @@ fn worker(row: &Row) -> Result<Worker, LedgerError> {
 }
 
 async fn is_locked(client: &Client, ledger: i32) -> Result<bool, LedgerError> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid = ($1::int)::bigint::oid AND objid = ($2::int)::bigint::oid)";
+    let sql = concat!("SELECT ", is_locked!("($1::int)::bigint::oid", "($2::int)::bigint::oid"));
     Ok(client.query_one(sql, &[&LOCKS, &ledger]).await?.try_get(0)?)
 }
 

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 
 use super::file::{publish, sync_folder, with_suffix};
@@ -124,8 +125,7 @@ impl Count {
 }
 
 fn checksum(text: &str) -> String {
-    let digest = digest(&SHA256, text.as_bytes());
-    digest.as_ref()[..8].iter().fold(String::with_capacity(16), |text, byte| format!("{text}{byte:02x}"))
+    HEXLOWER.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
 }
 
 #[cfg(test)]

@@ -76,6 +76,8 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+
     use super::*;
 
     const BODY: &[u8] = br#"{"event":"message_updated"}"#;
@@ -83,7 +85,7 @@ mod tests {
     fn signature(secret: &str, timestamp: &str, body: &[u8]) -> String {
         let signed = [timestamp.as_bytes(), b".", body].concat();
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &signed);
-        tag.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        format!("sha256={}", HEXLOWER.encode(tag.as_ref()))
     }
 
     #[test]
