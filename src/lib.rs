@@ -56,7 +56,9 @@
 //! | delivery | the message for one recipient, from enrolment to outcome |
 //! | ledger | the durable record of all deliveries of a campaign |
 //! | enrolment | reading the list into the ledger, all of it or nothing |
-//! | lease | a pending delivery handed to a worker, in memory only |
+//! | worker | a process that works on a campaign; several can share a ledger in PostgreSQL |
+//! | lease | a pending delivery that one worker may send; it ends with the worker |
+//! | heartbeat | how a worker shows the others that it is alive |
 //! | claim | the durable record that a message is about to be sent; without one nothing can be sent |
 //! | fence | the number of a run: a run can only end its own claims |
 //! | outcome | the state of a delivery: pending, claimed, accepted, failed, unknown or skipped |

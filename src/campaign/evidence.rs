@@ -14,7 +14,7 @@ use crate::message::Templates;
 use crate::report::Record;
 use crate::specification::{MessageType, Spec};
 use crate::state::{ConversationId, MessageId, State};
-use crate::track::{Doubt, Finding, Ground, Reader, Wanted, find_all, is_shown};
+use crate::track::{Baseline, Doubt, Finding, Reader, Wanted, find_all, is_shown};
 
 /// Accepted messages that are looked for at most, to see whether they are found.
 const CONTROLS: usize = 3;
@@ -78,8 +78,8 @@ impl Evidence {
         }
         let templates = Templates::compile(Arc::clone(spec), None, LEDGER).map_err(CampaignError::from)?;
         let mut search = Search { ledger, reader: Reader::new(client, spec.track.requests), templates: &templates };
-        let ground = search.ground(client).await?;
-        search.cases(unknown, &ground, tell).await.map(|cases| Self { cases })
+        let baseline = search.baseline(client).await?;
+        search.cases(unknown, &baseline, tell).await.map(|cases| Self { cases })
     }
 
     /// How many are evident: sent, and not sent.
@@ -119,7 +119,7 @@ struct Search<'a, L> {
 
 impl<L: Ledger> Search<'_, L> {
     /// Whether accepted messages are found again, and how far the clocks are apart.
-    async fn ground(&mut self, client: &Client) -> Result<Ground, EvidenceError> {
+    async fn baseline(&mut self, client: &Client) -> Result<Baseline, EvidenceError> {
         let measured = client.server_info().await.clock_ahead;
         let (mut is_proven, mut by_message) = (false, None);
         for (conversation, message, text, settled_at) in self.controls().await? {
@@ -135,7 +135,7 @@ impl<L: Ledger> Search<'_, L> {
                 break;
             }
         }
-        Ok(Ground { clock_ahead: clock_ahead(measured, by_message), is_proven, now: Timestamp::now() })
+        Ok(Baseline { clock_ahead: clock_ahead(measured, by_message), is_proven, now: Timestamp::now() })
     }
 
     /// A few accepted messages with their texts.
@@ -154,7 +154,7 @@ impl<L: Ledger> Search<'_, L> {
     async fn cases(
         &mut self,
         unknown: Vec<UnknownDelivery>,
-        ground: &Ground,
+        baseline: &Baseline,
         tell: impl Fn(u64, u64),
     ) -> Result<Vec<Case>, EvidenceError> {
         let total = unknown.len() as u64;
@@ -170,7 +170,7 @@ impl<L: Ledger> Search<'_, L> {
         let mut done = 0;
         for wanted in all.iter().flatten() {
             let Some(group) = by_conversation.remove(&wanted.conversation_id) else { continue };
-            for (at, finding) in self.group(&all, &group, ground).await? {
+            for (at, finding) in self.group(&all, &group, baseline).await? {
                 found[at] = Some(finding);
                 done += 1;
             }
@@ -190,7 +190,7 @@ impl<L: Ledger> Search<'_, L> {
         &mut self,
         all: &[Result<Wanted, Doubt>],
         group: &[usize],
-        ground: &Ground,
+        baseline: &Baseline,
     ) -> Result<Vec<(usize, Finding)>, EvidenceError> {
         let wanted: Vec<(usize, &Wanted)> =
             group.iter().filter_map(|at| Some((*at, all.get(*at)?.as_ref().ok()?))).collect();
@@ -200,7 +200,7 @@ impl<L: Ledger> Search<'_, L> {
         let thread = match self.reader.thread(conversation).await {
             Ok(thread) => thread,
             Err(ReadError::Gone { .. }) => return Ok(doubt(Doubt::Deleted)),
-            Err(ReadError::Unavailable { .. } | ReadError::TooLarge) if ground.is_proven => {
+            Err(ReadError::Unavailable { .. } | ReadError::TooLarge) if baseline.is_proven => {
                 return Ok(doubt(Doubt::Refused));
             }
             Err(error) => return Err(EvidenceError::Unavailable(error)),
@@ -212,7 +212,7 @@ impl<L: Ledger> Search<'_, L> {
         for text in texts {
             let (at, same): (Vec<usize>, Vec<&Wanted>) =
                 wanted.iter().copied().filter(|(_, wanted)| wanted.text == text).unzip();
-            found.extend(at.into_iter().zip(find_all(&thread, &same, &taken, ground)));
+            found.extend(at.into_iter().zip(find_all(&thread, &same, &taken, baseline)));
         }
         Ok(found)
     }

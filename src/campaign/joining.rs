@@ -36,7 +36,7 @@ impl<L: Ledger> Campaign<L> {
             }
         };
         self.attachments.clone_from(&report.attachments);
-        let differences = self.ledger.agree(self.fingerprint(&report)).await?;
+        let differences = self.ledger.compare_fingerprint(self.fingerprint(&report)).await?;
         if !differences.is_empty() {
             return Err(self.differs(&other, &differences));
         }

@@ -28,7 +28,7 @@ pub async fn as_in_ledger(ledger: &impl Inspect, keys: Vec<String>) -> Result<Ve
         let bare = unguarded(&key);
         if bare != key && is_known(bare) {
             if is_known(&key) {
-                unclear.push(either(&key, bare));
+                unclear.push(ambiguous(&key, bare));
             }
             found.push(bare.to_owned());
         } else {
@@ -38,7 +38,7 @@ pub async fn as_in_ledger(ledger: &impl Inspect, keys: Vec<String>) -> Result<Ve
     if unclear.is_empty() { Ok(found) } else { Err(unclear.into()) }
 }
 
-fn either(key: &str, bare: &str) -> Problem {
+fn ambiguous(key: &str, bare: &str) -> Problem {
     let what = format!("`{key}` is a key, and so is `{bare}`, which a CSV report writes in the same way");
     Problem::error("key-unclear", Place::file("command line"), what)
         .hint(format!("for the first write it as the report does, `'{key}`; for the other leave the apostrophe out"))

@@ -26,7 +26,7 @@ mod ledger_copies;
 mod operator;
 mod pending_scan;
 mod plan;
-mod rehearsal;
+mod sandbox_receipts;
 mod reports;
 mod retry_failed;
 mod sending;
@@ -261,7 +261,7 @@ impl<L: Ledger> Campaign<L> {
         };
         self.attachments.clone_from(&report.attachments);
         if fingerprint {
-            self.ledger.agree(self.fingerprint(&report)).await?;
+            self.ledger.compare_fingerprint(self.fingerprint(&report)).await?;
         }
         Ok(report)
     }

@@ -94,7 +94,7 @@ impl<L: Ledger> Confirmed<L> {
         let end = tokio::select! {
             end = self.in_stages(&run, operator) => end?,
             lost = ledger.lost() => return Err(lost.into()),
-            never = run.follow_others() => match never {},
+            never = run.handle_worker_events() => match never {},
             () = abort => End::Interrupted,
         };
         operator.notice(Notice::SendingEnded);

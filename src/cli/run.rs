@@ -54,7 +54,7 @@ pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: 
     // Those of the run have done their work, and whoever sends one now does not want to wait for a report.
     let mut signals = Signals::listen().map_err(cannot_listen)?;
     if let (Some(sandbox), true) = (&sandbox, sent.end != End::Interrupted) {
-        confirmed.look_at_rehearsal(&client, sandbox.receipts_end_after, signals.next(), &operator).await?;
+        confirmed.read_sandbox_receipts(&client, sandbox.receipts_end_after, signals.next(), &operator).await?;
     }
     let outcome = confirmed.report(sent, signals.next(), &operator).await?;
     operator.count(&outcome.totals);

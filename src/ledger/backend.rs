@@ -11,9 +11,9 @@ use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
-use super::share::{Departure, Fingerprint, LeftOver, Limits, News, Share, Worker};
+use super::share::{Fingerprint, Limits, Remaining, RequestKind, Share, Worker, WorkerEvent};
 use super::sqlite::Sqlite;
-use super::tables::Parcel;
+use super::tables::Chunk;
 use super::totals::{KeyLookup, Resolved, Totals};
 use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
 use super::transfer::Transfer;
@@ -52,32 +52,32 @@ impl Share for Backend {
         dispatch!(self, ledger => ledger.joined())
     }
 
-    async fn agree(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
-        dispatch!(self, ledger => ledger.agree(on).await)
+    async fn compare_fingerprint(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
+        dispatch!(self, ledger => ledger.compare_fingerprint(on).await)
     }
 
-    async fn take(&self, leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
-        dispatch!(self, ledger => ledger.take(leases).await)
+    async fn acquire_leases(&self, leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
+        dispatch!(self, ledger => ledger.acquire_leases(leases).await)
     }
 
-    async fn give_back(&self, position: Position) -> Result<(), LedgerError> {
-        dispatch!(self, ledger => ledger.give_back(position).await)
+    async fn release_lease(&self, position: Position) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.release_lease(position).await)
     }
 
-    async fn left_over(&self) -> Result<LeftOver, LedgerError> {
-        dispatch!(self, ledger => ledger.left_over().await)
+    async fn remaining(&self) -> Result<Remaining, LedgerError> {
+        dispatch!(self, ledger => ledger.remaining().await)
     }
 
-    async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
-        dispatch!(self, ledger => ledger.turn(departure, limits).await)
+    async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.wait_for_limits(kind, limits).await)
     }
 
     async fn is_alive(&self) -> Result<bool, LedgerError> {
         dispatch!(self, ledger => ledger.is_alive().await)
     }
 
-    async fn news(&self) -> News {
-        dispatch!(self, ledger => ledger.news().await)
+    async fn next_event(&self) -> WorkerEvent {
+        dispatch!(self, ledger => ledger.next_event().await)
     }
 
     async fn leave(&self) -> Result<bool, LedgerError> {
@@ -106,17 +106,13 @@ impl Backend {
     }
 
     /// Sends all rows, as they are at one moment, until nobody takes them any more.
-    pub(super) async fn export(&self, to: Sender<Parcel>) -> Result<(), LedgerError> {
+    pub(super) async fn export(&self, to: Sender<Chunk>) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.export(to).await)
     }
 
     /// Takes all rows in, in place of whatever is there, together with a mark. All or nothing.
-    pub(super) async fn import(
-        &self,
-        parcels: Receiver<Parcel>,
-        transfer: Option<Transfer>,
-    ) -> Result<(), LedgerError> {
-        dispatch!(self, ledger => ledger.import(parcels, transfer).await)
+    pub(super) async fn import(&self, chunks: Receiver<Chunk>, transfer: Option<Transfer>) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.import(chunks, transfer).await)
     }
 }
 

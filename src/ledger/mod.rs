@@ -35,7 +35,7 @@ pub use open::{
     Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, open_to_track, recover, scratch,
 };
 pub use postgres::Address;
-pub use share::{Departure, Fingerprint, LeftOver, Limits, News, Share, Worker};
+pub use share::{Fingerprint, Limits, Remaining, RequestKind, Share, Worker, WorkerEvent};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
 pub use tracking::{Observation, Resolution, RetryUndelivered, TrackQuery, TrackedMessage, UnknownDelivery};

@@ -53,7 +53,7 @@ pub async fn open(
     }
 }
 
-/// A copy in memory of a ledger in PostgreSQL: rows that a rehearsal changes there would hold up those who run.
+/// A copy in memory of a ledger in PostgreSQL: rows that a dry run changes there would hold up those who run.
 async fn scratch_copy(address: &Address) -> Result<Sqlite, LedgerError> {
     let copy = Sqlite::scratch()?;
     if let Some(source) = Postgres::open_read_only(address).await? {

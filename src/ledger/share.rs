@@ -16,14 +16,15 @@ use crate::specification::Speed;
 ///
 /// # Rules
 ///
-/// **A lease is one worker's.** What [`take`](Self::take) returns, nobody else is given while this worker lives. It dies when
-/// it has not been heard of for too long, by the clock of the ledger and no other; then its leases are free, and what it had
-/// claimed is `unknown`.
+/// **A lease is one worker's.** What [`acquire_leases`](Self::acquire_leases) returns, nobody else is given while this
+/// worker is alive. It counts as dead when it has not sent a heartbeat for too long, by the clock of the ledger and no other;
+/// then its leases are free, and what it had claimed is `unknown`.
 ///
 /// **A claim stays its worker's.** Nobody takes a claim over. A worker that was believed dead can still end its own claims: it
 /// alone knows what became of them.
 ///
-/// **One limit for all.** What [`turn`](Self::turn) lets through is within the limits, however many workers there are.
+/// **One limit for all.** What [`wait_for_limits`](Self::wait_for_limits) lets through is within the limits, however many
+/// workers there are.
 pub trait Share {
     /// Whether other processes may work on the campaign at the same time.
     fn is_shared(&self) -> bool {
@@ -37,30 +38,30 @@ pub trait Share {
     }
 
     /// Says what this worker sends. Returns in what it differs from what the others send: nothing, if it may join them.
-    fn agree(&self, on: Fingerprint) -> impl Future<Output = Result<Vec<&'static str>, LedgerError>> {
+    fn compare_fingerprint(&self, on: Fingerprint) -> impl Future<Output = Result<Vec<&'static str>, LedgerError>> {
         let _ = on;
         async { Ok(Vec::new()) }
     }
 
-    /// Makes deliveries this worker's. Returns those that now are.
-    fn take(&self, leases: Vec<Lease>) -> impl Future<Output = Result<Vec<Lease>, LedgerError>> {
+    /// Leases pending deliveries to this worker. Returns those that now are its own.
+    fn acquire_leases(&self, leases: Vec<Lease>) -> impl Future<Output = Result<Vec<Lease>, LedgerError>> {
         async { Ok(leases) }
     }
 
-    /// Gives a delivery back that was taken and is still pending.
-    fn give_back(&self, position: Position) -> impl Future<Output = Result<(), LedgerError>> {
+    /// Releases the lease of a delivery that is still pending.
+    fn release_lease(&self, position: Position) -> impl Future<Output = Result<(), LedgerError>> {
         let _ = position;
         async { Ok(()) }
     }
 
-    /// What is left when this worker finds nothing more to take.
-    fn left_over(&self) -> impl Future<Output = Result<LeftOver, LedgerError>> {
-        async { Ok(LeftOver::Nothing) }
+    /// What remains when this worker finds no more leases.
+    fn remaining(&self) -> impl Future<Output = Result<Remaining, LedgerError>> {
+        async { Ok(Remaining::Nothing) }
     }
 
     /// Waits until the limits of all workers together let a request leave. It must leave at once.
-    fn turn(&self, departure: Departure, limits: Limits) -> impl Future<Output = Result<(), LedgerError>> {
-        let _ = (departure, limits);
+    fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = (kind, limits);
         async { Ok(()) }
     }
 
@@ -70,7 +71,7 @@ pub trait Share {
     }
 
     /// Waits for something that concerns every worker.
-    fn news(&self) -> impl Future<Output = News> {
+    fn next_event(&self) -> impl Future<Output = WorkerEvent> {
         pending()
     }
 
@@ -112,24 +113,24 @@ impl Fingerprint {
     }
 }
 
-/// What is left of a campaign for a worker that finds nothing more to take.
+/// What remains of a campaign when a worker finds no more leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeftOver {
+pub enum Remaining {
     /// Nothing.
     Nothing,
-    /// Deliveries that can be taken: their worker gave them back, or died.
-    Free,
-    /// Deliveries in the hands of other workers, which are free if those die.
-    WithOthers,
+    /// Deliveries that can be leased: their worker released them, or died.
+    Available,
+    /// Deliveries that other workers hold, and that are free if those die.
+    HeldByOthers,
 }
 
-/// What is about to leave.
+/// What kind of request is about to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
+pub enum RequestKind {
     /// A message.
     Message,
     /// A request that is no message.
-    Request,
+    Other,
 }
 
 /// Limits that count for all workers together.
@@ -145,7 +146,7 @@ pub struct Limits {
 
 /// Something that concerns every worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum WorkerEvent {
     /// Somebody asked all of them to stop.
     Stop,
     /// The others believe this worker dead, and have taken over what it had.

@@ -42,7 +42,7 @@ pub(super) struct Table {
 
 /// What travels from one ledger to another.
 #[derive(Debug)]
-pub(super) enum Parcel {
+pub(super) enum Chunk {
     Rows(Batch),
     /// Everything was sent: whoever does not get it has not got all.
     End,

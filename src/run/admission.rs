@@ -108,7 +108,7 @@ impl<L: Deliver> Run<'_, L> {
                 match self.held_until(&lease) {
                     Some(until) => {
                         pass.pass_over(until);
-                        self.ledger.give_back(lease.position()).await?;
+                        self.ledger.release_lease(lease.position()).await?;
                     }
                     None => {
                         pass.admit();
@@ -145,7 +145,7 @@ impl<L: Deliver> Run<'_, L> {
                 None => wanted.push(lease),
             }
         }
-        Ok(Some(self.ledger.take(wanted).await?.into_iter()))
+        Ok(Some(self.ledger.acquire_leases(wanted).await?.into_iter()))
     }
 
     /// When the recipient's window opens, if it is closed. What is wrong with a row is told when it is rendered.
@@ -169,7 +169,7 @@ impl<L: Deliver> Run<'_, L> {
         }
         match pass.opens.get() {
             Some(opens) => self.wait_until_open(opens).await,
-            None if pass.selection.only.is_none() && self.others_left_something().await? => {}
+            None if pass.selection.only.is_none() && self.is_work_left().await? => {}
             None => return Ok(None),
         }
         Ok(self.stop.asked().is_none().then(|| pass.another()))

@@ -46,7 +46,7 @@ impl<L: Deliver> Run<'_, L> {
                 AttemptError::Stopped => return Ok(()),
                 AttemptError::Held(until) => {
                     pass.turn_away(until);
-                    return self.ledger.give_back(lease.position()).await;
+                    return self.ledger.release_lease(lease.position()).await;
                 }
                 AttemptError::Paused => {}
                 // What is made anew is not kept from an earlier attempt, so this happens once for each id.

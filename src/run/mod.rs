@@ -12,7 +12,7 @@ mod admission;
 mod attempt;
 mod prepare;
 mod open_cases;
-mod others;
+mod workers;
 mod rate_limits;
 mod reachability;
 mod receipts;
@@ -294,7 +294,7 @@ impl<'a, L: Deliver> Run<'a, L> {
         loop {
             self.admitted(&pass)
                 // The only concurrent line. How many are in flight is said by the slots with which they come.
-                .try_for_each_concurrent(None, |admitted| self.deliver_mine(admitted, &pass))
+                .try_for_each_concurrent(None, |admitted| self.deliver_unless_taken_over(admitted, &pass))
                 .await?;
             self.settle_denied().await?;
             self.settle_shared_refusals().await?;

@@ -15,7 +15,7 @@ use super::guard::Guard;
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes::{self, explain};
 use crate::humanize::{duration, grouped};
-use crate::ledger::{Deliver, Departure};
+use crate::ledger::{Deliver, RequestKind};
 use crate::livedesk::{ObservedMessage, ReadError};
 use crate::message::Message;
 use crate::receipt::MessageStatus;
@@ -286,7 +286,10 @@ impl<L: Deliver> Run<'_, L> {
     async fn look(&self, message: Awaited) -> Result<Arrival, Duration> {
         let at = self.receipts.borrow().next_read;
         sleep_until(at).await;
-        self.pace.request(async || self.ledger.turn(Departure::Request, self.limits).await).await.map_err(|_| REST)?;
+        self.pace
+            .request(async || self.ledger.wait_for_limits(RequestKind::Other, self.limits).await)
+            .await
+            .map_err(|_| REST)?;
         let interval = self.spec.track.requests.interval().unwrap_or_default();
         self.receipts.borrow_mut().next_read = Instant::now() + interval;
         match self.client.messages_from(message.conversation_id, message.message_id).await {

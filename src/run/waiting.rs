@@ -17,7 +17,7 @@ use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
 use crate::codes;
 use crate::humanize::duration;
-use crate::ledger::{Deliver, Departure, Lease, Position};
+use crate::ledger::{Deliver, Lease, Position, RequestKind};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
 use crate::pace::Ticket;
@@ -37,7 +37,7 @@ const STILL_AWAY: Duration = Duration::from_secs(30);
 impl<L: Deliver> Run<'_, L> {
     /// Waits for the turn of a message that is claimed.
     pub(super) async fn await_send_slot(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), AttemptError> {
-        let shared = self.ledger.turn(Departure::Message, self.limits);
+        let shared = self.ledger.wait_for_limits(RequestKind::Message, self.limits);
         self.unless_stopped(self.pace.message(shared)).await?.map_err(|_| AttemptError::Paused)??;
         // What was claimed before the trouble began goes back; only the trial goes on.
         if !trial && (!self.breaker().is_closed() || self.shared_refusals.borrow().needs_trial()) {
@@ -55,7 +55,7 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Waits for the turn of a request that is no message.
     pub(super) async fn request_turn(&self) -> Result<(), AttemptError> {
-        let shared = async || self.ledger.turn(Departure::Request, self.limits).await;
+        let shared = async || self.ledger.wait_for_limits(RequestKind::Other, self.limits).await;
         Ok(self.unless_stopped(self.pace.request(shared)).await??)
     }
 

@@ -1,4 +1,4 @@
-//! A sandbox inside this process, for a rehearsal and for tests.
+//! A sandbox inside this process, for `run --sandbox` and for tests.
 
 use std::io;
 use std::net;

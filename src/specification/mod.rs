@@ -113,7 +113,7 @@ impl Spec {
         draft::draft(source, folder, vars)
     }
 
-    /// The same without its hours and dates, for a rehearsal at any time.
+    /// The same without its hours and dates, for `run --sandbox` at any time.
     #[must_use]
     pub fn at_any_time(&self) -> Self {
         let send = Send { window: None, not_before: None, not_after: None, ..self.send.clone() };

@@ -39,7 +39,7 @@ pub struct Wanted {
 
 /// What is known of the server before anything is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ground {
+pub struct Baseline {
     /// By how much the server's clock is ahead of ours; `None` if that is not certain.
     pub clock_ahead: Option<SignedDuration>,
     /// Whether an accepted message was found again, with its text: without that a missing one says nothing.
@@ -149,8 +149,8 @@ enum Made {
 }
 
 /// Finds `wanted` in its conversation. Messages of other deliveries are `taken`.
-pub fn find(thread: &Thread, wanted: &Wanted, taken: &BTreeSet<MessageId>, ground: &Ground) -> Finding {
-    let made = |message: &ObservedMessage| made(message, wanted.claimed_at, ground.clock_ahead);
+pub fn find(thread: &Thread, wanted: &Wanted, taken: &BTreeSet<MessageId>, baseline: &Baseline) -> Finding {
+    let made = |message: &ObservedMessage| made(message, wanted.claimed_at, baseline.clock_ahead);
     let ours: Vec<&ObservedMessage> =
         thread.messages.iter().filter(|message| may_be_ours(message) && !taken.contains(&message.id)).collect();
     let same = || ours.iter().filter(|message| has_text(message, &wanted.text));
@@ -166,12 +166,12 @@ pub fn find(thread: &Thread, wanted: &Wanted, taken: &BTreeSet<MessageId>, groun
         ours.iter().find(|message| made(message) != Made::Before && resembles(message, &wanted.text))
     {
         Some(Doubt::Resembles(message.id))
-    } else if !ground.is_proven {
+    } else if !baseline.is_proven {
         Some(Doubt::Unproven)
     } else {
         None
     };
-    let after = Duration::try_from(ground.now.duration_since(wanted.claimed_at)).unwrap_or_default();
+    let after = Duration::try_from(baseline.now.duration_since(wanted.claimed_at)).unwrap_or_default();
     match doubt {
         Some(doubt) => Finding::Unclear(doubt),
         None if after < SHOWS_WITHIN => Finding::Unclear(Doubt::TooEarly),
@@ -181,12 +181,12 @@ pub fn find(thread: &Thread, wanted: &Wanted, taken: &BTreeSet<MessageId>, groun
 
 /// Finds several with the same text and the same conversation: of which of them a message is cannot be told, so all or none
 /// are there.
-pub fn find_all(thread: &Thread, wanted: &[&Wanted], taken: &BTreeSet<MessageId>, ground: &Ground) -> Vec<Finding> {
+pub fn find_all(thread: &Thread, wanted: &[&Wanted], taken: &BTreeSet<MessageId>, baseline: &Baseline) -> Vec<Finding> {
     let mut taken = taken.clone();
     let findings: Vec<Finding> = wanted
         .iter()
         .map(|wanted| {
-            let finding = find(thread, wanted, &taken, ground);
+            let finding = find(thread, wanted, &taken, baseline);
             if let Finding::Sent { message_id, .. } = finding {
                 taken.insert(message_id);
             }

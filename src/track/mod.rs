@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use evidence::{Doubt, Finding, Ground, Wanted, find, find_all, is_shown};
+pub use evidence::{Baseline, Doubt, Finding, Wanted, find, find_all, is_shown};
 pub use reader::{Gap, Reader, Thread};
 
 use crate::ledger::{LedgerError, Observation, Position, Track as TrackLedger, TrackQuery, TrackedMessage};

@@ -131,7 +131,7 @@ fn what_init_writes_runs_at_once() {
     assert_eq!(spec.lines().next(), Some("# yaml-language-server: $schema=campaign.schema.json"));
     let schema = fs::read_to_string(project.path("new/campaign.schema.json")).unwrap();
     assert_eq!(schema, project.campaign(&["schema"]).stdout);
-    assert!(!project.path("new/.campaign").exists(), "a rehearsal leaves no ledger");
+    assert!(!project.path("new/.campaign").exists(), "a sandbox run leaves no ledger");
     assert!(!project.path("new/reports/my-first-campaign.csv").exists(), "nor the report of a real run");
 }
 

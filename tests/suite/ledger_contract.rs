@@ -273,7 +273,7 @@ fn a_file_is_held_by_one_run_at_a_time() {
 }
 
 #[test]
-fn a_rehearsal_is_a_copy_and_changes_nothing() {
+fn a_dry_run_is_a_copy_and_changes_nothing() {
     block_on(async {
         let backend = File::default();
         drop(enrolled(&backend, &["a", "b"]).await);
@@ -288,8 +288,8 @@ fn a_rehearsal_is_a_copy_and_changes_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn a_rehearsal_of_a_database_is_a_copy_of_all_of_it() {
-    let Some(backend) = Database::new("ledger_contract::a_rehearsal_of_a_database_is_a_copy_of_all_of_it") else {
+fn a_dry_run_of_a_database_is_a_copy_of_all_of_it() {
+    let Some(backend) = Database::new("ledger_contract::a_dry_run_of_a_database_is_a_copy_of_all_of_it") else {
         return;
     };
     block_on(async {
@@ -303,7 +303,7 @@ fn a_rehearsal_of_a_database_is_a_copy_of_all_of_it() {
         assert_eq!(copy.version().await.unwrap(), ledger.version().await.unwrap());
         copy.begin_run().await.unwrap();
         settle(&copy, "d", accepted()).await;
-        assert_eq!(pending(&ledger).await, ["b", "d"], "what a rehearsal does is its own");
+        assert_eq!(pending(&ledger).await, ["b", "d"], "what a dry run does is its own");
     });
 }
 

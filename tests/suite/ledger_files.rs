@@ -117,7 +117,7 @@ fn a_campaign_that_moves_without_its_ledger_is_stopped_by_its_report() {
 }
 
 #[test]
-fn a_rehearsal_leaves_no_trace() {
+fn a_sandbox_run_leaves_no_trace() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(5);
     project.run(&["--sandbox"]).exits(0);

@@ -12,9 +12,9 @@ use tokio_postgres::Client;
 use super::address::Address;
 use super::connect::{connect, settle_in};
 use super::pace::Reserved;
-use super::workers::{bury, milliseconds, settle_interrupted};
+use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, News};
+use crate::ledger::{LedgerError, WorkerEvent};
 
 /// Between two tries to connect again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
@@ -32,32 +32,32 @@ pub(super) struct Control {
     pub(super) messages: AtomicI64,
     pub(super) reserved: Reserved,
     client: watch::Sender<Option<Arc<Client>>>,
-    life: watch::Sender<Life>,
+    liveness: watch::Sender<Liveness>,
     /// Wakes the heartbeat before its time.
     wake: Arc<Notify>,
     clock: Clock,
-    news: (mpsc::UnboundedSender<News>, Mutex<mpsc::UnboundedReceiver<News>>),
+    events: (mpsc::UnboundedSender<WorkerEvent>, Mutex<mpsc::UnboundedReceiver<WorkerEvent>>),
     lost: watch::Sender<Option<LedgerError>>,
 }
 
 /// Whether the others believe this worker alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum Liveness {
     /// Until then at least.
-    Until(Timestamp),
+    AliveUntil(Timestamp),
     /// No more.
     TakenOver,
 }
 
 impl Control {
-    /// A worker that was registered just now. Nobody hears of it before [`attend`](Self::attend).
+    /// A worker that was registered just now. Nobody hears of it before [`send_heartbeats`](Self::send_heartbeats).
     pub(super) fn new(
         (ledger, worker): (i32, i64),
         timeout: Duration,
         lost: watch::Sender<Option<LedgerError>>,
     ) -> Self {
         let clock = Clock::new();
-        let (tell, told) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         Self {
             ledger,
             worker,
@@ -65,10 +65,10 @@ impl Control {
             messages: AtomicI64::new(0),
             reserved: Reserved::default(),
             client: watch::Sender::new(None),
-            life: watch::Sender::new(Life::Until(clock.now() + timeout / 2)),
+            liveness: watch::Sender::new(Liveness::AliveUntil(clock.now() + timeout / 2)),
             wake: Arc::default(),
             clock,
-            news: (tell, Mutex::new(told)),
+            events: (sender, Mutex::new(receiver)),
             lost,
         }
     }
@@ -88,35 +88,35 @@ impl Control {
 
     /// Whether the others believe this worker alive; waits until it has been heard of lately.
     pub(super) async fn is_alive(&self) -> bool {
-        let mut life = self.life.subscribe();
+        let mut liveness = self.liveness.subscribe();
         loop {
-            match *life.borrow_and_update() {
-                Life::TakenOver => return false,
-                Life::Until(time) if self.clock.now() < time => return true,
-                Life::Until(_) => self.wake.notify_one(),
+            match *liveness.borrow_and_update() {
+                Liveness::TakenOver => return false,
+                Liveness::AliveUntil(time) if self.clock.now() < time => return true,
+                Liveness::AliveUntil(_) => self.wake.notify_one(),
             }
-            if life.changed().await.is_err() {
+            if liveness.changed().await.is_err() {
                 return false;
             }
         }
     }
 
     /// The next thing that concerns every worker.
-    pub(super) async fn news(&self) -> News {
-        match self.news.1.lock().await.recv().await {
-            Some(news) => news,
+    pub(super) async fn next_event(&self) -> WorkerEvent {
+        match self.events.1.lock().await.recv().await {
+            Some(event) => event,
             None => std::future::pending().await,
         }
     }
 
     /// Lets the others hear of this worker until they believe it dead.
-    pub(super) async fn attend(self: Arc<Self>, address: Address) {
-        while *self.life.borrow() != Life::TakenOver {
-            let ended = self.beat_while_connected(&address).await;
+    pub(super) async fn send_heartbeats(self: Arc<Self>, address: Address) {
+        while *self.liveness.borrow() != Liveness::TakenOver {
+            let ended = self.heartbeat_while_connected(&address).await;
             self.client.send_replace(None);
-            let silent_since = match *self.life.borrow() {
-                Life::Until(time) => self.clock.now().duration_since(time),
-                Life::TakenOver => return,
+            let silent_since = match *self.liveness.borrow() {
+                Liveness::AliveUntil(time) => self.clock.now().duration_since(time),
+                Liveness::TakenOver => return,
             };
             if let Err(error) = ended
                 && silent_since.unsigned_abs() > self.timeout
@@ -129,15 +129,15 @@ impl Control {
         }
     }
 
-    async fn beat_while_connected(&self, address: &Address) -> Result<(), LedgerError> {
+    async fn heartbeat_while_connected(&self, address: &Address) -> Result<(), LedgerError> {
         let (client, driver) = connect(address, Some(Arc::clone(&self.wake))).await?;
         tokio::spawn(driver);
         settle_in(&client).await?;
         client.batch_execute(&format!("{SETTINGS}; LISTEN campaign_{}", self.ledger)).await?;
         let client = Arc::new(client);
         self.client.send_replace(Some(Arc::clone(&client)));
-        while self.beat(&client).await? {
-            if bury(&client, self.ledger, self.worker, self.timeout / 10).await? > 0 {
+        while self.heartbeat(&client).await? {
+            if remove_dead(&client, self.ledger, self.worker, self.timeout / 10).await? > 0 {
                 settle_interrupted(&client, self.ledger, None).await?;
             }
             tokio::select! {
@@ -145,13 +145,13 @@ impl Control {
                 () = tokio::time::sleep(self.timeout / 30) => {}
             }
         }
-        self.life.send_replace(Life::TakenOver);
-        self.tell(News::TakenOver);
+        self.liveness.send_replace(Liveness::TakenOver);
+        self.tell(WorkerEvent::TakenOver);
         Ok(())
     }
 
     /// Lets the others hear of this worker, and hears what it is to do. Gives whether they believe it alive.
-    async fn beat(&self, client: &Client) -> Result<bool, LedgerError> {
+    async fn heartbeat(&self, client: &Client) -> Result<bool, LedgerError> {
         let now = self.clock.now();
         let sql = "UPDATE worker SET heartbeat = clock_timestamp(),
                 alive_until = clock_timestamp() + $2::bigint * interval '1 ms', messages = $3
@@ -161,15 +161,15 @@ impl Control {
             return Ok(false);
         };
         // By so much sooner than the others believe, so that a message that leaves now is not taken over on its way.
-        self.life.send_replace(Life::Until(now + self.timeout / 2));
+        self.liveness.send_replace(Liveness::AliveUntil(now + self.timeout / 2));
         if row.try_get(0)? {
-            self.tell(News::Stop);
+            self.tell(WorkerEvent::Stop);
         }
         Ok(true)
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, event: WorkerEvent) {
         // Nobody listens any more only when the run has ended.
-        let _ = self.news.0.send(news);
+        let _ = self.events.0.send(event);
     }
 }

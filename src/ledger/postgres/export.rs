@@ -9,11 +9,11 @@ use tokio_postgres::Row as SqlRow;
 use super::handle::Postgres;
 use super::session::Session;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{BATCH, Batch, Cell, Kind, Parcel, TABLES, Table};
+use crate::ledger::tables::{BATCH, Batch, Cell, Chunk, Kind, TABLES, Table};
 
 impl Postgres {
     /// Sends all rows, until nobody takes them any more.
-    pub(in crate::ledger) async fn export(&self, to: Sender<Parcel>) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn export(&self, to: Sender<Chunk>) -> Result<(), LedgerError> {
         self.alone(|session| async move {
             // One snapshot for all of them.
             session.client.batch_execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -24,7 +24,7 @@ impl Postgres {
     }
 }
 
-async fn export(session: &Session, to: &Sender<Parcel>) -> Result<(), LedgerError> {
+async fn export(session: &Session, to: &Sender<Chunk>) -> Result<(), LedgerError> {
     for table in TABLES {
         let none: [&str; 0] = [];
         let mut rows = pin!(session.client.query_raw(&query(table, session.ledger), none).await?);
@@ -33,15 +33,15 @@ async fn export(session: &Session, to: &Sender<Parcel>) -> Result<(), LedgerErro
             batch.push(cells(table, &row)?);
             if batch.len() == BATCH {
                 let rows = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                if to.send(Parcel::Rows(Batch { table, rows })).await.is_err() {
+                if to.send(Chunk::Rows(Batch { table, rows })).await.is_err() {
                     return Ok(());
                 }
             }
         }
         // Whoever takes no more has failed, and says why.
-        let _ = to.send(Parcel::Rows(Batch { table, rows: batch })).await;
+        let _ = to.send(Chunk::Rows(Batch { table, rows: batch })).await;
     }
-    let _ = to.send(Parcel::End).await;
+    let _ = to.send(Chunk::End).await;
     Ok(())
 }
 

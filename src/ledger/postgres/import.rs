@@ -8,7 +8,7 @@ use super::id_map::IdMap;
 use super::session::Session;
 use super::transfer::set_transfer;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{Batch, Cell, Kind, Parcel, Table};
+use crate::ledger::tables::{Batch, Cell, Chunk, Kind, Table};
 use crate::ledger::transfer::Transfer;
 
 /// Whatever belongs to a ledger, in an order in which it can be taken away. Receipts and histories go with their deliveries.
@@ -18,27 +18,27 @@ impl Postgres {
     /// Takes in all rows that come, and the mark of the copy that they belong to, in one transaction.
     pub(in crate::ledger) async fn import(
         &self,
-        parcels: Receiver<Parcel>,
+        chunks: Receiver<Chunk>,
         mark: Option<Transfer>,
     ) -> Result<(), LedgerError> {
         self.alone(|session| async move {
             session.begin().await?;
-            let imported = import(&session, parcels, mark.as_ref()).await;
+            let imported = import(&session, chunks, mark.as_ref()).await;
             session.end(imported).await
         })
         .await
     }
 }
 
-async fn import(session: &Session, mut parcels: Receiver<Parcel>, mark: Option<&Transfer>) -> Result<(), LedgerError> {
+async fn import(session: &Session, mut chunks: Receiver<Chunk>, mark: Option<&Transfer>) -> Result<(), LedgerError> {
     for table in EMPTIED {
         session.client.execute(&format!("DELETE FROM {table} WHERE ledger = $1"), &[&session.ledger]).await?;
     }
     let mut arrival = Arrival { session, columns: IdMap::default(), deliveries: IdMap::default() };
     loop {
-        match parcels.recv().await {
-            Some(Parcel::Rows(batch)) => arrival.insert(batch).await?,
-            Some(Parcel::End) => break,
+        match chunks.recv().await {
+            Some(Chunk::Rows(batch)) => arrival.insert(batch).await?,
+            Some(Chunk::End) => break,
             // Whoever sends them says why there are no more.
             None => return Err(LedgerError::Closed),
         }

@@ -43,7 +43,7 @@ impl Postgres {
         if let Some(worker) = ledger.kept.worker {
             let number = ledger.alone(|session| async move { Ok(session.ledger) }).await?;
             let control = Arc::new(Control::new((number, worker), timeout, ledger.tell_lost.clone()));
-            ledger.thread.handle.spawn(Arc::clone(&control).attend(address.clone()));
+            ledger.thread.handle.spawn(Arc::clone(&control).send_heartbeats(address.clone()));
             ledger.control = Some(control);
         }
         Ok(ledger)
@@ -112,7 +112,7 @@ async fn for_run(
     if !acknowledged.not_durable {
         checks::check_durable(&client).await?;
     }
-    let Held { is_new, ledger, worker, joined } = hold(&client, name, mode).await?;
+    let Acquired { is_new, ledger, worker, joined } = acquire(&client, name, mode).await?;
     refuse_transferred(&client, ledger).await?;
     let interrupted = workers::settle_interrupted(&client, ledger, None).await?;
     if joined.is_some() {
@@ -125,7 +125,7 @@ async fn for_run(
 }
 
 /// A ledger that this process holds.
-pub(super) struct Held {
+pub(super) struct Acquired {
     /// Whether it was made.
     pub(super) is_new: bool,
     /// Its number.
@@ -137,7 +137,7 @@ pub(super) struct Held {
 }
 
 /// Takes the lock of a ledger, making it where there is none, and becomes one of its workers.
-pub(super) async fn hold(client: &Client, name: &str, mode: Mode) -> Result<Held, LedgerError> {
+pub(super) async fn acquire(client: &Client, name: &str, mode: Mode) -> Result<Acquired, LedgerError> {
     format::ensure(client).await?;
     let is_new =
         client.execute("INSERT INTO ledger (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", &[&name]).await? == 1;
@@ -150,12 +150,12 @@ pub(super) async fn hold(client: &Client, name: &str, mode: Mode) -> Result<Held
         });
     }
     let worker = workers::register(client, ledger, mode).await?;
-    workers::bury(client, ledger, worker, Duration::ZERO).await?;
+    workers::remove_dead(client, ledger, worker, Duration::ZERO).await?;
     let others = workers::list_others(client, ledger, worker).await?;
     let joined = others.into_iter().next().map(|other| other.holder);
     match (&joined, mode) {
         (Some(holder), Mode::Alone) => Err(LedgerError::Held(holder.clone())),
-        _ => Ok(Held { is_new, ledger, worker, joined }),
+        _ => Ok(Acquired { is_new, ledger, worker, joined }),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
 use super::control::Control;
-use crate::ledger::{Departure, LedgerError, Limits};
+use crate::ledger::{LedgerError, Limits, RequestKind};
 use crate::specification::Speed;
 
 /// By so much all limits are slower than told: workers are late by different times, and the server must not see one too many
@@ -30,7 +30,7 @@ const MAX_BLOCK: u128 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Reserved(Mutex<VecDeque<Instant>>);
 
-/// What is reserved for one departure.
+/// What is reserved for one request.
 #[derive(Debug, Clone, Copy)]
 struct Reservation {
     /// Messages that are reserved together; none for a request that is no message.
@@ -44,13 +44,13 @@ struct Reservation {
 }
 
 impl Reservation {
-    /// What a departure needs; `None` where it needs none.
-    fn of(departure: Departure, limits: Limits) -> Option<Self> {
+    /// What a request needs; `None` where it needs none.
+    fn of(kind: RequestKind, limits: Limits) -> Option<Self> {
         let (spacing, gap) = (interval(limits.messages), interval(limits.requests));
         let has_others = limits.requests_each > 1;
         // Where nothing but messages leaves, both limits are one.
         let spacing = if spacing.is_zero() || has_others { spacing } else { spacing.max(gap) };
-        let is_message = departure == Departure::Message && !spacing.is_zero();
+        let is_message = kind == RequestKind::Message && !spacing.is_zero();
         let step = if is_message { spacing } else { gap };
         if step.is_zero() {
             return None;
@@ -71,8 +71,8 @@ impl Reservation {
 
 impl Control {
     /// Waits until the limits of all workers together let something leave.
-    pub(super) async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
-        let Some(reservation) = Reservation::of(departure, limits) else { return Ok(()) };
+    pub(super) async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
+        let Some(reservation) = Reservation::of(kind, limits) else { return Ok(()) };
         for _ in 0..=MAX_MISSED {
             let moment = self.next_moment(&reservation).await?;
             sleep_until(moment).await;

@@ -7,7 +7,7 @@ use super::handle::Postgres;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
-    Departure, Fingerprint, Holder, Lease, LedgerError, LeftOver, Limits, News, Position, Share, Worker,
+    Fingerprint, Holder, Lease, LedgerError, Limits, Position, Remaining, RequestKind, Share, Worker, WorkerEvent,
 };
 
 impl Share for Postgres {
@@ -19,20 +19,20 @@ impl Share for Postgres {
         self.kept.joined.as_ref()
     }
 
-    async fn agree(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
+    async fn compare_fingerprint(&self, on: Fingerprint) -> Result<Vec<&'static str>, LedgerError> {
         let joins = self.joined().is_some();
-        self.alone(move |session| async move { agree(&session, &on, joins).await }).await
+        self.alone(move |session| async move { compare_fingerprint(&session, &on, joins).await }).await
     }
 
-    async fn take(&self, mut leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
+    async fn acquire_leases(&self, mut leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
         let Some(control) = self.control() else { return Ok(leases) };
         let ids: Vec<i64> = leases.iter().map(|lease| lease.position().number()).collect();
-        let taken = self.alone(move |session| async move { take(&session, control.worker, &ids).await }).await?;
+        let taken = self.alone(move |session| async move { acquire(&session, control.worker, &ids).await }).await?;
         leases.retain(|lease| taken.contains(&lease.position().number()));
         Ok(leases)
     }
 
-    async fn give_back(&self, position: Position) -> Result<(), LedgerError> {
+    async fn release_lease(&self, position: Position) -> Result<(), LedgerError> {
         let Some(control) = self.control() else { return Ok(()) };
         self.alone(move |session| async move {
             let sql = "UPDATE delivery SET leased_by = NULL WHERE id = $1 AND leased_by = $2";
@@ -42,14 +42,14 @@ impl Share for Postgres {
         .await
     }
 
-    async fn left_over(&self) -> Result<LeftOver, LedgerError> {
-        let Some(control) = self.control() else { return Ok(LeftOver::Nothing) };
-        self.alone(move |session| async move { left_over(&session, control.worker).await }).await
+    async fn remaining(&self) -> Result<Remaining, LedgerError> {
+        let Some(control) = self.control() else { return Ok(Remaining::Nothing) };
+        self.alone(move |session| async move { remaining(&session, control.worker).await }).await
     }
 
-    async fn turn(&self, departure: Departure, limits: Limits) -> Result<(), LedgerError> {
+    async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
         match &self.control {
-            Some(control) => control.turn(departure, limits).await,
+            Some(control) => control.wait_for_limits(kind, limits).await,
             None => Ok(()),
         }
     }
@@ -61,9 +61,9 @@ impl Share for Postgres {
         }
     }
 
-    async fn news(&self) -> News {
+    async fn next_event(&self) -> WorkerEvent {
         match &self.control {
-            Some(control) => control.news().await,
+            Some(control) => control.next_event().await,
             None => std::future::pending().await,
         }
     }
@@ -89,7 +89,11 @@ impl Postgres {
     }
 }
 
-async fn agree(session: &Session, on: &Fingerprint, joins: bool) -> Result<Vec<&'static str>, LedgerError> {
+async fn compare_fingerprint(
+    session: &Session,
+    on: &Fingerprint,
+    joins: bool,
+) -> Result<Vec<&'static str>, LedgerError> {
     let (client, ledger) = (&session.client, session.ledger);
     if joins {
         let kept = client.query_one("SELECT fingerprint FROM ledger WHERE id = $1", &[&ledger]).await?;
@@ -106,7 +110,7 @@ async fn agree(session: &Session, on: &Fingerprint, joins: bool) -> Result<Vec<&
 const IS_FREE: &str =
     "(leased_by IS NULL OR leased_by = $2 OR NOT EXISTS (SELECT FROM worker w WHERE w.id = leased_by))";
 
-async fn take(session: &Session, worker: i64, ids: &[i64]) -> Result<Vec<i64>, LedgerError> {
+async fn acquire(session: &Session, worker: i64, ids: &[i64]) -> Result<Vec<i64>, LedgerError> {
     let sql = format!(
         "UPDATE delivery SET leased_by = $2 WHERE id IN (
             SELECT id FROM delivery WHERE ledger = $1 AND id = ANY($3) AND state = 'pending' AND {IS_FREE}
@@ -117,7 +121,7 @@ async fn take(session: &Session, worker: i64, ids: &[i64]) -> Result<Vec<i64>, L
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
-async fn left_over(session: &Session, worker: i64) -> Result<LeftOver, LedgerError> {
+async fn remaining(session: &Session, worker: i64) -> Result<Remaining, LedgerError> {
     let pending = "SELECT FROM delivery WHERE ledger = $1 AND state = 'pending'
         AND enrolment = (SELECT enrolment FROM ledger WHERE id = $1)";
     let sql = format!(
@@ -128,9 +132,9 @@ async fn left_over(session: &Session, worker: i64) -> Result<LeftOver, LedgerErr
     );
     let row = session.client.query_one(&sql, &[&session.ledger, &worker]).await?;
     Ok(match (row.try_get(0)?, row.try_get(1)?) {
-        (true, _) => LeftOver::Free,
-        (_, true) => LeftOver::WithOthers,
-        _ => LeftOver::Nothing,
+        (true, _) => Remaining::Available,
+        (_, true) => Remaining::HeldByOthers,
+        _ => Remaining::Nothing,
     })
 }
 

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::checks;
 use super::format::{self, Found};
 use super::handle::{Kept, Postgres};
-use super::open::{Held, hold};
+use super::open::{Acquired, acquire};
 use super::session::Session;
 use super::workers::Mode;
 use crate::ledger::LedgerError;
@@ -71,7 +71,7 @@ impl Postgres {
 }
 
 async fn held(client: Client, name: &str) -> Result<(Session, Kept), LedgerError> {
-    let Held { is_new, ledger, worker, .. } = hold(&client, name, Mode::Alone).await?;
+    let Acquired { is_new, ledger, worker, .. } = acquire(&client, name, Mode::Alone).await?;
     let kept = Kept { is_new, worker: Some(worker), ..Kept::default() };
     Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
 }

@@ -96,7 +96,7 @@ pub(super) async fn show_connected(client: &Client, worker: i64) -> Result<(), L
 }
 
 /// Removes dead workers other than `me`. Those whose connection has ended are dead after `margin`.
-pub(super) async fn bury(client: &Client, ledger: i32, me: i64, margin: Duration) -> Result<u64, LedgerError> {
+pub(super) async fn remove_dead(client: &Client, ledger: i32, me: i64, margin: Duration) -> Result<u64, LedgerError> {
     let sql = format!("DELETE FROM worker w WHERE w.ledger = $1 AND w.id <> $4 AND {IS_DEAD}");
     Ok(client.execute(&sql, &[&ledger, &milliseconds(margin), &WORKER_LOCKS, &me]).await?)
 }

@@ -6,11 +6,11 @@ use tokio::sync::mpsc::Sender;
 
 use super::handle::Sqlite;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{BATCH, Batch, Cell, Parcel, TABLES, Table};
+use crate::ledger::tables::{BATCH, Batch, Cell, Chunk, TABLES, Table};
 
 impl Sqlite {
     /// Sends all rows, until nobody takes them any more.
-    pub(in crate::ledger) async fn export(&self, to: Sender<Parcel>) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn export(&self, to: Sender<Chunk>) -> Result<(), LedgerError> {
         self.alone(move |connection| {
             // One snapshot for all of them.
             let snapshot = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
@@ -20,7 +20,7 @@ impl Sqlite {
                     return Ok(());
                 }
             }
-            let _ = to.blocking_send(Parcel::End);
+            let _ = to.blocking_send(Chunk::End);
             Ok(())
         })
         .await
@@ -28,7 +28,7 @@ impl Sqlite {
 }
 
 /// Sends a table. Gives whether somebody took it.
-fn send(connection: &Connection, table: &'static Table, to: &Sender<Parcel>) -> Result<bool, LedgerError> {
+fn send(connection: &Connection, table: &'static Table, to: &Sender<Chunk>) -> Result<bool, LedgerError> {
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
     let mut select = connection.prepare(&format!("SELECT {} FROM {} ORDER BY rowid", names.join(", "), table.name))?;
     let mut rows = select.query([])?;
@@ -42,7 +42,7 @@ fn send(connection: &Connection, table: &'static Table, to: &Sender<Parcel>) -> 
         if batch.is_empty() {
             return Ok(true);
         }
-        if to.blocking_send(Parcel::Rows(Batch { table, rows: batch })).is_err() {
+        if to.blocking_send(Chunk::Rows(Batch { table, rows: batch })).is_err() {
             return Ok(false);
         }
     }

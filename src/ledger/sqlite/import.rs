@@ -7,14 +7,14 @@ use tokio::sync::mpsc::Receiver;
 use super::handle::Sqlite;
 use super::transfer::set_transfer;
 use crate::ledger::LedgerError;
-use crate::ledger::tables::{Batch, Cell, Parcel, TABLES};
+use crate::ledger::tables::{Batch, Cell, Chunk, TABLES};
 use crate::ledger::transfer::Transfer;
 
 impl Sqlite {
     /// Takes in all rows that come, and the mark of the copy that they belong to, in one transaction.
     pub(in crate::ledger) async fn import(
         &self,
-        mut parcels: Receiver<Parcel>,
+        mut chunks: Receiver<Chunk>,
         mark: Option<Transfer>,
     ) -> Result<(), LedgerError> {
         self.alone(move |connection| {
@@ -23,9 +23,9 @@ impl Sqlite {
                 transaction.execute(&format!("DELETE FROM {}", table.name), [])?;
             }
             loop {
-                match parcels.blocking_recv() {
-                    Some(Parcel::Rows(batch)) => insert(&transaction, &batch)?,
-                    Some(Parcel::End) => break,
+                match chunks.blocking_recv() {
+                    Some(Chunk::Rows(batch)) => insert(&transaction, &batch)?,
+                    Some(Chunk::End) => break,
                     // Whoever sends them says why there are no more.
                     None => return Err(LedgerError::Closed),
                 }

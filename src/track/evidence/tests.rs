@@ -30,17 +30,17 @@ fn wanted() -> Wanted {
     Wanted { conversation_id: ConversationId(7), text: TEXT.to_owned(), claimed_at: time(CLAIMED) }
 }
 
-fn ground() -> Ground {
-    Ground { clock_ahead: Some(SignedDuration::ZERO), is_proven: true, now: time(CLAIMED + 3_600) }
+fn baseline() -> Baseline {
+    Baseline { clock_ahead: Some(SignedDuration::ZERO), is_proven: true, now: time(CLAIMED + 3_600) }
 }
 
-fn found_with(messages: &[ObservedMessage], ground: &Ground) -> Finding {
+fn found_with(messages: &[ObservedMessage], baseline: &Baseline) -> Finding {
     let thread = Thread { messages: messages.to_vec(), gap: None };
-    find(&thread, &wanted(), &BTreeSet::new(), ground)
+    find(&thread, &wanted(), &BTreeSet::new(), baseline)
 }
 
 fn found(messages: &[ObservedMessage]) -> Finding {
-    found_with(messages, &ground())
+    found_with(messages, &baseline())
 }
 
 fn sent(id: u64) -> impl Fn(&Finding) -> bool {
@@ -59,11 +59,11 @@ fn the_message_is_found_by_text_and_time() {
 fn clocks_that_differ_by_hours_make_no_difference_where_that_is_known() {
     for hours in [-9, 9] {
         let messages = [message(1, CLAIMED, TEXT), message(3, CLAIMED + hours * 3_600, TEXT)];
-        let ahead = Ground { clock_ahead: Some(SignedDuration::from_hours(hours)), ..ground() };
+        let ahead = Baseline { clock_ahead: Some(SignedDuration::from_hours(hours)), ..baseline() };
         assert!(sent(3)(&found_with(&messages, &ahead)));
         assert!(sent(1)(&found(&messages)), "with clocks that agree it is the other one");
     }
-    let unknown = Ground { clock_ahead: None, ..ground() };
+    let unknown = Baseline { clock_ahead: None, ..baseline() };
     assert_eq!(
         found_with(&[message(1, CLAIMED, TEXT)], &unknown),
         Finding::Unclear(Doubt::SameText(MessageId(1))),
@@ -85,15 +85,15 @@ fn what_is_not_there_was_not_sent_if_nothing_speaks_against_it() {
     let others = [message(1, CLAIMED - 10, "Hi"), message(2, CLAIMED + 10, "How are you?")];
     assert_eq!(found(&others), Finding::NotSent { messages: 2, after: Duration::from_secs(3_600) });
     assert!(matches!(found(&[]), Finding::NotSent { messages: 0, .. }));
-    let early = Ground { now: time(CLAIMED + 599), ..ground() };
+    let early = Baseline { now: time(CLAIMED + 599), ..baseline() };
     assert_eq!(found_with(&others, &early), Finding::Unclear(Doubt::TooEarly));
-    let earlier_than_claimed = Ground { now: time(CLAIMED - 599), ..ground() };
+    let earlier_than_claimed = Baseline { now: time(CLAIMED - 599), ..baseline() };
     assert_eq!(found_with(&others, &earlier_than_claimed), Finding::Unclear(Doubt::TooEarly), "a clock was set");
-    let unproven = Ground { is_proven: false, ..ground() };
+    let unproven = Baseline { is_proven: false, ..baseline() };
     assert_eq!(found_with(&others, &unproven), Finding::Unclear(Doubt::Unproven));
     for gap in [Gap::TooLong, Gap::NoPages, Gap::Unreadable] {
         let thread = Thread { messages: others.to_vec(), gap: Some(gap) };
-        let finding = find(&thread, &wanted(), &BTreeSet::new(), &ground());
+        let finding = find(&thread, &wanted(), &BTreeSet::new(), &baseline());
         assert_eq!(finding, Finding::Unclear(Doubt::Gap(gap)));
     }
 }
@@ -121,7 +121,7 @@ fn messages_of_others_are_not_ours() {
     let note = ObservedMessage { is_private: true, ..message(3, CLAIMED, TEXT) };
     assert!(matches!(found(&[incoming, activity, note]), Finding::NotSent { .. }));
     let thread = Thread { messages: vec![message(4, CLAIMED, TEXT)], gap: None };
-    let finding = find(&thread, &wanted(), &BTreeSet::from([MessageId(4)]), &ground());
+    let finding = find(&thread, &wanted(), &BTreeSet::from([MessageId(4)]), &baseline());
     assert!(matches!(finding, Finding::NotSent { .. }), "another delivery's: {finding:?}");
 }
 
@@ -130,7 +130,7 @@ fn of_several_with_one_text_all_or_none_are_found() {
     let wanted = [&wanted(), &wanted()];
     let all = |messages: &[ObservedMessage]| {
         let thread = Thread { messages: messages.to_vec(), gap: None };
-        find_all(&thread, &wanted, &BTreeSet::new(), &ground())
+        find_all(&thread, &wanted, &BTreeSet::new(), &baseline())
     };
     let both = all(&[message(1, CLAIMED, TEXT), message(2, CLAIMED + 1, TEXT)]);
     assert!(sent(1)(&both[0]) && sent(2)(&both[1]), "{both:?}");

@@ -1,4 +1,4 @@
-//! What becomes of the messages of a rehearsal: the sandbox says within seconds what takes WhatsApp days, so a run against it
+//! What becomes of the messages of a run against the sandbox: it says within seconds what takes WhatsApp days, so a run against it
 //! looks at them itself before it reports.
 
 use std::future::Future;
@@ -22,7 +22,7 @@ impl<L: Ledger> Confirmed<L> {
     ///
     /// # Errors
     /// The ledger's.
-    pub async fn look_at_rehearsal(
+    pub async fn read_sandbox_receipts(
         &self,
         client: &Client,
         receipts_end_after: Duration,

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use super::admission::{AdmissionPass, Admitted};
 use super::{End, Run};
-use crate::ledger::{Deliver, LedgerError, LeftOver, News};
+use crate::ledger::{Deliver, LedgerError, Remaining, WorkerEvent};
 
 /// Between two looks at whether other workers are done.
 const REST: Duration = Duration::from_millis(250);
 
 impl<L: Deliver> Run<'_, L> {
     /// Does what concerns every worker. Never ends by itself.
-    pub async fn follow_others(&self) -> Infallible {
+    pub async fn handle_worker_events(&self) -> Infallible {
         loop {
-            match self.ledger.news().await {
-                News::Stop => self.stop.because(End::Interrupted),
-                News::TakenOver => self.taken_over(),
+            match self.ledger.next_event().await {
+                WorkerEvent::Stop => self.stop.because(End::Interrupted),
+                WorkerEvent::TakenOver => self.taken_over(),
             }
         }
     }
@@ -27,7 +27,7 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// Takes one delivery as far as it goes. One that others have taken over is theirs.
-    pub(super) async fn deliver_mine(
+    pub(super) async fn deliver_unless_taken_over(
         &self,
         admitted: Admitted<'_>,
         pass: &AdmissionPass<'_>,
@@ -43,12 +43,12 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Waits until it is certain that this worker has nothing more to do: what the others hold is free if they die. Gives
     /// whether something is free.
-    pub(super) async fn others_left_something(&self) -> Result<bool, LedgerError> {
+    pub(super) async fn is_work_left(&self) -> Result<bool, LedgerError> {
         while self.stop.asked().is_none() {
-            match self.ledger.left_over().await? {
-                LeftOver::Nothing => return Ok(false),
-                LeftOver::Free => return Ok(true),
-                LeftOver::WithOthers => self.sleep(REST).await,
+            match self.ledger.remaining().await? {
+                Remaining::Nothing => return Ok(false),
+                Remaining::Available => return Ok(true),
+                Remaining::HeldByOthers => self.sleep(REST).await,
             }
         }
         Ok(false)
