@@ -200,6 +200,20 @@ fn some_can_be_chosen_by_key() {
     project.campaign(&["resolve", "campaign.yaml", "--yes", "--all", "--sent"]).exits(2);
 }
 
+/// A CSV report puts an apostrophe in front of what a spreadsheet would take for a formula.
+#[test]
+fn a_key_can_be_given_as_a_report_writes_it() {
+    let desk = Desk::start("faults: [{ on: message, times: 1, status: 500, accept: true }]");
+    let project = Project::at(&desk)
+        .list("id,conversation\n=1+1,7\n")
+        .to("{ conversation_id: '{{ conversation }}' }")
+        .message("{ content: Hi }")
+        .setting("recipients: { file: list.csv, key: '{{ id }}' }")
+        .setting("track: { requests: unlimited }");
+    project.run(&[]).exits(4);
+    by_evidence(&project, &["--key", "'=1+1"]).exits(4);
+}
+
 #[test]
 fn deliveries_with_one_text_in_one_conversation_are_not_confused() {
     let desk = Desk::start("faults: [{ on: message, match: { nth: 2 }, times: 1, status: 500, accept: true }]");
