@@ -38,7 +38,9 @@ fn a_ledger_that_is_mounted_elsewhere_has_one_lock() {
     let folder = "mkdir -p other/.campaign && mount --bind .campaign other/.campaign && cd other";
     let file = "mkdir -p other/.campaign && touch other/.campaign/c.sqlite && \
                 mount --bind .campaign/c.sqlite other/.campaign/c.sqlite && cd other";
-    for (script, words) in [(folder, "is being run by process"), (file, "is being run by another process")] {
+    for (script, words) in
+        [(folder, "is already being run by process"), (file, "is already being run by another process")]
+    {
         mounted(&project, script).exits(6).says(words);
         assert_eq!(desk.messages().len(), 3, "{script}");
     }
