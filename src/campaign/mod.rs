@@ -244,6 +244,9 @@ impl<L: Ledger> Campaign<L> {
         if self.ledger.interrupted() > 0 {
             operator.notice(Notice::Interrupted { messages: self.ledger.interrupted() });
         }
+        if let Some(risk) = self.ledger.risk() {
+            operator.notice(Notice::LedgerAtRisk { risk });
+        }
         Ok(())
     }
 

@@ -43,6 +43,11 @@ pub enum Notice<'a> {
         /// How many.
         messages: u64,
     },
+    /// How this ledger is kept could make somebody get a message twice.
+    LedgerAtRisk {
+        /// By what.
+        risk: &'a str,
+    },
     /// Something about how the list was read.
     AboutList {
         /// What people call it.

@@ -107,6 +107,7 @@ impl Operator for Terminal<'_> {
                 let text = format!("{what} in flight when the last run ended, now `unknown`: see `campaign resolve`");
                 self.output.say(&text);
             }
+            Notice::LedgerAtRisk { risk } => self.output.say(&format!("warning: {risk}")),
             Notice::Waiting { other } => {
                 self.output.say(&format!("waiting: this campaign is being started by {other}"));
             }

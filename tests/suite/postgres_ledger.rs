@@ -157,6 +157,20 @@ fn a_server_that_may_forget_or_may_not_write_is_refused() {
     is_refused(&database, &["--unsafe-ledger"], &["standby", "primary"]);
 }
 
+#[test]
+fn a_standby_that_no_commit_waits_for_is_warned_of() {
+    let Some(server) = Server::with("postgres_ledger::a_standby_that_no_commit_waits_for_is_warned_of", "") else {
+        return;
+    };
+    let desk = Desk::friendly();
+    let project = with_ledger(&desk, &server.database(), 2);
+    let alone = project.run(&["--limit", "1"]).exits(0);
+    assert!(!alone.stderr.contains("synchronous_standby_names"), "{}", alone.stderr);
+    let _follower = server.follow();
+    project.run(&[]).exits(0).says("warning: no commit waits for the standbys").says("`synchronous_standby_names`");
+    nobody_twice(&desk, 2);
+}
+
 /// The judge is the desk's journal, which knows what really arrived, whatever the ledger believes.
 #[test]
 fn runs_are_killed_and_the_database_crashes_and_nobody_is_messaged_twice_or_lost() {

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -83,6 +83,22 @@ impl Server {
         self.control(&["-m", "fast", "restart"]);
     }
 
+    /// Something that is sent all that is committed, as a standby is; for as long as it is kept.
+    pub(super) fn follow(&self) -> Follower {
+        let folder = tempfile::tempdir().unwrap();
+        let mut receive = Command::new(self.binaries.join("pg_receivewal"));
+        receive.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-D"]).arg(folder.path());
+        receive.env("PGPASSWORD", "pass:word@1").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let follower = Follower { process: receive.spawn().unwrap(), _folder: folder };
+        for _ in 0..600 {
+            if self.sql("postgres", "SELECT count(*) FROM pg_stat_replication").trim() == "1" {
+                return follower;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("nothing follows the server");
+    }
+
     fn run(&self, program: &str, words: &[&str]) {
         let path = self.binaries.join(program);
         // A server that goes on must not hold our pipes open, so what is said goes to a file.
@@ -121,6 +137,19 @@ impl Server {
             .unwrap();
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// See [`Server::follow`].
+pub(super) struct Follower {
+    process: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
