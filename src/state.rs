@@ -200,13 +200,16 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// The word for rows with problems.
+    pub const INVALID: &str = "invalid";
+
     /// The word that stands in the report's `error_code`.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Where => "where",
             Self::Suppressed { .. } => "suppressed",
             Self::Duplicate { .. } => "duplicate",
-            Self::Invalid { .. } => "invalid",
+            Self::Invalid { .. } => Self::INVALID,
         }
     }
 }

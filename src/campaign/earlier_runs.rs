@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use indicatif::HumanCount;
 
@@ -69,8 +69,11 @@ pub(super) fn check_report_not_shared(spec: &Spec, reports: &ReportTargets) -> R
     Ok(())
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    let written = |path| absolute(path).ok();
+    one == other
+        || written(one).is_some_and(|one| written(other) == Some(one))
+        || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// Makes sure that nobody would be messaged who was messaged already by the word of a report. The list is taken in, and
@@ -97,6 +100,17 @@ pub async fn check_against_reports(ledger: &impl Inspect, reports: &ReportTarget
         }
     }
     Ok(())
+}
+
+/// Whether a file is a report of messages that were sent.
+pub(super) fn is_report(path: &Path) -> io::Result<bool> {
+    let Some(kind) = ReportFormat::by_ending(path) else { return Ok(false) };
+    let mut messaged = false;
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        file => for_each_messaged(kind, BufReader::new(file?), |_| messaged = true)?,
+    }
+    Ok(messaged)
 }
 
 fn read(path: &Path, kind: ReportFormat, each: impl FnMut(&str)) -> Result<(), CampaignError> {

@@ -44,6 +44,8 @@ pub enum Invalid {
     Stop,
     /// They are recorded as skipped.
     Skip,
+    /// They stop the run, and are recorded for a plan with all rows.
+    Plan,
 }
 
 /// How a list is taken in.
@@ -92,8 +94,10 @@ pub struct EnrolmentReport {
     pub left_out: BTreeMap<&'static str, u64>,
     /// Phone numbers that were written otherwise than they are sent, and how many there are.
     pub rewritten: Rewritten,
-    /// What is wrong. If anything is, the ledger is as it was before.
+    /// What is wrong. If anything is, the ledger is as it was before, unless a plan with all rows is asked for.
     pub problems: Problems,
+    /// Whether the list could not be read to its end.
+    pub is_incomplete: bool,
     /// What a person should know.
     pub warnings: Problems,
     /// What the attachments hold.
@@ -157,7 +161,7 @@ pub async fn enroll(
         let problem = Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is skipped");
         report.warnings.extend([problem.hint("check `recipients.where` and the list")]);
     }
-    if report.problems.is_empty() {
+    if report.problems.is_empty() || invalid == Invalid::Plan && !report.is_incomplete {
         let enrolment = ledger.finish_enrolment().await?;
         report.retried = enrolment.retried;
         report.enrolment = Some(enrolment);
@@ -169,7 +173,8 @@ pub async fn enroll(
 
 impl EnrolmentReport {
     /// Counts a row, and gives what the ledger is to know of it.
-    fn count(&mut self, CheckedRow { entry, problems, warnings, rewritten }: CheckedRow) -> Option<Entry> {
+    fn count(&mut self, CheckedRow { entry, problems, warnings, rewritten, ends_list }: CheckedRow) -> Option<Entry> {
+        self.is_incomplete |= ends_list;
         self.rows += 1;
         self.rewritten.extend(rewritten);
         self.warnings.extend(warnings);
@@ -245,6 +250,8 @@ struct CheckedRow {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     rewritten: Option<RewrittenPhone>,
+    /// Whether nothing more can be read.
+    ends_list: bool,
 }
 
 struct RowChecker<'a> {
@@ -259,7 +266,9 @@ impl RowChecker<'_> {
     fn evaluate(&self, row: Read) -> CheckedRow {
         let row = match row {
             Err(RowError::Row(problem)) => return self.invalid(None, vec![problem]),
-            Err(RowError::List(problem)) => return CheckedRow { problems: vec![problem], ..CheckedRow::default() },
+            Err(RowError::List(problem)) => {
+                return CheckedRow { problems: vec![problem], ends_list: true, ..CheckedRow::default() };
+            }
             Ok(row) => row,
         };
         match self.evaluator.evaluate(&row) {
@@ -307,11 +316,15 @@ impl RowChecker<'_> {
     fn invalid(&self, row: Option<&Row>, problems: Vec<Problem>) -> CheckedRow {
         let first = problems.first().map(|first| (first.place.line, first.message()));
         match (self.invalid, first) {
-            (Invalid::Skip, Some((Some(line), what))) => {
+            (Invalid::Skip | Invalid::Plan, Some((Some(line), what))) => {
                 let line = row.map_or(line, |row| row.line);
                 let key = row.map(|row| self.evaluator.key_if_any(row)).unwrap_or_default();
+                let entry = Some(Entry::Skipped { line, key, reason: SkipReason::Invalid { what }, row: row.cloned() });
+                if self.invalid == Invalid::Plan {
+                    return CheckedRow { entry, problems, ..CheckedRow::default() };
+                }
                 CheckedRow {
-                    entry: Some(Entry::Skipped { line, key, reason: SkipReason::Invalid { what }, row: row.cloned() }),
+                    entry,
                     warnings: problems.into_iter().map(|problem| problem.severity(Severity::Warning)).collect(),
                     ..CheckedRow::default()
                 }

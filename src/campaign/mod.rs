@@ -26,6 +26,7 @@ mod ledger_copies;
 mod operator;
 mod pending_scan;
 mod plan;
+mod plan_files;
 mod sandbox_receipts;
 mod reports;
 mod retry_failed;
@@ -71,6 +72,7 @@ pub use unknown_examples::UnknownExamples;
 use changes::MessageChange;
 use inputs::List;
 use pending_scan::{PendingScan, each_pending, pending_scan};
+use plan_files::PlanFiles;
 
 /// What a run does with the campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,7 +101,7 @@ pub struct Options {
     pub enrolment: EnrolmentOptions,
     /// Whether to choose messages that show what all are like: [`Campaign::samples`].
     pub samples: bool,
-    /// Where reports go, instead of where the spec says.
+    /// Where reports go, instead of where the spec says; of a dry run, where the plan goes, see [`Campaign::write_plan`].
     pub reports: Vec<PathBuf>,
     /// What to do when a quota, a window or a time holds.
     pub on_hold: OnHold,
@@ -111,6 +113,7 @@ pub struct Campaign<L> {
     spec: Arc<Spec>,
     options: Options,
     reports: ReportTargets,
+    plan_files: PlanFiles,
     ledger: L,
     evaluator: RowEvaluator,
     totals: Totals,
@@ -130,6 +133,7 @@ pub async fn open<O: Operator>(
     operator: &O,
 ) -> Result<Campaign<impl Ledger + use<O>>, CampaignError> {
     let reports = ReportTargets::of_run(&options, &inputs.spec)?;
+    let plan_files = PlanFiles::of_run(&options, &inputs.spec, &reports)?;
     let location = open_ledger::locate(&inputs.spec, options.ledger.as_deref())?;
     let first_run = open_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
     let list = list_if_needed(inputs.list, first_run, operator)?;
@@ -141,6 +145,7 @@ pub async fn open<O: Operator>(
         spec,
         options,
         reports,
+        plan_files,
         ledger,
         evaluator: inputs.evaluator,
         totals: Totals::default(),
@@ -253,10 +258,18 @@ impl<L: Ledger> Campaign<L> {
     /// Takes the list in; where it is gone, evaluates the ledger's own rows again.
     async fn enroll(&mut self, list: Option<List>, operator: &impl Operator) -> Result<EnrolmentReport, CampaignError> {
         let fingerprint = self.ledger.is_shared();
-        let options = EnrolmentOptions { fingerprint, ..self.options.enrolment.clone() };
+        let mut options = EnrolmentOptions { fingerprint, ..self.options.enrolment.clone() };
+        if !self.plan_files.is_empty() && options.invalid == Invalid::Stop {
+            options.invalid = Invalid::Plan;
+        }
         let report = match list {
             Some(list) => {
-                let report = inputs::enroll_list(&self.ledger, &self.evaluator, list, options, operator).await?;
+                let report = inputs::take_in(&self.ledger, &self.evaluator, list, options, operator).await?;
+                if report.enrolment.is_some() && !report.problems.is_empty() {
+                    self.write_planned(true).await?;
+                    self.plan_files().for_each(|path| operator.notice(Notice::PlanWritten(path)));
+                }
+                let report = inputs::without_problems(report, operator)?;
                 operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
                 report
             }

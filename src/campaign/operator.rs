@@ -78,6 +78,8 @@ pub enum Notice<'a> {
     Event(&'a Event),
     /// Sending ends for now.
     SendingEnded,
+    /// The plan was written with a line for each row, although problems keep the run from beginning.
+    PlanWritten(&'a Path),
     /// A report was written.
     ReportWritten(&'a Path),
 }

@@ -49,7 +49,8 @@ impl ReportTargets {
     /// The files of a run, all of which can be written as far as can be told.
     pub(super) fn of_run(options: &Options, spec: &Spec) -> Result<Self, CampaignError> {
         let targets = match options.reports.clone() {
-            reports if reports.is_empty() => Self::of_spec(spec),
+            // A dry run writes no report: its files are for the plan.
+            reports if reports.is_empty() || options.mode == Mode::DryRun => Self::of_spec(spec),
             reports => Self::named("--report", reports)?,
         };
         let targets = if options.mode == Mode::Sandbox { targets.beside("sandbox") } else { targets };

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::exit::Exit;
 use super::flags::{Preview, RunArgs};
+use super::operator::plan_written;
 use super::output::Output;
 use super::{plan, preview};
 use crate::campaign::Campaign;
@@ -45,12 +46,18 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
             }
         }
     }
-    let written = match &args.html {
-        Some(path) => {
-            preview::write(campaign, args.preview, path).await?;
-            format!("nothing was sent; preview written to {}", path.display())
-        }
-        None => "nothing was sent and nothing was written".to_owned(),
+    let mut written = Vec::new();
+    if let Some(path) = &args.html {
+        preview::write(campaign, args.preview, path).await?;
+        written.push(format!("preview written to {}", path.display()));
+    }
+    campaign.write_plan().await?;
+    if campaign.plan_files().next().is_some() {
+        written.push(plan_written(campaign.plan_files()));
+    }
+    let written = match written.as_slice() {
+        [] => "nothing was sent and nothing was written".to_owned(),
+        written => format!("nothing was sent; {}", written.join("; ")),
     };
     // Last, so that it is on the screen: of the messages there may be many.
     plan::show(campaign.plan(), output);

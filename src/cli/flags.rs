@@ -204,7 +204,7 @@ pub(super) struct RunArgs {
     /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
-    /// Show the plan and the exact requests of some rows; connect to nothing and write nothing
+    /// Show the plan and the exact requests of some rows; connect to nothing, and write only what --html and --report ask for
     #[arg(long)]
     pub(super) dry_run: bool,
     /// With --dry-run: how many rows to show, or `all` [default: a varied sample; all with --format json]
@@ -238,7 +238,8 @@ pub(super) struct RunArgs {
     /// The ledger [default: .campaign/NAME.sqlite next to the spec]
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
-    /// Write the report here instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING
+    /// Write the report here instead of where the spec says (repeatable); with --sandbox as NAME.sandbox.ENDING; with
+    /// --dry-run the plan instead: each row of the list, what would be done with it, and why (`.csv` or `.jsonl`)
     #[arg(long, value_name = "PATH")]
     pub(super) report: Vec<PathBuf>,
     /// Write metrics of this run for Prometheus here, every 15 seconds and at the end (`.prom`)

@@ -1,5 +1,6 @@
 //! The person at the terminal, or the script in their place: is told what happens, and asked what needs their word.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,12 @@ impl RequestObserver for RequestLog {
     }
 }
 
+/// `plan written to plan.csv`.
+pub(super) fn plan_written<'p>(paths: impl IntoIterator<Item = &'p Path>) -> String {
+    let paths: Vec<String> = paths.into_iter().map(|path| path.display().to_string()).collect();
+    format!("plan written to {}", paths.join(", "))
+}
+
 impl Operator for Terminal<'_> {
     fn notice(&self, notice: Notice<'_>) {
         self.measure(&notice);
@@ -117,6 +124,7 @@ impl Operator for Terminal<'_> {
                 self.output.say(&format!("{name}: no list; continuing with the rows in the ledger"));
             }
             Notice::AboutList { name, text } => self.output.say(&format!("{name}: {text}")),
+            Notice::PlanWritten(path) => self.output.say(&plan_written([path])),
             Notice::ReportWritten(path) => self.output.report_written(path),
         }
     }

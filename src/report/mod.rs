@@ -7,6 +7,7 @@ mod filter;
 mod html;
 mod jsonl;
 mod list_columns;
+mod plan;
 mod read_back;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ use crate::specification::ReportFormat;
 use crate::state::{PastOutcome, State};
 pub use filter::Filter;
 pub use html::{hash, visible};
+pub use plan::{Circumstances, PlanFormat, PlanWriter, PlannedRow};
 pub use read_back::for_each_messaged;
 
 /// The outcome of one row of the list. The same fields, in this order, are the columns of the CSV report.

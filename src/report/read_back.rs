@@ -24,7 +24,8 @@ pub fn for_each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl
         ReportFormat::Csv => csv(input, row),
         ReportFormat::Jsonl => json(input, |line| {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
-            if let (Some(key), Some(outcome)) = (text("key"), text("outcome")) {
+            // What has an action is a line of a plan.
+            if let (Some(key), Some(outcome), None) = (text("key"), text("outcome"), line.get("action")) {
                 row(key, outcome);
             }
         }),

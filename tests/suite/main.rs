@@ -35,6 +35,7 @@ mod outages;
 mod output_streams;
 mod pacing;
 mod packaging;
+mod plan_files;
 #[cfg(unix)]
 mod postgres_ledger;
 #[cfg(unix)]

@@ -42,7 +42,9 @@ fn a_campaign_is_run_continued_reported_and_resolved() {
     project.campaign(&["status", "campaign.yaml"]).exits(8);
     let ran = project.run(&["--limit", "2"]).exits(0);
     hides_the_password(&ran);
-    project.run(&["--dry-run", "--preview", "1"]).exits(0).says("to send  18");
+    project.run(&["--dry-run", "--preview", "1", "--report", "plan.csv"]).exits(0).says("to send  18");
+    let plan = std::fs::read_to_string(project.path("plan.csv")).unwrap();
+    assert_eq!((plan.matches(",already accepted at ").count(), plan.matches(",send,not sent yet,").count()), (2, 18));
     project.run(&[]).exits(4);
     assert_eq!((project.count("accepted"), project.count("unknown")), (19, 1));
     project.campaign(&["resolve", "campaign.yaml", "--all", "--sent", "--note", "asked"]).exits(0);

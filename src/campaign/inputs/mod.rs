@@ -201,6 +201,17 @@ pub(super) async fn enroll_list(
     options: EnrolmentOptions,
     operator: &impl Operator,
 ) -> Result<EnrolmentReport, CampaignError> {
+    without_problems(take_in(ledger, evaluator, list, options, operator).await?, operator)
+}
+
+/// The same, with the problems in the report.
+pub(super) async fn take_in(
+    ledger: &impl Ledger,
+    evaluator: &RowEvaluator,
+    list: List,
+    options: EnrolmentOptions,
+    operator: &impl Operator,
+) -> Result<EnrolmentReport, CampaignError> {
     let List { rows, read_progress } = list;
     let unused = unused_repeated(&rows.repeated);
     for text in rows.notes.iter().chain(&unused) {
@@ -208,7 +219,14 @@ pub(super) async fn enroll_list(
     }
     let report = enroll(ledger, evaluator, rows, options).await;
     read_progress.finish_and_clear();
-    let report = report?;
+    Ok(report?)
+}
+
+/// A report in which nothing is wrong; problems with the list are an error.
+pub(super) fn without_problems(
+    report: EnrolmentReport,
+    operator: &impl Operator,
+) -> Result<EnrolmentReport, CampaignError> {
     if !report.problems.is_empty() {
         operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: true });
         return Err(report.problems.into());
