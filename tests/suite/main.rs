@@ -15,6 +15,7 @@ mod credentials;
 mod disk_faults;
 mod documented_requests;
 mod evidence;
+mod frozen_proxy;
 mod fuzz;
 mod guards;
 mod jinja;

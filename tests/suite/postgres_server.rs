@@ -114,6 +114,11 @@ impl Server {
         }
     }
 
+    /// Where it listens, on this machine.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of a new, empty database; with the password, as the user who may do everything.
     pub(super) fn database(&self) -> String {
         static DATABASES: AtomicU32 = AtomicU32::new(0);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::frozen_proxy::Proxy;
 use crate::harness::{Desk, Project, Running, signal};
 use crate::postgres_server::{Server, database_of};
 
@@ -102,6 +103,8 @@ fn a_worker_that_was_stopped_for_too_long_sends_nothing_more() {
     signal(stopped.process(), "-CONT");
     stopped.finish().exits(1).says("took over its recipients");
     assert_eq!(desk.messages().len(), before, "it has sent after it was taken for dead");
+    // A claim that it withdrew, because its message had not left, is pending again.
+    project.run(&[]);
     assert!(nobody_twice_or_lost(&desk, &project, 200) <= 2);
 }
 
@@ -134,4 +137,24 @@ fn whoever_is_interrupted_gives_back_what_it_has_and_the_others_go_on() {
     first.finish().exits(130).says("other workers are still at work");
     running.remove(0).finish().exits(0);
     assert_eq!(nobody_twice_or_lost(&desk, &project, 100), 0);
+}
+
+#[test]
+fn a_database_that_no_longer_answers_ends_the_run_and_nobody_is_messaged_twice() {
+    let test = "workers::a_database_that_no_longer_answers_ends_the_run_and_nobody_is_messaged_twice";
+    let Some(server) = Server::shared(test) else { return };
+    let desk = Desk::start("faults: [{ delay: 10ms }]");
+    let proxy = Proxy::to(server.port());
+    let address = proxy.through(&server.database(), server.port());
+    let project = shared(&desk, &address, 40).send("concurrency: 2");
+    let running = project.start(&[]);
+    desk.wait_for_messages(10);
+    proxy.freeze(true);
+    running.finish().exits(1).says("the server did not answer for");
+    let impatient =
+        project.environment("CAMPAIGN_LEDGER", Some(&format!("{address}?worker_timeout=2s&connect_timeout=1")));
+    impatient.run(&[]).exits(1).says("the server did not answer for 1 s");
+    proxy.freeze(false);
+    impatient.run(&[]);
+    assert!(nobody_twice_or_lost(&desk, &impatient, 40) <= 2, "at most what was in flight is unknown");
 }

@@ -18,10 +18,17 @@ use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Tls};
+use crate::humanize;
 use crate::ledger::LedgerError;
 
-/// A server that does not answer for so long is away.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A server that does not accept and authenticate a connection for so long is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection on which nothing was heard for so long is probed.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+
+/// What was sent and not acknowledged for so long was lost, and the connection with it.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What drives a connection, to its end.
 pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
@@ -36,12 +43,30 @@ const SETTINGS: &str = "SET search_path TO campaign; SET client_min_messages TO 
 
 /// Connects. Whoever gets the driver must run it; it wakes `woken` when a notification comes.
 pub(super) async fn connect(address: &Address, woken: Option<Arc<Notify>>) -> Result<(Client, Driver), LedgerError> {
-    let mut config = address.config.clone();
-    config.application_name("campaign").keepalives_idle(PATIENCE).keepalives_interval(Duration::from_secs(5));
-    config.keepalives_retries(3).tcp_user_timeout(PATIENCE * 2);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(PATIENCE);
+    let timeout = address.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+    // The driver's own bound ends with the TCP handshake: a server that is frozen accepts, and says nothing.
+    match tokio::time::timeout(timeout, attempt(address, timeout, woken)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(no_answer(timeout)),
     }
+}
+
+/// The server did not answer for so long, though the connection to it seems to be whole.
+pub(super) fn no_answer(after: Duration) -> LedgerError {
+    LedgerError::not_usable(
+        format!("the server did not answer for {}", humanize::duration(after)),
+        "see whether it is up and reachable, and run again",
+    )
+}
+
+async fn attempt(
+    address: &Address,
+    timeout: Duration,
+    woken: Option<Arc<Notify>>,
+) -> Result<(Client, Driver), LedgerError> {
+    let mut config = address.config.clone();
+    config.application_name("campaign").keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(Duration::from_secs(5));
+    config.keepalives_retries(3).tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT).connect_timeout(timeout);
     let (client, driver): (Client, Driver) = match &address.tls {
         Tls::Off => {
             let (client, connection) = config.connect(NoTls).await?;

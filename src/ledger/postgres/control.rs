@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_postgres::Client;
 
 use super::address::Address;
-use super::connect::{connect, settle_in};
+use super::connect::{connect, no_answer, settle_in};
 use super::pace::Reserved;
 use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
@@ -130,16 +130,10 @@ impl Control {
     }
 
     async fn heartbeat_while_connected(&self, address: &Address) -> Result<(), LedgerError> {
-        let (client, driver) = connect(address, Some(Arc::clone(&self.wake))).await?;
-        tokio::spawn(driver);
-        settle_in(&client).await?;
-        client.batch_execute(&format!("{SETTINGS}; LISTEN campaign_{}", self.ledger)).await?;
-        let client = Arc::new(client);
+        let client = self.answered(self.connect(address)).await?;
         self.client.send_replace(Some(Arc::clone(&client)));
-        while self.heartbeat(&client).await? {
-            if remove_dead(&client, self.ledger, self.worker, self.timeout / 10).await? > 0 {
-                settle_interrupted(&client, self.ledger, None).await?;
-            }
+        while self.answered(self.heartbeat(&client)).await? {
+            self.answered(self.take_over_dead(&client)).await?;
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(self.timeout / 30) => {}
@@ -148,6 +142,30 @@ impl Control {
         self.liveness.send_replace(Liveness::TakenOver);
         self.tell(WorkerEvent::TakenOver);
         Ok(())
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Arc<Client>, LedgerError> {
+        let (client, driver) = connect(address, Some(Arc::clone(&self.wake))).await?;
+        tokio::spawn(driver);
+        settle_in(&client).await?;
+        client.batch_execute(&format!("{SETTINGS}; LISTEN campaign_{}", self.ledger)).await?;
+        Ok(Arc::new(client))
+    }
+
+    async fn take_over_dead(&self, client: &Client) -> Result<(), LedgerError> {
+        if remove_dead(client, self.ledger, self.worker, self.timeout / 10).await? > 0 {
+            settle_interrupted(client, self.ledger, None).await?;
+        }
+        Ok(())
+    }
+
+    /// What the server answers, if it does so before the others believe this worker dead. A server that is frozen, or a
+    /// network that swallows everything, looks like a connection that is whole.
+    async fn answered<T>(&self, answer: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(no_answer(self.timeout)),
+        }
     }
 
     /// Lets the others hear of this worker, and hears what it is to do. Gives whether they believe it alive.

@@ -46,7 +46,7 @@ pub(super) async fn serve(
         let known = lost.borrow().clone();
         let changed = match known {
             Some(error) => Err(error),
-            None => commit(&session.client, &mut prepared, &group).await,
+            None => unless_lost(&lost, commit(&session.client, &mut prepared, &group)).await,
         };
         if let Err(error) = &changed {
             lost.send_if_modified(|known| known.is_none().then(|| *known = Some(error.clone())).is_some());
@@ -60,6 +60,19 @@ pub(super) async fn serve(
             // Nobody waits any more only when the run is being torn down.
             let _ = step.tell.send(result);
         }
+    }
+}
+
+/// What comes of some work on the connection, unless the server is given up before: then nobody waits for it any more.
+pub(super) async fn unless_lost<T>(
+    lost: &watch::Sender<Option<LedgerError>>,
+    work: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, LedgerError> {
+    let mut given_up = lost.subscribe();
+    tokio::select! {
+        biased;
+        result = work => result,
+        Ok(error) = given_up.wait_for(Option::is_some) => Err(error.clone().unwrap_or(LedgerError::Closed)),
     }
 }
 

@@ -93,7 +93,8 @@ impl Postgres {
     {
         let session = Arc::clone(&self.session);
         let task = self.thread.handle.spawn(async move { work(session.lock_owned().await).await });
-        task.await.map_err(|_| LedgerError::Closed)?.map_err(|error| self.about(error))
+        let done = async { task.await.map_err(|_| LedgerError::Closed)? };
+        groups::unless_lost(&self.tell_lost, done).await.map_err(|error| self.about(error))
     }
 
     /// An error with the address that it is about.
