@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::RetryFailed;
 use super::joining::ListFingerprint;
+use super::moved_recipients::{MovedRecipients, moved};
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Duplicate, Enrolment, Entry, Ledger, LedgerError};
 use crate::message::{Delivery, RewrittenPhone, STACK};
@@ -94,6 +95,8 @@ pub struct EnrolmentReport {
     pub left_out: BTreeMap<&'static str, u64>,
     /// Phone numbers that were written otherwise than they are sent, and how many there are.
     pub rewritten: Rewritten,
+    /// Recipients whose address has changed since they were messaged.
+    pub moved: MovedRecipients,
     /// What is wrong. If anything is, the ledger is as it was before, unless a plan with all rows is asked for.
     pub problems: Problems,
     /// Whether the list could not be read to its end.
@@ -133,6 +136,7 @@ pub async fn enroll(
         Some(retry) => Some(retry.decide(ledger).await?),
         None => None,
     };
+    let is_continued = ledger.messaged().await? > 0;
     ledger.begin_enrolment(&spec.name, retry).await?;
     batches.read_on();
     let mut next = batches.evaluated();
@@ -143,9 +147,12 @@ pub async fn enroll(
                 fingerprint.add(entry);
             }
         }
+        let moved = if is_continued { moved(ledger, evaluator, &entries).await? } else { Vec::new() };
         let (duplicates, following) = join(ledger.enroll(entries), async { batches.evaluated() }).await;
-        for duplicate in duplicates? {
-            report.duplicate(&duplicate, evaluator);
+        let duplicates = duplicates?;
+        report.moved.extend(moved, &duplicates);
+        for duplicate in &duplicates {
+            report.duplicate(duplicate, evaluator);
         }
         next = following;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{CampaignError, Changes, EnrolmentReport, Mode, Rewritten};
+use super::{CampaignError, Changes, EnrolmentReport, Mode, MovedRecipients, Rewritten};
 use crate::ledger::{Enrolment, Inspect, Location};
 use crate::plan::{Forecast, Load, RowEvaluator, forecast, requests_each};
 use crate::recipients::ListSummary;
@@ -45,6 +45,8 @@ pub struct ListPlan {
     pub suppression: Vec<ListSummary>,
     /// Phone numbers that were written otherwise than they are sent.
     pub rewritten: Rewritten,
+    /// Recipients whose address has changed since they were messaged.
+    pub moved: MovedRecipients,
     /// What has changed in the list since the last run; `None` in the first one.
     pub since: Option<Enrolment>,
 }
@@ -86,6 +88,7 @@ impl ListPlan {
             left_out: report.left_out,
             suppression: evaluator.suppression.lists().collect(),
             rewritten: report.rewritten,
+            moved: report.moved,
             since: report.enrolment.filter(|change| change.is_reenrolment),
         })
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::output::Output;
 use super::summary;
 use super::word_diff::word_diff;
-use crate::campaign::{Changes, ListPlan, NextRun, Plan};
+use crate::campaign::{Changes, ListPlan, MovedRecipient, MovedRecipients, NextRun, Plan};
 use crate::humanize::{counted, duration, grouped};
 use crate::ledger::Enrolment;
 use crate::local_time::{with_local_time, zone_name};
@@ -79,7 +79,18 @@ fn of_list(list: &ListPlan) -> Vec<String> {
         lines.push(format!("  phones   {numbers} rewritten in international form{completed}: {first}{more}"));
     }
     lines.extend(list.since.as_ref().map(since));
+    lines.extend((list.moved.count > 0).then(|| moved(&list.moved)));
     lines
+}
+
+/// Recipients whose number has changed since they were messaged.
+fn moved(MovedRecipients { first, count }: &MovedRecipients) -> String {
+    let one = |MovedRecipient { line, was, now }: &MovedRecipient| format!("line {line}: {was}, now {now}");
+    let more = if *count > first.len() as u64 { "; ..." } else { "" };
+    let first: Vec<String> = first.iter().map(one).collect();
+    let have = if *count == 1 { "1 recipient has" } else { &format!("{} recipients have", grouped(*count)) };
+    let what = "another number or address than the one messaged by an earlier run, and will not be messaged again";
+    format!("  moved    {have} {what} ({}{more})", first.join("; "))
 }
 
 /// ` (150 as numbers of DE, 12 of AT)`: what `recipients.default_region` did.

@@ -249,6 +249,10 @@ impl Inspect for Backend {
         dispatch!(self, ledger => ledger.columns().await)
     }
 
+    async fn messaged_among(&self, keys: Vec<String>) -> Result<Vec<Lease>, LedgerError> {
+        dispatch!(self, ledger => ledger.messaged_among(keys).await)
+    }
+
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
         dispatch!(self, ledger => ledger.failed_with(code).await)
     }

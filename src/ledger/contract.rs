@@ -206,6 +206,10 @@ pub trait Inspect {
     /// How many deliveries were sent to, or may have been, whatever was decided about them since.
     fn messaged(&self) -> impl Future<Output = Result<u64, LedgerError>>;
 
+    /// Those of `keys` that were sent to, or may have been, and are not about to be retried, with the rows that they were
+    /// sent to by.
+    fn messaged_among(&self, keys: Vec<String>) -> impl Future<Output = Result<Vec<Lease>, LedgerError>>;
+
     /// How many of `keys` are pending and were never decided about: as far as this ledger knows, nobody sent to them.
     fn untouched(&self, keys: Vec<String>) -> impl Future<Output = Result<u64, LedgerError>>;
 

@@ -34,6 +34,27 @@ fn a_corrected_number_gets_a_contact_and_a_conversation_of_its_own() {
 }
 
 #[test]
+fn numbers_that_changed_after_their_message_are_counted_and_shown_masked() {
+    let desk = Desk::friendly();
+    let to = "{ inbox_id: 79, contact: { phone_number: '{{ phone }}' } }";
+    let project = Project::at(&desk).to(to).message("{ content: Hi }").send("concurrency: 1");
+    let project = project.setting("recipients: { file: list.csv, key: '{{ order }}' }");
+    let list = "order,phone,note\nA1,+4915123456789,x\nA2,+4915123456780,x\nA3,+4915123456781,x\n";
+    let project = project.list(list);
+    project.run(&["--limit", "2"]).exits(0);
+    // Another note or notation is no other number, whoever is pending gets the new one, and a duplicate is nobody.
+    let list =
+        "order,phone,note\nA1,+49 151 23456789,y\nA2,+4915123456770,x\nA3,+4915123456771,x\nA2,+4915123456772,x\n";
+    let project = project.list(list);
+    let ran = project.run(&["--dry-run"]).exits(0).says("moved    1 recipient has another number");
+    assert!(ran.stderr.contains("(line 3: +49"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("5123456770") && !ran.stderr.contains("5123456780"), "{}", ran.stderr);
+    project.run(&[]).exits(0).says("moved    1 recipient");
+    let numbers: Vec<_> = desk.requests("contact").iter().map(|entry| entry["body"]["phone_number"].clone()).collect();
+    assert_eq!(numbers, ["+4915123456789", "+4915123456780", "+4915123456771"]);
+}
+
+#[test]
 fn somebody_who_opts_out_while_the_list_is_gone_is_left_out() {
     let desk = Desk::friendly();
     let recipients = "recipients: { file: list.csv, suppress: [stop.csv] }";

@@ -153,6 +153,14 @@ impl Inspect for Postgres {
         self.alone(|session| async move { records::columns(&session).await }).await
     }
 
+    async fn messaged_among(&self, keys: Vec<String>) -> Result<Vec<Lease>, LedgerError> {
+        self.alone(move |session| async move {
+            let condition = "d.key = ANY($2) AND d.state IN ('accepted', 'unknown', 'claimed') AND d.again = 0";
+            leases(&session, condition, &[&session.ledger, &keys]).await
+        })
+        .await
+    }
+
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
         let code = code.to_owned();
         self.alone(move |session| async move {

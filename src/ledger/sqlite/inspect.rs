@@ -137,6 +137,18 @@ impl Inspect for Sqlite {
         self.alone(|connection| records::columns(connection)).await
     }
 
+    async fn messaged_among(&self, keys: Vec<String>) -> Result<Vec<Lease>, LedgerError> {
+        self.alone(move |connection| {
+            let condition = "d.key = ?1 AND d.state IN ('accepted', 'unknown', 'claimed') AND d.again = 0";
+            let mut found = Vec::new();
+            for key in keys {
+                found.extend(leases(connection, condition, &[&key])?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
         let code = code.to_owned();
         self.alone(move |connection| leases(connection, "d.state = 'failed' AND d.error_code = ?1", &[&code])).await

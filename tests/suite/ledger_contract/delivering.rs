@@ -88,6 +88,10 @@ pub(super) async fn an_outcome_is_recorded_as_it_was<B: Backend>(backend: B) {
     assert!(
         [a, b, c].iter().all(|record| record.settled_at >= record.first_attempt_at && record.duration_ms.is_some())
     );
+    let keys = ["a", "b", "c", "nobody"].map(str::to_owned).to_vec();
+    let mut messaged: Vec<_> = ledger.messaged_among(keys).await.unwrap().into_iter().map(|lease| lease.key).collect();
+    messaged.sort();
+    assert_eq!(messaged, ["a", "c"]);
     totals_add_up(&ledger).await;
 }
 

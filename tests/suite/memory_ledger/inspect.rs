@@ -158,6 +158,16 @@ impl Inspect for MemoryLedger {
         }))
     }
 
+    async fn messaged_among(&self, keys: Vec<String>) -> Result<Vec<Lease>, LedgerError> {
+        let is_messaged = |state| matches!(state, State::Accepted | State::Unknown | State::Claimed);
+        Ok(self.store(|store| {
+            let deliveries = store.deliveries.iter();
+            let found =
+                deliveries.filter(|delivery| is_messaged(delivery.state) && keys.contains(&delivery.stored.key));
+            found.map(|delivery| delivery.stored.clone().into()).collect()
+        }))
+    }
+
     async fn failed_with(&self, code: &str) -> Result<Vec<Lease>, LedgerError> {
         Ok(self.store(|store| {
             let failed =
