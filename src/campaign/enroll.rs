@@ -164,7 +164,9 @@ pub async fn enroll(
             Problem::error("list-without-recipients", Place::file(&evaluator.list), "the list has no recipients");
         report.problems.extend([problem.hint("is this the right file? It has a header but no rows")]);
     }
-    if report.rows > 0 && report.left_out.values().sum::<u64>() == report.rows {
+    // Rows with problems are recorded for a plan, and still skipped by nobody.
+    let is_list_right = report.problems.is_empty();
+    if is_list_right && report.rows > 0 && report.left_out.values().sum::<u64>() == report.rows {
         let problem = Problem::warning("nobody-left", Place::file(&evaluator.list), "every row of the list is skipped");
         report.warnings.extend([problem.hint("check `recipients.where` and the list")]);
     }

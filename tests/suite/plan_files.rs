@@ -98,6 +98,9 @@ fn rows_that_stop_a_run_are_in_its_plan() {
     project.run(&["--dry-run", "--skip-invalid", "--report", "plan.csv"]).exits(0);
     let rows = plan(&project, "plan.csv");
     assert!(rows[0] == "2 send: not sent yet" && rows[6].starts_with("8 skip: invalid: "), "{rows:?}");
+    let project = project.list("conversation_id,ok,text\n101,yes,{{ x }}\n");
+    let ran = project.run(&["--dry-run", "--report", "plan.csv"]).exits(2);
+    assert!(!ran.stderr.contains("every row of the list is skipped"), "{}", ran.stderr);
     // A list that cannot be read to its end has no plan.
     fs::remove_file(project.path("plan.csv")).unwrap();
     let project = project.file("list.csv", b"conversation_id,ok,text\n101,yes,J\xfcrgen\n");
