@@ -95,6 +95,8 @@ impl PlannedRow {
 
 fn action(record: &Record, Circumstances { is_selected, is_stopped }: Circumstances) -> (Action, String) {
     let error = || match (&record.error_code, &record.error) {
+        // WhatsApp's texts begin with the code.
+        (Some(code), Some(error)) if error.starts_with(code.as_str()) => format!(" with {error}"),
         (Some(code), Some(error)) => format!(" with {code}: {error}"),
         (Some(code), None) => format!(" with {code}"),
         _ => String::new(),

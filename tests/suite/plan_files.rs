@@ -35,7 +35,8 @@ fn every_row_of_the_list_is_in_the_plan_with_a_reason() {
     let desk = Desk::start(
         "faults:
           - { on: message, match: { conversation_id: 104 }, status: 404 }
-          - { on: message, match: { conversation_id: 105 }, status: 500 }",
+          - { on: message, match: { conversation_id: 105 }, status: 500 }
+          - { on: message, match: { conversation_id: 106 }, fail: { code: 131049, title: Held back } }",
     );
     let project = shop(&desk);
     let left_out = ["3 skip: left out by recipients.where", "4 skip: on the suppression list at stop.csv:2"];
@@ -76,8 +77,12 @@ fn every_row_of_the_list_is_in_the_plan_with_a_reason() {
     let rows = plan(&project, "plan.csv");
     assert!(rows[3].starts_with("5 send: earlier failed, http-404"), "{}", rows[3]);
     assert_eq!(rows[6], "8 wait: not selected by `--only` or `--limit`");
+    project.run(&["--only", "106"]).exits(4);
+    project.run(&["--dry-run", "--report", "plan.csv"]).exits(0);
+    let rows = plan(&project, "plan.csv");
+    assert!(rows[6].starts_with("8 none: failed at with 131049: Held back; "), "{}", rows[6]);
     // Nothing of it was sent, and a plan is no report that speaks of an earlier run.
-    assert_eq!(desk.messages().len(), 3);
+    assert_eq!(desk.messages().len(), 4);
     let outcomes = fs::read_to_string(project.path("reports/c.csv")).unwrap();
     fs::remove_dir_all(project.path(".campaign")).unwrap();
     fs::remove_file(project.path("reports/c.csv")).unwrap();
