@@ -22,7 +22,7 @@ pub enum CampaignError {
     #[error("there is a ledger at {0}, so this is not the first run; remove `--first-run`")]
     NotFirstRun(Location),
     /// Nothing was run yet.
-    #[error("there is no ledger at {0}: nothing was run yet")]
+    #[error("there is no record of a run at {0}: nothing was run yet")]
     NotBegun(Location),
     /// A database holds several campaigns, and nobody says which is meant.
     #[error("{ledger} holds {}: choose one with `--campaign NAME`", campaigns.join(", "))]

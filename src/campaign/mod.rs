@@ -28,6 +28,7 @@ mod operator;
 mod pending_scan;
 mod plan;
 mod plan_files;
+mod proof;
 mod sandbox_receipts;
 mod reports;
 mod retry_failed;
@@ -63,7 +64,8 @@ pub use ledger_copies::{MovedCampaign, RecoverOptions, RecoveredLedger, backup, 
 pub use moved_recipients::{MovedRecipient, MovedRecipients};
 pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
-pub use plan::{ListPlan, NextRun, Plan};
+pub use plan::{FirstRun, ListPlan, NextRun, Plan};
+pub use proof::{ConfirmedProof, ProofOutcome, ProofPlan, ProofRequest, ProofRun, open_proof};
 pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_report};
 pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
@@ -138,18 +140,25 @@ pub async fn open<O: Operator>(
     let plan_files = PlanFiles::of_run(&options, &inputs.spec, &reports)?;
     let location = open_ledger::locate(&inputs.spec, options.ledger.as_deref())?;
     let first_run = open_ledger::may_begin(&inputs.spec, &location, &options, &reports).await?;
-    let list = list_if_needed(inputs.list, first_run, operator)?;
-    operator.notice(Notice::Warnings { warnings: &inputs::warnings(&inputs.spec, &inputs.evaluator), blocked: false });
-    let ledger = open_ledger::open(&location, &inputs.spec, &options, operator).await?;
-    let spec = if options.mode == Mode::Sandbox { Arc::new(inputs.spec.at_any_time()) } else { inputs.spec };
-    let plan = Plan::begin(&spec, options.mode, (first_run && options.mode != Mode::Sandbox).then_some(location));
+    let Inputs { spec, list, evaluator } = inputs;
+    if let (Err(missing), true) = (&list, first_run) {
+        return Err(missing.clone().into());
+    }
+    operator.notice(Notice::Warnings { warnings: &inputs::warnings(&spec, &evaluator), blocked: false });
+    let ledger = open_ledger::open(&location, &spec, &options, operator).await?;
+    let only_proofs = !first_run && open_ledger::is_unused(&ledger).await?;
+    let first_run = first_run || only_proofs;
+    let list = list_if_needed(list, first_run, operator)?;
+    let spec = if options.mode == Mode::Sandbox { Arc::new(spec.at_any_time()) } else { spec };
+    let first_run = first_run.then_some(FirstRun { ledger: location, only_proofs });
+    let plan = Plan::begin(&spec, options.mode, first_run.filter(|_| options.mode != Mode::Sandbox));
     let mut campaign = Campaign {
         spec,
         options,
         reports,
         plan_files,
         ledger,
-        evaluator: inputs.evaluator,
+        evaluator,
         totals: Totals::default(),
         scan: PendingScan::default(),
         attachments: Contents::new(),

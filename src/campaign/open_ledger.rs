@@ -45,10 +45,25 @@ pub(super) async fn may_begin(
     let first_run = is_first_run(location, options.acknowledged).await?;
     match (first_run, options.acknowledged.first_run) {
         (true, false) => earlier_runs::check_first_run(spec, location, options.ledger.is_none(), reports).await?,
-        (false, true) => return Err(CampaignError::NotFirstRun(location.clone())),
+        (false, true) if !holds_only_proofs(location).await? => {
+            return Err(CampaignError::NotFirstRun(location.clone()));
+        }
         _ => {}
     }
     Ok(first_run)
+}
+
+/// Whether there is a ledger, and no list was ever taken into it.
+async fn holds_only_proofs(location: &Location) -> Result<bool, LedgerError> {
+    match ledger::open_read_only(location).await? {
+        Some(ledger) => is_unused(&ledger).await,
+        None => Ok(false),
+    }
+}
+
+/// Whether no list was ever taken in: what there is are proofs.
+pub(super) async fn is_unused(ledger: &impl Inspect) -> Result<bool, LedgerError> {
+    Ok(ledger.version().await?.is_none() && ledger.totals().await?.all() == 0)
 }
 
 /// Between two looks at whether the list is taken in.
@@ -65,9 +80,34 @@ pub(super) async fn open<O: Operator>(
         // Quotas and canaries are those of one run.
         Mode::Send if !spec.send.quota.is_empty() || spec.send.canary.is_some() => Purpose::Run,
         Mode::Send => Purpose::SharedRun,
+        mode => alone(mode),
+    };
+    open_for(purpose, location, options, operator).await
+}
+
+/// The same for what must be the only one at work.
+pub(super) async fn open_alone<O: Operator>(
+    location: &Location,
+    options: &Options,
+    operator: &O,
+) -> Result<impl Ledger + use<O>, LedgerError> {
+    open_for(alone(options.mode), location, options, operator).await
+}
+
+const fn alone(mode: Mode) -> Purpose {
+    match mode {
+        Mode::Send => Purpose::Run,
         Mode::DryRun => Purpose::DryRun,
         Mode::Sandbox => Purpose::Sandbox,
-    };
+    }
+}
+
+async fn open_for<O: Operator>(
+    purpose: Purpose,
+    location: &Location,
+    options: &Options,
+    operator: &O,
+) -> Result<impl Ledger + use<O>, LedgerError> {
     let mut is_said = false;
     loop {
         match ledger::open(location, purpose, options.acknowledged).await {
@@ -96,7 +136,7 @@ pub async fn open_existing(spec: &Spec, address: Option<&str>) -> Result<impl Le
     }
     let ledger = ledger::open(&location, Purpose::Run, acknowledged).await?;
     ledger.belongs_to(&spec.name).await?;
-    Ok(ledger)
+    if is_unused(&ledger).await? { Err(CampaignError::NotBegun(location)) } else { Ok(ledger) }
 }
 
 /// The same, only to look at it.
@@ -109,7 +149,7 @@ pub async fn open_read_only(spec: &Spec, address: Option<&str>) -> Result<impl L
         return Err(not_begun(spec, &location, address.is_none()).await);
     };
     ledger.belongs_to(&spec.name).await?;
-    Ok(ledger)
+    if is_unused(&ledger).await? { Err(CampaignError::NotBegun(location)) } else { Ok(ledger) }
 }
 
 /// Why a command that needs a ledger has none: nothing was run yet, or it is missing.

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::Path;
 
-use super::{CanaryResult, Plan};
+use super::{CanaryResult, Plan, ProofPlan};
 use crate::ledger::{Holder, Totals};
 use crate::problem::Problems;
 use crate::run::Event;
@@ -96,6 +96,11 @@ pub enum Question<'a> {
     Send {
         /// What.
         plan: &'a Plan,
+    },
+    /// Whether to send proofs.
+    Proof {
+        /// Which, and where.
+        plan: &'a ProofPlan,
     },
     /// Whether to send to the rest after the canary.
     Canary(CanaryResult<'a>),

@@ -20,8 +20,8 @@ pub struct Plan {
     pub description: Option<String>,
     /// What the list holds; `None` where it is gone.
     pub list: Option<ListPlan>,
-    /// Where the ledger will be, if this is the first run.
-    pub first_run: Option<Location>,
+    /// That this is the first run, if so.
+    pub first_run: Option<FirstRun>,
     /// What has changed in the spec since the last run.
     pub changes: Changes,
     /// Messages that earlier runs have settled.
@@ -30,6 +30,15 @@ pub struct Plan {
     pub base_url: Option<String>,
     /// What would be sent, and when.
     pub next: NextRun,
+}
+
+/// The first run of a campaign.
+#[derive(Debug, Clone)]
+pub struct FirstRun {
+    /// Where the ledger is, or will be.
+    pub ledger: Location,
+    /// Whether it is there already, with nothing but proofs.
+    pub only_proofs: bool,
 }
 
 /// What a list holds.
@@ -66,7 +75,7 @@ pub struct NextRun {
 
 impl Plan {
     /// What is known before the list is read.
-    pub(super) fn begin(spec: &Spec, mode: Mode, first_run: Option<Location>) -> Self {
+    pub(super) fn begin(spec: &Spec, mode: Mode, first_run: Option<FirstRun>) -> Self {
         Self {
             name: spec.name.clone(),
             description: spec.description.clone(),

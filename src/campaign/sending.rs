@@ -76,7 +76,7 @@ impl<L: Ledger> Confirmed<L> {
     ) -> Result<Sent, CampaignError> {
         let Campaign { spec, ledger, evaluator, attachments, options, .. } = &self.0;
         let last_request = ledger.begin_run().await?;
-        let pace = self.pace(last_request).await?;
+        let pace = pace(spec, ledger, last_request).await?;
         let began = Instant::now();
         let emit = |event| operator.notice(Notice::Event(&event));
         let run = Run::new(RunConfig {
@@ -87,6 +87,7 @@ impl<L: Ledger> Confirmed<L> {
             spec,
             pace: &pace,
             sent_before: self.0.totals.of(State::Accepted) > 0,
+            proof_to: None,
             on_hold: options.on_hold,
             stop: stop.clone(),
             emit: &emit,
@@ -188,14 +189,6 @@ impl<L: Ledger> Confirmed<L> {
         }))
     }
 
-    /// The limits, with the quotas as full as earlier runs have left them.
-    async fn pace(&self, last_request: Option<Timestamp>) -> Result<Pace, CampaignError> {
-        let Campaign { spec, ledger, .. } = &self.0;
-        let quotas = sent_within_quotas(spec, ledger).await?;
-        let last_message = ledger.last_send_time().await?;
-        Ok(Pace::new(&spec.send, EarlierSends { quotas, last_message, last_request }))
-    }
-
     /// Writes the reports, and gives what became of everybody so far. When `abort` ends, what is not written yet is left;
     /// the ledger is complete all the same.
     ///
@@ -230,4 +223,15 @@ impl<L: Ledger> Confirmed<L> {
         let unknown = first_unknown(ledger, &totals).await?;
         Ok(Outcome { end, totals, unknown, reports })
     }
+}
+
+/// The limits, with the quotas as full as earlier runs and proofs have left them.
+pub(super) async fn pace(
+    spec: &Spec,
+    ledger: &impl Ledger,
+    last_request: Option<Timestamp>,
+) -> Result<Pace, CampaignError> {
+    let quotas = sent_within_quotas(spec, ledger).await?;
+    let last_message = ledger.last_send_time().await?;
+    Ok(Pace::new(&spec.send, EarlierSends { quotas, last_message, last_request }))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
 use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, open_ledger};
-use crate::ledger::{self, Holder, Inspect, Ledger, Location, Totals};
+use crate::ledger::{self, Holder, Inspect, Ledger, Location, Proofs, Prove, Totals};
 use crate::problem::Keep;
 use crate::run::Selection;
 use crate::specification::Spec;
@@ -17,8 +17,10 @@ use crate::state::State;
 pub enum Status {
     /// Nothing was run yet.
     NotBegun {
-        /// Where the ledger would be.
+        /// Where the ledger is, or would be.
         ledger: Location,
+        /// What was sent to operators.
+        proofs: Box<Proofs>,
     },
     /// Something was.
     Begun(Box<Progress>),
@@ -35,6 +37,8 @@ pub struct Progress {
     pub next: Option<NextRun>,
     /// The run that is under way.
     pub run: Option<ActiveRun>,
+    /// What was sent to operators, which is in no total.
+    pub proofs: Box<Proofs>,
 }
 
 /// A run that is under way.
@@ -55,10 +59,14 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
     let reports = ReportTargets::of_spec(spec);
     let Some(found) = ledger::open_read_only(&location).await? else {
         earlier_runs::check_first_run(spec, &location, ledger.is_none(), &reports).await?;
-        return Ok(Status::NotBegun { ledger: location });
+        return Ok(Status::NotBegun { ledger: location, proofs: Box::default() });
     };
     found.belongs_to(&spec.name).await?;
     earlier_runs::check_against_reports(&found, &reports).await?;
+    let proofs = Box::new(found.proofs().await?);
+    if open_ledger::is_unused(&found).await? {
+        return Ok(Status::NotBegun { ledger: location, proofs });
+    }
     let run = match found.holder().await? {
         Some(holder) => Some(ActiveRun { holder, last_minute: found.sent_within(Duration::from_mins(1)).await? }),
         None => None,
@@ -67,7 +75,7 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
     let pending = totals.of(State::Pending);
     let changes = Changes::since_last_run(spec, &found).await?.for_pending(pending, pending);
     let next = if pending > 0 { Some(next_run(spec, &found, pending).await?) } else { None };
-    Ok(Status::Begun(Box::new(Progress { totals, changes, next, run })))
+    Ok(Status::Begun(Box::new(Progress { totals, changes, next, run, proofs })))
 }
 
 async fn next_run(spec: &Arc<Spec>, ledger: &impl Ledger, pending: u64) -> Result<NextRun, CampaignError> {

@@ -31,15 +31,9 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
         Some(Preview::All) => Some(u64::MAX),
         None => output.is_json().then_some(u64::MAX),
     };
-    let print = |Lease { key, row, .. }: Lease, delivery: Delivery| {
-        if output.is_json() {
-            output.json(&DryRunMessage { line: row.line, key: &key, requests: request::all(&delivery) });
-        } else {
-            output.result(&drawn(row.line, &delivery, ""));
-        }
-    };
+    let show = |Lease { key, row, .. }: Lease, delivery: Delivery| print(row.line, &key, &delivery, output);
     match most {
-        Some(most) => campaign.each_message(most, print).await?,
+        Some(most) => campaign.each_message(most, show).await?,
         None => {
             for Sample { row, delivery, why } in campaign.samples() {
                 output.result(&drawn(row.line, delivery, &why.join("; ")));
@@ -64,6 +58,15 @@ pub(super) async fn show(campaign: &Campaign<impl Ledger>, args: &RunArgs, outpu
     let messages = counted(campaign.plan().next.messages, "message");
     output.say(&format!("dry run: {written}; {messages} would be sent"));
     Ok(Exit::Done)
+}
+
+/// A message as it would leave.
+pub(super) fn print(line: u64, key: &str, delivery: &Delivery, output: &Output) {
+    if output.is_json() {
+        output.json(&DryRunMessage { line, key, requests: request::all(delivery) });
+    } else {
+        output.result(&drawn(line, delivery, ""));
+    }
 }
 
 /// A delivery as people read it.

@@ -7,7 +7,6 @@ use url::Url;
 use super::environment;
 use super::output::Output;
 use crate::campaign::Plan;
-use crate::ledger::Location;
 
 /// Warns before a first run whose ledger may not be there for the next one.
 pub(super) fn warn(plan: &Plan, output: &Output) {
@@ -16,7 +15,7 @@ pub(super) fn warn(plan: &Plan, output: &Output) {
     if plan.base_url.as_deref().is_none_or(is_local) {
         return;
     }
-    if let Some(warning) = plan.first_run.as_ref().and_then(Location::file).and_then(warning) {
+    if let Some(warning) = plan.first_run.as_ref().and_then(|first| first.ledger.file()).and_then(warning) {
         output.say(&warning);
     }
 }

@@ -213,6 +213,14 @@ pub(super) struct RunArgs {
     /// With --dry-run: also write a web page that shows the messages as chat bubbles
     #[arg(long, value_name = "PATH", value_parser = html, requires = "dry_run")]
     pub(super) html: Option<PathBuf>,
+    /// Send real messages to your own address instead of the recipients': `phone_number=`, `email=`, `identifier=` or another
+    /// field of `to` (repeatable). Shows the first row, or those of --only, --line and --limit; counts in no total
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = name_and_value,
+        conflicts_with_all = ["retry_failed", "html", "preview", "report", "accept_changes", "approve_canary"])]
+    pub(super) proof_to: Vec<(String, String)>,
+    /// With --proof-to: show the row at this line of the list (repeatable)
+    #[arg(long, value_name = "N", requires = "proof_to")]
+    pub(super) line: Vec<u64>,
     /// Send to a sandbox inside this process and show what became of the messages; needs no account, keeps no ledger,
     /// ignores send windows, and plays NAME.sandbox.yaml if that is beside the spec
     #[arg(long, conflicts_with_all = ["dry_run", "ledger"])]

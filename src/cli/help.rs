@@ -11,6 +11,8 @@ pub(super) const RUN: &str = "\
 Examples:
   campaign run order_update.yaml --dry-run        show what would be sent, and send nothing
   campaign run order_update.yaml --dry-run --report plan.csv    write what would be done with each row, and why
+  campaign run order_update.yaml --proof-to phone_number=+4915112345678
+                                                  send the first message to yourself
   campaign run order_update.yaml --limit 10       send to the first ten
   campaign run order_update.yaml                  send to the rest
   campaign run order_update.yaml --retry-failed   and once more to recipients who failed

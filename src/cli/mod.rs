@@ -25,6 +25,8 @@ mod output;
 mod plan;
 mod preview;
 mod prompt;
+mod proof;
+mod proof_plan;
 mod report;
 mod resolve;
 mod run;

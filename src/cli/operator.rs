@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::flags::RunArgs;
 use super::output::Output;
 use super::prompt::Prompt;
-use super::{plan, summary};
+use super::{plan, proof_plan, summary};
 use crate::campaign::{Answer, CanaryResult, Notice, Operator, Question};
 use crate::humanize::{counted, grouped};
 use crate::ledger::Totals;
@@ -22,8 +22,8 @@ use crate::specification::Spec;
 
 /// Whoever has typed the command.
 pub(super) struct Terminal<'a> {
-    args: &'a RunArgs,
-    output: &'a Output,
+    pub(super) args: &'a RunArgs,
+    pub(super) output: &'a Output,
     progress: Rc<Progress>,
     metrics: Option<&'a Arc<Metrics>>,
     name: &'a str,
@@ -137,8 +137,9 @@ impl Operator for Terminal<'_> {
             }
             Question::ChangedMessage { .. } => Answer::NotAsked,
             // Whoever has typed the command where there is nobody to ask wants it.
-            Question::Send { .. } if self.args.sandbox || !self.asks() => Answer::Yes,
-            Question::Send { plan } => self.prompt.number(plan.next.messages, &plan::text(plan)),
+            Question::Send { .. } | Question::Proof { .. } if self.args.sandbox || !self.asks() => Answer::Yes,
+            Question::Send { plan } => self.prompt.number(plan.next.messages, "message", &plan::text(plan)),
+            Question::Proof { plan } => self.prompt.number(plan.next.messages, "proof", &proof_plan::text(plan)),
             Question::Canary(result) => self.approves(result).await,
         }
     }

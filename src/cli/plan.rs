@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::output::Output;
 use super::summary;
 use super::word_diff::word_diff;
-use crate::campaign::{Changes, ListPlan, MovedRecipient, MovedRecipients, NextRun, Plan};
+use crate::campaign::{Changes, FirstRun, ListPlan, MovedRecipient, MovedRecipients, NextRun, Plan};
 use crate::humanize::{counted, duration, grouped};
 use crate::ledger::Enrolment;
 use crate::local_time::{with_local_time, zone_name};
@@ -21,8 +21,13 @@ const LABEL: usize = 11;
 /// Shows a plan, wrapped at words where it is read on a terminal.
 pub(super) fn show(plan: &Plan, output: &Output) {
     for line in text(plan) {
-        output.say(&wrapped(&line, output.width()));
+        say(&line, output);
     }
+}
+
+/// A line of a plan.
+pub(super) fn say(line: &str, output: &Output) {
+    output.say(&wrapped(line, output.width()));
 }
 
 /// A line of a plan, continued below its text.
@@ -46,11 +51,10 @@ pub(super) fn text(plan: &Plan) -> Vec<String> {
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = plan.list.as_ref().map(of_list).unwrap_or_default();
     // Whoever expects the record of an earlier run to be continued sees here that it is not.
-    lines.extend(
-        plan.first_run
-            .as_ref()
-            .map(|ledger| format!("  ledger   {ledger}: not found, so this is the first run on this machine")),
-    );
+    lines.extend(plan.first_run.as_ref().map(|FirstRun { ledger, only_proofs }| match only_proofs {
+        false => format!("  ledger   {ledger}: not found, so this is the first run on this machine"),
+        true => format!("  ledger   {ledger}: holds only proofs, so this is the first run"),
+    }));
     lines.extend(changed(&plan.changes));
     lines
         .extend((plan.settled > 0).then(|| format!("  done     {} by earlier runs", counted(plan.settled, "message"))));
@@ -62,7 +66,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// What the list holds, and who of it is left out.
-fn of_list(list: &ListPlan) -> Vec<String> {
+pub(super) fn of_list(list: &ListPlan) -> Vec<String> {
     let skipped = skipped(&list.left_out);
     let mut lines = vec![format!("  list     {}: {}{skipped}", list.name, counted(list.rows, "row"))];
     // A list of those who must not be messaged that has nobody on it is a mistake to be seen.

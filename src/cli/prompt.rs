@@ -30,10 +30,10 @@ impl<'a> Prompt<'a> {
         io::stdin().is_terminal() || *self.list == List::Stdin && terminal().is_ok()
     }
 
-    /// Asks for the number of recipients, so that nobody sends to a million by pressing Enter. `about`: what they must
-    /// have read.
-    pub(super) fn number(&self, messages: u64, about: &[String]) -> Answer {
-        let question = format!("Send {}? Type {messages} to confirm: ", counted(messages, "message"));
+    /// Asks for the number of messages, or what `word` calls them, so that nobody sends to a million by pressing Enter.
+    /// `about`: what they must have read.
+    pub(super) fn number(&self, messages: u64, word: &str, about: &[String]) -> Answer {
+        let question = format!("Send {}? Type {messages} to confirm: ", counted(messages, word));
         match self.show(&question, about).and_then(|()| answer()) {
             Ok(answer) if answer.replace([',', '_'], "") == messages.to_string() => Answer::Yes,
             Ok(_) => Answer::No,

@@ -8,11 +8,12 @@ use super::exit::Exit;
 use super::flags::{Only, ReportArgs};
 use super::ledger_address::ledger_address;
 use super::output::Output;
+use super::proof_plan;
 use crate::campaign::{
     self, ReportOptions, ReportTargets, check_against_reports, read_spec, write_report, write_whole,
 };
 use crate::humanize::counted;
-use crate::ledger::Inspect;
+use crate::ledger::{Inspect, Prove};
 use crate::problem::{Place, Problem};
 use crate::report::Filter;
 use crate::specification::Spec;
@@ -35,6 +36,9 @@ pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<Exit, C
     files.prepare()?;
     let written = |path: &Path| output.say(&format!("report: {}", path.display()));
     files.write(&ledger, &spec, &options, written).await?;
+    if let Some(proofs) = proof_plan::summary_line(&ledger.proofs().await?) {
+        output.say(&proofs);
+    }
     Ok(Exit::Done)
 }
 

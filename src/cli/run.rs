@@ -1,19 +1,14 @@
 //! `campaign run`: check, enroll, plan, ask, send, report.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::campaign::{self, Confirmed, EnrolmentOptions, Inputs, Invalid, Mode, Options, RetryFailed, Sent};
 use crate::ledger::Ledger;
-use crate::livedesk::{Client, Credentials};
+use crate::livedesk::Client;
 use crate::metrics::Metrics;
-use crate::progress::Progress;
 use crate::run::{End, OnHold, Selection, Stop};
-use crate::sandbox::{LocalSandbox, Script};
-use crate::secret::Secret;
-use crate::specification::Spec;
 
-use super::client::{client, client_for};
+use super::client::{client_of_run, sandbox_script, start_sandbox};
 use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
@@ -21,21 +16,24 @@ use super::flags::{ListArgs, RunArgs};
 use super::ledger_address::ledger_address;
 use super::operator::Terminal;
 use super::output::Output;
-use super::sandbox::read_script;
-use super::signals::Signals;
-use super::{dry_run, ephemeral, plan, preview, summary};
+use super::signals::{Signals, cannot_listen, interrupted_twice};
+use super::{dry_run, ephemeral, plan, preview, proof, summary};
 
 pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: &Output) -> Result<Exit, CliError> {
     let options = options(args, output)?;
+    let proof = if args.proof_to.is_empty() { None } else { Some(proof::request(args)?) };
     let mut inputs = Inputs::read(&args.file, &args.list.vars, &options.enrolment).await?;
     if !args.sandbox {
         inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
     }
     let spec = inputs.spec.clone();
     preview::check_not_inputs(args, &spec)?;
-    let script = if args.sandbox { sandbox_script(&args.file)? } else { None };
     output.show_read_progress(inputs.read_progress());
     let operator = Terminal::new(args, &spec, metrics, output);
+    if let Some(request) = proof {
+        return Box::pin(proof::prove(inputs, options, request, &operator)).await;
+    }
+    let script = if args.sandbox { sandbox_script(&args.file)? } else { None };
     let campaign = campaign::open(inputs, options, &operator).await?;
     operator.count(campaign.totals());
     if args.dry_run {
@@ -110,37 +108,4 @@ async fn send(
         output.say(&text);
     }
     Ok(sent)
-}
-
-fn cannot_listen(error: std::io::Error) -> CliError {
-    CliError::caused("cannot listen for signals", error)
-}
-
-/// What the sandbox plays: the script beside the spec, `NAME.sandbox.yaml`, if there is one.
-fn sandbox_script(spec: &Path) -> Result<Option<(PathBuf, Script)>, CliError> {
-    let path = spec.with_extension("sandbox.yaml");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let script = read_script(&path)?;
-    Ok(Some((path, script)))
-}
-
-fn start_sandbox(script: Option<Script>) -> Result<LocalSandbox, CliError> {
-    LocalSandbox::play(script.unwrap_or_default())
-        .map_err(|error| CliError::caused("the sandbox cannot be started", error))
-}
-
-fn client_of_run(spec: &Spec, sandbox: Option<&LocalSandbox>, output: &Output) -> Result<Client, CliError> {
-    let Some(sandbox) = sandbox else { return client(spec, output) };
-    let any = || Secret::new("sandbox".to_owned());
-    client_for(&sandbox.base_url, Credentials { key: any(), secret: any() }, spec)
-}
-
-/// The first signal asks the run to end in good order; at the second this ends, and with it the run.
-async fn interrupted_twice(mut signals: Signals, stop: &Stop, progress: &Progress) {
-    signals.next().await;
-    progress.line("stopping: finishing requests in flight (interrupt again to stop at once)");
-    stop.because(End::Interrupted);
-    signals.next().await;
 }

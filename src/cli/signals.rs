@@ -6,6 +6,23 @@ use tokio::signal;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind};
 
+use super::error::CliError;
+use crate::progress::Progress;
+use crate::run::{End, Stop};
+
+/// A system that lets nobody listen to signals.
+pub(super) fn cannot_listen(error: io::Error) -> CliError {
+    CliError::caused("cannot listen for signals", error)
+}
+
+/// The first signal asks the run to end in good order; at the second this ends, and with it the run.
+pub(super) async fn interrupted_twice(mut signals: Signals, stop: &Stop, progress: &Progress) {
+    signals.next().await;
+    progress.line("stopping: finishing requests in flight (interrupt again to stop at once)");
+    stop.because(End::Interrupted);
+    signals.next().await;
+}
+
 /// Heard from the moment it is made. Until then a signal ends the process at once, as is right while nothing is sent.
 pub(super) struct Signals {
     #[cfg(unix)]

@@ -5,18 +5,21 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::output::Output;
-use super::{plan, summary};
+use super::{plan, proof_plan, summary};
 use crate::campaign::{ActiveRun, Progress, Status};
 use crate::humanize::counted;
 use crate::specification::Spec;
 
 /// Shows it once. Gives the exit code, and whether a run is under way.
 pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool) {
-    let Progress { totals, changes, next, run } = match status {
+    let Progress { totals, changes, next, run, proofs } = match status {
         Status::Begun(progress) => *progress,
-        Status::NotBegun { ledger } => {
+        Status::NotBegun { ledger, proofs } => {
             if output.is_json() {
-                output.json(&json!({ "campaign": spec.name, "begun": false }));
+                let proofs = proof_plan::summary_data(&proofs);
+                output.json(&json!({ "campaign": spec.name, "begun": false, "proofs": proofs }));
+            } else if let Some(proofs) = proof_plan::summary_line(&proofs) {
+                output.result(&format!("{}: not started; {proofs}", spec.name));
             } else {
                 output.result(&format!("{}: not started; there is no ledger at {ledger}", spec.name));
             }
@@ -27,6 +30,7 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
     if output.is_json() {
         let mut data = summary::data(&spec.name, &totals);
         data["begun"] = json!(true);
+        data["proofs"] = proof_plan::summary_data(&proofs);
         data["run"] = run.map_or_else(
             || json!(null),
             |run| {
@@ -41,6 +45,9 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
     output.result(&summary::text(&spec.name, &totals));
     if let Some(checked) = summary::last_checked(&totals) {
         output.result(&checked);
+    }
+    if let Some(proofs) = proof_plan::summary_line(&proofs) {
+        output.result(&proofs);
     }
     if let Some(run) = &run {
         let messages = counted(run.last_minute, "message");

@@ -281,7 +281,7 @@ pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
 }
 
 /// What stopped the run, as data; `null` if nothing did.
-fn stopped(end: &End) -> Value {
+pub(super) fn stopped(end: &End) -> Value {
     match end {
         End::Guard(stopped) | End::Paused(stopped) => {
             json!({ "by": stopped.by, "until": stopped.until, "reason": masked(&stopped.why) })

@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use super::contract::{Deliver, Enroll, Inspect, Operate, RecordQuery, Track};
+use super::contract::{Deliver, Enroll, Inspect, Operate, Prove, RecordQuery, Track};
 use super::delivery::{Claim, ClaimEnd, Lease, Position};
 use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
+use super::proof::{Proof, ProofNumber, Proofs};
 use super::share::{Fingerprint, Limits, Remaining, RequestKind, Share, Worker, WorkerEvent};
 use super::sqlite::Sqlite;
 use super::tables::Chunk;
@@ -309,5 +310,19 @@ impl Track for Backend {
 
     async fn set_complete_until(&self, until: Timestamp) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.set_complete_until(until).await)
+    }
+}
+
+impl Prove for Backend {
+    async fn begin_proofs(&self, campaign: &str) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.begin_proofs(campaign).await)
+    }
+
+    async fn record_proof(&self, number: Option<ProofNumber>, proof: &Proof) -> Result<ProofNumber, LedgerError> {
+        dispatch!(self, ledger => ledger.record_proof(number, proof).await)
+    }
+
+    async fn proofs(&self) -> Result<Proofs, LedgerError> {
+        dispatch!(self, ledger => ledger.proofs().await)
     }
 }

@@ -11,6 +11,7 @@ use super::delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position};
 use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
+use super::proof::{Proof, ProofNumber, Proofs};
 use super::share::Share;
 use super::totals::{KeyLookup, Resolved, Totals};
 use super::tracking::{Observation, Resolution, TrackQuery, TrackedMessage, UnknownDelivery};
@@ -49,14 +50,17 @@ use crate::state::{ContactId, ConversationId, Failure, Outcome, SkipReason, Stat
 /// **An error ends the run.** After an error nothing may be sent: what could not be recorded did not happen, or is
 /// `unknown` for the next run. A recipient's failure is never an error.
 ///
+/// **Proofs are no deliveries.** What [`Prove`] records is in no total and no report, and changes no delivery. It counts for
+/// limits: a proof is a departure as every other.
+///
 /// **Receipts change no outcome.** What [`Track`] records stands beside the deliveries: it never makes anybody pending, and
 /// never keeps a run from being recorded.
 ///
 /// Methods of [`Inspect`] may be called at any time, also on a ledger that was opened read-only beside a run; those of
 /// [`Track`] also on one that was opened to track beside a run; the others by the one who opened it for a run.
-pub trait Ledger: Enroll + Deliver + Inspect + Operate + Track {}
+pub trait Ledger: Enroll + Deliver + Inspect + Operate + Track + Prove {}
 
-impl<L: Enroll + Deliver + Inspect + Operate + Track> Ledger for L {}
+impl<L: Enroll + Deliver + Inspect + Operate + Track + Prove> Ledger for L {}
 
 /// Taking a list in.
 pub trait Enroll {
@@ -304,4 +308,21 @@ pub trait Track {
 
     /// Says so; an earlier time than is known changes nothing.
     fn set_complete_until(&self, until: Timestamp) -> impl Future<Output = Result<(), LedgerError>>;
+}
+
+/// Proofs: messages to an operator's own address.
+pub trait Prove {
+    /// Before the first proof: a ledger that was never used becomes this campaign's. No list is taken in by that, so the
+    /// next run is the first one all the same.
+    fn begin_proofs(&self, campaign: &str) -> impl Future<Output = Result<(), LedgerError>>;
+
+    /// Records a proof, or with its number what became of it since. Gives its number.
+    fn record_proof(
+        &self,
+        number: Option<ProofNumber>,
+        proof: &Proof,
+    ) -> impl Future<Output = Result<ProofNumber, LedgerError>>;
+
+    /// What is known of all proofs.
+    fn proofs(&self) -> impl Future<Output = Result<Proofs, LedgerError>>;
 }

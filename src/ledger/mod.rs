@@ -15,6 +15,7 @@ mod holder;
 mod location;
 mod open;
 mod postgres;
+mod proof;
 mod share;
 mod sqlite;
 mod tables;
@@ -23,7 +24,7 @@ mod tracking;
 mod transfer;
 mod values;
 
-pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, RecordQuery, Track};
+pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, Prove, RecordQuery, Track};
 pub use copy::{campaigns, copy};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
 use enrolment::EXAMPLES;
@@ -35,6 +36,7 @@ pub use open::{
     Neighbour, Purpose, backup, is_first_run, neighbours, open, open_read_only, open_to_track, recover, scratch,
 };
 pub use postgres::Address;
+pub use proof::{Proof, ProofNumber, Proofs};
 pub use share::{Fingerprint, Limits, Remaining, RequestKind, Share, Worker, WorkerEvent};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};

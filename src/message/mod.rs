@@ -23,6 +23,7 @@ mod dates;
 mod jinja_compat;
 mod mixed_kinds;
 mod phone_filter;
+mod proof_to;
 mod evaluation;
 mod region;
 mod reference_checks;
@@ -45,6 +46,7 @@ use crate::problem::Problem;
 use crate::specification::{ButtonType, HeaderType, MessageType};
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 pub use evaluation::{Evaluation, running};
+pub use proof_to::ProofTo;
 pub use template::Templates;
 
 /// Bytes of stack that a thread needs which compiles or applies templates: each level of a syntax tree, and of a list

@@ -89,6 +89,16 @@ impl RowEvaluator {
         self.suppression.find(spellings(delivery), &row.cells, self.templates.region(row).as_deref())
     }
 
+    /// Where an address that is no row's is listed as one that must not be messaged.
+    pub fn suppressed_address(&self, address: &Address) -> Option<String> {
+        let id = match address {
+            Address::Conversation(id) => Some(id.to_string()),
+            Address::Sender { contact_id, .. } => contact_id.map(|id| id.to_string()),
+            Address::Contact { .. } => None,
+        };
+        self.suppression.find(id.as_deref().into_iter().chain(names(address)), &[], None)
+    }
+
     /// Tells the suppression lists of a row that is left out for another reason: what they say of it is about somebody.
     fn note_if_listed(&self, key: &str, row: &Row) {
         if !self.suppression.is_empty() {
@@ -103,16 +113,20 @@ impl RowEvaluator {
 }
 
 /// Everything by which a suppression list may name a recipient.
-fn spellings(delivery: &Delivery) -> Vec<&str> {
-    let mut spellings = vec![delivery.key.as_str()];
-    match &delivery.address {
-        Address::Conversation(_) => {}
-        Address::Sender { source_id, .. } => spellings.extend(source_id.as_deref()),
-        Address::Contact { contact, .. } => spellings.extend(
-            [&contact.phone_number, &contact.email, &contact.identifier].into_iter().filter_map(|text| text.as_deref()),
-        ),
-    }
-    spellings
+fn spellings(delivery: &Delivery) -> impl Iterator<Item = &str> {
+    std::iter::once(delivery.key.as_str()).chain(names(&delivery.address))
+}
+
+/// What an address calls a person.
+fn names(address: &Address) -> impl Iterator<Item = &str> {
+    let names = match address {
+        Address::Conversation(_) => [None; 3],
+        Address::Sender { source_id, .. } => [source_id.as_ref(), None, None],
+        Address::Contact { contact, .. } => {
+            [contact.phone_number.as_ref(), contact.email.as_ref(), contact.identifier.as_ref()]
+        }
+    };
+    names.into_iter().flatten().map(String::as_str)
 }
 
 /// How many requests each delivery of a spec makes when nothing goes wrong.

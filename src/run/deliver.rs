@@ -87,10 +87,16 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     fn render(&self, lease: &Lease) -> Result<Delivery, Failure> {
-        self.evaluator.templates.render(&lease.row, &self.evaluator.list).map_err(|problems| {
-            let what = problems.first().map(|problem| problem.what.clone()).unwrap_or_default();
-            Failure::new("not-renderable", what)
-        })
+        let failed = |what: String| Failure::new("not-renderable", what);
+        let mut delivery = self
+            .evaluator
+            .templates
+            .render(&lease.row, &self.evaluator.list)
+            .map_err(|problems| failed(problems.first().map(|problem| problem.what.clone()).unwrap_or_default()))?;
+        if let Some(mine) = self.proof_to {
+            delivery.address = mine.in_place_of(&delivery.address).map_err(|problem| failed(problem.what))?;
+        }
+        Ok(delivery)
     }
 
     /// One try: everything up to the answer to the message.

@@ -31,6 +31,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Deliver, LedgerError, Limits};
 use crate::livedesk::Client;
+use crate::message::ProofTo;
 use crate::pace::Pace;
 use crate::plan::{RowEvaluator, requests_each};
 use crate::specification::Spec;
@@ -178,6 +179,7 @@ pub struct Run<'a, L> {
     /// The limits that count for all workers together.
     limits: Limits,
     folder: Folder,
+    proof_to: Option<&'a ProofTo>,
     on_hold: OnHold,
     stop: Stop,
     guard: RefCell<Guard>,
@@ -225,6 +227,8 @@ pub struct RunConfig<'a, L> {
     pub pace: &'a Pace,
     /// Whether an earlier run has sent anything.
     pub sent_before: bool,
+    /// Where all messages go instead of to the recipients; `None` of a run that is no proof.
+    pub proof_to: Option<&'a ProofTo>,
     /// Whether to wait for hours.
     pub on_hold: OnHold,
     /// How to stop it.
@@ -254,6 +258,7 @@ impl<'a, L: Deliver> Run<'a, L> {
                 requests_each: requests_each(config.spec),
             },
             folder: Folder::frozen(&config.spec.folder, config.attachments),
+            proof_to: config.proof_to,
             on_hold: config.on_hold,
             stop: config.stop,
             guard: RefCell::new(Guard::new(config.spec.send.stop_when)),

@@ -143,6 +143,7 @@ async fn run_until(boundary: String, folder: &Path) {
         spec: &spec,
         pace: &pace,
         sent_before: false,
+        proof_to: None,
         on_hold: OnHold::Wait,
         stop: Stop::new(),
         emit: &|_| (),

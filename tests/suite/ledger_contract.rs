@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use campaign::ledger::{
     self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Observation, Operate, Purpose, RecordQuery, Resolution, Resolved, Retry, RetryIf, RetryUndelivered,
-    Totals, Track, TrackQuery, Version,
+    Location, Observation, Operate, Proof, Proofs, Prove, Purpose, RecordQuery, Resolution, Resolved, Retry, RetryIf,
+    RetryUndelivered, Totals, Track, TrackQuery, Version,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, StatusUpdate};
 use campaign::recipients::{Columns, Row};
@@ -382,6 +382,7 @@ rules! {
     keys_are_looked_up
     departures_count_as_long_as_the_message_may_have_been_taken
     a_run_knows_when_the_last_request_of_the_one_before_left
+    proofs_count_for_limits_and_for_nothing_else
     nobody_is_claimed_twice_whoever_tries
     an_accepted_message_is_due_for_a_first_look_and_then_as_was_said
     what_is_seen_is_merged_and_stands_in_the_record

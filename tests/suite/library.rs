@@ -42,6 +42,7 @@ impl Operator for Script {
         self.asked.borrow_mut().push(match question {
             Question::ChangedMessage { plan } => format!("changed {}", plan.changes.differences[0].key),
             Question::Send { plan } => format!("send {}", plan.next.messages),
+            Question::Proof { plan } => format!("proof {}", plan.next.messages),
             Question::Canary(canary) => format!("canary {}", canary.messages),
         });
         self.answer

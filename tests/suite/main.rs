@@ -44,6 +44,7 @@ mod postgres_ledger;
 mod postgres_server;
 mod preview;
 mod privileged;
+mod proofs;
 mod random;
 mod random_damage;
 mod random_histories;

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use campaign::ledger::{
     Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
-    Lease, LedgerError, Observation, Operate, Position, RecordQuery, Resolution, Resolved, Retry, RetryIf, Share,
-    Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version, Worker,
+    Lease, LedgerError, Observation, Operate, Position, Proof, ProofNumber, Proofs, Prove, RecordQuery, Resolution,
+    Resolved, Retry, RetryIf, Share, Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
+    Worker,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
 use campaign::recipients::Row;
@@ -42,6 +43,7 @@ struct Store {
     left_out: Vec<LeftOutRow>,
     next: i64,
     complete_until: Option<Timestamp>,
+    proofs: Vec<Proof>,
 }
 
 /// A row that is no delivery: its line, key and reason, and its cells where it can be read.
@@ -262,5 +264,34 @@ impl MemoryLedger {
 impl Share for MemoryLedger {
     async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
         Ok(Vec::new())
+    }
+}
+
+impl Prove for MemoryLedger {
+    async fn begin_proofs(&self, campaign: &str) -> Result<(), LedgerError> {
+        self.store(|store| {
+            store.name.get_or_insert_with(|| campaign.to_owned());
+        });
+        Ok(())
+    }
+
+    async fn record_proof(&self, number: Option<ProofNumber>, proof: &Proof) -> Result<ProofNumber, LedgerError> {
+        Ok(self.store(|store| {
+            let known =
+                (0..store.proofs.len()).find(|at| number == Some(ProofNumber::new(i64::try_from(*at).unwrap())));
+            match known {
+                Some(at) => store.proofs[at] = proof.clone(),
+                None => store.proofs.push(proof.clone()),
+            }
+            ProofNumber::new(i64::try_from(known.unwrap_or(store.proofs.len() - 1)).unwrap())
+        }))
+    }
+
+    async fn proofs(&self) -> Result<Proofs, LedgerError> {
+        Ok(self.store(|store| {
+            let left: Vec<&Proof> =
+                store.proofs.iter().filter(|proof| proof.state != State::Pending && proof.left_at.is_some()).collect();
+            Proofs { count: left.len() as u64, last: left.last().copied().cloned() }
+        }))
     }
 }

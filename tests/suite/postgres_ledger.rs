@@ -138,8 +138,13 @@ fn a_database_that_cannot_be_used_is_refused_in_words_before_anything_is_sent() 
     is_refused(&database, &[], &["format 99", "newer version"]);
     server.sql(
         &name,
-        &format!("UPDATE campaign.format SET format = 1; ALTER DATABASE {name} SET synchronous_commit TO off"),
+        &format!(
+            "UPDATE campaign.format SET format = 1; DROP TABLE campaign.proof;
+             ALTER DATABASE {name} SET synchronous_commit TO off"
+        ),
     );
+    let status = with_ledger(&Desk::friendly(), &database, 1).campaign(&["status", "campaign.yaml"]).exits(1);
+    assert!(status.stderr.contains("format 1") && status.stderr.contains("brings all of them up"), "{}", status.stderr);
     is_refused(&database, &[], &["synchronous_commit is off", "--unsafe-ledger"]);
     with_ledger(&Desk::friendly(), &database, 2).run(&["--unsafe-ledger"]).exits(0);
     server.sql(&name, &format!("ALTER DATABASE {name} SET default_transaction_read_only TO on"));

@@ -132,6 +132,20 @@ fn another_number_sends_nothing_and_leaves_nothing() {
     assert!(!project.path(".campaign").exists(), "{:?}", project.files());
 }
 
+#[test]
+fn a_person_types_the_number_of_proofs_and_another_number_leaves_nothing() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(3);
+    let words = ["--proof-to", "conversation_id=999", "--limit", "2"];
+    let session = Session::start(&project, &words, Redirected::default()).answers("Type 2 to confirm: ", "no");
+    assert!(session.screen().contains("Send 2 proofs?"), "{}", session.screen());
+    assert_eq!(session.finish().0, Some(130));
+    assert!(desk.journal().is_empty() && !project.path(".campaign").exists(), "{:?}", project.files());
+    let session = Session::start(&project, &words, Redirected::default()).answers("Type 2 to confirm: ", "2");
+    assert_eq!(session.finish().0, Some(0));
+    assert_eq!(desk.addressed(), [999, 999]);
+}
+
 /// `2>run.log`, `| tail`, both: the question comes on the terminal, with what it is about.
 #[test]
 fn a_person_is_asked_whatever_is_redirected() {

@@ -20,7 +20,7 @@ pub(super) enum Opened {
 }
 
 /// A list that is not there: a problem for whoever cannot go on without it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::campaign) struct MissingList {
     /// What people call it.
     pub(in crate::campaign) name: String,

@@ -1,16 +1,19 @@
-//! The tables: made on first use, and those of another format refused.
+//! The tables: made on first use, those of an older format brought up by a run, and those of a newer one refused.
 
 use tokio_postgres::Client;
 
 use crate::ledger::LedgerError;
 
 /// The format that this program writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("transfer.sql"));
 
 /// What several workers need.
 const WORKERS: &str = include_str!("workers.sql");
+
+/// What format 2 adds.
+const PROOFS: &str = include_str!("proofs.sql");
 
 /// Advisory locks with this number are ours; the second number is the ledger's, and 0 for making the tables.
 pub(super) const LOCKS: i32 = 0x6361_6d70;
@@ -20,6 +23,8 @@ pub(super) const LOCKS: i32 = 0x6361_6d70;
 pub(super) enum Found {
     /// No ledger has ever been made in it.
     Nothing,
+    /// Tables of an older format.
+    Older(i64),
     /// Tables of this format.
     Tables,
 }
@@ -45,6 +50,7 @@ pub(super) async fn find(client: &Client) -> Result<Found, LedgerError> {
             match found {
                 Some(FORMAT) => Ok(Found::Tables),
                 Some(found) if found > FORMAT => Err(LedgerError::Newer { path: None, found, known: FORMAT }),
+                Some(found @ 1..FORMAT) => Ok(Found::Older(found)),
                 Some(found) => Err(LedgerError::not_usable(
                     format!("the ledgers of this database have format {found}, which no program has ever written"),
                     "restore the database from a backup",
@@ -55,7 +61,15 @@ pub(super) async fn find(client: &Client) -> Result<Found, LedgerError> {
     }
 }
 
-/// Makes the tables where there are none. Of several that try at once, one makes them.
+/// Why a ledger that is only looked at cannot be: its tables are of an older format.
+pub(super) fn is_older(found: i64) -> LedgerError {
+    LedgerError::not_usable(
+        format!("the ledgers of this database have format {found}, and this program needs {FORMAT}"),
+        "the next `campaign run` with one of them brings all of them up",
+    )
+}
+
+/// Makes the tables where there are none, and brings older ones up. Of several that try at once, one does.
 pub(super) async fn ensure(client: &Client) -> Result<(), LedgerError> {
     if find(client).await? == Found::Tables {
         return Ok(());
@@ -70,8 +84,14 @@ pub(super) async fn ensure(client: &Client) -> Result<(), LedgerError> {
 
 async fn make(client: &Client) -> Result<(), LedgerError> {
     client.execute("SELECT pg_advisory_xact_lock($1, 0)", &[&LOCKS]).await?;
-    if find(client).await? == Found::Tables {
-        return Ok(());
+    match find(client).await? {
+        Found::Nothing => {}
+        Found::Older(_) => {
+            client.batch_execute(PROOFS).await?;
+            client.execute("UPDATE campaign.format SET format = $1", &[&FORMAT]).await?;
+            return Ok(());
+        }
+        Found::Tables => return Ok(()),
     }
     // A schema that an administrator has made for us needs no right to make one.
     let exists: bool = client.query_one("SELECT to_regnamespace('campaign') IS NOT NULL", &[]).await?.try_get(0)?;
@@ -80,6 +100,7 @@ async fn make(client: &Client) -> Result<(), LedgerError> {
     }
     client.batch_execute(SCHEMA).await?;
     client.batch_execute(WORKERS).await?;
+    client.batch_execute(PROOFS).await?;
     client.execute("INSERT INTO campaign.format (format) VALUES ($1)", &[&FORMAT]).await?;
     Ok(())
 }

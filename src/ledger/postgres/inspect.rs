@@ -90,7 +90,9 @@ impl Inspect for Postgres {
 
     async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.alone(|session| async move {
-            let sql = "SELECT max(coalesce(left_at, claimed_at)) FROM delivery WHERE ledger = $1";
+            let sql = "SELECT max(at) FROM (
+                    SELECT max(coalesce(left_at, claimed_at)) AS at FROM delivery WHERE ledger = $1
+                    UNION ALL SELECT max(left_at) FROM proof WHERE ledger = $1) AS departure";
             let at: Option<i64> = session.client.query_one(sql, &[&session.ledger]).await?.try_get(0)?;
             Ok(at.and_then(time))
         })
@@ -122,6 +124,7 @@ impl Inspect for Postgres {
             let sql = "SELECT coalesce(left_at, claimed_at) AS at FROM delivery
                  WHERE ledger = $1 AND coalesce(left_at, claimed_at) > $2 AND state <> 'pending'
                  UNION ALL SELECT claimed_at FROM history WHERE ledger = $1 AND claimed_at > $2
+                 UNION ALL SELECT left_at FROM proof WHERE ledger = $1 AND left_at > $2 AND state <> 'pending'
                  ORDER BY at DESC LIMIT $3";
             let rows = session.client.query(sql, &[&session.ledger, &since, &i64::from(most)]).await?;
             let times = rows.iter().rev().map(|row| Ok(time(row.try_get(0)?).unwrap_or_default()));

@@ -25,6 +25,7 @@ mod inspect;
 mod open;
 mod operate;
 mod pace;
+mod prove;
 mod records;
 mod retry_failed;
 mod session;

@@ -21,8 +21,8 @@ use crate::ledger::{Acknowledged, Holder, LedgerError};
 impl Postgres {
     /// Whether there is certainly no ledger at this address.
     pub(in crate::ledger) async fn is_first_run(address: &Address) -> Result<bool, LedgerError> {
-        let found = Self::open_read_only(address).await?;
-        match found {
+        let open = |client, name: String| async move { existing_of_any_format(client, &name).await };
+        match Self::opened(address.clone(), open).await? {
             None => Ok(true),
             Some(ledger) => ledger.is_unused().await,
         }
@@ -165,6 +165,13 @@ async fn for_looking(client: Client, name: &str) -> Result<Option<(Session, Kept
 }
 
 async fn existing(client: Client, name: &str) -> Result<Option<(Session, Kept)>, LedgerError> {
+    match format::find(&client).await? {
+        Found::Older(found) => Err(format::is_older(found)),
+        _ => existing_of_any_format(client, name).await,
+    }
+}
+
+async fn existing_of_any_format(client: Client, name: &str) -> Result<Option<(Session, Kept)>, LedgerError> {
     if format::find(&client).await? == Found::Nothing {
         return Ok(None);
     }

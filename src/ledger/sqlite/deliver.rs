@@ -224,6 +224,7 @@ fn follow_clock(connection: &Connection) -> Result<(), LedgerError> {
         [set],
     )?;
     connection.execute("UPDATE history SET claimed_at = claimed_at + ?1", [set])?;
+    connection.execute("UPDATE proof SET left_at = left_at + ?1 WHERE left_at IS NOT NULL", [set])?;
     connection.execute("UPDATE campaign SET last_request_at = last_request_at + ?1", [set])?;
     Ok(())
 }

@@ -75,7 +75,8 @@ impl Inspect for Sqlite {
 
     async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.alone(|connection| {
-            let sql = "SELECT max(coalesce(left_at, claimed_at)) FROM delivery";
+            let sql = "SELECT max(at) FROM (SELECT max(coalesce(left_at, claimed_at)) AS at FROM delivery
+                       UNION ALL SELECT max(left_at) FROM proof)";
             let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
             Ok(at.and_then(time))
         })
@@ -102,6 +103,7 @@ impl Inspect for Sqlite {
                 "SELECT coalesce(left_at, claimed_at) AS at FROM delivery
                  WHERE coalesce(left_at, claimed_at) > ?1 AND state <> 'pending'
                  UNION ALL SELECT claimed_at FROM history WHERE claimed_at > ?1
+                 UNION ALL SELECT left_at FROM proof WHERE left_at > ?1 AND state <> 'pending'
                  ORDER BY at DESC LIMIT ?2",
             )?;
             let mut times = statement

@@ -25,6 +25,7 @@ mod inspect;
 mod lock;
 mod open;
 mod operate;
+mod prove;
 mod records;
 mod recover;
 mod retry_failed;

@@ -154,7 +154,9 @@ fn rebuild(damaged: &Path, target: &Path, path: &Path, name: &str) -> Result<Rec
     let target_ledger = existing(connect(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
     target_ledger.execute_batch("PRAGMA foreign_keys = OFF")?;
     let new = target_ledger.unchecked_transaction()?;
-    for table in ["campaign", "columns", "delivery", "history", "attachment", "receipt", "tracking", "transfer"] {
+    let tables =
+        ["campaign", "columns", "delivery", "history", "attachment", "receipt", "proof", "tracking", "transfer"];
+    for table in tables {
         copy_rows(&damaged, &new, table)?;
     }
     // What is about rows that are gone means nothing.

@@ -112,3 +112,47 @@ pub(super) async fn a_run_knows_when_the_last_request_of_the_one_before_left<B: 
     let killed = ledger.begin_run().await.unwrap().unwrap();
     assert!(Timestamp::now().duration_since(killed).as_secs() < 60, "one that was killed says nothing: not after now");
 }
+
+fn proof(state: State, left_at: Option<Timestamp>) -> Proof {
+    Proof {
+        at: Timestamp::from_second(1_790_000_000).unwrap(),
+        by: "ada on host".to_owned(),
+        line: 2,
+        key: "a".to_owned(),
+        to: "phone_number=+49…89".to_owned(),
+        state,
+        left_at,
+        conversation_id: Some(CONVERSATION),
+        message_id: None,
+        livedesk_status: None,
+        error_code: None,
+        error: None,
+    }
+}
+
+pub(super) async fn proofs_count_for_limits_and_for_nothing_else<B: Backend>(backend: B) {
+    let ledger = backend.open().await.unwrap();
+    ledger.begin_proofs("c").await.unwrap();
+    assert_eq!(ledger.begin_run().await.unwrap(), None);
+    assert_eq!(ledger.proofs().await.unwrap(), Proofs::default());
+    let at = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
+    let number = ledger.record_proof(None, &proof(State::Claimed, Some(at))).await.unwrap();
+    let hour = Duration::from_mins(60);
+    assert_eq!(ledger.send_times_within(hour, 9).await.unwrap(), [at]);
+    let taken = Proof { message_id: Some(MessageId(3)), ..proof(State::Accepted, Some(at)) };
+    assert_eq!(ledger.record_proof(Some(number), &taken).await.unwrap(), number);
+    let refused = ledger.record_proof(None, &proof(State::Pending, Some(at))).await.unwrap();
+    assert_ne!(refused, number);
+    assert_eq!(ledger.send_times_within(hour, 9).await.unwrap(), [at], "what certainly was not taken is no departure");
+    assert_eq!(ledger.last_send_time().await.unwrap(), Some(at));
+    assert_eq!(ledger.proofs().await.unwrap(), Proofs { count: 1, last: Some(taken.clone()) });
+    assert_eq!((ledger.totals().await.unwrap(), ledger.messaged().await.unwrap()), (Totals::default(), 0));
+    assert_eq!(ledger.version().await.unwrap(), None);
+    drop(ledger);
+    let ledger = backend.open().await.unwrap();
+    assert!(matches!(ledger.belongs_to("other").await, Err(LedgerError::OtherCampaign(_))));
+    let enrolment = enroll_rows(&ledger, entries(&["a"]), None).await;
+    assert!(!enrolment.is_reenrolment, "the first reading of the list is the first one all the same");
+    assert_eq!(leases(&ledger).await.len(), 1, "whose row was shown is pending");
+    assert_eq!(ledger.proofs().await.unwrap(), Proofs { count: 1, last: Some(taken) });
+}

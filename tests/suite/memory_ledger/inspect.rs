@@ -95,7 +95,10 @@ impl Inspect for MemoryLedger {
     }
 
     async fn last_send_time(&self) -> Result<Option<Timestamp>, LedgerError> {
-        Ok(self.store(|store| store.deliveries.iter().filter_map(Delivery::departure).max()))
+        Ok(self.store(|store| {
+            let proofs = store.proofs.iter().filter_map(|proof| proof.left_at);
+            store.deliveries.iter().filter_map(Delivery::departure).chain(proofs).max()
+        }))
     }
 
     async fn holder(&self) -> Result<Option<Holder>, LedgerError> {
@@ -113,8 +116,10 @@ impl Inspect for MemoryLedger {
         Ok(self.store(|store| {
             let now = store.deliveries.iter().filter(|delivery| delivery.state != State::Pending);
             let before = store.deliveries.iter().flat_map(|delivery| &delivery.history).filter_map(|(_, at)| *at);
-            let mut times: Vec<_> =
-                now.filter_map(Delivery::departure).chain(before).filter(|at| *at > since).collect();
+            let proofs = store.proofs.iter().filter(|proof| proof.state != State::Pending);
+            let proofs = proofs.filter_map(|proof| proof.left_at);
+            let all = now.filter_map(Delivery::departure).chain(before).chain(proofs);
+            let mut times: Vec<_> = all.filter(|at| *at > since).collect();
             times.sort();
             times.split_off(times.len().saturating_sub(most as usize))
         }))

@@ -1,0 +1,101 @@
+//! Proofs in words and as data: the plan, what became of each, and what a ledger knows of them.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::plan;
+use crate::campaign::ProofPlan;
+use crate::humanize::counted;
+use crate::ledger::{Proof, Proofs};
+use crate::mask::masked;
+use crate::state::State;
+
+/// Rows that the plan names at most.
+const MAX_ROWS_NAMED: usize = 5;
+
+/// A plan with its title.
+pub(super) fn text(plan: &ProofPlan) -> Vec<String> {
+    let messages = plan.next.messages;
+    let word = if messages == 1 { "a proof" } else { "proofs" };
+    let mut lines = vec![format!("{}: {word}, to your own address", plan.name)];
+    lines.extend(plan.list.as_ref().map(plan::of_list).into_iter().flatten());
+    let named = plan.rows.iter().take(MAX_ROWS_NAMED).map(|(line, key)| format!("line {line} (key {key})"));
+    let more = if plan.rows.len() > MAX_ROWS_NAMED { ", ..." } else { "" };
+    lines.push(format!("  rows     {}{more}", named.collect::<Vec<_>>().join(", ")));
+    lines.push(format!("  address  {}, in place of the recipient's", masked(&plan.to)));
+    lines.extend(plan::next(&plan.next, plan.base_url.as_deref()));
+    if !plan.not_held_by.is_empty() {
+        lines.push(format!("  at once  {} do not hold a proof", plan.not_held_by.join(", ")));
+    }
+    lines.push("  counts   for rate, requests and quotas; in no total, and the recipients stay as they are".to_owned());
+    lines
+}
+
+/// The outcome of a proof: what was in flight when its process ended is not known.
+const fn outcome(proof: &Proof) -> State {
+    match proof.state {
+        State::Claimed => State::Unknown,
+        state => state,
+    }
+}
+
+/// A proof in a line.
+pub(super) fn line(proof: &Proof) -> String {
+    let mut text = format!("line {}, key {}: {}", proof.line, proof.key, word(proof));
+    // Writing to a string cannot fail.
+    if let Some(status) = &proof.livedesk_status {
+        let _ = write!(text, " ({status})");
+    }
+    if let Some(id) = proof.message_id {
+        let _ = write!(text, ", message {id}");
+    }
+    if let Some(id) = proof.conversation_id {
+        let _ = write!(text, ", conversation {id}");
+    }
+    match (&proof.error_code, &proof.error) {
+        (Some(code), Some(error)) if !error.starts_with(code) => {
+            let _ = write!(text, ": {code}: {error}");
+        }
+        (_, Some(error)) => {
+            let _ = write!(text, ": {error}");
+        }
+        _ => {}
+    }
+    text
+}
+
+fn word(proof: &Proof) -> &'static str {
+    match outcome(proof) {
+        State::Pending => "not sent",
+        state => state.word(),
+    }
+}
+
+/// The same as data.
+pub(super) fn data(proof: &Proof) -> serde_json::Value {
+    json!({
+        "line": proof.line, "key": proof.key, "to": proof.to, "outcome": word(proof), "at": proof.at, "by": proof.by,
+        "livedesk_status": proof.livedesk_status, "message_id": proof.message_id,
+        "conversation_id": proof.conversation_id, "error_code": proof.error_code,
+        "error": proof.error.as_deref().map(masked),
+    })
+}
+
+/// What a ledger knows of proofs, in a line; `None` if there were none.
+pub(super) fn summary_line(proofs: &Proofs) -> Option<String> {
+    let last = proofs.last.as_ref()?;
+    let at = last.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    Some(format!(
+        "{} sent, in no total; the last {at} by {} to {}: {}",
+        counted(proofs.count, "proof"),
+        last.by,
+        last.to,
+        line(last)
+    ))
+}
+
+/// The same as data.
+pub(super) fn summary_data(proofs: &Proofs) -> serde_json::Value {
+    json!({ "count": proofs.count, "last": proofs.last.as_ref().map(data) })
+}
