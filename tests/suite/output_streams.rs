@@ -129,7 +129,7 @@ fn a_closed_terminal_and_other_signals_end_a_run_in_good_order() {
     for name in ["-HUP", "-QUIT", "-TERM", "-INT"] {
         let desk = Desk::late_for(105, "1s");
         let project = Project::at(&desk).people(9).send("concurrency: 1");
-        let run = under_way(&desk, &project, &["/usr/bin/env"]);
+        let run = under_way(&desk, &project, &["/usr/bin/env", "--default-signal=HUP,QUIT,TERM,INT"]);
         signal(run.process(), name);
         run.finish().exits(130).says("interrupted");
         assert_eq!((project.count("accepted"), project.count("pending")), (5, 4), "{name}");
