@@ -190,12 +190,14 @@ fn a_database_of_several_campaigns_is_asked_for_one_by_its_name() {
     let one = Project::at(&desk).people(2);
     let spec = fs::read_to_string(one.path("campaign.yaml")).unwrap().replace("name: c\n", "name: d\n");
     let other = Project::at(&desk).people(2).spec(&spec);
-    copy(&one, &database, "x.sqlite").exits(1).says("there is no ledger at postgres://");
+    copy(&one, &database, "x.sqlite").exits(1).says("there is no record of a run at postgres://");
     for project in [&one, &other] {
         project.run(&["--ledger", &database]).exits(0);
     }
     copy(&one, &database, "x.sqlite").exits(1).says("holds c, d: choose one with `--campaign NAME`");
-    one.campaign(&["ledger", "copy", &database, "x.sqlite", "--campaign", "e"]).exits(1).says("there is no ledger");
+    one.campaign(&["ledger", "copy", &database, "x.sqlite", "--campaign", "e"])
+        .exits(1)
+        .says("there is no record of a run");
     one.campaign(&["ledger", "copy", &database, "x.sqlite", "--campaign", "c"]).exits(0);
     copy(&other, &database, "x.sqlite").exits(1);
     one.run(&["--ledger", "x.sqlite"]).exits(0);
@@ -206,12 +208,14 @@ fn a_database_of_several_campaigns_is_asked_for_one_by_its_name() {
 }
 
 #[test]
-fn a_ledger_of_the_sixth_format_is_continued() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(2);
-    project.run(&["--limit", "1"]).exits(0);
-    sql(&project, FILE, &format!("DROP TABLE transfer; {SEAL} PRAGMA user_version = 6;"));
-    project.campaign(&["status", "campaign.yaml"]).exits(0);
-    project.run(&[]).exits(0);
-    assert_eq!(desk.addressed(), [101, 102]);
+fn a_ledger_of_the_sixth_or_seventh_format_is_continued() {
+    for (format, newer) in [(6, "DROP TABLE transfer; DROP TABLE proof;"), (7, "DROP TABLE proof;")] {
+        let desk = Desk::friendly();
+        let project = Project::at(&desk).people(2);
+        project.run(&["--limit", "1"]).exits(0);
+        sql(&project, FILE, &format!("{newer} {SEAL} PRAGMA user_version = {format};"));
+        project.campaign(&["status", "campaign.yaml"]).exits(0);
+        project.run(&[]).exits(0);
+        assert_eq!(desk.addressed(), [101, 102], "format {format}");
+    }
 }
