@@ -25,6 +25,7 @@ mod keys;
 mod ledger_copies;
 mod moved_recipients;
 mod operator;
+mod opted_out;
 mod pending_scan;
 mod plan;
 mod plan_files;
@@ -64,13 +65,14 @@ pub use ledger_copies::{MovedCampaign, RecoverOptions, RecoveredLedger, backup, 
 pub use moved_recipients::{MovedRecipient, MovedRecipients};
 pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
+pub use opted_out::{opted_out, write_opted_out};
 pub use plan::{FirstRun, ListPlan, NextRun, Plan};
 pub use proof::{ConfirmedProof, ProofOutcome, ProofPlan, ProofRequest, ProofRun, open_proof};
-pub use reports::{ReportOptions, ReportTargets, is_one_of, opted_out, write_report};
+pub use reports::{ReportOptions, ReportTargets, is_one_of, write_report};
 pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
-pub use track::{only_inbox, open_to_track, opt_out_words, write_opted_out};
+pub use track::{only_inbox, open_to_track, opt_out_words};
 pub use unknown_examples::UnknownExamples;
 
 use changes::MessageChange;

@@ -9,16 +9,11 @@ use jiff::Timestamp;
 
 use super::atomic_file::{Readers, check_place, clear_leftovers, keep, temporary};
 use super::{CampaignError, Mode, Options, input_files};
-use crate::codes;
 use crate::ledger::{Inspect, LedgerError, RecordQuery};
-use crate::message::{Address, Templates};
 use crate::problem::{Place, Problem, with_causes};
-use crate::receipt::OptOut;
-use crate::recipients::{Row, guarded};
 use crate::report::{self, About, Filter, Record};
 use crate::specification::ReportFormat;
 use crate::specification::{ReportFile, Spec};
-use crate::state::State;
 
 /// What is written of a ledger.
 #[derive(Debug, Clone, Default)]
@@ -257,42 +252,6 @@ async fn records<W: Write>(
     writer.finish()?;
     output.flush()?;
     Ok(output)
-}
-
-/// A suppression list, in CSV, of those who have stopped marketing: key, phone number and e-mail address, however the
-/// next campaign knows them. Gives how many they are with it.
-///
-/// # Errors
-/// The templates do not compile; or the ledger's.
-pub async fn opted_out(ledger: &impl Inspect, spec: &Arc<Spec>) -> Result<(u64, Vec<u8>), CampaignError> {
-    let templates = Templates::compile(Arc::clone(spec), None, "the ledger")?;
-    let mut people: Vec<(String, Option<Row>)> =
-        ledger.failed_with(codes::OPTED_OUT).await?.into_iter().map(|lease| (lease.key, Some(lease.row))).collect();
-    let accepted = RecordQuery { only: vec![State::Accepted], with_rows: true };
-    ledger
-        .records(&accepted, |record| {
-            if record.receipt.opted_out == Some(OptOut::Yes) {
-                people.push((record.key, record.row));
-            }
-            Ok::<_, CampaignError>(())
-        })
-        .await?;
-    let mut list = csv::Writer::from_writer(Vec::new());
-    let broken = |error: csv::Error| CampaignError::not_writable(Path::new("the list"), error.into());
-    list.write_record(["key", "phone_number", "email"]).map_err(broken)?;
-    for (key, row) in &people {
-        // A row that today's templates cannot render is still known by its key.
-        let delivery = row.as_ref().and_then(|row| templates.render(row, "the ledger").ok());
-        let contact = delivery.as_ref().and_then(|delivery| match &delivery.address {
-            Address::Contact { contact, .. } => Some(contact),
-            _ => None,
-        });
-        let phone = contact.and_then(|contact| contact.phone_number.as_deref()).unwrap_or_default();
-        let email = contact.and_then(|contact| contact.email.as_deref()).unwrap_or_default();
-        list.write_record([key.as_str(), phone, email].map(|cell| guarded(cell).into_owned())).map_err(broken)?;
-    }
-    let bytes = list.into_inner().map_err(|error| broken(error.into_error().into()))?;
-    Ok((people.len() as u64, bytes))
 }
 
 /// Whether a path leads to one of these files, by whatever name.

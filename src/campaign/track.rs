@@ -1,10 +1,6 @@
 //! `campaign track`: what became of the accepted messages.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
-
-use super::{CampaignError, open_ledger, opted_out, write_whole};
+use super::{CampaignError, open_ledger};
 use crate::ledger::{self, Inspect, Ledger};
 use crate::opt_out::{OptOutWords, is_opt_out_payload};
 use crate::specification::{Spec, To};
@@ -36,35 +32,4 @@ pub fn opt_out_words(spec: &Spec) -> OptOutWords {
     let payloads = buttons.filter_map(|button| button.payload.as_ref()).filter(|payload| payload.is_constant());
     let payloads = payloads.map(|payload| payload.text.as_str()).filter(|payload| is_opt_out_payload(payload));
     OptOutWords::new(spec.track.opt_out.words.iter().map(String::as_str).chain(payloads))
-}
-
-/// Writes those who have opted out to `track.opt_out.file`, if the spec names one, beside those who are in it already.
-/// Gives the file and how many it has.
-///
-/// # Errors
-/// The file cannot be read or written; or the ledger's.
-pub async fn write_opted_out(
-    ledger: &impl Inspect,
-    spec: &std::sync::Arc<Spec>,
-) -> Result<Option<(PathBuf, u64)>, CampaignError> {
-    let Some(file) = &spec.track.opt_out.file else { return Ok(None) };
-    let path = spec.folder.join(file);
-    let (_, list) = opted_out(ledger, spec).await?;
-    let known = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(CampaignError::not_writable(&path, error)),
-    };
-    let list = String::from_utf8_lossy(&list).into_owned();
-    let mut lines = list.lines();
-    let header = lines.next().unwrap_or_default();
-    // Other campaigns write into it as well; nobody is taken out.
-    let mut people: BTreeSet<&str> = known.lines().skip(1).filter(|line| !line.trim().is_empty()).collect();
-    let before = people.len();
-    people.extend(lines);
-    if people.len() > before || known.is_empty() {
-        let all: Vec<&str> = std::iter::once(header).chain(people.iter().copied()).collect();
-        write_whole(&path, format!("{}\n", all.join("\n")).as_bytes())?;
-    }
-    Ok(Some((path, people.len() as u64)))
 }

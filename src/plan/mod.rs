@@ -5,7 +5,7 @@ mod samples;
 
 use crate::message::{Address, Delivery, Templates};
 use crate::problem::{Place, Problem, Severity};
-use crate::recipients::{Row, Suppression};
+use crate::recipients::{IdKind, Row, Suppression};
 use crate::specification::{Spec, To};
 use crate::state::SkipReason;
 pub use forecast::{Forecast, Load, forecast};
@@ -86,7 +86,9 @@ impl RowEvaluator {
         if self.suppression.is_empty() {
             return None;
         }
-        self.suppression.find(spellings(delivery), &row.cells, self.templates.region(row).as_deref())
+        let by_name = self.suppression.find(spellings(delivery), &row.cells, self.templates.region(row).as_deref());
+        let by_id = self.suppression.find_id(ids(delivery), row.columns.names(), &row.cells);
+        by_name.or(by_id)
     }
 
     /// Where an address that is no row's is listed as one that must not be messaged.
@@ -103,6 +105,7 @@ impl RowEvaluator {
     fn note_if_listed(&self, key: &str, row: &Row) {
         if !self.suppression.is_empty() {
             self.suppression.find([key], &row.cells, self.templates.region(row).as_deref());
+            self.suppression.find_id([], row.columns.names(), &row.cells);
         }
     }
 
@@ -127,6 +130,15 @@ fn names(address: &Address) -> impl Iterator<Item = &str> {
         }
     };
     names.into_iter().flatten().map(String::as_str)
+}
+
+/// The ids of LiveDesk's by which a suppression list may name a recipient.
+fn ids(delivery: &Delivery) -> Option<(IdKind, u64)> {
+    match &delivery.address {
+        Address::Conversation(id) => Some((IdKind::Conversation, id.0)),
+        Address::Sender { contact_id, .. } => contact_id.map(|id| (IdKind::Contact, id.0)),
+        Address::Contact { .. } => None,
+    }
 }
 
 /// How many requests each delivery of a spec makes when nothing goes wrong.

@@ -33,7 +33,7 @@ pub use flaw::{Flaw, FlawKind};
 pub use formula_guard::{guarded, unguarded};
 pub use header::RepeatedColumn;
 pub use phone::{NO_COUNTRY, Phone, is_region, normalise, share_a_code};
-pub use suppression::{Country, ListSummary, Suppression};
+pub use suppression::{Country, IdKind, ListSummary, Suppression};
 
 /// The columns of a list, shared by its rows.
 #[derive(Debug, PartialEq, Eq)]

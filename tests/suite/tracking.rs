@@ -65,7 +65,7 @@ fn what_became_of_each_message_is_found_and_adds_up() {
     }
     assert_eq!(data["undelivered_by_code"], json!([{ "code": "131026", "count": 1 }]));
     let list = fs::read_to_string(project.path("opted-out.csv")).unwrap();
-    assert_eq!(list, "key,phone_number,email\n103,,\n");
+    assert_eq!(list, "key,phone_number,email,identifier,contact_id,conversation_id\n,,,,,103\n");
     project.campaign(&["report", "campaign.yaml"]).exits(0);
     let rows = project.report();
     let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
@@ -90,6 +90,62 @@ fn those_who_opted_out_are_suppressed_by_the_next_campaign() {
     fs::write(next.path("campaign.yaml"), text).unwrap();
     next.run(&["--report", "d.csv"]).exits(0);
     assert_eq!(desk.messages().len(), 5 + 4);
+}
+
+/// Two who reply STOP, one of whom has no phone number, and one who does not.
+#[test]
+fn the_next_campaign_knows_those_who_opted_out_by_whatever_it_has_of_them() {
+    let desk = Desk::start(&format!(
+        "receipts:\n- {{ match: {{ identifier: stays }}, {AT_ONCE} }}\n- {{ {AT_ONCE}, reply: STOP, reply_after: 1ms }}\n"
+    ));
+    let first = Project::at(&desk)
+        .to("{ inbox_id: '79', contact: { identifier: '{{ id }}', phone_number: '{{ phone }}' } }")
+        .message("{ content: Hi }")
+        .list("id,phone\nstays,+4915112345670\nada,+4915112345671\ncem,\n")
+        .setting("track: { opt_out: { file: opted-out.csv } }");
+    first.run(&[]).exits(0);
+    found(&desk, &first, 0);
+    first.campaign(&["report", "campaign.yaml"]).exits(0);
+    let ids: Vec<[String; 2]> =
+        first.report().iter().map(|row| [row["contact_id"].clone(), row["conversation_id"].clone()]).collect();
+    let [[stays, stays_in], [ada, ada_in], [cem, cem_in]] = ids.try_into().unwrap();
+    let list = fs::read_to_string(first.path("opted-out.csv")).unwrap();
+    let header = "key,phone_number,email,identifier,contact_id,conversation_id";
+    assert_eq!(list, format!("{header}\nada,+4915112345671,,ada,{ada},{ada_in}\ncem,,,cem,{cem},{cem_in}\n"));
+    // The keys of these campaigns are their own: whoever has somebody's id for a key is somebody else.
+    let phone = "{ inbox_id: '79', contact: { phone_number: '{{ phone }}' } }";
+    let by_identifier = "{ inbox_id: '79', contact: { identifier: '{{ who }}' } }";
+    for (to, rows, skipped) in [
+        (phone, format!("key,phone\nx1,+49 1511 2345670\nx2,+49 1511 2345671\n{cem},+4915112345673\n"), 1),
+        (by_identifier, "key,who\nx1,stays\nx2,ada\nx3,cem\n".to_owned(), 2),
+        ("{ inbox_id: '79', contact_id: '{{ who }}' }", format!("key,who\nx1,{stays}\nx2,{ada}\nx3,{cem}\n"), 2),
+        ("{ conversation_id: '{{ who }}' }", format!("key,who\n{ada},{stays_in}\nx2,{ada_in}\nx3,{cem_in}\n"), 2),
+        (by_identifier, format!("key,who,contact_id\nx1,stays,{stays}\nx2,new,{cem}\n"), 1),
+        (by_identifier, format!("key,who,conversation_id\nx1,stays,{stays_in}\nx2,new,{cem_in}\n"), 1),
+    ] {
+        let next = Project::at(&desk).to(to).message("{ content: Hi }").list(&rows).file("opted-out.csv", list.clone());
+        let next = next.setting("recipients: { file: list.csv, key: '{{ key }}', suppress: [opted-out.csv] }");
+        let before = desk.messages().len();
+        next.run(&[]).exits(0);
+        assert_eq!(next.count("skipped"), skipped, "{rows}");
+        assert_eq!(desk.messages().len() - before, rows.lines().count() - 1 - skipped, "{rows}");
+    }
+}
+
+#[test]
+fn a_list_of_opt_outs_that_a_spreadsheet_saved_again_keeps_its_rows_and_notes() {
+    let desk = Desk::start(&one_of_each());
+    let project = sent(&desk, 4).setting("track: { opt_out: { file: opted-out.csv } }");
+    let saved = "\u{feff}conversation_id;note;phone_number\r\n999;called;4915112345678\r\n103;wrote;\r\n";
+    let project = project.file("opted-out.csv", saved);
+    found(&desk, &project, 3);
+    let list = || fs::read_to_string(project.path("opted-out.csv")).unwrap();
+    assert_eq!(list(), saved, "whoever is in it already is not added again");
+    let project = &project.file("opted-out.csv", saved.replace("103;wrote;\r\n", ""));
+    found(&desk, project, 3);
+    let merged =
+        "conversation_id,note,phone_number,key,email,identifier,contact_id\n999,called,4915112345678,,,,\n103,,,,,,\n";
+    assert_eq!(fs::read_to_string(project.path("opted-out.csv")).unwrap(), merged);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What one cell of a suppression list says: a phone number, an e-mail address, or a key.
+//! What one cell of a suppression list says: a phone number, an e-mail address, a key, or an id of LiveDesk's.
 //!
 //! A cell that looks like an attempt at a number or an address and cannot be understood is a problem, never a key:
 //! whoever it names would get the message. This file knows neither files nor what is done with entries.
@@ -15,8 +15,42 @@ pub(super) enum Column {
     Phone,
     Email,
     Key,
+    /// LiveDesk's ids of people and conversations. They are keys as well only in a list without a column of keys.
+    Id {
+        kind: IdKind,
+        is_key: bool,
+    },
     /// Something else, such as a date or a reason, beside columns that say who it is.
     Other,
+}
+
+/// What an id of LiveDesk's is the id of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdKind {
+    /// A contact.
+    Contact,
+    /// A conversation.
+    Conversation,
+}
+
+impl IdKind {
+    /// The kind that a column with this name has.
+    pub(super) fn of_column(name: &str) -> Option<Self> {
+        match name.trim_matches(is_invisible).to_lowercase().as_str() {
+            "contact_id" => Some(Self::Contact),
+            "conversation_id" => Some(Self::Conversation),
+            _ => None,
+        }
+    }
+}
+
+/// The form of an id, which no key, number or address has.
+pub(super) fn of_id(kind: IdKind, id: u64) -> String {
+    let kind = match kind {
+        IdKind::Contact => "contact",
+        IdKind::Conversation => "conversation",
+    };
+    format!("{kind}\u{0}{id}")
 }
 
 /// What a cell was taken for.
@@ -36,8 +70,15 @@ impl Column {
         // A report has the ids of contacts and messages beside the keys, which may be the keys of others.
         let of_report = |cell: &String| if cell == "key" { Self::Key } else { Self::Other };
         let is_ours = formula_guard::is_report(cells);
-        let named: Vec<Self> =
+        let mut named: Vec<Self> =
             cells.iter().map(|cell| if is_ours { of_report(cell) } else { Self::named(cell) }).collect();
+        if named.contains(&Self::Key) {
+            for column in &mut named {
+                if let Self::Id { is_key, .. } = column {
+                    *is_key = false;
+                }
+            }
+        }
         let says_who = |column: &Self| *column != Self::Other;
         named.iter().any(says_who).then_some(named)
     }
@@ -53,7 +94,9 @@ impl Column {
             || ["tel", "tel.", "number", "cell"].contains(&name.as_str())
         {
             Self::Phone
-        } else if ["key", "id", "identifier", "conversation_id", "contact_id", "source_id"].contains(&name.as_str()) {
+        } else if let Some(kind) = IdKind::of_column(&name) {
+            Self::Id { kind, is_key: true }
+        } else if ["key", "id", "identifier", "source_id"].contains(&name.as_str()) {
             Self::Key
         } else {
             Self::Other
@@ -78,6 +121,12 @@ pub(super) fn read(
         return Ok(None);
     }
     let understood = match column {
+        Column::Id { kind, is_key } => {
+            let id = text.parse().ok().map(|id| of_id(kind, id));
+            // What is no id can only be somebody's key.
+            let keys = if is_key || id.is_none() { key(written, region)? } else { Vec::new() };
+            return Ok(Some((Kind::Key, id.into_iter().chain(keys).collect())));
+        }
         Column::Key => return key(written, region).map(|forms| Some((Kind::Key, forms))),
         Column::Email => address(text),
         Column::Phone => number(text, region),
@@ -250,12 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn an_id_beside_keys_is_nobodys_key() {
+        let forms = |is_key| read("40", Column::Id { kind: IdKind::Conversation, is_key }, None).unwrap().unwrap().1;
+        assert_eq!(forms(false), [of_id(IdKind::Conversation, 40)]);
+        assert_eq!(forms(true), [of_id(IdKind::Conversation, 40), "40".to_owned()]);
+    }
+
+    #[test]
     fn a_header_is_known_by_its_words() {
         let header = |cells: &[&str]| Column::header(&cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
         assert_eq!(header(&["key", "phone_number", "email"]), Some(vec![Column::Key, Column::Phone, Column::Email]));
         assert_eq!(header(&["Mobile", "Date"]), Some(vec![Column::Phone, Column::Other]));
         let report = ["key", "outcome", "attempts", "contact_id", "message_id", "first_attempt_at"];
         assert_eq!(header(&report).map(|columns| columns[3]), Some(Column::Other), "ids of LiveDesk are no keys");
+        let id = |is_key| Column::Id { kind: IdKind::Contact, is_key };
+        assert_eq!(header(&["contact_id"]), Some(vec![id(true)]), "as the keys of a list may be");
+        assert_eq!(header(&["contact_id", "key"]), Some(vec![id(false), Column::Key]), "beside keys it is none");
         assert_eq!(header(&["C-17"]), None);
         assert_eq!(header(&["mail@x.de"]), None);
     }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
+pub use self::entry::IdKind;
 use self::entry::forms;
 use self::reader::Reader;
-use super::Row;
+use super::{Row, is_invisible};
 use crate::problem::{Keep, Problems};
 
 /// Lines that match nobody and are shown.
@@ -190,7 +191,29 @@ impl Suppression {
                 }
             });
         }
-        let line = first?;
+        self.place(first?)
+    }
+
+    /// Where a recipient is listed by an id of LiveDesk's, in a column `contact_id` or `conversation_id`: these are no keys,
+    /// which may be the same numbers. `names` are the columns of their row, whose `cells` may have such ids as well.
+    pub fn find_id(
+        &self,
+        known: impl IntoIterator<Item = (IdKind, u64)>,
+        names: &[String],
+        cells: &[Value],
+    ) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        let of_cells = names.iter().zip(cells).filter_map(|(name, cell)| Some((IdKind::of_column(name)?, id(cell)?)));
+        let mut first = None;
+        for (kind, id) in known.into_iter().chain(of_cells) {
+            first = first.or(self.look_up(&entry::of_id(kind, id)));
+        }
+        self.place(first?)
+    }
+
+    fn place(&self, line: &Line) -> Option<String> {
         Some(format!("{}:{}", self.files.get(line.file as usize)?.name, line.number))
     }
 
@@ -205,6 +228,10 @@ impl Suppression {
         lines.for_each(|line| line.is_matched.store(true, Ordering::Relaxed));
         Some(first)
     }
+}
+
+fn id(cell: &Value) -> Option<u64> {
+    cell.as_u64().or_else(|| cell.as_str()?.trim_matches(is_invisible).parse().ok())
 }
 
 /// Every text and every number in a cell, at any depth.
