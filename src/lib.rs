@@ -8,7 +8,7 @@
 //! [`ledger`] once, however often the campaign is run. Once the plan is confirmed, [`run`] leases the delivery when its
 //! [`window`] is open, creates the contact and the conversation where the spec asks for them, and waits for its turn in
 //! [`pace`]. [`ledger::Deliver::claim`] puts the intent on disk, and only the [`ledger::Claim`] that comes back lets
-//! [`livedesk::Client::send`] send the message. [`livedesk::Exchange`] alone decides what the answer means, and [`retry`]
+//! [`livedesk::Client::send`] send the message. [`livedesk::Exchange`] alone decides what the answer means, and [`backoff`]
 //! how often and after what wait to try again. The outcome is recorded in the ledger and shown by [`progress`]; at the end
 //! [`report`] writes a line about it. After that, [`track`] reads whether the message was delivered and read.
 //! [`preview`] shows messages as chat bubbles before anything is sent.
@@ -88,7 +88,7 @@ pub mod opt_out;
 pub mod window;
 pub mod whatsapp;
 pub mod specification;
-pub mod retry;
+pub mod backoff;
 pub mod recipients;
 pub mod message;
 pub mod plan;

@@ -177,7 +177,7 @@ impl Metrics {
                     sending.done += 1;
                 }
             }
-            Event::Held { until, .. } => self.hold_until(*until, now),
+            Event::Paused { until, .. } => self.hold_until(*until, now),
             Event::Noted(_) | Event::Warned(_) => {}
         }
     }
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn holds_that_overlap_count_once_and_only_up_to_the_end() {
         let metrics = Metrics::new("run", at(100), &Earlier::default()).unwrap();
-        let hold = |until, now| metrics.event(&Event::Held { why: String::new(), until: at(until) }, at(now));
+        let hold = |until, now| metrics.event(&Event::Paused { why: String::new(), until: at(until) }, at(now));
         hold(110, 100);
         hold(110, 101);
         hold(115, 105);
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_hold_is_counted_while_it_lasts() {
         let metrics = Metrics::new("run", at(100), &Earlier::default()).unwrap();
-        metrics.event(&Event::Held { why: String::new(), until: at(160) }, at(100));
+        metrics.event(&Event::Paused { why: String::new(), until: at(160) }, at(100));
         assert_eq!(value(&metrics, "campaign_held_seconds_total", 115), "15");
         assert_eq!(value(&metrics, "campaign_held_seconds_total", 130), "30");
         assert_eq!(value(&metrics, "campaign_held_seconds_total", 200), "60");

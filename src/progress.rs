@@ -92,14 +92,14 @@ impl Progress {
     }
 
     /// Takes note of an event.
-    pub fn tell(&self, event: &Event) {
+    pub fn show(&self, event: &Event) {
         match event {
             Event::Settled(state) => self.settled(*state),
-            Event::Held { why, until } => {
+            Event::Paused { why, until } => {
                 let text = format!("{why} until {}", with_local_time(*until, &TimeZone::system()));
                 // Each of the deliveries that wait tells so; once is enough.
                 if *self.last_hold.borrow() != text {
-                    let event = LogEvent::Held { until: format!("{until:.0}") };
+                    let event = LogEvent::Paused { until: format!("{until:.0}") };
                     self.log(Level::Info, event, &text);
                     self.last_hold.replace(text);
                 }

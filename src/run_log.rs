@@ -87,7 +87,8 @@ pub enum LogEvent<'a> {
         seconds_left: f64,
     },
     /// Nothing is sent until a time.
-    Held {
+    #[serde(rename = "held")]
+    Paused {
         /// That time (RFC 3339, UTC).
         until: String,
     },

@@ -91,15 +91,15 @@ impl Stream {
         self.0.changed.notify_all();
     }
 
-    /// Waits until everything is written, at most so long if `patience` is given, and not a second time in a row for a
+    /// Waits until everything is written, at most so long if `timeout` is given, and not a second time in a row for a
     /// reader who does not read. `false` if something still waits then.
-    pub fn flush(&self, patience: Option<Duration>) -> bool {
+    pub fn flush(&self, timeout: Option<Duration>) -> bool {
         let began = Instant::now();
         let mut buffer = self.0.lock();
         buffer.mention_dropped();
         self.0.changed.notify_all();
         while buffer.is_busy() {
-            let left = patience.map(|patience| patience.saturating_sub(began.elapsed()));
+            let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
             match left {
                 Some(_) if buffer.stuck => return false,
                 Some(Duration::ZERO) => {

@@ -114,11 +114,8 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
         // LiveDesk's ancestor drops a blank value, and all that follow move up one place.
         return Err(Breach::error("empty", "an empty value", "a template's value cannot be blank"));
     }
-    // Each row has several of these, and nearly all that is looked for is ASCII: bytes are ten times as quick.
     let bytes = value.as_bytes();
-    // A line feed to U+000D, and Unicode's separators of lines (U+2028, U+2029).
-    let breaks = |three: &[u8; 3]| matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]);
-    if bytes.iter().any(|byte| matches!(byte, b'\t'..=b'\r')) || bytes.array_windows().any(breaks) {
+    if has_line_break_or_tab(bytes) {
         return Err(Breach::error(
             "line-break-or-tab",
             "WhatsApp allows no line breaks or tabs in a template's value",
@@ -137,6 +134,13 @@ pub fn parameter(value: &str) -> Result<(), Breach> {
         return Err(Breach::error("too-long", what, "shorten it"));
     }
     Ok(())
+}
+
+/// Whether a UTF-8 text has a tab, a line feed up to U+000D, or a Unicode line separator (U+2028, U+2029). Each row has several
+/// values, and nearly all are ASCII: comparing bytes is ten times as quick as comparing characters.
+fn has_line_break_or_tab(text: &[u8]) -> bool {
+    let is_separator = |three: &[u8; 3]| matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]);
+    text.iter().any(|byte| matches!(byte, b'\t'..=b'\r')) || text.array_windows().any(is_separator)
 }
 
 /// What a `url` button appends to the address in its template.

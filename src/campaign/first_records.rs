@@ -5,7 +5,7 @@ use crate::report::Record;
 
 /// Why reading ends early.
 enum EarlyExit {
-    Enough,
+    LimitReached,
     Failed(LedgerError),
 }
 
@@ -28,10 +28,10 @@ pub(super) async fn first_records<T>(
     let mut found = Vec::new();
     let each = |record| {
         found.extend(pick(record));
-        if found.len() < most { Ok(()) } else { Err(EarlyExit::Enough) }
+        if found.len() < most { Ok(()) } else { Err(EarlyExit::LimitReached) }
     };
     match ledger.records(query, each).await {
-        Ok(()) | Err(EarlyExit::Enough) => Ok(found),
+        Ok(()) | Err(EarlyExit::LimitReached) => Ok(found),
         Err(EarlyExit::Failed(error)) => Err(error),
     }
 }

@@ -22,7 +22,7 @@ impl<L: Ledger> Campaign<L> {
     ) -> Result<(), CampaignError> {
         if self.options.enrolment.retry.is_some() {
             // That changes what the others have taken in.
-            return Err(LedgerError::Held(other).into());
+            return Err(LedgerError::InUse(other).into());
         }
         let report = match list {
             Some(list) => {

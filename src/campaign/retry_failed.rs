@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::codes::{Remedy, meaning, remedy};
-use crate::ledger::{Inspect, LedgerError, Retry, RetryIf, RetryUndelivered, Totals};
+use crate::ledger::{Inspect, LedgerError, RetryIf, RetryRules, RetryUndelivered, Totals};
 use crate::recipients::unguarded;
 use crate::state::State;
 
@@ -25,11 +25,11 @@ impl RetryFailed {
     ///
     /// # Errors
     /// The ledger's.
-    pub(super) async fn decide(self, ledger: &impl Inspect) -> Result<Retry, LedgerError> {
+    pub(super) async fn decide(self, ledger: &impl Inspect) -> Result<RetryRules, LedgerError> {
         Ok(self.by_codes(&ledger.totals().await?, Timestamp::now()))
     }
 
-    fn by_codes(self, totals: &Totals, now: Timestamp) -> Retry {
+    fn by_codes(self, totals: &Totals, now: Timestamp) -> RetryRules {
         let failed = totals.errors.iter().filter(|error| error.state == State::Failed);
         let codes = failed.filter_map(|error| {
             let when = match remedy(&error.code) {
@@ -55,7 +55,7 @@ impl RetryFailed {
             let with_bare = |key: String| [unguarded(&key).to_owned(), key];
             keys.into_iter().flat_map(with_bare).collect()
         });
-        Retry { only, codes: codes.collect(), undelivered: undelivered.collect() }
+        RetryRules { only, codes: codes.collect(), undelivered: undelivered.collect() }
     }
 }
 

@@ -35,7 +35,7 @@ impl<L: Ledger> Confirmed<L> {
         let tell = |event| operator.notice(Notice::Event(&event));
         if receipts_end_after > WORTH_TELLING {
             let until = Timestamp::now().checked_add(receipts_end_after).unwrap_or(Timestamp::MAX);
-            tell(Event::Held { why: "waiting for the receipts of the script".to_owned(), until });
+            tell(Event::Paused { why: "waiting for the receipts of the script".to_owned(), until });
         }
         let looks = async {
             tokio::time::sleep(receipts_end_after).await;

@@ -14,7 +14,7 @@ pub(super) async fn doctor(args: &DoctorArgs, output: &Output) -> Result<Exit, C
     inputs.set_spec(with_base_url(inputs.spec.clone(), true, output)?);
     let spec = inputs.spec.clone();
     let client = client(&spec, output)?;
-    let diagnosis = campaign::doctor(inputs, &client, &NonInteractive { output }).await?;
+    let diagnosis = campaign::doctor(inputs, &client, &DoctorOperator { output }).await?;
     if output.is_json() {
         output.json(&diagnosis);
     } else {
@@ -34,12 +34,12 @@ fn show(diagnosis: &Diagnosis, output: &Output) {
     }
 }
 
-/// Whoever reads what a spec and its list have to say.
-struct NonInteractive<'a> {
+/// Shows notes about the list. Answers no question.
+struct DoctorOperator<'a> {
     output: &'a Output,
 }
 
-impl Operator for NonInteractive<'_> {
+impl Operator for DoctorOperator<'_> {
     fn notice(&self, notice: Notice<'_>) {
         // Warnings are `check`'s; what stops a campaign comes as an error.
         if let Notice::AboutList { name, text } = notice {

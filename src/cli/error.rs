@@ -71,8 +71,8 @@ impl CliError {
             }
             Self::Campaign(error) => {
                 output.error(&with_causes(&error));
-                let held = matches!(error, CampaignError::Ledger(LedgerError::Held(_)));
-                if held { Exit::Held } else { Exit::Environment }
+                let held = matches!(error, CampaignError::Ledger(LedgerError::InUse(_)));
+                if held { Exit::InUse } else { Exit::Environment }
             }
             Self::Environment(error) => {
                 output.error(&with_causes(&error));

@@ -18,8 +18,8 @@ pub enum Exit {
     SomeUnknown = 4,
     /// Stopped by a guard, for a person to look at: canary, `stop_when`, `not_after`.
     Stopped = 5,
-    /// Another run holds this campaign.
-    Held = 6,
+    /// Another process is running this campaign.
+    InUse = 6,
     /// Nothing is wrong, run it again later: a quota, a window or `not_before` holds, with `--no-wait`.
     Paused = 7,
     /// `status`: nothing was run yet.

@@ -50,7 +50,7 @@ async fn recover(args: &RecoverArgs, output: &Output) -> Result<Exit, CliError> 
         reports: args.report.clone(),
         enrolment,
     };
-    let recovered = campaign::recover(inputs, options, &NonInteractive(output)).await?;
+    let recovered = campaign::recover(inputs, options, &RecoverOperator(output)).await?;
     output.result(&in_words(&recovered));
     output.result(&summary::text(&spec.name, &recovered.totals));
     if recovered.totals.of(State::Unknown) > 0 {
@@ -78,10 +78,10 @@ fn in_words(recovered: &RecoveredLedger) -> String {
     format!("{}: {whole} could be read; {lost}{outdated}", recovered.path.display())
 }
 
-/// Whoever reads what there is to know about the list, and nothing else.
-struct NonInteractive<'a>(&'a Output);
+/// Shows warnings, notes about the list, and the reports that were written. Answers no question.
+struct RecoverOperator<'a>(&'a Output);
 
-impl Operator for NonInteractive<'_> {
+impl Operator for RecoverOperator<'_> {
     fn notice(&self, notice: Notice<'_>) {
         match notice {
             Notice::Warnings { warnings, .. } => self.0.aside(warnings),

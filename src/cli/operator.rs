@@ -104,7 +104,7 @@ impl Operator for Terminal<'_> {
         self.measure(&notice);
         match notice {
             Notice::Sending { messages } => self.progress.begin(messages),
-            Notice::Event(event) => self.progress.tell(event),
+            Notice::Event(event) => self.progress.show(event),
             Notice::SendingEnded => self.progress.end(),
             Notice::Warnings { warnings, blocked: true } => self.output.problems(warnings),
             Notice::Warnings { warnings, blocked: false } => self.output.aside(warnings),

@@ -29,7 +29,7 @@ const KINDS: usize = 20;
 const SITES: usize = 3;
 
 /// A finished run waits so long for the reader of its last words.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How this process may print.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Output {
     show_pii: bool,
     /// How many problems of a kind are shown.
     pub(super) keep: Keep,
-    look: DrawOptions,
+    draw: DrawOptions,
 }
 
 impl Output {
@@ -64,7 +64,7 @@ impl Output {
             moving,
             show_pii,
             keep: if all || format == Format::Json { Keep::All } else { Keep::First(SITES) },
-            look: DrawOptions {
+            draw: DrawOptions {
                 coloured: moving && !environment::is_set("NO_COLOR"),
                 width,
                 values: if show_pii { Values::Whole } else { Values::Masked },
@@ -96,7 +96,7 @@ impl Output {
     /// A line of the log of a run; elsewhere the message alone.
     fn log(&self, level: Level, event: LogEvent<'_>, text: &str) {
         if self.logs_json {
-            self.results.flush(self.patience());
+            self.results.flush(self.flush_timeout());
             let line = LogLine::now(level, event, self.masked(text)).written(LogFormat::Json);
             self.messages.write(&line, self.on_full());
         } else {
@@ -106,7 +106,7 @@ impl Output {
 
     /// The columns of the terminal that messages are read on.
     pub(super) const fn width(&self) -> Option<usize> {
-        self.look.width
+        self.draw.width
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -122,8 +122,8 @@ impl Output {
         if self.waits.get() { OnFull::Wait } else { OnFull::Drop }
     }
 
-    fn patience(&self) -> Option<Duration> {
-        (!self.waits.get()).then_some(PATIENCE)
+    fn flush_timeout(&self) -> Option<Duration> {
+        (!self.waits.get()).then_some(FLUSH_TIMEOUT)
     }
 
     /// Where messages go, for those who print by themselves.
@@ -133,14 +133,14 @@ impl Output {
 
     /// Where results go, for one that is written piece by piece.
     pub(super) fn results(&self) -> impl Write + Send + 'static {
-        self.messages.flush(self.patience());
+        self.messages.flush(self.flush_timeout());
         self.results.clone()
     }
 
     /// A result, for standard output.
     pub(super) fn result(&self, text: &str) {
         // Both may be the same terminal, where what was said first must be read first.
-        self.messages.flush(self.patience());
+        self.messages.flush(self.flush_timeout());
         self.results.write(&format!("{text}\n"), self.on_full());
     }
 
@@ -158,14 +158,14 @@ impl Output {
 
     /// The same without the end of the line: the answer to a question stands behind it.
     pub(super) fn prompt(&self, text: &str) {
-        self.results.flush(self.patience());
+        self.results.flush(self.flush_timeout());
         self.messages.write(&self.masked(text), self.on_full());
     }
 
     /// Waits until everything is written, and says so if that was not possible: a result that nobody can have got is a
     /// failure, whatever the command has found out. Call it last.
     pub(super) fn finish(&self, exit: Exit) -> Exit {
-        self.results.flush(self.patience());
+        self.results.flush(self.flush_timeout());
         let exit = match self.results.failure() {
             Some(why) => {
                 self.error(&format!("standard output cannot be written: {why}"));
@@ -173,7 +173,7 @@ impl Output {
             }
             None => exit,
         };
-        self.messages.flush(self.patience());
+        self.messages.flush(self.flush_timeout());
         exit
     }
 
@@ -192,7 +192,7 @@ impl Output {
         if self.logs_json {
             return self.log(Level::Error, LogEvent::Message, text);
         }
-        let word = if self.look.coloured { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
+        let word = if self.draw.coloured { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
         self.say(&format!("{word} {text}"));
     }
 
@@ -209,14 +209,14 @@ impl Output {
     /// Problems: drawn for people on standard error, as data on standard output.
     pub(super) fn problems(&self, problems: &Problems) {
         if self.is_json() {
-            problems.kinds().flat_map(Kind::each).for_each(|problem| self.json(&problem.data(self.look.values)));
+            problems.kinds().flat_map(Kind::each).for_each(|problem| self.json(&problem.data(self.draw.values)));
         } else {
             self.aside(problems);
         }
     }
 
     fn problem_aside(&self, problem: &Problem) {
-        let data = serde_json::to_value(problem.data(self.look.values)).unwrap_or_default();
+        let data = serde_json::to_value(problem.data(self.draw.values)).unwrap_or_default();
         if self.logs_json {
             let level = if problem.severity == Severity::Warning { Level::Warning } else { Level::Error };
             self.log(level, LogEvent::Problem { problem: data }, &problem.message());
@@ -238,7 +238,7 @@ impl Output {
             Keep::All => (usize::MAX, usize::MAX),
         };
         for kind in problems.kinds().take(kinds) {
-            self.say(&format!("{}\n", kind.render(sites, self.look)));
+            self.say(&format!("{}\n", kind.render(sites, self.draw)));
         }
         let more: u64 = problems.kinds().skip(kinds).map(|kind| kind.count).sum();
         if more > 0 {

@@ -27,7 +27,7 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, C
     loop {
         let began = Instant::now();
         let (exit, is_running) = if args.file.is_dir() {
-            let campaigns = status_table::look(&files, ledger.as_deref(), output).await;
+            let campaigns = status_table::read_status(&files, ledger.as_deref(), output).await;
             clear(args, output);
             status_table::show(campaigns, output)
         } else {

@@ -23,15 +23,15 @@ pub(super) struct Found {
 }
 
 /// Looks at each. A broken one is no reason not to see the others.
-pub(super) async fn look(files: &[PathBuf], ledger: Option<&str>, output: &Output) -> Vec<Found> {
+pub(super) async fn read_status(files: &[PathBuf], ledger: Option<&str>, output: &Output) -> Vec<Found> {
     let mut found = Vec::new();
     for file in files {
-        found.push(Found { file: file.clone(), status: look_at(file, ledger, output).await });
+        found.push(Found { file: file.clone(), status: read_one(file, ledger, output).await });
     }
     found
 }
 
-async fn look_at(file: &Path, ledger: Option<&str>, output: &Output) -> Result<(Arc<Spec>, Status), CliError> {
+async fn read_one(file: &Path, ledger: Option<&str>, output: &Output) -> Result<(Arc<Spec>, Status), CliError> {
     let spec = super::credentials::with_base_url(read_spec(file, &[])?, false, output)?;
     let status = campaign::status(&spec, ledger).await?;
     Ok((spec, status))

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::contract::{Deliver, Enroll, Inspect, Operate, Prove, RecordQuery, Track};
 use super::delivery::{Claim, ClaimEnd, Lease, Position};
-use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
+use super::enrolment::{Duplicate, Enrolment, Entry, RetryRules, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
@@ -118,7 +118,7 @@ impl Backend {
 }
 
 impl Enroll for Backend {
-    async fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> Result<(), LedgerError> {
+    async fn begin_enrolment(&self, campaign: &str, retry: Option<RetryRules>) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.begin_enrolment(campaign, retry).await)
     }
 
@@ -273,7 +273,7 @@ impl Operate for Backend {
         dispatch!(self, ledger => ledger.settle_by_evidence(resolutions).await)
     }
 
-    async fn retry_failed(&self, retry: Retry) -> Result<u64, LedgerError> {
+    async fn retry_failed(&self, retry: RetryRules) -> Result<u64, LedgerError> {
         dispatch!(self, ledger => ledger.retry_failed(retry).await)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position};
-use super::enrolment::{Duplicate, Enrolment, Entry, Retry, Version};
+use super::enrolment::{Duplicate, Enrolment, Entry, RetryRules, Version};
 use super::error::LedgerError;
 use super::holder::Holder;
 use super::proof::{Proof, ProofNumber, Proofs};
@@ -67,7 +67,11 @@ pub trait Enroll {
     /// Begins to read the list of `campaign`: all rows of the last reading that were left out are forgotten. A ledger that
     /// was never used becomes this campaign's. Failed deliveries that `retry` is for become pending again when the reading is
     /// finished, if they are on the list.
-    fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> impl Future<Output = Result<(), LedgerError>>;
+    fn begin_enrolment(
+        &self,
+        campaign: &str,
+        retry: Option<RetryRules>,
+    ) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// Begins to change deliveries without reading a list, by `skip` and [`Operate::retry_failed`].
     fn begin_without_list(&self) -> impl Future<Output = Result<(), LedgerError>>;
@@ -270,7 +274,7 @@ pub trait Operate {
 
     /// Makes failed deliveries, and accepted ones that were not delivered, pending again without reading a list; those that
     /// need another message are left. Returns how many it made pending.
-    fn retry_failed(&self, retry: Retry) -> impl Future<Output = Result<u64, LedgerError>>;
+    fn retry_failed(&self, retry: RetryRules) -> impl Future<Output = Result<u64, LedgerError>>;
 }
 
 /// Following accepted messages to their end: receipts, replies and opt-outs.

@@ -88,7 +88,7 @@ pub struct Version {
 
 /// Which failed deliveries become pending again. Those with a code that is not in `codes` are left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetryRules {
     /// Only these keys; everybody if `None`.
     pub only: Option<Vec<String>>,
     /// By code; the empty one is of failures without a code.

@@ -152,7 +152,7 @@ pub enum LedgerError {
     Conflict(String),
     /// The campaign is being run already.
     #[error("this campaign is already being run by {0}")]
-    Held(Holder),
+    InUse(Holder),
     /// The list is being taken in by somebody else: whoever wants to join them waits.
     #[error("this campaign is being started by {0}")]
     Enrolling(Holder),

@@ -28,7 +28,7 @@ pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, Prove, RecordQuery
 pub use copy::{campaigns, copy};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};
 use enrolment::EXAMPLES;
-pub use enrolment::{Duplicate, Enrolment, Entry, Examples, Retry, RetryIf, Version};
+pub use enrolment::{Duplicate, Enrolment, Entry, Examples, RetryIf, RetryRules, Version};
 pub use error::{Cause, LedgerError};
 pub use holder::Holder;
 pub use location::{Acknowledged, Location, LocationError};

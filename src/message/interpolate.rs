@@ -12,8 +12,8 @@ use crate::recipients::Row;
 #[derive(Debug)]
 pub(super) struct Interpolation {
     pieces: Vec<Piece>,
-    /// Bytes that most of its texts have room in.
-    room: usize,
+    /// Bytes that most of its texts need at most.
+    capacity: usize,
 }
 
 /// Bytes of a cell that is not very long.
@@ -30,8 +30,8 @@ impl Interpolation {
     pub(super) fn of(source: &str) -> Option<Self> {
         let Ok(Stmt::Template(template)) = parse(source, "", SyntaxConfig::default()) else { return None };
         let pieces = template.children.iter().map(Piece::of).collect::<Option<Vec<_>>>()?;
-        let room = pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { CELL }).sum();
-        Some(Self { pieces, room })
+        let capacity = pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { CELL }).sum();
+        Some(Self { pieces, capacity })
     }
 
     /// The columns that are put into the text.
@@ -42,7 +42,7 @@ impl Interpolation {
     /// The text for a row; `None` if one of the columns is not there or holds no text, of which the engine knows what to
     /// make.
     pub(super) fn text(&self, row: &Row) -> Option<String> {
-        let mut text = String::with_capacity(self.room);
+        let mut text = String::with_capacity(self.capacity);
         for piece in &self.pieces {
             text.push_str(piece.text(row)?);
         }

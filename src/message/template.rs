@@ -108,7 +108,7 @@ impl Templates {
         }
         let branches = branches(&spec, &readable, &mut environment);
         drop(compiling);
-        let plain = plain(&spec, &readable);
+        let plain = interpolations(&spec, &readable);
         let comparisons = Cell::new(MAX_COMPARISONS);
         let checker = ReferenceChecker { spec: &spec, environment: &environment, columns, list, comparisons };
         for template in readable.iter().copied() {
@@ -353,7 +353,7 @@ fn branches(spec: &Spec, readable: &[&Template], environment: &mut Environment<'
 }
 
 /// The templates that need no engine.
-fn plain(spec: &Spec, readable: &[&Template]) -> HashMap<String, Interpolation> {
+fn interpolations(spec: &Spec, readable: &[&Template]) -> HashMap<String, Interpolation> {
     let texts = readable.iter().filter(|template| !spec.is_condition(template));
     texts.filter_map(|template| Some((template.key.clone(), Interpolation::of(&template.text)?))).collect()
 }

@@ -69,28 +69,28 @@ impl DrawOptions {
 }
 
 /// A problem: message, place, the line with a caret where its text may be shown, hint.
-pub(super) fn one(problem: &Problem, look: DrawOptions) -> String {
+pub(super) fn one(problem: &Problem, draw: DrawOptions) -> String {
     let message = match &problem.value {
-        Some(value) => look.wrapped(&format!("{}: \"{}\"", problem.message(), look.values.shown(value))),
-        None => look.wrapped(&problem.message()),
+        Some(value) => draw.wrapped(&format!("{}: \"{}\"", problem.message(), draw.values.shown(value))),
+        None => draw.wrapped(&problem.message()),
     };
-    let advice = problem.hint.as_deref().map(|hint| look.wrapped(hint));
+    let advice = problem.hint.as_deref().map(|hint| draw.wrapped(hint));
     let group = place(title(problem.severity, &message), &problem.place);
-    look.renderer().render(&[hint(group, advice.as_deref())])
+    draw.renderer().render(&[hint(group, advice.as_deref())])
 }
 
 /// Problems that are alike: the message once, the first places, how many there are, hint.
-pub(super) fn kind(kind: &Kind, shown: usize, look: DrawOptions) -> String {
+pub(super) fn kind(kind: &Kind, shown: usize, draw: DrawOptions) -> String {
     let first = &kind.first;
     let sites = kind.sites();
     if sites.len() == 1 || first.place.line.is_none() {
-        return one(first, look);
+        return one(first, draw);
     }
-    let message = look.wrapped(&first.what);
-    let advice = first.hint.as_deref().map(|hint| look.wrapped(hint));
+    let message = draw.wrapped(&first.what);
+    let advice = first.hint.as_deref().map(|hint| draw.wrapped(hint));
     let mut group = title(first.severity, &message);
     for site in sites.iter().take(shown) {
-        let value = site.value.as_deref().map(|value| format!("\"{}\"", look.values.shown(value)));
+        let value = site.value.as_deref().map(|value| format!("\"{}\"", draw.values.shown(value)));
         let about: Vec<String> = site.detail.as_deref().map(str::to_owned).into_iter().chain(value).collect();
         let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(": ")) };
         let path = format!("{}:{}{about}", first.place.file, site.line);
@@ -105,7 +105,7 @@ pub(super) fn kind(kind: &Kind, shown: usize, look: DrawOptions) -> String {
         let rows = format!("{} in all{all}", indicatif::HumanCount(kind.count));
         group = group.element(Level::NOTE.message(rows));
     }
-    look.renderer().render(&[hint(group, advice.as_deref())])
+    draw.renderer().render(&[hint(group, advice.as_deref())])
 }
 
 fn title(severity: Severity, text: &str) -> Group<'_> {

@@ -72,8 +72,8 @@ impl Kind {
     }
 
     /// The drawn problem with its first places.
-    pub fn render(&self, shown: usize, look: DrawOptions) -> String {
-        super::draw::kind(self, shown, look)
+    pub fn render(&self, shown: usize, draw: DrawOptions) -> String {
+        super::draw::kind(self, shown, draw)
     }
 }
 

@@ -201,8 +201,8 @@ impl Problem {
     }
 
     /// The drawn problem: message, place, the line with a caret where its text may be shown, hint.
-    pub fn render(&self, look: DrawOptions) -> String {
-        draw::one(self, look)
+    pub fn render(&self, draw: DrawOptions) -> String {
+        draw::one(self, draw)
     }
 }
 

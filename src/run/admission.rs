@@ -152,7 +152,7 @@ impl<L: Deliver> Run<'_, L> {
     fn held_until(&self, lease: &Lease) -> Option<Timestamp> {
         let zone = self.evaluator.templates.zone(&lease.row, &self.evaluator.list)?;
         match self.in_window(Some(&zone), Timestamp::now()) {
-            Err(AttemptError::Held(opens)) => Some(opens),
+            Err(AttemptError::WindowClosed(opens)) => Some(opens),
             _ => None,
         }
     }

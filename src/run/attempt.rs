@@ -19,8 +19,8 @@ pub(super) enum AttemptError {
     Gone(Gone),
     /// Everybody must wait, and a claim should not wait with them.
     Paused,
-    /// The recipient's window is closed, and opens then.
-    Held(Timestamp),
+    /// The recipient's window is closed until then.
+    WindowClosed(Timestamp),
     /// The run is ending.
     Stopped,
     /// The ledger failed.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use tokio::time::Instant;
 
+use crate::backoff::{RequestSeq, exponential};
 use crate::humanize::duration;
-use crate::retry::{RequestSeq, exponential};
 use crate::specification::Retry;
 
 /// Trial messages one after the other, each ending in doubt, before the run gives up: a person has to look each of them

@@ -8,11 +8,11 @@ use super::evidence::{Endpoint, Request};
 use super::receipts::has_receipt;
 use super::shared_refusals::may_be_shared;
 use super::{End, Event, Run, Stopped, StoppedBy};
+use crate::backoff::Tries;
 use crate::codes;
 use crate::ledger::{Deliver, Gone, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason, Sent};
 use crate::message::{Address, Delivery};
-use crate::retry::Tries;
 use crate::state::{Failure, Outcome};
 
 /// How a try ended when the lease is still in hand.
@@ -44,7 +44,7 @@ impl<L: Deliver> Run<'_, L> {
             is_first = false;
             match error {
                 AttemptError::Stopped => return Ok(()),
-                AttemptError::Held(until) => {
+                AttemptError::WindowClosed(until) => {
                     pass.turn_away(until);
                     return self.ledger.release_lease(lease.position()).await;
                 }

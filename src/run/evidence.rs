@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::backoff::RequestSeq;
 use crate::ledger::Position;
-use crate::retry::RequestSeq;
 
 /// So many answers are kept. More would say nothing about now.
 const RECENT: usize = 256;

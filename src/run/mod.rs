@@ -56,9 +56,9 @@ const MAX_REQUEUED: usize = 1_000;
 pub enum Event {
     /// A delivery is settled.
     Settled(State),
-    /// Nothing leaves until then, and why.
-    Held {
-        /// What holds: "paused by send.window", "rate limited by LiveDesk".
+    /// Nothing is sent until then.
+    Paused {
+        /// Why: "paused by send.window", "rate limited by LiveDesk".
         why: String,
         /// When it goes on.
         until: Timestamp,

@@ -12,8 +12,8 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 
 use super::evidence::{Answered, Endpoint, Evidence, Request};
+use crate::backoff::{Backoff, RequestSeq, Tries, exponential};
 use crate::ledger::Position;
-use crate::retry::{Backoff, RequestSeq, Tries, exponential};
 use crate::specification::{Retry, Send};
 
 /// With fewer answers than this, nobody can say that a refusal is a rare one.

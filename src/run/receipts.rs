@@ -230,7 +230,7 @@ impl<L: Deliver> Run<'_, L> {
                 let within = duration(wanted.within);
                 return Confirmation::NotConfirmed(format!("only {progress} within {within}"));
             }
-            (self.emit)(Event::Held { why: format!("waiting for receipts: {progress}"), until });
+            (self.emit)(Event::Paused { why: format!("waiting for receipts: {progress}"), until });
             tokio::select! {
                 () = sleep(poll.min(left)) => {}
                 end = self.stop.asked_to() => return Confirmation::Ended(end),

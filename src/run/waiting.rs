@@ -15,13 +15,13 @@ use super::circuit_breaker::CircuitBreaker;
 use super::evidence::{Answered, Endpoint, Evidence, Request};
 use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
+use crate::backoff::RequestSeq;
 use crate::codes;
 use crate::humanize::duration;
 use crate::ledger::{Deliver, Lease, Position, RequestKind};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
 use crate::pace::Ticket;
-use crate::retry::RequestSeq;
 use crate::state::Failure;
 use crate::window::Status;
 
@@ -64,7 +64,7 @@ impl<L: Deliver> Run<'_, L> {
         let (Some(window), Some(zone)) = (&self.spec.send.window, zone) else { return Ok(()) };
         match window.hours.at(moment, zone) {
             Status::Open { .. } => Ok(()),
-            Status::Closed { opens } => Err(AttemptError::Held(opens)),
+            Status::Closed { opens } => Err(AttemptError::WindowClosed(opens)),
         }
     }
 
@@ -115,7 +115,7 @@ impl<L: Deliver> Run<'_, L> {
     pub(super) async fn nap(&self, by: StoppedBy, until: Timestamp) {
         let wait = until.duration_since(Timestamp::now()).max(SignedDuration::ZERO).unsigned_abs();
         if wait > NOT_WORTH_TELLING {
-            (self.emit)(Event::Held { why: format!("paused by {}", by.key()), until });
+            (self.emit)(Event::Paused { why: format!("paused by {}", by.key()), until });
         }
         self.sleep(wait.min(NAP)).await;
     }
@@ -272,7 +272,7 @@ impl<L: Deliver> Run<'_, L> {
         match limit {
             Limit::Everybody(wait) => {
                 let until = Timestamp::now() + wait;
-                (self.emit)(Event::Held { why: "rate limited by LiveDesk".to_owned(), until });
+                (self.emit)(Event::Paused { why: "rate limited by LiveDesk".to_owned(), until });
                 self.pace.pause(wait);
             }
             Limit::GivenUp(waited) => {

@@ -14,7 +14,7 @@ use super::handler::Handler;
 /// How often what is due is looked for. Without a webhook it happens when somebody asks.
 const TICK: Duration = Duration::from_millis(20);
 /// The real service does not wait for longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where events go.
 #[derive(Clone, Deserialize)]
@@ -68,7 +68,7 @@ impl Webhook {
 pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
     // An error only says that somebody installed a provider before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build() else { return };
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build() else { return };
     loop {
         tokio::select! {
             () = handler.closed() => return,

@@ -118,26 +118,26 @@ impl<'de> Deserialize<'de> for One {
 impl<'de> Deserialize<'de> for RawReportItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value: One(shape), span } = Spanned::deserialize(deserializer)?;
-        Ok(Self(one(shape, span).into_iter().next().unwrap_or_else(|| plain(String::new(), span))))
+        Ok(Self(listed(shape, span).into_iter().next().unwrap_or_else(|| path_only(String::new(), span))))
     }
 }
 
 impl<'de> Deserialize<'de> for RawReports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value: OneOrMany(shape), span } = Spanned::deserialize(deserializer)?;
-        Ok(Self(one(shape, span)))
+        Ok(Self(listed(shape, span)))
     }
 }
 
-fn one(shape: Shape, span: Span) -> Vec<RawReport> {
+fn listed(shape: Shape, span: Span) -> Vec<RawReport> {
     match shape {
-        Shape::Path(path) => vec![plain(path, span)],
+        Shape::Path(path) => vec![path_only(path, span)],
         Shape::Map(report) => vec![report],
         Shape::Many(many) => many.into_iter().map(|RawReportItem(report)| report).collect(),
     }
 }
 
-const fn plain(value: String, span: Span) -> RawReport {
+const fn path_only(value: String, span: Span) -> RawReport {
     RawReport { file: Spanned { value, span }, columns: Vec::new() }
 }
 

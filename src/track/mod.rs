@@ -4,7 +4,7 @@
 //! merge in any order, so it may be run beside a run and beside itself.
 
 mod evidence;
-mod look;
+mod read_receipt;
 mod reader;
 mod schedule;
 mod sweep;
@@ -128,7 +128,7 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
         let mut seen = Vec::new();
         let mut end = Ok(());
         for message in messages {
-            match self.look(&message).await {
+            match self.read(&message).await {
                 Ok(receipt) => seen.push(observation(&message, receipt, self.settings.until)),
                 // What is refused for one conversation may be right for the others.
                 Err(TrackError::Unavailable(_)) if self.refused < REFUSED_IN_A_ROW => {}
@@ -146,16 +146,16 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     }
 
     /// One look at one message.
-    async fn look(&mut self, message: &TrackedMessage) -> Result<Receipt, TrackError> {
+    async fn read(&mut self, message: &TrackedMessage) -> Result<Receipt, TrackError> {
         let read = self.reader.messages_from(message.conversation_id, message.message_id).await;
         match read {
             Ok(messages) => {
                 self.refused = 0;
-                Ok(look::receipt(&messages, message, &self.words, Timestamp::now()))
+                Ok(read_receipt::receipt(&messages, message, &self.words, Timestamp::now()))
             }
             Err(ReadError::Gone { .. }) => {
                 self.refused = 0;
-                Ok(look::gone(Timestamp::now()))
+                Ok(read_receipt::gone(Timestamp::now()))
             }
             Err(error @ (ReadError::Unavailable { .. } | ReadError::TooLarge)) => {
                 self.refused += 1;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{TrackError, Tracker, look, observation};
+use super::{TrackError, Tracker, observation, read_receipt};
 use crate::ledger::{Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Direction, ObservedConversation};
 use crate::receipt::{MessageStatus, Receipt};
@@ -76,7 +76,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
         if last.id != message.message_id {
             return None;
         }
-        Some(look::receipt(std::slice::from_ref(last), message, &self.words, Timestamp::now()))
+        Some(read_receipt::receipt(std::slice::from_ref(last), message, &self.words, Timestamp::now()))
     }
 }
 

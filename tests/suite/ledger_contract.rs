@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use campaign::ledger::{
     self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Observation, Operate, Proof, Proofs, Prove, Purpose, RecordQuery, Resolution, Resolved, Retry, RetryIf,
-    RetryUndelivered, Totals, Track, TrackQuery, Version,
+    Location, Observation, Operate, Proof, Proofs, Prove, Purpose, RecordQuery, Resolution, Resolved, RetryIf,
+    RetryRules, RetryUndelivered, Totals, Track, TrackQuery, Version,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, StatusUpdate};
 use campaign::recipients::{Columns, Row};
@@ -151,7 +151,7 @@ fn version() -> Version {
 }
 
 /// Takes a list in and keeps it.
-async fn enroll_rows(ledger: &impl Ledger, list: Vec<Entry>, retry: Option<Retry>) -> campaign::ledger::Enrolment {
+async fn enroll_rows(ledger: &impl Ledger, list: Vec<Entry>, retry: Option<RetryRules>) -> campaign::ledger::Enrolment {
     ledger.begin_enrolment("c", retry).await.unwrap();
     ledger.enroll(list).await.unwrap();
     let enrolment = ledger.finish_enrolment().await.unwrap();
@@ -255,9 +255,9 @@ async fn totals_add_up(ledger: &impl Ledger) {
 
 // What is settled stays, but for an operator's word.
 
-fn retry(codes: &[(&str, RetryIf)]) -> Retry {
+fn retry(codes: &[(&str, RetryIf)]) -> RetryRules {
     let codes = codes.iter().map(|(code, when)| ((*code).to_owned(), *when)).collect();
-    Retry { only: None, codes, undelivered: BTreeMap::new() }
+    RetryRules { only: None, codes, undelivered: BTreeMap::new() }
 }
 
 /// Only where the files of one ledger are: nobody else may hold it.
@@ -266,7 +266,7 @@ fn a_file_is_held_by_one_run_at_a_time() {
     block_on(async {
         let backend = File::default();
         let ledger = backend.open().await.unwrap();
-        assert!(matches!(backend.open().await, Err(LedgerError::Held(_))));
+        assert!(matches!(backend.open().await, Err(LedgerError::InUse(_))));
         drop(ledger);
         drop(backend.open().await.unwrap());
     });

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use campaign::ledger::{
-    self, Acknowledged, Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Location, Purpose, RecordQuery, Retry,
-    RetryIf, Version,
+    self, Acknowledged, Claim, Entry, Found, Gone, Lease, Ledger, LedgerError, Location, Purpose, RecordQuery, RetryIf,
+    RetryRules, Version,
 };
 use campaign::recipients::{Columns, Row};
 use campaign::report::Record;
@@ -100,7 +100,7 @@ impl<L: Ledger, F: Fn() -> L> Side<L, F> {
         let ledger = self.ledger();
         let codes = [("131047", RetryIf::FailedBy(Timestamp::MAX)), ("http-404", RetryIf::MessageChanged)];
         let codes = codes.map(|(code, when)| (code.to_owned(), when)).into();
-        ledger.begin_enrolment("c", retry.then_some(Retry { codes, ..Retry::default() })).await.unwrap();
+        ledger.begin_enrolment("c", retry.then_some(RetryRules { codes, ..RetryRules::default() })).await.unwrap();
         ledger.enroll(list.iter().zip(2..).map(entry).collect()).await.unwrap();
         if keep {
             ledger.finish_enrolment().await.unwrap();

@@ -17,7 +17,7 @@ use std::time::Duration;
 use campaign::ledger::{
     Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
     Lease, LedgerError, Observation, Operate, Position, Proof, ProofNumber, Proofs, Prove, RecordQuery, Resolution,
-    Resolved, Retry, RetryIf, Share, Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
+    Resolved, RetryIf, RetryRules, Share, Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
     Worker,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
@@ -159,7 +159,7 @@ impl Store {
         retried
     }
 
-    fn mark(&mut self, retry: &Retry) {
+    fn mark(&mut self, retry: &RetryRules) {
         for delivery in &mut self.deliveries {
             let asked = retry.only.as_ref().is_none_or(|keys| keys.contains(&delivery.stored.key));
             if delivery.state == State::Failed && asked {

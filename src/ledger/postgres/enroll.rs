@@ -9,7 +9,7 @@ use super::handle::Postgres;
 use super::session::Session;
 use super::{retry_failed, workers};
 use crate::ledger::values::{stored, unstored};
-use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
+use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, RetryRules, Version};
 use crate::recipients::{Columns, Row};
 use crate::state::SkipReason;
 
@@ -18,7 +18,7 @@ const IS_GONE: &str = "ledger = $1 AND state = 'pending' AND enrolment < $2 AND 
     AND NOT EXISTS (SELECT FROM history WHERE history.delivery = delivery.id)";
 
 impl Enroll for Postgres {
-    async fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> Result<(), LedgerError> {
+    async fn begin_enrolment(&self, campaign: &str, retry: Option<RetryRules>) -> Result<(), LedgerError> {
         let name = campaign.to_owned();
         self.alone(|mut session| async move {
             session.client.batch_execute("BEGIN").await?;

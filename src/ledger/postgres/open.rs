@@ -145,7 +145,7 @@ pub(super) async fn acquire(client: &Client, name: &str, mode: Mode) -> Result<A
     client.execute("INSERT INTO pace (ledger) VALUES ($1) ON CONFLICT (ledger) DO NOTHING", &[&ledger]).await?;
     if let Some(holder) = workers::lock(client, ledger).await? {
         return Err(match mode {
-            Mode::Alone => LedgerError::Held(holder),
+            Mode::Alone => LedgerError::InUse(holder),
             Mode::Shared(_) => LedgerError::Enrolling(holder),
         });
     }
@@ -154,7 +154,7 @@ pub(super) async fn acquire(client: &Client, name: &str, mode: Mode) -> Result<A
     let others = workers::list_others(client, ledger, worker).await?;
     let joined = others.into_iter().next().map(|other| other.holder);
     match (&joined, mode) {
-        (Some(holder), Mode::Alone) => Err(LedgerError::Held(holder.clone())),
+        (Some(holder), Mode::Alone) => Err(LedgerError::InUse(holder.clone())),
         _ => Ok(Acquired { is_new, ledger, worker, joined }),
     }
 }

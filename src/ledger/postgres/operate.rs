@@ -4,7 +4,7 @@ use super::handle::Postgres;
 use super::retry_failed;
 use super::session::Session;
 use crate::ledger::values::{now, stored};
-use crate::ledger::{LedgerError, Operate, Resolution, Resolved, Retry};
+use crate::ledger::{LedgerError, Operate, Resolution, Resolved, RetryRules};
 use crate::state::{OperatorAction, RESOLVED, State};
 
 impl Operate for Postgres {
@@ -42,7 +42,7 @@ impl Operate for Postgres {
         .await
     }
 
-    async fn retry_failed(&self, retry: Retry) -> Result<u64, LedgerError> {
+    async fn retry_failed(&self, retry: RetryRules) -> Result<u64, LedgerError> {
         self.alone(move |session| async move {
             session.begin().await?;
             let taken = retry_now(&session, &retry).await;
@@ -52,7 +52,7 @@ impl Operate for Postgres {
     }
 }
 
-async fn retry_now(session: &Session, retry: &Retry) -> Result<u64, LedgerError> {
+async fn retry_now(session: &Session, retry: &RetryRules) -> Result<u64, LedgerError> {
     let (client, ledger) = (&session.client, session.ledger);
     retry_failed::mark(client, ledger, retry).await?;
     let enrolment = client.query_one("SELECT enrolment FROM ledger WHERE id = $1", &[&ledger]).await?.try_get(0)?;

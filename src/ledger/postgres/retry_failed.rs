@@ -4,7 +4,7 @@
 use tokio_postgres::Client;
 
 use crate::ledger::values::now;
-use crate::ledger::{LedgerError, Retry, RetryIf, RetryUndelivered};
+use crate::ledger::{LedgerError, RetryIf, RetryRules, RetryUndelivered};
 use crate::state::{OperatorAction, State};
 
 /// Will be retried.
@@ -13,7 +13,7 @@ const YES: i64 = 1;
 const IF_CHANGED: i64 = 2;
 
 /// Marks the failed deliveries that may be retried.
-pub(super) async fn mark(client: &Client, ledger: i32, retry: &Retry) -> Result<(), LedgerError> {
+pub(super) async fn mark(client: &Client, ledger: i32, retry: &RetryRules) -> Result<(), LedgerError> {
     for (code, condition) in &retry.codes {
         let (mark, failed_by) = match condition {
             RetryIf::FailedBy(time) => (YES, time.as_millisecond()),

@@ -10,7 +10,7 @@ use super::handle::Sqlite;
 use super::lock::Lock;
 use super::retry_failed;
 use crate::ledger::values::{stored, unstored};
-use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, Retry, Version};
+use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, RetryRules, Version};
 use crate::recipients::{Columns, Row};
 use crate::state::SkipReason;
 
@@ -19,7 +19,7 @@ const IS_GONE: &str =
     "state = 'pending' AND enrolment < ?1 AND attempts = 0 AND id NOT IN (SELECT delivery FROM history)";
 
 impl Enroll for Sqlite {
-    async fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> Result<(), LedgerError> {
+    async fn begin_enrolment(&self, campaign: &str, retry: Option<RetryRules>) -> Result<(), LedgerError> {
         let name = campaign.to_owned();
         self.alone(move |connection| {
             trust(connection, true)?;

@@ -32,7 +32,7 @@ impl Lock {
     /// Takes the lock beside `ledger`, which need not be there yet.
     ///
     /// # Errors
-    /// [`LedgerError::Held`] with the holder, or what is wrong with the file.
+    /// [`LedgerError::InUse`] with the holder, or what is wrong with the file.
     pub(super) fn take(ledger: &Path) -> Result<Self, LedgerError> {
         let path = Self::path_of(ledger);
         let fail = LedgerError::with_file(&path);
@@ -43,7 +43,7 @@ impl Lock {
         }
         let mut file = private(&path).map_err(&fail)?;
         if !acquire(&file).map_err(&fail)? {
-            return Err(LedgerError::Held(holder(&mut file)));
+            return Err(LedgerError::InUse(holder(&mut file)));
         }
         if !is_at(&file, &path) {
             // Whoever held it has removed it meanwhile: a lock that nobody else would find is none.
@@ -61,14 +61,14 @@ impl Lock {
     /// own locks.
     ///
     /// # Errors
-    /// [`LedgerError::Held`], or what is wrong with the file.
+    /// [`LedgerError::InUse`], or what is wrong with the file.
     pub(super) fn with_ledger(self, ledger: &Path) -> Result<Self, LedgerError> {
         let mut ledger_lock = None;
         let fail = LedgerError::with_file(ledger);
         if has_own_lock(ledger) {
             let file = File::open(ledger).map_err(&fail)?;
             if !acquire(&file).map_err(&fail)? {
-                return Err(LedgerError::Held(Holder::unnamed()));
+                return Err(LedgerError::InUse(Holder::unnamed()));
             }
             ledger_lock = Some(file);
         }

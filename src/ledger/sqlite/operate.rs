@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::handle::Sqlite;
 use super::retry_failed;
 use crate::ledger::values::{key_list, now, stored};
-use crate::ledger::{LedgerError, Operate, Resolution, Resolved, Retry};
+use crate::ledger::{LedgerError, Operate, Resolution, Resolved, RetryRules};
 use crate::state::{OperatorAction, RESOLVED, State};
 
 impl Operate for Sqlite {
@@ -42,7 +42,7 @@ impl Operate for Sqlite {
         .await
     }
 
-    async fn retry_failed(&self, retry: Retry) -> Result<u64, LedgerError> {
+    async fn retry_failed(&self, retry: RetryRules) -> Result<u64, LedgerError> {
         self.alone(move |connection| {
             let transaction = connection.savepoint()?;
             retry_failed::mark(&transaction, &retry)?;

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 
 use crate::ledger::values::{key_list, now};
-use crate::ledger::{LedgerError, Retry, RetryIf, RetryUndelivered};
+use crate::ledger::{LedgerError, RetryIf, RetryRules, RetryUndelivered};
 use crate::state::{OperatorAction, State};
 
 /// Will be retried.
@@ -13,7 +13,7 @@ const YES: i64 = 1;
 const IF_CHANGED: i64 = 2;
 
 /// Marks the failed deliveries that may be retried.
-pub(super) fn mark(connection: &Connection, retry: &Retry) -> Result<(), LedgerError> {
+pub(super) fn mark(connection: &Connection, retry: &RetryRules) -> Result<(), LedgerError> {
     let only = key_list(retry.only.as_deref());
     for (code, condition) in &retry.codes {
         let (mark, failed_by) = match condition {

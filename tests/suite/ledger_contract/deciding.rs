@@ -21,7 +21,7 @@ pub(super) async fn failed_deliveries_are_retried_by_code_time_and_key<B: Backen
     let yesterday = Timestamp::now() - Duration::from_hours(24);
     let codes = retry(&[("now", RetryIf::FailedBy(Timestamp::MAX)), ("later", RetryIf::FailedBy(yesterday))]);
     let only = Some(["a", "b", "c", "e"].map(str::to_owned).to_vec());
-    let enrolment = enroll_rows(&ledger, entries(&["a", "b", "c", "d"]), Some(Retry { only, ..codes })).await;
+    let enrolment = enroll_rows(&ledger, entries(&["a", "b", "c", "d"]), Some(RetryRules { only, ..codes })).await;
     assert_eq!(enrolment.retried, 1, "`e` is no longer on the list");
     assert_eq!(pending(&ledger).await, ["a"]);
     let record = record(&ledger, "a").await;

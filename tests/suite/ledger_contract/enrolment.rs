@@ -67,7 +67,7 @@ pub(super) async fn an_abandoned_enrolment_changes_nothing<B: Backend>(backend: 
     settle(&ledger, "a", failed("131047")).await;
     let (before, pending_before) = (records(&ledger).await, pending(&ledger).await);
     let codes = [("131047".to_owned(), RetryIf::FailedBy(Timestamp::MAX))].into();
-    let retry = Retry { only: None, codes, undelivered: BTreeMap::new() };
+    let retry = RetryRules { only: None, codes, undelivered: BTreeMap::new() };
     ledger.begin_enrolment("c", Some(retry)).await.unwrap();
     ledger.enroll(vec![entry_at(2, "a"), left_out(3, "x"), entry_at(4, "new")]).await.unwrap();
     assert_eq!(ledger.finish_enrolment().await.unwrap().retried, 1);

@@ -135,9 +135,9 @@ pub(super) async fn how_far_all_was_seen_only_grows<B: Backend>(backend: B) {
     }
 }
 
-pub(super) fn retry_undelivered(code: &str, hours: u64, if_message_changed: bool) -> Retry {
+pub(super) fn retry_undelivered(code: &str, hours: u64, if_message_changed: bool) -> RetryRules {
     let rule = RetryUndelivered { after: Duration::from_secs(hours * 3600), if_message_changed };
-    Retry { undelivered: BTreeMap::from([(code.to_owned(), rule)]), ..Retry::default() }
+    RetryRules { undelivered: BTreeMap::from([(code.to_owned(), rule)]), ..RetryRules::default() }
 }
 
 pub(super) async fn an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_once_it_arrived<

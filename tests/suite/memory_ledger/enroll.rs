@@ -3,7 +3,7 @@
 use super::*;
 
 impl Enroll for MemoryLedger {
-    async fn begin_enrolment(&self, campaign: &str, retry: Option<Retry>) -> Result<(), LedgerError> {
+    async fn begin_enrolment(&self, campaign: &str, retry: Option<RetryRules>) -> Result<(), LedgerError> {
         self.begin();
         self.store(|store| {
             store.name.get_or_insert_with(|| campaign.to_owned());

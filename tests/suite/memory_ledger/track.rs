@@ -59,7 +59,7 @@ impl Operate for MemoryLedger {
         }))
     }
 
-    async fn retry_failed(&self, retry: Retry) -> Result<u64, LedgerError> {
+    async fn retry_failed(&self, retry: RetryRules) -> Result<u64, LedgerError> {
         Ok(self.store(|store| {
             store.mark(&retry);
             store.retry()
