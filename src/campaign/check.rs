@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::inputs::{draft, enroll_list, neighbours, undeclared, warnings};
-use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator, keys};
+use super::{CampaignError, EnrolmentOptions, EnrolmentReport, Inputs, Notice, Operator, named_keys};
 use crate::ledger;
 use crate::message::Templates;
 use crate::problem::Problem;
@@ -41,7 +41,7 @@ pub async fn check(
     let report = enroll_list(&ledger, &evaluator, list, options, operator).await?;
     operator.notice(Notice::Warnings { warnings: &report.warnings, blocked: false });
     let left_out: u64 = report.left_out.values().sum();
-    let to_send = keys::select(&ledger, &mut selection).await?.unwrap_or(report.rows - left_out);
+    let to_send = named_keys::select(&ledger, &mut selection).await?.unwrap_or(report.rows - left_out);
     let to_send = to_send.min(selection.limit.unwrap_or(u64::MAX));
     Ok(Checked { name: spec.name.clone(), list: evaluator.list, report, to_send })
 }

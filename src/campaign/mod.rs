@@ -21,7 +21,7 @@ mod evidence;
 mod first_records;
 mod inputs;
 mod joining;
-mod keys;
+mod named_keys;
 mod ledger_copies;
 mod moved_recipients;
 mod operator;
@@ -60,9 +60,9 @@ pub use enroll::{EnrolmentOptions, EnrolmentReport, Invalid, Rewritten, enroll};
 pub use error::CampaignError;
 pub use evidence::{Case, Evidence, EvidenceError};
 pub use inputs::{Inputs, input_files, read_spec};
-pub use keys::as_in_ledger;
 pub use ledger_copies::{MovedCampaign, RecoverOptions, RecoveredLedger, backup, move_ledger, recover};
 pub use moved_recipients::{MovedRecipient, MovedRecipients};
+pub use named_keys::as_in_ledger;
 pub use open_ledger::{open_existing, open_read_only};
 pub use operator::{Answer, Notice, Operator, Question};
 pub use opted_out::{opted_out, write_opted_out};
@@ -332,7 +332,7 @@ impl<L: Ledger> Campaign<L> {
 
     /// How many are pending among those who are selected.
     async fn select(&mut self, report: &EnrolmentReport, operator: &impl Operator) -> Result<u64, CampaignError> {
-        let named = keys::select(&self.ledger, &mut self.options.selection).await?;
+        let named = named_keys::select(&self.ledger, &mut self.options.selection).await?;
         self.totals = self.ledger.totals().await?;
         if self.options.enrolment.retry.is_some() {
             operator.notice(Notice::Retrying { retried: report.retried, totals: &self.totals });

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(super) use super::flag_values::{CheckFormat, Format, Only, Preview, Schema};
+use super::flag_values::{html, name_and_value, preview};
 use super::help;
 use crate::ledger::Acknowledged;
-use crate::report::Filter;
 
 /// Send one message to each recipient of a list, once, through EngageLab LiveDesk.
 #[derive(Debug, Parser)]
@@ -116,15 +116,6 @@ pub(super) struct WantedMetrics<'a> {
     pub(super) spec: &'a Path,
 }
 
-/// Output format of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    Human,
-    /// One JSON object per line
-    Json,
-}
-
 /// What `run` and `check` have in common.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -171,26 +162,6 @@ pub(super) struct DoctorArgs {
     /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
-}
-
-/// How the results of a check are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum CheckFormat {
-    /// For people
-    Human,
-    /// One JSON object a line
-    Json,
-    /// Annotations of GitHub Actions
-    Github,
-    /// A JUnit report (XML)
-    Junit,
-}
-
-/// How many rows a dry run shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Preview {
-    Some(u64),
-    All,
 }
 
 #[derive(Debug, Args)]
@@ -333,21 +304,6 @@ pub(super) struct ReportArgs {
     pub(super) ledger: Option<String>,
 }
 
-/// What a report is cut down to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Only {
-    Rows(Filter),
-    OptedOut,
-}
-
-impl FromStr for Only {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        if word == "opted-out" { Ok(Self::OptedOut) } else { word.parse().map(Self::Rows) }
-    }
-}
-
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["key", "all", "by_evidence"])))]
@@ -464,41 +420,9 @@ pub(super) struct SchemaArgs {
     pub(super) of: Schema,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Schema {
-    /// The spec
-    Campaign,
-    /// One line of a JSON Lines report
-    Report,
-    /// One line of what `run --format json` writes to standard error
-    Events,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// The folder to write into
     #[arg(value_name = "DIR", default_value = ".")]
     pub(super) folder: PathBuf,
-}
-
-fn name_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
-    }
-}
-
-fn html(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.extension().is_some_and(|ending| ending == "html") {
-        return Ok(path);
-    }
-    Err("the file name must end in `.html`".to_owned())
-}
-
-fn preview(text: &str) -> Result<Preview, String> {
-    if text == "all" {
-        return Ok(Preview::All);
-    }
-    text.parse().map(Preview::Some).map_err(|_| "write a number, or `all`".to_owned())
 }

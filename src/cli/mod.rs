@@ -1,6 +1,6 @@
 //! The command line: one file per command. The only module that prints, reads the environment, and knows exit codes.
 
-mod advice;
+mod next_steps;
 mod check;
 mod client;
 mod credentials;
@@ -12,6 +12,7 @@ mod ephemeral;
 mod error;
 mod exit;
 mod findings;
+mod flag_values;
 mod flags;
 mod help;
 mod init;
@@ -38,7 +39,7 @@ mod status;
 mod status_single;
 mod status_table;
 mod summary;
-mod tips;
+mod typo_tips;
 mod track;
 mod watchdog;
 mod word_diff;
@@ -73,7 +74,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            return explain(&tips::with_tips(error));
+            return explain(&typo_tips::with_tips(error));
         }
     };
     let (format, show_pii, shows_all) = (cli.command.format(), cli.show_pii, cli.command.shows_all());

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::advice;
 use super::error::CliError;
 use super::exit::Exit;
+use super::next_steps;
 use super::output::Output;
 use crate::campaign::{CampaignError, Outcome};
 use crate::codes::{self, Remedy, Scope};
@@ -242,7 +242,7 @@ pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
     } else {
         output.result(&text(&spec.name, &totals));
     }
-    for advice in advice::advice(file, &totals, &unknown) {
+    for advice in next_steps::next_steps(file, &totals, &unknown) {
         output.say(&advice);
     }
     if let Err(error) = reports {

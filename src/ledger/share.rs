@@ -1,7 +1,6 @@
 //! Several processes at work on one campaign: what they share, and what each learns of the others.
 
 use std::future::{Future, pending};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -170,9 +169,6 @@ impl Worker {
         Self { holder, messages: None, heartbeat: None }
     }
 }
-
-/// How long a worker may be silent before the others take over what it has, unless somebody says otherwise.
-pub(super) const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

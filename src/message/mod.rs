@@ -19,7 +19,7 @@ mod cell_lints;
 mod complexity;
 mod context;
 mod dataflow;
-mod dates;
+mod date_filters;
 mod jinja_compat;
 mod mixed_kinds;
 mod phone_filter;

@@ -300,7 +300,7 @@ mod tests {
     fn what_is_suggested_exists() {
         let mut environment = Environment::new();
         minijinja_contrib::add_to_environment(&mut environment);
-        super::super::dates::add(&mut environment);
+        super::super::date_filters::add(&mut environment);
         super::super::phone_filter::add(&mut environment);
         let no_filter: Vec<&str> = FILTERS.into_iter().filter(|name| !has_filter(&environment, name)).collect();
         let no_test: Vec<&str> = TESTS.into_iter().filter(|name| !has_test(&environment, name)).collect();

@@ -5,7 +5,7 @@ use minijinja::{Error, ErrorKind};
 use super::mixed_kinds::{NUMBER_HINT, TEXT_FOR_NUMBER};
 use super::references::{Reference, ReferenceKind, names};
 use super::truthiness::shortened;
-use super::{dates, jinja_compat, phone_filter, size_limits, strictness};
+use super::{date_filters, jinja_compat, phone_filter, size_limits, strictness};
 use crate::recipients::{Row, is_invisible};
 
 /// Marks the error of a null deep inside a cell.
@@ -50,11 +50,11 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
     }
     match error.kind() {
         ErrorKind::UndefinedError => failed(undefined(detail, whole, input.as_ref(), source, row)),
-        ErrorKind::InvalidOperation if detail == dates::NOT_A_DATE => {
+        ErrorKind::InvalidOperation if detail == date_filters::NOT_A_DATE => {
             NoText { code: "not-a-date", ..about(format!("{name} is not a date")) }
         }
-        ErrorKind::InvalidOperation if detail == dates::FORMAT => {
-            NoText { code: dates::FORMAT_CODE, ..failed(format!("`{expression}` is given no date format")) }
+        ErrorKind::InvalidOperation if detail == date_filters::FORMAT => {
+            NoText { code: date_filters::FORMAT_CODE, ..failed(format!("`{expression}` is given no date format")) }
         }
         ErrorKind::InvalidOperation if detail == jinja_compat::NEITHER => {
             about(format!("{name} means neither yes nor no"))
@@ -90,7 +90,7 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
 /// What a filter reads that is given nothing but blanks.
 fn expected(detail: &str, filter: &str) -> Option<&'static str> {
     match filter {
-        _ if detail == dates::NOT_A_DATE => Some("a date"),
+        _ if detail == date_filters::NOT_A_DATE => Some("a date"),
         _ if detail.starts_with(phone_filter::NO_PHONE) => Some("a phone number"),
         "float" | "int" => Some("a number"),
         _ => None,

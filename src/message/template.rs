@@ -13,7 +13,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use super::complexity;
 use super::context::{Context, WHOLE_ROW};
 use super::dataflow::{Flow, Source};
-use super::dates;
+use super::date_filters;
 use super::evaluation::Running;
 use super::interpolate::Interpolation;
 use super::jinja_compat;
@@ -271,7 +271,7 @@ fn environment(spec: &Spec) -> Environment<'static> {
     minijinja_contrib::add_to_environment(&mut environment);
     strictness::tighten(&mut environment);
     jinja_compat::correct(&mut environment);
-    dates::add(&mut environment);
+    date_filters::add(&mut environment);
     phone_filter::add(&mut environment);
     size_limits::bound(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
@@ -392,9 +392,9 @@ fn wrong_formats(spec: &Spec, template: &Template) -> Vec<Problem> {
     let told = |range: Range<usize>| {
         let format = template.text.get(range.clone()).unwrap_or_default();
         let what = format!("{format} is not a date format");
-        Problem::error(dates::FORMAT_CODE, spec.place_in(template, &range), what).hint(dates::FORMAT_HINT)
+        Problem::error(date_filters::FORMAT_CODE, spec.place_in(template, &range), what).hint(date_filters::FORMAT_HINT)
     };
-    dates::wrong_formats(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
+    date_filters::wrong_formats(&template.text, spec.is_condition(template)).into_iter().map(told).collect()
 }
 
 fn backward_steps(spec: &Spec, template: &Template) -> Vec<Problem> {

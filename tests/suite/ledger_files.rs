@@ -1,33 +1,31 @@
-//! What happens to a ledger's files between two runs, or under one: a ledger that is missing, older, damaged, shared or
-//! taken away is never taken for a new one. The judge is the desk's journal.
+//! A ledger whose files changed between two runs: missing, older, damaged or shared, it is never taken for a new one. What
+//! was sent is read from the journal of the sandbox.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::harness::{Desk, Project, Ran};
 
-const LEDGER: &str = ".campaign/c.sqlite";
-const LOG: &str = ".campaign/c.sqlite-wal";
-const COUNTER: &str = ".campaign/c.sqlite-claims";
-const PEOPLE: usize = 120;
+pub(super) const LEDGER: &str = ".campaign/c.sqlite";
+pub(super) const LOG: &str = ".campaign/c.sqlite-wal";
+pub(super) const COUNTER: &str = ".campaign/c.sqlite-claims";
+pub(super) const PEOPLE: usize = 120;
 
 /// Nobody was messaged twice.
 #[track_caller]
-fn nobody_twice(desk: &Desk) {
+pub(super) fn nobody_twice(desk: &Desk) {
     let addressed = desk.addressed();
     assert_eq!(addressed.len(), addressed.iter().collect::<BTreeSet<_>>().len(), "somebody got it twice");
 }
 
 /// A campaign that was sent to `sent` people.
-fn begun(desk: &Desk, sent: usize) -> Project {
+pub(super) fn begun(desk: &Desk, sent: usize) -> Project {
     let project = Project::at(desk).people(PEOPLE as u64);
     project.run(&["--limit", &sent.to_string()]).exits(0);
     project
@@ -35,7 +33,7 @@ fn begun(desk: &Desk, sent: usize) -> Project {
 
 /// Nothing is sent, and the words say why.
 #[track_caller]
-fn is_refused(desk: &Desk, project: &Project, words: &str) {
+pub(super) fn is_refused(desk: &Desk, project: &Project, words: &str) {
     let before = desk.messages().len();
     let ran = project.run(&[]).exits(1).says(words);
     assert_eq!(desk.messages().len(), before, "{}", ran.stderr);
@@ -50,7 +48,7 @@ fn killed(desk: &Desk, at: usize) -> Project {
     project
 }
 
-const STUCK: &str = "faults: [{ on: message, match: { conversation_id: 160 }, times: 1, delay: 60s }]";
+pub(super) const STUCK: &str = "faults: [{ on: message, match: { conversation_id: 160 }, times: 1, delay: 60s }]";
 
 // What is missing.
 
@@ -372,152 +370,4 @@ fn an_older_count_of_readings_is_found_and_recovered_from() {
     // Nobody is a duplicate, and nobody is forgotten.
     let ran = project.run(&["--ledger", ".campaign/c.recovered.sqlite", "--dry-run"]);
     assert!(!ran.stderr.contains("duplicate"), "{}", ran.stderr);
-}
-
-// What happens under a run.
-
-/// The files are changed while messages leave: the run ends by itself, and soon.
-#[track_caller]
-fn taken_away(change: impl Fn(&Project)) -> (Desk, Project, Ran) {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(2_000).send("rate: 200/s");
-    let run = project.start(&[]);
-    desk.wait_for_messages(20);
-    change(&project);
-    let (changed, before) = (Instant::now(), desk.messages().len());
-    let ran = run.finish().exits(1).says("sending has stopped").says("could not be recorded");
-    assert!(changed.elapsed() < Duration::from_secs(2), "{:?}", changed.elapsed());
-    assert!(desk.messages().len() < before + 200, "it went on sending");
-    (desk, project, ran)
-}
-
-#[test]
-fn a_ledger_that_is_deleted_under_a_run_ends_it_and_is_rescued() {
-    let (desk, project, _) = taken_away(|project| fs::remove_file(project.path(LEDGER)).unwrap());
-    let rescued = project.path(".campaign/c.sqlite.rescued");
-    assert!(rescued.exists());
-    is_refused(&desk, &project, "the ledger is missing");
-    let project = project.send("rate: unlimited");
-    let ran = project.run(&["--ledger", rescued.to_str().unwrap()]);
-    assert!(ran.code == Some(0) || ran.code == Some(4), "{ran:?}");
-    nobody_twice(&desk);
-}
-
-#[test]
-fn a_folder_that_is_moved_away_under_a_run_ends_it() {
-    let (desk, project, _) = taken_away(|project| {
-        fs::rename(project.path(".campaign"), project.path("moved")).unwrap();
-    });
-    fs::rename(project.path("moved"), project.path(".campaign")).unwrap();
-    let ran = project.send("rate: unlimited").run(&[]);
-    assert!(ran.code == Some(0) || ran.code == Some(4), "{ran:?}");
-    nobody_twice(&desk);
-}
-
-#[test]
-fn files_that_are_replaced_under_a_run_end_it() {
-    for name in [LEDGER, LOG, COUNTER, ".campaign/c.sqlite-lock"] {
-        let (desk, ..) = taken_away(|project| {
-            fs::copy(project.path(name), project.path("copy")).unwrap();
-            fs::rename(project.path("copy"), project.path(name)).unwrap();
-        });
-        nobody_twice(&desk);
-    }
-}
-
-#[test]
-fn a_run_that_waits_notices_as_well() {
-    let desk = Desk::start("faults: [{ on: message, times: 1, status: 429, headers: { Retry-After: 600 } }]");
-    let project = Project::at(&desk).people(5);
-    let run = project.start(&[]);
-    desk.wait_for_messages(1);
-    fs::remove_file(project.path(LEDGER)).unwrap();
-    run.finish().exits(1).says("deleted or moved");
-}
-
-// One ledger, one lock.
-
-#[test]
-fn by_whatever_path_a_ledger_has_one_lock() {
-    let desk = Desk::start(STUCK);
-    let project = Project::at(&desk).people(PEOPLE as u64).send("timeout: 59s");
-    let run = project.start(&[]);
-    desk.wait_for_messages(100);
-    symlink(".campaign", project.path("folder")).unwrap();
-    symlink(LEDGER, project.path("file.sqlite")).unwrap();
-    for ledger in ["folder/c.sqlite", "file.sqlite", "sqlite:./folder/../folder/c.sqlite"] {
-        project.run(&["--ledger", ledger]).exits(6).says("being run by process");
-        project.campaign(&["status", "campaign.yaml", "--ledger", ledger]).exits(0);
-    }
-    run.kill();
-    project.run(&["--ledger", "file.sqlite"]).exits(4);
-    nobody_twice(&desk);
-}
-
-#[test]
-fn a_ledger_with_two_names_is_refused() {
-    let desk = Desk::friendly();
-    let project = begun(&desk, 5);
-    fs::hard_link(project.path(LEDGER), project.path("other.sqlite")).unwrap();
-    is_refused(&desk, &project, "several names");
-    project.run(&["--ledger", "other.sqlite"]).exits(1).says("several names");
-    fs::remove_file(project.path("other.sqlite")).unwrap();
-    project.run(&[]).exits(0);
-    nobody_twice(&desk);
-}
-
-#[test]
-fn a_path_is_a_path() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(4);
-    for ledger in ["file:x.sqlite", "file:x.sqlite?mode=memory", "sqlite:y.sqlite", "sqlite://z.sqlite"] {
-        let project = Project::at(&desk).people(4);
-        let before = desk.messages().len();
-        project.run(&["--ledger", ledger, "--limit", "2"]).exits(0);
-        project.run(&["--ledger", ledger]).exits(0);
-        assert_eq!(desk.messages().len(), before + 4, "{ledger}");
-    }
-    let absolute = format!("sqlite:///{}", project.path("w.sqlite").display());
-    project.run(&["--ledger", &absolute]).exits(0);
-    assert!(project.path("w.sqlite").exists());
-}
-
-// A message that has changed.
-
-fn texts(desk: &Desk) -> Vec<String> {
-    desk.messages().iter().map(|entry| entry["body"]["content"].as_str().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn a_changed_message_goes_to_nobody_new_unasked() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(2).message("{ content: Hello }");
-    project.run(&[]).exits(0);
-    // Nobody is left to send to, so the change need not be decided about; nor is it by this.
-    let project = project.message("{ content: Goodbye }");
-    project.run(&[]).exits(0);
-    let project = project.people(3);
-    for flags in [&[][..], &["--yes"], &["--limit", "0"], &["--retry-failed"]] {
-        project.run(flags).exits(2).says("send it with `--accept-changes`");
-    }
-    assert_eq!(texts(&desk), ["Hello", "Hello"]);
-    project.run(&["--dry-run"]).exits(0).says("pass `--accept-changes`");
-    project.run(&["--accept-changes"]).exits(0);
-    assert_eq!(texts(&desk), ["Hello", "Hello", "Goodbye"]);
-    // Accepted once, it is the message of this campaign.
-    project.people(4).run(&[]).exits(0);
-    assert_eq!(texts(&desk).len(), 4);
-}
-
-#[test]
-fn what_was_declined_is_asked_again_and_its_list_is_forgotten() {
-    let desk = Desk::friendly();
-    let project = Project::at(&desk).people(3).message("{ content: Hello }");
-    project.run(&["--limit", "1"]).exits(0);
-    let before = project.campaign(&["status", "campaign.yaml"]).exits(0).stdout;
-    let project = project.people(9).message("{ content: Goodbye }");
-    project.run(&[]).exits(2);
-    let project = project.message("{ content: Hello }");
-    assert_eq!(project.campaign(&["status", "campaign.yaml"]).exits(0).stdout, before);
-    assert_eq!(desk.messages().len(), 1);
 }

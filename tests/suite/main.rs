@@ -4,10 +4,10 @@ mod doctor;
 mod harness;
 
 mod addressing;
-mod advice;
 mod answers;
 mod attachments;
 mod changed_lists;
+mod changed_messages;
 mod checking;
 mod commands;
 mod crash_boundaries;
@@ -28,11 +28,14 @@ mod ledger_contract;
 #[cfg(unix)]
 mod ledger_copy;
 mod ledger_files;
+#[cfg(unix)]
+mod ledger_in_use;
 mod ledger_model;
 mod library;
 mod list_formats;
 mod memory_ledger;
 mod metrics;
+mod next_steps;
 mod outages;
 mod output_streams;
 mod pacing;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::ledger::share::WORKER_TIMEOUT;
+use super::workers::WORKER_TIMEOUT;
 use crate::specification::duration;
 
 /// The address of a ledger in a PostgreSQL database.

@@ -12,6 +12,9 @@ use super::format::LOCKS;
 use crate::ledger::values::{now, time, unstored};
 use crate::ledger::{Holder, LedgerError, Worker};
 
+/// How long a worker may be silent before the others take over what it has, unless the address sets `worker_timeout`.
+pub(super) const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Advisory locks with this number are on workers.
 const WORKER_LOCKS: i32 = LOCKS + 1;
 

@@ -1,6 +1,6 @@
 //! How to mend what is wrong with a row, where the code of the problem is enough to say so.
 
-use crate::message::dates;
+use crate::message::date_filters;
 use crate::message::mixed_kinds::{LIST_HINT, NUMBER_FOR_TEXT, NUMBER_HINT, TEXT_FOR_LIST, TEXT_FOR_NUMBER, TEXT_HINT};
 use crate::message::truthiness::{TEXT_FOR_TRUTH, TRUTH_HINT};
 
@@ -11,7 +11,7 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         TEXT_FOR_NUMBER => NUMBER_HINT,
         NUMBER_FOR_TEXT => TEXT_HINT,
         TEXT_FOR_LIST => LIST_HINT,
-        dates::FORMAT_CODE => dates::FORMAT_HINT,
+        date_filters::FORMAT_CODE => date_filters::FORMAT_HINT,
         "not-a-date" => {
             "dates are written as `2026-12-01`; `column|todate('%d.%m.%Y')` reads `01.12.2026`, and `column|todate('%m/%d/%Y')` \
              `12/01/2026`"

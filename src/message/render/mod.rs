@@ -1,10 +1,11 @@
 //! One row through all templates: the delivery, or everything that is wrong with the row at once.
 //!
-//! `address` says whom it goes to, `phone` reads phone numbers; `value` renders one value and holds it against the rules; `hints` says how to mend
-//! what is wrong.
+//! `address` says whom it goes to, `key` identifies the recipient, `phone` reads phone numbers; `value` renders one value and
+//! checks it against the rules; `hints` says how to fix what is wrong.
 
 mod address;
 mod hints;
+mod key;
 mod phone;
 mod value;
 
@@ -17,7 +18,7 @@ use self::value::{Destination, Rule, is_longer};
 use super::context::Context;
 use super::render_errors::NoText;
 use super::{
-    Address, ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, RewrittenPhone,
+    ButtonParams, ContentAttributes, Delivery, FooterParams, HeaderParams, Location, Message, RewrittenPhone,
     TemplateParams, Templates, Variables,
 };
 use crate::problem::{Place, Problem};
@@ -40,13 +41,6 @@ impl Templates {
                 None => problem,
             })
         })
-    }
-
-    /// What makes the row the same delivery in every run, as far as that can be told of a row that is not sent to.
-    pub fn key(&self, row: &Row, list: &str) -> Option<String> {
-        let mut renderer = Renderer::new(self, row, list);
-        let key = renderer.key(None);
-        renderer.problems.is_empty().then_some(key)
     }
 
     /// The zone whose hours count for the row; `None` if any hour is right, or if the row has something wrong there.
@@ -75,29 +69,6 @@ impl Templates {
     }
 }
 
-/// Whom the message goes to is what makes two rows the same delivery.
-fn default_key(address: &Address) -> String {
-    match address {
-        Address::Conversation(id) => id.to_string(),
-        Address::Sender { contact_id, source_id, .. } => {
-            contact_id.map(|id| id.to_string()).or_else(|| source_id.as_deref().map(same_source)).unwrap_or_default()
-        }
-        Address::Contact { contact, .. } => contact
-            .identifier
-            .clone()
-            .or_else(|| contact.phone_number.clone())
-            .or_else(|| contact.email.as_deref().map(str::to_lowercase))
-            .unwrap_or_default(),
-    }
-}
-
-/// The ids of WhatsApp's sources are phone numbers in digits: one person, however the number is spaced out.
-fn same_source(id: &str) -> String {
-    let digits: String = id.chars().filter(char::is_ascii_digit).collect();
-    let is_number = digits.len() >= 7 && id.chars().all(|c| c.is_ascii_digit() || "+ -().".contains(c));
-    if is_number { digits } else { id.to_owned() }
-}
-
 /// Renders value after value. Where there is none, it records a problem and goes on with a stand-in, so that all
 /// problems of a row are found at once; with any problem nothing of it is used.
 struct Renderer<'a> {
@@ -120,15 +91,6 @@ impl<'a> Renderer<'a> {
             problems: Vec::new(),
             warnings: Vec::new(),
             rewritten: None,
-        }
-    }
-
-    /// The key by the spec's own rule, or else by the address, which is rendered if nobody has done so.
-    fn key(&mut self, address: Option<&Address>) -> String {
-        match (&self.templates.spec.recipients.key, address) {
-            (Some(key), _) => self.id(key),
-            (None, Some(address)) => default_key(address),
-            (None, None) => default_key(&self.address()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What can be done now about what failed or is unknown. What nobody can mend is not mentioned.
+//! The next steps that a summary suggests: retry, resolve, suppress. Failures that nobody can fix are not mentioned.
 
 use std::fmt::Write;
 
@@ -13,19 +13,19 @@ use crate::report::Record;
 use crate::state::State;
 
 /// What can be done. `unknown`: the first deliveries whose outcome is unknown.
-pub(super) fn advice(file: &str, totals: &Totals, unknown: &[Record]) -> Vec<String> {
-    let mut advice = Vec::new();
+pub(super) fn next_steps(file: &str, totals: &Totals, unknown: &[Record]) -> Vec<String> {
+    let mut steps = Vec::new();
     let opted_out: u64 = failed(totals).filter(|error| error.code == codes::OPTED_OUT).map(|error| error.count).sum();
     if opted_out > 0 {
         let command = format!("campaign report {file} --only opted-out -o opted-out.csv");
         let what = counted(opted_out, "recipient");
-        advice.push(format!("{what} opted out of marketing: `{command}` writes a list for `recipients.suppress`"));
+        steps.push(format!("{what} opted out of marketing: `{command}` writes a list for `recipients.suppress`"));
     }
-    advice.extend(retries(file, totals, Timestamp::now()));
+    steps.extend(retries(file, totals, Timestamp::now()));
     if totals.of(State::Unknown) > 0 {
-        advice.push(look_up(file, totals.of(State::Unknown), unknown));
+        steps.push(look_up(file, totals.of(State::Unknown), unknown));
     }
-    advice
+    steps
 }
 
 /// Whom `--retry-failed` takes up now, and when it takes up the others.
@@ -43,15 +43,15 @@ fn retries(file: &str, totals: &Totals, now: Timestamp) -> Vec<String> {
             Remedy::Never | Remedy::ChangeMessage => {}
         }
     }
-    let mut advice = Vec::new();
+    let mut steps = Vec::new();
     if ready > 0 {
         let what = counted(ready, "failed message");
-        advice.push(format!("{what} can be retried: `campaign run {file} --retry-failed`"));
+        steps.push(format!("{what} can be retried: `campaign run {file} --retry-failed`"));
     }
     if !later.is_empty() {
-        advice.push(format!("too early for `--retry-failed`: {}", later.join("; ")));
+        steps.push(format!("too early for `--retry-failed`: {}", later.join("; ")));
     }
-    advice
+    steps
 }
 
 fn not_before(error: &ErrorCount, wait: std::time::Duration, now: Timestamp) -> String {

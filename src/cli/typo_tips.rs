@@ -1,4 +1,4 @@
-//! Tips for commands and flags that do not exist: what was probably meant. Never one that sends without being asked.
+//! Tips for mistyped commands and flags: what was probably meant. Never a flag that sends without asking.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
