@@ -46,6 +46,25 @@
 //! | use case | `campaign` | the order of a run, and every guard against messaging anybody twice; prints nothing |
 //! | outside | `stdio` to `cli` | arguments, the environment, terminals, exit codes |
 //!
+//! | module | decides |
+//! |---|---|
+//! | [`specification`] | the keys of a spec, their checks, defaults and JSON Schema: a file per section |
+//! | [`recipients`] | how a list is read: CSV, JSONL, XLSX, encodings, phone numbers, suppression lists |
+//! | [`message`] | templates, their filters, what identifies a recipient (`render::key`), and what is checked in a rendered message |
+//! | [`whatsapp`] | WhatsApp's rules for template values |
+//! | [`plan`] | which rows get a message, the samples of a dry run, and the forecast |
+//! | [`livedesk`] | requests, and what an answer means (`answer::classification`) |
+//! | [`codes`] | what an error code means, and whether a retry can help |
+//! | [`state`], [`receipt`] | the outcomes of a delivery, and what may follow them |
+//! | [`ledger`] | storage: the contract in `contract`, its implementations in `sqlite` and `postgres` |
+//! | [`backoff`], [`pace`] | the delays between retries; rates, quotas and slow start |
+//! | [`run`] | the sending loop, and what stops it: `guard`, `circuit_breaker`, `rate_limits`, `credentials` |
+//! | [`report`] | the columns and formats of reports and of the plan's file |
+//! | [`sandbox`] | the local LiveDesk and its faults |
+//! | [`mod@campaign`] | the steps of each command; the canary, changed messages, `--retry-failed`, checks of the account |
+//! | [`mask`], [`secret`] | what is hidden in output |
+//! | [`cli`] | commands, flags, wording of plan and summary, exit codes |
+//!
 //! # Glossary
 //!
 //! | word | means |
