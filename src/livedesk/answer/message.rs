@@ -74,8 +74,11 @@ pub(in crate::livedesk) fn status(value: &Value) -> Option<String> {
 /// Why a message failed, in the channel's words. The attributes may come as an object or as JSON text.
 pub(in crate::livedesk) fn external_error(attributes: &Value) -> Option<String> {
     let parsed = attributes.as_str().and_then(whole_json);
+    let code_alone = |code: &str| format!("{code}: no reason given");
     match &parsed.as_ref().unwrap_or(attributes)["external_error"] {
         Value::Null => None,
+        Value::Number(code) => Some(code_alone(&code.to_string())),
+        Value::String(text) if is_number(text.trim()) => Some(code_alone(text.trim())),
         Value::String(text) => Some(text.clone()),
         // `{code, title}`: as a status webhook writes it.
         Value::Object(error) => {
@@ -84,7 +87,7 @@ pub(in crate::livedesk) fn external_error(attributes: &Value) -> Option<String> 
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match (first(&["code"]), first(&["title", "message", "error", "details"])) {
                 (Some(code), Some(title)) => Some(format!("{}: {}", text(code), text(title))),
-                (Some(code), None) => Some(format!("{}: no reason given", text(code))),
+                (Some(code), None) => Some(code_alone(&text(code))),
                 (None, Some(title)) => Some(text(title)),
                 (None, None) => Some(Value::Object(error.clone()).to_string()),
             }
@@ -92,6 +95,10 @@ pub(in crate::livedesk) fn external_error(attributes: &Value) -> Option<String> 
         other => Some(other.to_string()),
     }
     .filter(|text| !text.trim().is_empty())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -128,6 +135,9 @@ mod tests {
             (json!(r#"{"external_error": "131047: too late \ud83d"}"#), Some("131047: too late \u{fffd}")),
             (json!({ "external_error": { "code": 131_047, "title": "too late" } }), Some("131047: too late")),
             (json!({ "external_error": { "message": "too late" } }), Some("too late")),
+            (json!({ "external_error": { "code": 131_047 } }), Some("131047: no reason given")),
+            (json!({ "external_error": " 131047 " }), Some("131047: no reason given")),
+            (json!({ "external_error": 131_047 }), Some("131047: no reason given")),
             (json!({ "external_error": ["a"] }), Some("[\"a\"]")),
             (json!({}), None),
             (json!(null), None),

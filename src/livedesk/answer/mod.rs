@@ -132,9 +132,10 @@ impl Exchange {
             Ok(success) => success,
             Err(reply) => return reply.retyped(),
         };
-        let places = [&body["payload"]["contact"], &body["payload"], &body["contact"], &body];
-        // What is in an inbox is a conversation, whose id is no contact's.
-        let mut contacts = places.into_iter().filter(|place| place["inbox_id"].is_null());
+        // Where nothing says that it is a contact, what is in an inbox is a conversation, whose id is no contact's.
+        let named = [&body["payload"]["contact"], &body["contact"]];
+        let unnamed = [&body["payload"], &body].into_iter().filter(|place| place["inbox_id"].is_null());
+        let mut contacts = named.into_iter().chain(unnamed);
         let Some(owner) = contacts.find_map(Owner::read) else {
             return Reply::Unknown(answer.unreadable("the contact's id"));
         };

@@ -79,6 +79,17 @@ fn an_answer_about_something_else_is_never_taken_for_ours() {
 }
 
 #[test]
+fn a_contact_is_one_by_its_name_in_the_answer_or_by_having_no_inbox() {
+    let made = |body: &str| matches!(answer(200, body).contact(&Contact::default()), Reply::Done(_));
+    assert!(made(r#"{"payload": {"contact": {"id": 5, "inbox_id": 7}}}"#));
+    assert!(made(r#"{"contact": {"id": 5, "inbox_id": 7}}"#));
+    assert!(made(r#"{"payload": {"id": 5}}"#));
+    assert!(made(r#"{"id": 5}"#));
+    assert!(!made(r#"{"payload": {"id": 5, "inbox_id": 7}}"#), "a conversation");
+    assert!(!made(r#"{"id": 5, "inbox_id": 7}"#), "a conversation");
+}
+
+#[test]
 fn our_secrets_are_not_kept_with_the_servers_words() {
     let secret = |text: &str| crate::secret::Secret::new(text.to_owned());
     let redactor = Redactor::of_basic_auth(&secret("test-key-1"), &secret("test-secret-1"));
