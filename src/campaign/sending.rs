@@ -93,9 +93,9 @@ impl<L: Ledger> Confirmed<L> {
             emit: &emit,
         });
         let end = tokio::select! {
-            end = self.in_stages(&run, operator) => end?,
+            end = Box::pin(self.in_stages(&run, operator)) => end?,
             lost = ledger.lost() => return Err(lost.into()),
-            never = run.handle_worker_events() => match never {},
+            never = Box::pin(run.handle_worker_events()) => match never? {},
             () = abort => End::Interrupted,
         };
         operator.notice(Notice::SendingEnded);

@@ -12,7 +12,7 @@ use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
 use super::proof::{Proof, ProofNumber, Proofs};
-use super::share::{Fingerprint, Limits, Remaining, RequestKind, Share, Worker, WorkerEvent};
+use super::share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, Worker, WorkerEvent};
 use super::sqlite::Sqlite;
 use super::tables::Chunk;
 use super::totals::{KeyLookup, Resolved, Totals};
@@ -79,6 +79,14 @@ impl Share for Backend {
 
     async fn next_event(&self) -> WorkerEvent {
         dispatch!(self, ledger => ledger.next_event().await)
+    }
+
+    async fn outage(&self) -> Outage {
+        dispatch!(self, ledger => ledger.outage().await)
+    }
+
+    async fn outage_over(&self) {
+        dispatch!(self, ledger => ledger.outage_over().await);
     }
 
     async fn leave(&self) -> Result<bool, LedgerError> {

@@ -39,6 +39,16 @@ pub enum LedgerError {
         /// What to do about it.
         advice: &'static str,
     },
+    /// The database cannot be reached, or the connection to it was lost.
+    #[error("{}the ledger cannot be used: {source}{advice}", place(path.as_deref()))]
+    Disconnected {
+        /// The address, where it is known.
+        path: Option<PathBuf>,
+        /// The word of the database or of the system.
+        source: Cause,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// The database is not one that a ledger can be kept in.
     #[error("{}{what}; {advice}", place(path.as_deref()))]
     NotUsable {
@@ -162,6 +172,12 @@ pub enum LedgerError {
          recipients: nothing more is sent from here. Run again to join them"
     )]
     TakenOver,
+    /// Somebody stopped a run that waited for its database.
+    #[error(
+        "stopped while waiting for the ledger's database ({0}). Messages that were in flight and whose answer is not \
+         recorded are `unknown`; nobody is messaged twice"
+    )]
+    StoppedWaiting(String),
     /// Nothing can be recorded any more, which an earlier error explains.
     #[error("the ledger is closed")]
     Closed,
@@ -207,6 +223,11 @@ impl LedgerError {
         Self::Database { path: None, source: cause.into().into(), advice: "" }
     }
 
+    /// The database cannot be reached, and what to do about it.
+    pub(super) fn disconnected(cause: impl Into<Box<dyn Error + Send + Sync>>, advice: &'static str) -> Self {
+        Self::Disconnected { path: None, source: cause.into().into(), advice }
+    }
+
     /// The database is not one that a ledger can be kept in, and what to do about it.
     pub(super) fn not_usable(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self::NotUsable { path: None, what: what.into(), advice: advice.into() }
@@ -215,6 +236,7 @@ impl LedgerError {
     /// The same with the name of the file, or with an address.
     pub(super) fn at(mut self, file: &Path) -> Self {
         if let Self::Database { path, .. }
+        | Self::Disconnected { path, .. }
         | Self::NotUsable { path, .. }
         | Self::Damaged { path, .. }
         | Self::Emptied { path }

@@ -74,6 +74,16 @@ pub trait Share {
         pending()
     }
 
+    /// Waits until the ledger's database is away. Nothing is claimed then until it is back; what waits for it goes on.
+    fn outage(&self) -> impl Future<Output = Outage> {
+        pending()
+    }
+
+    /// Waits until the ledger's database is back.
+    fn outage_over(&self) -> impl Future<Output = ()> {
+        pending()
+    }
+
     /// This worker is done. Returns whether it was the last one.
     fn leave(&self) -> impl Future<Output = Result<bool, LedgerError>> {
         async { Ok(true) }
@@ -150,6 +160,15 @@ pub enum WorkerEvent {
     Stop,
     /// The others believe this worker dead, and have taken over what it had.
     TakenOver,
+}
+
+/// The ledger's database is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Since when.
+    pub since: Timestamp,
+    /// What shows it.
+    pub why: String,
 }
 
 /// A process that works on a campaign.

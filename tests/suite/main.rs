@@ -12,6 +12,7 @@ mod checking;
 mod commands;
 mod crash_boundaries;
 mod credentials;
+mod database_outages;
 mod deploy;
 mod disk_faults;
 mod documented_requests;

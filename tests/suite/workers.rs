@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::frozen_proxy::Proxy;
 use crate::harness::{Desk, Project, Running, signal};
 use crate::postgres_server::{Server, database_of};
 
 /// A campaign whose workers take each other for dead soon.
-fn shared(desk: &Desk, address: &str, people: u64) -> Project {
+pub(super) fn shared(desk: &Desk, address: &str, people: u64) -> Project {
     let address = format!("{address}?worker_timeout=2s");
     Project::at(desk).people(people).environment("CAMPAIGN_LEDGER", Some(&address))
 }
 
 /// Starts as many workers; the first has begun to send when the others come.
-fn workers(desk: &Desk, project: &Project, count: usize) -> Vec<Running> {
+pub(super) fn workers(desk: &Desk, project: &Project, count: usize) -> Vec<Running> {
     let first = project.start(&[]);
     desk.wait_for_messages(1);
     let mut all = vec![first];
@@ -27,7 +26,7 @@ fn workers(desk: &Desk, project: &Project, count: usize) -> Vec<Running> {
 
 /// Nobody got two messages, and everybody is accounted for. Gives how many are unknown.
 #[track_caller]
-fn nobody_twice_or_lost(desk: &Desk, project: &Project, people: usize) -> usize {
+pub(super) fn nobody_twice_or_lost(desk: &Desk, project: &Project, people: usize) -> usize {
     let addressed = desk.addressed();
     let once: BTreeSet<_> = addressed.iter().collect();
     assert_eq!(addressed.len(), once.len(), "somebody was messaged twice: {addressed:?}");
@@ -137,24 +136,4 @@ fn whoever_is_interrupted_gives_back_what_it_has_and_the_others_go_on() {
     first.finish().exits(130).says("other workers are still at work");
     running.remove(0).finish().exits(0);
     assert_eq!(nobody_twice_or_lost(&desk, &project, 100), 0);
-}
-
-#[test]
-fn a_database_that_no_longer_answers_ends_the_run_and_nobody_is_messaged_twice() {
-    let test = "workers::a_database_that_no_longer_answers_ends_the_run_and_nobody_is_messaged_twice";
-    let Some(server) = Server::shared(test) else { return };
-    let desk = Desk::start("faults: [{ delay: 10ms }]");
-    let proxy = Proxy::to(server.port());
-    let address = proxy.through(&server.database(), server.port());
-    let project = shared(&desk, &address, 40).send("concurrency: 2");
-    let running = project.start(&[]);
-    desk.wait_for_messages(10);
-    proxy.freeze(true);
-    running.finish().exits(1).says("the server did not answer for");
-    let impatient =
-        project.environment("CAMPAIGN_LEDGER", Some(&format!("{address}?worker_timeout=2s&connect_timeout=1")));
-    impatient.run(&[]).exits(1).says("the server did not answer for 1 s");
-    proxy.freeze(false);
-    impatient.run(&[]);
-    assert!(nobody_twice_or_lost(&desk, &impatient, 40) <= 2, "at most what was in flight is unknown");
 }

@@ -221,7 +221,7 @@ impl<L: Ledger> ConfirmedProof<L> {
         let end = tokio::select! {
             end = run.send(&everybody) => end?,
             lost = ledger.lost() => return Err(lost.into()),
-            never = run.handle_worker_events() => match never {},
+            never = Box::pin(run.handle_worker_events()) => match never? {},
             () = abort => End::Interrupted,
         };
         drop(run);

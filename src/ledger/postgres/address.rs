@@ -21,7 +21,12 @@ pub struct Address {
     pub(super) ledger: String,
     /// How long a worker may be silent before the others take over what it has.
     pub(super) worker_timeout: Duration,
+    /// How long a run waits for a database that went away.
+    pub(super) reconnect_timeout: Duration,
 }
+
+/// How long a run waits for a database that went away, unless somebody says otherwise.
+const RECONNECT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Whether the connection is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,18 +39,17 @@ pub(super) enum Tls {
 }
 
 impl Address {
-    /// Reads `postgres://USER@HOST:PORT/DATABASE?sslmode=...&sslrootcert=...&worker_timeout=...`.
+    /// Reads `postgres://USER@HOST:PORT/DATABASE?sslmode=...&sslrootcert=...&worker_timeout=...&reconnect_timeout=...`.
     pub(in crate::ledger) fn parse(url: &str, ledger: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut kept, mut mode, mut authorities) = (Vec::new(), None, None);
-        let mut worker_timeout = WORKER_TIMEOUT;
+        let (mut worker_timeout, mut reconnect_timeout) = (WORKER_TIMEOUT, RECONNECT_TIMEOUT);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let decoded = form_urlencoded::parse(pair.as_bytes()).next();
             match decoded.as_ref().map(|(name, value)| (name.as_ref(), value.as_ref())) {
                 Some(("sslmode", value)) => mode = Some(value.to_owned()),
-                Some(("worker_timeout", value)) => {
-                    worker_timeout = duration(value).map_err(|error| format!("`worker_timeout={value}`: {error}"))?;
-                }
+                Some(("worker_timeout", value)) => worker_timeout = time("worker_timeout", value)?,
+                Some(("reconnect_timeout", value)) => reconnect_timeout = time("reconnect_timeout", value)?,
                 Some(("sslrootcert", value)) => authorities = Some(PathBuf::from(value)),
                 _ => kept.push(pair),
             }
@@ -66,8 +70,12 @@ impl Address {
             }
         };
         config.ssl_mode(if tls == Tls::Off { SslMode::Disable } else { SslMode::Require });
-        Ok(Self { config, tls, ledger: ledger.to_owned(), worker_timeout })
+        Ok(Self { config, tls, ledger: ledger.to_owned(), worker_timeout, reconnect_timeout })
     }
+}
+
+fn time(name: &str, value: &str) -> Result<Duration, String> {
+    duration(value).map_err(|error| format!("`{name}={value}`: {error}"))
 }
 
 /// Why an address cannot be read. What it says of values is only their names.

@@ -14,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -32,6 +33,23 @@ const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What drives a connection, to its end.
 pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
+
+/// A connection that is being driven: until it ends, or this is dropped.
+#[derive(Debug)]
+pub(super) struct Driving(AbortHandle);
+
+impl Driving {
+    /// Drives a connection on a task of its own.
+    pub(super) fn spawn<D: Future<Output: Send> + Send + 'static>(driver: D) -> Self {
+        Self(tokio::spawn(driver).abort_handle())
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// What every session needs: nothing of it ends by itself, and names are those of our schema.
 const SETTINGS: &str = "SET search_path TO campaign; SET client_min_messages TO warning;
@@ -53,9 +71,9 @@ pub(super) async fn connect(address: &Address, woken: Option<Arc<Notify>>) -> Re
 
 /// The server did not answer for so long, though the connection to it seems to be whole.
 pub(super) fn no_answer(after: Duration) -> LedgerError {
-    LedgerError::not_usable(
+    LedgerError::disconnected(
         format!("the server did not answer for {}", humanize::duration(after)),
-        "see whether it is up and reachable, and run again",
+        "; see whether it is up and reachable, and run again",
     )
 }
 

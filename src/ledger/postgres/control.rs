@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::address::Address;
-use super::connect::{connect, no_answer, settle_in};
+use super::connect::{Driving, connect, no_answer, settle_in};
 use super::pace::Reserved;
+use super::reconnect::{Part, Reconnect};
 use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
 use crate::ledger::{LedgerError, WorkerEvent};
@@ -37,7 +39,7 @@ pub(super) struct Control {
     wake: Arc<Notify>,
     clock: Clock,
     events: (mpsc::UnboundedSender<WorkerEvent>, Mutex<mpsc::UnboundedReceiver<WorkerEvent>>),
-    lost: watch::Sender<Option<LedgerError>>,
+    reconnect: Arc<Reconnect>,
 }
 
 /// Whether the others believe this worker alive.
@@ -51,11 +53,7 @@ enum Liveness {
 
 impl Control {
     /// A worker that was registered just now. Nobody hears of it before [`send_heartbeats`](Self::send_heartbeats).
-    pub(super) fn new(
-        (ledger, worker): (i32, i64),
-        timeout: Duration,
-        lost: watch::Sender<Option<LedgerError>>,
-    ) -> Self {
+    pub(super) fn new((ledger, worker): (i32, i64), timeout: Duration, reconnect: Arc<Reconnect>) -> Self {
         let clock = Clock::new();
         let (sender, receiver) = mpsc::unbounded_channel();
         Self {
@@ -69,7 +67,7 @@ impl Control {
             wake: Arc::default(),
             clock,
             events: (sender, Mutex::new(receiver)),
-            lost,
+            reconnect,
         }
     }
 
@@ -111,29 +109,36 @@ impl Control {
 
     /// Lets the others hear of this worker until they believe it dead.
     pub(super) async fn send_heartbeats(self: Arc<Self>, address: Address) {
+        let mut is_first = true;
         while *self.liveness.borrow() != Liveness::TakenOver {
-            let ended = self.heartbeat_while_connected(&address).await;
+            let ended = self.heartbeat_while_connected(&address, std::mem::take(&mut is_first)).await;
             self.client.send_replace(None);
-            let silent_since = match *self.liveness.borrow() {
-                Liveness::AliveUntil(time) => self.clock.now().duration_since(time),
+            let is_silent = match *self.liveness.borrow() {
+                Liveness::AliveUntil(time) => self.clock.now() > time,
                 Liveness::TakenOver => return,
             };
             if let Err(error) = ended
-                && silent_since.unsigned_abs() > self.timeout
-                && silent_since.is_positive()
+                && is_silent
             {
-                self.lost.send_replace(Some(error));
-                return;
+                self.reconnect.is_away(Part::Heartbeats, &error);
+                if self.reconnect.unless_too_long(Part::Heartbeats, &error).is_err() {
+                    return;
+                }
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
     }
 
-    async fn heartbeat_while_connected(&self, address: &Address) -> Result<(), LedgerError> {
-        let client = self.answered(self.connect(address)).await?;
+    async fn heartbeat_while_connected(&self, address: &Address, is_first: bool) -> Result<(), LedgerError> {
+        let (client, _driving) = self.answered(self.connect(address)).await?;
         self.client.send_replace(Some(Arc::clone(&client)));
+        // Whoever was away as well, and is back a little later, is not dead.
+        let patient_until = Instant::now() + if is_first { Duration::ZERO } else { self.timeout };
         while self.answered(self.heartbeat(&client)).await? {
-            self.answered(self.take_over_dead(&client)).await?;
+            self.reconnect.is_back(Part::Heartbeats);
+            if Instant::now() >= patient_until {
+                self.answered(self.take_over_dead(&client)).await?;
+            }
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(self.timeout / 30) => {}
@@ -144,12 +149,12 @@ impl Control {
         Ok(())
     }
 
-    async fn connect(&self, address: &Address) -> Result<Arc<Client>, LedgerError> {
+    async fn connect(&self, address: &Address) -> Result<(Arc<Client>, Driving), LedgerError> {
         let (client, driver) = connect(address, Some(Arc::clone(&self.wake))).await?;
-        tokio::spawn(driver);
+        let driving = Driving::spawn(driver);
         settle_in(&client).await?;
         client.batch_execute(&format!("{SETTINGS}; LISTEN campaign_{}", self.ledger)).await?;
-        Ok(Arc::new(client))
+        Ok((Arc::new(client), driving))
     }
 
     async fn take_over_dead(&self, client: &Client) -> Result<(), LedgerError> {
@@ -161,7 +166,10 @@ impl Control {
 
     /// What the server answers, if it does so before the others believe this worker dead. A server that is frozen, or a
     /// network that swallows everything, looks like a connection that is whole.
-    async fn answered<T>(&self, answer: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    pub(super) async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(no_answer(self.timeout)),

@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 
 use super::groups::Values;
 use super::handle::Postgres;
+use super::reconnect::Role;
 use super::session::Session;
 use super::workers;
 use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
@@ -24,22 +25,27 @@ macro_rules! values {
 
 impl Deliver for Postgres {
     async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let locks_for = self.control.as_ref().map(|control| control.longest_transaction());
-        let (run, last_request) = self
+        let longest_transaction = self.control.as_ref().map(|control| control.longest_transaction());
+        let (ledger, run, last_request) = self
             .alone(move |session| async move {
-                if let Some(limit) = locks_for {
+                if let Some(limit) = longest_transaction {
                     let sql = format!("SET idle_in_transaction_session_timeout TO {limit}");
                     session.client.batch_execute(&sql).await?;
                 }
-                begin_run(&session).await
+                let (run, last_request) = begin_run(&session).await?;
+                Ok((session.ledger, run, last_request))
             })
             .await?;
-        self.run.store(run, Ordering::Relaxed);
+        if let Some(worker) = self.kept.worker {
+            let (is_alone, is_checked) = (self.control.is_none(), self.kept.is_durable);
+            self.reconnect.begin(Role { ledger, run, worker, is_alone, is_checked, longest_transaction });
+        }
         Ok(last_request.and_then(time))
     }
 
     async fn end_run(&self, last_request: Timestamp) -> Result<(), LedgerError> {
-        self.alone(move |session| async move {
+        self.reconnect.end();
+        self.retried(move |session| async move {
             let sql = "UPDATE ledger SET last_request_at = greatest(last_request_at, $2) WHERE id = $1";
             session.client.execute(sql, &[&session.ledger, &last_request.as_millisecond()]).await?;
             Ok(())
@@ -53,14 +59,14 @@ impl Deliver for Postgres {
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
         let worker = self.kept.worker;
-        self.alone(
-            move |session| async move { workers::settle_interrupted(&session.client, session.ledger, worker).await },
-        )
+        self.retried(move |session| async move {
+            workers::settle_interrupted(&session.client, session.ledger, worker).await
+        })
         .await
     }
 
     async fn lost(&self) -> LedgerError {
-        let mut lost = self.lost.clone();
+        let mut lost = self.reconnect.lost().subscribe();
         match lost.wait_for(Option::is_some).await {
             Ok(error) => error.clone().unwrap_or(LedgerError::Closed),
             Err(_) => LedgerError::Closed,
@@ -71,7 +77,7 @@ impl Deliver for Postgres {
         let after = after.map_or(0, Position::number);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let worker = self.kept.worker;
-        self.alone(move |session| async move {
+        self.retried(move |session| async move {
             let condition = "d.state = 'pending' AND d.id > $2
                 AND d.enrolment = (SELECT enrolment FROM ledger WHERE id = $1)
                 AND ($4::bigint IS NULL OR d.leased_by IS NULL OR d.leased_by = $4
@@ -83,7 +89,6 @@ impl Deliver for Postgres {
 
     async fn refuse(&self, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
         let values = values![
-            id(&lease),
             self.this_run(),
             failure.code,
             failure.text,
@@ -93,14 +98,13 @@ impl Deliver for Postgres {
             failure.livedesk_status,
             self.kept.worker
         ];
-        self.step(&lease.key, REFUSE, values).await?;
+        self.step(&lease, REFUSE, values).await?;
         self.count_settled();
         Ok(())
     }
 
     async fn record_claim(&self, lease: &Lease, conversation_id: ConversationId) -> Result<(), LedgerError> {
         let values = values![
-            id(lease),
             self.this_run(),
             i64::from(lease.attempts),
             now(),
@@ -110,31 +114,30 @@ impl Deliver for Postgres {
             lease.message().map(str::to_owned),
             self.kept.worker
         ];
-        self.step(&lease.key, CLAIM, values).await
+        self.step(lease, CLAIM, values).await
     }
 
     async fn record_ids(&self, lease: &Lease) -> Result<(), LedgerError> {
         let values = values![
-            id(lease),
             lease.contact_id.map(|id| stored(id.0)),
             lease.conversation_id.map(|id| stored(id.0)),
             lease.failed_message.map(|id| stored(id.0)),
             lease.address().map(str::to_owned),
             self.kept.worker
         ];
-        self.step(&lease.key, KEEP_IDS, values).await
+        self.step(lease, KEEP_IDS, values).await
     }
 
     async fn record_end(&self, claim: &Claim, end: ClaimEnd) -> Result<(), LedgerError> {
-        let (id, run) = (id(claim.lease()), self.this_run());
+        let run = self.this_run();
         let left_at = claim.left_at().map(Timestamp::as_millisecond);
         let (sql, values): (_, Values) = match end {
-            ClaimEnd::Withdrawn => (WITHDRAW, values![id, run]),
-            ClaimEnd::Released => (RELEASE, values![id, run, left_at]),
-            ClaimEnd::Settled(outcome) => (SETTLE, settlement(id, run, left_at, outcome)),
+            ClaimEnd::Withdrawn => (WITHDRAW, values![run]),
+            ClaimEnd::Released => (RELEASE, values![run, left_at]),
+            ClaimEnd::Settled(outcome) => (SETTLE, settlement(run, left_at, outcome)),
         };
         let settles = sql == SETTLE;
-        self.step(&claim.lease().key, sql, values).await?;
+        self.step(claim.lease(), sql, values).await?;
         if settles {
             self.count_settled();
         }
@@ -142,7 +145,7 @@ impl Deliver for Postgres {
     }
 }
 
-/// A pending delivery that is this worker's to change (`$WORKER`): nobody else has taken it, and the others have not taken this
+/// A pending delivery that is this worker's to change (`$worker`): nobody else has taken it, and the others have not taken this
 /// worker for dead.
 macro_rules! pending_of {
     ($worker:literal) => {
@@ -156,45 +159,45 @@ macro_rules! pending_of {
     };
 }
 
-/// A claim of the run `$2`; also one that others took for a dead worker's.
+/// A claim of the run `$3`; also one that others took for a dead worker's.
 macro_rules! claim_of_run {
     () => {
-        "run = $2 AND (state = 'claimed' OR state = 'unknown' AND error_code = 'cut-off')"
+        "run = $3 AND (state = 'claimed' OR state = 'unknown' AND error_code = 'cut-off')"
     };
 }
 
 const REFUSE: &str = {
     assert!(State::Pending.can_become(State::Failed));
     concat!(
-        "UPDATE delivery SET state = 'failed', run = $2, attempts = $6, error_code = $3, error = $4,
-            first_attempt_at = coalesce(first_attempt_at, $5), settled_at = $5, message_id = $7, livedesk_status = $8
-         WHERE id = $1 AND ",
-        pending_of!("$9")
+        "UPDATE delivery SET changed_by = $1, state = 'failed', run = $3, attempts = $7, error_code = $4, error = $5,
+            first_attempt_at = coalesce(first_attempt_at, $6), settled_at = $6, message_id = $8, livedesk_status = $9
+         WHERE id = $2 AND ",
+        pending_of!("$10")
     )
 };
 
 const CLAIM: &str = {
     assert!(State::Pending.can_become(State::Claimed));
     concat!(
-        "UPDATE delivery SET state = 'claimed', run = $2, attempts = $3, claimed_at = $4,
-            first_attempt_at = coalesce(first_attempt_at, $4), contact_id = $5, conversation_id = $6, made_for = $7,
-            sent_as = $8, worker = $9
-         WHERE id = $1 AND ",
-        pending_of!("$9")
+        "UPDATE delivery SET changed_by = $1, state = 'claimed', run = $3, attempts = $4, claimed_at = $5,
+            first_attempt_at = coalesce(first_attempt_at, $5), contact_id = $6, conversation_id = $7, made_for = $8,
+            sent_as = $9, worker = $10
+         WHERE id = $2 AND ",
+        pending_of!("$10")
     )
 };
 
 const KEEP_IDS: &str = concat!(
-    "UPDATE delivery SET contact_id = $2, conversation_id = $3, message_id = $4, made_for = $5 WHERE id = $1 AND ",
-    pending_of!("$6")
+    "UPDATE delivery SET changed_by = $1, contact_id = $3, conversation_id = $4, message_id = $5, made_for = $6 WHERE id = $2 AND ",
+    pending_of!("$7")
 );
 
 const WITHDRAW: &str = {
     assert!(State::Claimed.can_become(State::Pending));
     concat!(
-        "UPDATE delivery SET state = 'pending', attempts = attempts - 1, settled_at = NULL, error_code = NULL, error = NULL,
+        "UPDATE delivery SET changed_by = $1, state = 'pending', attempts = attempts - 1, settled_at = NULL, error_code = NULL, error = NULL,
             first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END
-         WHERE id = $1 AND ",
+         WHERE id = $2 AND ",
         claim_of_run!()
     )
 };
@@ -202,9 +205,9 @@ const WITHDRAW: &str = {
 const RELEASE: &str = {
     assert!(State::Claimed.can_become(State::Pending));
     concat!(
-        "UPDATE delivery SET state = 'pending', left_at = coalesce($3, left_at), settled_at = NULL, error_code = NULL,
+        "UPDATE delivery SET changed_by = $1, state = 'pending', left_at = coalesce($4, left_at), settled_at = NULL, error_code = NULL,
             error = NULL
-         WHERE id = $1 AND ",
+         WHERE id = $2 AND ",
         claim_of_run!()
     )
 };
@@ -213,15 +216,15 @@ const SETTLE: &str = {
     assert!(State::Claimed.can_become(State::Accepted) && State::Claimed.can_become(State::Failed));
     assert!(State::Claimed.can_become(State::Unknown));
     concat!(
-        "UPDATE delivery SET state = $3, message_id = $4, livedesk_status = $5, error_code = $6, error = $7,
-            settled_at = $8, left_at = coalesce($9, left_at)
-         WHERE id = $1 AND ",
+        "UPDATE delivery SET changed_by = $1, state = $4, message_id = $5, livedesk_status = $6, error_code = $7, error = $8,
+            settled_at = $9, left_at = coalesce($10, left_at)
+         WHERE id = $2 AND ",
         claim_of_run!()
     )
 };
 
-/// The values of [`SETTLE`].
-fn settlement(id: i64, run: i64, left_at: Option<i64>, outcome: Outcome) -> Values {
+/// The values of [`SETTLE`] after the first two.
+fn settlement(run: i64, left_at: Option<i64>, outcome: Outcome) -> Values {
     let state = outcome.state().word();
     let (message_id, status, code, text) = match outcome {
         Outcome::Accepted { message_id, livedesk_status } => (Some(message_id), Some(livedesk_status), None, None),
@@ -229,7 +232,7 @@ fn settlement(id: i64, run: i64, left_at: Option<i64>, outcome: Outcome) -> Valu
             (failure.message_id, failure.livedesk_status, Some(failure.code), Some(failure.text))
         }
     };
-    values![id, run, state, message_id.map(|id| stored(id.0)), status, code, text, now(), left_at]
+    values![run, state, message_id.map(|id| stored(id.0)), status, code, text, now(), left_at]
 }
 
 impl Postgres {
@@ -241,12 +244,8 @@ impl Postgres {
     }
 
     fn this_run(&self) -> i64 {
-        self.run.load(Ordering::Relaxed)
+        self.reconnect.run()
     }
-}
-
-const fn id(lease: &Lease) -> i64 {
-    lease.position().number()
 }
 
 /// Counts the runs; gives this one's number, and when the last request left.

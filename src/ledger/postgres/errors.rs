@@ -1,7 +1,7 @@
 //! What a database server says, in words for whoever must act.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
 
 use tokio_postgres::error::SqlState;
 
@@ -11,14 +11,33 @@ impl From<tokio_postgres::Error> for LedgerError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(state) = error.code().cloned() else {
             let closed = if error.is_closed() { "; the connection was lost" } else { "" };
-            return Self::Database { path: None, source: Arc::new(Whole(error)), advice: closed };
+            return if is_disconnected(&error) {
+                Self::disconnected(Whole(error), closed)
+            } else {
+                Self::database(Whole(error))
+            };
         };
+        if is_shutdown(&state) {
+            return Self::disconnected(Whole(error), "; the server is starting or stopping: run again when it is up");
+        }
         let message = error.as_db_error().map_or_else(String::new, |error| error.message().to_owned());
         match advice(&state) {
             Some(advice) => Self::not_usable(message, advice),
             None => Self::database(Whole(error)),
         }
     }
+}
+
+/// Whether the error is the connection's: one that the driver makes of values and rows has other causes.
+fn is_disconnected(error: &tokio_postgres::Error) -> bool {
+    let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    error.is_closed() || io.is_some_and(|io| !matches!(io.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData))
+}
+
+/// Whether the server ends the connection: class 08 is about connections.
+fn is_shutdown(state: &SqlState) -> bool {
+    [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(state)
+        || state.code().starts_with("08")
 }
 
 fn advice(state: &SqlState) -> Option<&'static str> {
@@ -34,9 +53,6 @@ fn advice(state: &SqlState) -> Option<&'static str> {
             "each run needs a connection of its own: raise `max_connections`, or stop other programs"
         }
         SqlState::READ_ONLY_SQL_TRANSACTION => "give the address of the primary server",
-        SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => {
-            "the server is starting or stopping: run again when it is up"
-        }
         SqlState::DISK_FULL => "make room on the server's disk: what is recorded stays, and nobody gets it twice",
         SqlState::PROGRAM_LIMIT_EXCEEDED => {
             "a key of the list may be too long for the database: shorten `recipients.key`"

@@ -5,15 +5,15 @@ use tokio_postgres::Client;
 use crate::ledger::LedgerError;
 
 /// The format that this program writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("transfer.sql"));
 
 /// What several workers need.
 const WORKERS: &str = include_str!("workers.sql");
 
-/// What format 2 adds.
-const PROOFS: &str = include_str!("proofs.sql");
+/// What each format after the first one adds.
+const LATER: [&str; 2] = [include_str!("proofs.sql"), include_str!("groups.sql")];
 
 /// Advisory locks with this number are ours; the second number is the ledger's, and 0 for making the tables.
 pub(super) const LOCKS: i32 = 0x6361_6d70;
@@ -86,8 +86,10 @@ async fn make(client: &Client) -> Result<(), LedgerError> {
     client.execute("SELECT pg_advisory_xact_lock($1, 0)", &[&LOCKS]).await?;
     match find(client).await? {
         Found::Nothing => {}
-        Found::Older(_) => {
-            client.batch_execute(PROOFS).await?;
+        Found::Older(found) => {
+            for (_, step) in (2..).zip(LATER).filter(|(format, _)| *format > found) {
+                client.batch_execute(step).await?;
+            }
             client.execute("UPDATE campaign.format SET format = $1", &[&FORMAT]).await?;
             return Ok(());
         }
@@ -100,7 +102,9 @@ async fn make(client: &Client) -> Result<(), LedgerError> {
     }
     client.batch_execute(SCHEMA).await?;
     client.batch_execute(WORKERS).await?;
-    client.batch_execute(PROOFS).await?;
+    for step in LATER {
+        client.batch_execute(step).await?;
+    }
     client.execute("INSERT INTO campaign.format (format) VALUES ($1)", &[&FORMAT]).await?;
     Ok(())
 }

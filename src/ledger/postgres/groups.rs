@@ -1,14 +1,15 @@
 //! Changes of many deliveries in one commit: takes what has gathered, commits it as one, tells everybody, and again.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::iter;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, join3};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Statement};
 
+use super::reconnect::{Part, Reconnect};
 use super::session::Session;
 use crate::ledger::LedgerError;
 
@@ -20,7 +21,10 @@ pub(super) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
 /// One statement on one delivery.
 pub(super) struct Step {
+    /// Its first two values are the name of the group, which it writes on the delivery, and the delivery.
     pub(super) sql: &'static str,
+    pub(super) id: i64,
+    /// The other values.
     pub(super) values: Values,
     /// The delivery's key.
     pub(super) key: String,
@@ -29,31 +33,29 @@ pub(super) struct Step {
 }
 
 /// Serves until nobody can send steps any more.
-pub(super) async fn serve(
-    session: Arc<Mutex<Session>>,
-    mut queue: UnboundedReceiver<Step>,
-    lost: watch::Sender<Option<LedgerError>>,
-) {
-    let mut prepared = HashMap::new();
+pub(super) async fn serve(session: Arc<Mutex<Session>>, mut queue: UnboundedReceiver<Step>, reconnect: Arc<Reconnect>) {
+    let mut number = 0;
     while let Some(first) = queue.recv().await {
-        let session = session.lock().await;
+        let mut session = session.lock().await;
         let mut group = vec![first];
         while group.len() < MAX_GROUP
             && let Ok(step) = queue.try_recv()
         {
             group.push(step);
         }
+        number += 1;
+        let lost = reconnect.lost();
         let known = lost.borrow().clone();
         let changed = match known {
             Some(error) => Err(error),
-            None => unless_lost(&lost, commit(&session.client, &mut prepared, &group)).await,
+            None => unless_lost(lost, Box::pin(record(&mut session, &reconnect, &group, number))).await,
         };
         if let Err(error) = &changed {
             lost.send_if_modified(|known| known.is_none().then(|| *known = Some(error.clone())).is_some());
         }
         for (at, step) in group.into_iter().enumerate() {
             let result = match &changed {
-                Ok(counts) if counts[at] == 1 => Ok(()),
+                Ok(changed) if changed[at] => Ok(()),
                 Ok(_) => Err(LedgerError::Conflict(step.key)),
                 Err(error) => Err(error.clone()),
             };
@@ -61,6 +63,53 @@ pub(super) async fn serve(
             let _ = step.tell.send(result);
         }
     }
+}
+
+/// Commits a group, on as many connections as it takes. Gives which steps have changed their delivery.
+async fn record(
+    session: &mut Session,
+    reconnect: &Arc<Reconnect>,
+    group: &[Step],
+    number: i64,
+) -> Result<Vec<bool>, LedgerError> {
+    // No other group of this ledger has this number: a run's number is its own.
+    let name = reconnect.run() << 32 | number;
+    let mut was_lost = false;
+    loop {
+        let recorded = reconnect.answered(async {
+            let changed = commit(session, group, name).await?;
+            if was_lost { or_before(session, group, name, changed).await } else { Ok(changed) }
+        });
+        match recorded.await {
+            Ok(changed) => {
+                reconnect.is_back(Part::Records);
+                return Ok(changed);
+            }
+            Err(error @ LedgerError::Disconnected { .. }) => reconnect.recover(session, error).await?,
+            Err(error) => return Err(error),
+        }
+        was_lost = true;
+    }
+}
+
+/// Whether the steps of a group that is committed again have changed their deliveries, now or before: the connection was lost
+/// before the answer came. What changed a delivery is written on it.
+async fn or_before(
+    session: &Session,
+    group: &[Step],
+    name: i64,
+    mut changed: Vec<bool>,
+) -> Result<Vec<bool>, LedgerError> {
+    // This waits for what the earlier commit did not wait for: the server's disk, and its standbys.
+    session.client.execute("UPDATE ledger SET name = name WHERE id = $1", &[&session.ledger]).await?;
+    let ids: Vec<i64> = group.iter().map(|step| step.id).collect();
+    let sql = "SELECT id FROM delivery WHERE id = ANY($1) AND changed_by = $2";
+    let rows = session.client.query(sql, &[&ids, &name]).await?;
+    let before: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    for (changed, id) in changed.iter_mut().zip(&ids) {
+        *changed |= before.contains(id);
+    }
+    Ok(changed)
 }
 
 /// What comes of some work on the connection, unless the server is given up before: then nobody waits for it any more.
@@ -76,19 +125,18 @@ pub(super) async fn unless_lost<T>(
     }
 }
 
-/// Commits a group; gives how many deliveries each step has changed.
-async fn commit(
-    client: &Client,
-    prepared: &mut HashMap<&'static str, Statement>,
-    group: &[Step],
-) -> Result<Vec<u64>, LedgerError> {
+/// Commits a group; gives which steps have changed their delivery.
+async fn commit(session: &mut Session, group: &[Step], name: i64) -> Result<Vec<bool>, LedgerError> {
+    let Session { client, prepared, .. } = session;
     for step in group {
         if !prepared.contains_key(step.sql) {
             prepared.insert(step.sql, client.prepare(step.sql).await?);
         }
     }
     let execute = async |step: &Step| {
-        let values: Vec<_> = step.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
+        let values = step.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync));
+        let values: Vec<_> =
+            iter::once(&name as &(dyn ToSql + Sync)).chain(iter::once(&step.id as _)).chain(values).collect();
         client.execute(&prepared[step.sql], &values).await
     };
     // All are on their way together, so that no transaction stays open, with what it has locked, when this process is stopped.
@@ -96,7 +144,7 @@ async fn commit(
     let (begun, changed, committed) =
         join3(client.batch_execute("BEGIN"), join_all(group.iter().map(execute)), client.batch_execute("COMMIT")).await;
     begun?;
-    let changed = changed.into_iter().collect::<Result<_, _>>()?;
+    let changed = changed.into_iter().map(|count| Ok(count? == 1)).collect::<Result<_, LedgerError>>()?;
     committed?;
     Ok(changed)
 }

@@ -3,18 +3,18 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 use super::control::Control;
 use super::groups::{self, Step, Values};
+use super::reconnect::{Part, Reconnect};
 use super::session::Session;
 use super::workers;
-use crate::ledger::{Holder, LedgerError};
+use crate::ledger::{Holder, Lease, LedgerError};
 
 /// How long a process that ends waits for the server to let it go.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -24,11 +24,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(in crate::ledger) struct Postgres {
     session: Arc<Mutex<Session>>,
     steps: mpsc::UnboundedSender<Step>,
-    /// Why nothing can be recorded any more.
-    pub(super) lost: watch::Receiver<Option<LedgerError>>,
-    pub(super) tell_lost: watch::Sender<Option<LedgerError>>,
-    /// This run's number, once it has begun.
-    pub(super) run: AtomicI64,
+    pub(super) reconnect: Arc<Reconnect>,
     pub(super) kept: Kept,
     /// Where other processes may work on the ledger too.
     pub(super) control: Option<Arc<Control>>,
@@ -44,6 +40,8 @@ pub(super) struct Kept {
     pub(super) is_new: bool,
     /// Deliveries that an earlier run left in flight.
     pub(super) interrupted: u64,
+    /// Whether the server was found to keep what it says that it keeps.
+    pub(super) is_durable: bool,
     /// What a failover would forget.
     pub(super) risk: Option<String>,
     /// This process among those that run the campaign.
@@ -53,23 +51,18 @@ pub(super) struct Kept {
 }
 
 impl Postgres {
-    pub(super) fn start(
-        thread: Thread,
-        session: Session,
-        lost: watch::Sender<Option<LedgerError>>,
-        kept: Kept,
-    ) -> Self {
+    pub(super) fn start(thread: Thread, session: Session, reconnect: Arc<Reconnect>, kept: Kept) -> Self {
         let session = Arc::new(Mutex::new(session));
         let (steps, queue) = mpsc::unbounded_channel();
-        let seen = lost.subscribe();
-        thread.handle.spawn(groups::serve(Arc::clone(&session), queue, lost.clone()));
-        Self { session, steps, lost: seen, tell_lost: lost, run: AtomicI64::new(0), kept, control: None, thread }
+        thread.handle.spawn(groups::serve(Arc::clone(&session), queue, Arc::clone(&reconnect)));
+        thread.handle.spawn(Arc::clone(&reconnect).watch(Arc::clone(&session)));
+        Self { session, steps, reconnect, kept, control: None, thread }
     }
 
     /// Makes a change to one delivery that is committed with its neighbours; ends when it is on disk.
-    pub(super) async fn step(&self, key: &str, sql: &'static str, values: Values) -> Result<(), LedgerError> {
+    pub(super) async fn step(&self, of: &Lease, sql: &'static str, values: Values) -> Result<(), LedgerError> {
         let (tell, told) = oneshot::channel();
-        let step = Step { sql, values, key: key.to_owned(), tell };
+        let step = Step { sql, id: of.position().number(), values, key: of.key.clone(), tell };
         self.steps.send(step).map_err(|_| LedgerError::Closed)?;
         match told.await.map_err(|_| LedgerError::Closed)? {
             Err(LedgerError::Conflict(_)) if !self.counts_as_alive().await => Err(LedgerError::TakenOver),
@@ -77,11 +70,42 @@ impl Postgres {
         }
     }
 
-    async fn counts_as_alive(&self) -> bool {
+    pub(super) async fn counts_as_alive(&self) -> bool {
         match &self.control {
             Some(control) => control.is_alive().await,
-            None => true,
+            None => !self.reconnect.is_taken_over(),
         }
+    }
+
+    /// The same as [`alone`](Self::alone) for what may be done twice: if the connection is lost meanwhile, it is done again on
+    /// a new one.
+    pub(super) async fn retried<T, F, W>(&self, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, LedgerError>> + Send + 'static,
+        W: Fn(OwnedMutexGuard<Session>) -> F + Send + 'static,
+    {
+        let (session, reconnect) = (Arc::clone(&self.session), Arc::clone(&self.reconnect));
+        let task = self.thread.handle.spawn(async move {
+            loop {
+                let used = Arc::clone(&session).lock_owned().await;
+                let generation = used.generation;
+                match reconnect.answered(work(used)).await {
+                    Err(error @ LedgerError::Disconnected { .. }) => {
+                        let mut session = session.lock().await;
+                        if session.generation == generation {
+                            reconnect.recover(&mut session, error).await?;
+                        }
+                    }
+                    result => {
+                        reconnect.is_back(Part::Records);
+                        return result;
+                    }
+                }
+            }
+        });
+        let done = async { task.await.map_err(|_| LedgerError::Closed)? };
+        groups::unless_lost(self.reconnect.lost(), done).await.map_err(|error| self.about(error))
     }
 
     /// Has the connection for itself. What has begun is finished, also when nobody waits for it any more.
@@ -94,7 +118,7 @@ impl Postgres {
         let session = Arc::clone(&self.session);
         let task = self.thread.handle.spawn(async move { work(session.lock_owned().await).await });
         let done = async { task.await.map_err(|_| LedgerError::Closed)? };
-        groups::unless_lost(&self.tell_lost, done).await.map_err(|error| self.about(error))
+        groups::unless_lost(self.reconnect.lost(), done).await.map_err(|error| self.about(error))
     }
 
     /// An error with the address that it is about.

@@ -44,7 +44,7 @@ impl Inspect for Postgres {
     }
 
     async fn totals(&self) -> Result<Totals, LedgerError> {
-        self.alone(|session| async move { totals(&session).await }).await
+        self.retried(|session| async move { totals(&session).await }).await
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {

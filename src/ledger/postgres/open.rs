@@ -9,10 +9,11 @@ use tokio_postgres::Client;
 
 use super::address::Address;
 use super::checks;
-use super::connect::{Driver, connect, settle_in};
+use super::connect::{connect, settle_in};
 use super::control::Control;
 use super::format::{self, Found};
 use super::handle::{Kept, Postgres, Thread};
+use super::reconnect::Reconnect;
 use super::session::Session;
 use super::transfer::refuse_transferred;
 use super::workers::{self, Mode};
@@ -42,7 +43,7 @@ impl Postgres {
         let mut ledger = Self::for_run(address, acknowledged, Mode::Shared(timeout)).await?;
         if let Some(worker) = ledger.kept.worker {
             let number = ledger.alone(|session| async move { Ok(session.ledger) }).await?;
-            let control = Arc::new(Control::new((number, worker), timeout, ledger.tell_lost.clone()));
+            let control = Arc::new(Control::new((number, worker), timeout, Arc::clone(&ledger.reconnect)));
             ledger.thread.handle.spawn(Arc::clone(&control).send_heartbeats(address.clone()));
             ledger.control = Some(control);
         }
@@ -80,26 +81,17 @@ impl Postgres {
     {
         let thread = Thread::start()?;
         let place = address.to_string();
-        let (lost, _) = watch::channel(None);
-        let tell = lost.clone();
+        let reconnect = Arc::new(Reconnect::new(address.clone(), watch::Sender::default()));
+        let at_end = Arc::clone(&reconnect);
         let task = thread.handle.spawn(async move {
             let (client, driver) = connect(&address, None).await?;
-            tokio::spawn(drive(driver, tell));
+            tokio::spawn(async move { at_end.drive(driver).await });
             settle_in(&client).await?;
             open(client, address.ledger).await
         });
         let opened = task.await.map_err(|_| LedgerError::Closed)?.map_err(|error| error.at(Path::new(&place)))?;
-        Ok(opened.map(|(session, kept)| Self::start(thread, session, lost, Kept { place, ..kept })))
+        Ok(opened.map(|(session, kept)| Self::start(thread, session, reconnect, Kept { place, ..kept })))
     }
-}
-
-/// Drives a connection to its end, and tells of it.
-async fn drive(driver: Driver, lost: watch::Sender<Option<LedgerError>>) {
-    let error = match driver.await {
-        Ok(()) => LedgerError::Closed,
-        Err(error) => error.into(),
-    };
-    lost.send_replace(Some(error));
 }
 
 async fn for_run(
@@ -120,8 +112,9 @@ async fn for_run(
         workers::unlock(&client, ledger).await?;
     }
     let risk = checks::failover_risk(&client).await?;
-    let kept = Kept { is_new, interrupted, risk, worker: Some(worker), joined, ..Kept::default() };
-    Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
+    let is_durable = !acknowledged.not_durable;
+    let kept = Kept { is_new, interrupted, is_durable, risk, worker: Some(worker), joined, ..Kept::default() };
+    Ok((Session::new(client, ledger), kept))
 }
 
 /// A ledger that this process holds.
@@ -179,5 +172,7 @@ async fn existing_of_any_format(client: Client, name: &str) -> Result<Option<(Se
     let ledger = row.try_get(0)?;
     refuse_transferred(&client, ledger).await?;
     let dead = workers::list(&client, ledger).await?.is_empty();
-    Ok(Some((Session { client, ledger, enrolling: false, dead }, Kept::default())))
+    let mut session = Session::new(client, ledger);
+    session.dead = dead;
+    Ok(Some((session, Kept::default())))
 }

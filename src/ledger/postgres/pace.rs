@@ -2,6 +2,7 @@
 //! that is missed lapses, so whatever dies or stalls, nobody is faster than told.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,9 +27,24 @@ const MAX_MISSED: u32 = 5;
 const BLOCK: Duration = Duration::from_millis(50);
 const MAX_BLOCK: u128 = 64;
 
+/// Moments further apart than this are on disk before they are used: a server that crashed and is back sooner than the next one
+/// comes must not give it away again.
+const DURABLE_FROM: Duration = Duration::from_millis(50);
+
 /// Moments that were reserved for messages and have not come.
 #[derive(Debug, Default)]
-pub(super) struct Reserved(Mutex<VecDeque<Instant>>);
+pub(super) struct Reserved(Mutex<VecDeque<Moment>>);
+
+/// A moment, and the connection on which it was reserved.
+#[derive(Debug)]
+struct Moment {
+    at: Instant,
+    reserved_on: Weak<Client>,
+}
+
+fn is_connected(client: &Weak<Client>) -> bool {
+    client.upgrade().is_some_and(|client| !client.is_closed())
+}
 
 /// What is reserved for one request.
 #[derive(Debug, Clone, Copy)]
@@ -73,46 +89,51 @@ impl Control {
     /// Waits until the limits of all workers together let something leave.
     pub(super) async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
         let Some(reservation) = Reservation::of(kind, limits) else { return Ok(()) };
-        for _ in 0..=MAX_MISSED {
-            let moment = self.next_moment(&reservation).await?;
-            sleep_until(moment).await;
-            if moment.elapsed() <= reservation.max_lateness {
-                break;
+        let mut missed = 0;
+        loop {
+            let Moment { at, reserved_on } = self.next_moment(&reservation).await?;
+            sleep_until(at).await;
+            let is_missed = at.elapsed() > reservation.max_lateness && missed < MAX_MISSED;
+            missed += u32::from(is_missed);
+            // A server that has crashed meanwhile may have forgotten the moment, and give it to somebody else.
+            if !is_missed && is_connected(&reserved_on) {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// The next moment that is reserved for this worker and not over.
-    async fn next_moment(&self, reservation: &Reservation) -> Result<Instant, LedgerError> {
+    async fn next_moment(&self, reservation: &Reservation) -> Result<Moment, LedgerError> {
         if reservation.messages > 0 {
             let mut reserved = self.reserved.0.lock();
             while let Some(moment) = reserved.pop_front() {
-                if moment.elapsed() <= reservation.max_lateness {
+                if moment.at.elapsed() <= reservation.max_lateness && is_connected(&moment.reserved_on) {
                     return Ok(moment);
                 }
             }
         }
-        let first = loop {
+        let (first, reserved_on) = loop {
             let client = self.client().await?;
-            match reserve(&client, self.ledger, reservation).await {
-                Ok(first) => break first,
+            match self.answered(reserve(&client, self.ledger, reservation)).await {
+                Ok(first) => break (first, Arc::downgrade(&client)),
                 // It is about to be made anew; nothing was reserved, or it lapses.
-                Err(_) if client.is_closed() => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => return Err(error),
             }
         };
         let others = 1..u32::try_from(reservation.messages).unwrap_or_default();
-        self.reserved.0.lock().extend(others.map(|nth| first + reservation.step * nth));
-        Ok(first)
+        let moment = |nth| Moment { at: first + reservation.step * nth, reserved_on: Weak::clone(&reserved_on) };
+        self.reserved.0.lock().extend(others.map(moment));
+        Ok(moment(0))
     }
 }
 
 /// Reserves; gives the first moment by our clock.
 async fn reserve(client: &Client, ledger: i32, reservation: &Reservation) -> Result<Instant, LedgerError> {
-    let Reservation { messages, spacing, gap, .. } = reservation;
-    let sql = "SELECT moment, now FROM reserve($1, $2, $3, $4)";
-    let row = client.query_one(sql, &[&ledger, messages, spacing, gap]).await?;
+    let Reservation { messages, spacing, gap, step, .. } = reservation;
+    let durable = if *step >= DURABLE_FROM { "on" } else { "off" };
+    let sql = "SELECT moment, now FROM set_config('synchronous_commit', $5, true), reserve($1, $2, $3, $4)";
+    let row = client.query_one(sql, &[&ledger, messages, spacing, gap, &durable]).await?;
     let (moment, now): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     // The server looked at its clock before this answer came: by ours the moment may be sooner, and is never later.
     Ok(Instant::now() + Duration::from_micros(u64::try_from(moment - now).unwrap_or_default()))

@@ -1,12 +1,21 @@
 //! The connection that does the work, used by one at a time.
 
-use tokio_postgres::Client;
+use std::collections::HashMap;
 
+use tokio_postgres::{Client, Statement};
+
+use super::connect::Driving;
 use crate::ledger::LedgerError;
 
 /// A connection, and which ledger it is for.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// How many connections there were before this one.
+    pub(super) generation: u64,
+    /// Statements that the server knows on this connection.
+    pub(super) prepared: HashMap<&'static str, Statement>,
+    /// What drives a connection that was made again.
+    driving: Option<Driving>,
     pub(super) client: Client,
     /// The ledger's number in this database.
     pub(super) ledger: i32,
@@ -17,6 +26,25 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The first connection.
+    pub(super) fn new(client: Client, ledger: i32) -> Self {
+        let prepared = HashMap::new();
+        Self { client, ledger, enrolling: false, dead: false, generation: 0, prepared, driving: None }
+    }
+
+    /// Leaves a connection that is lost, though it may seem to be whole.
+    pub(super) fn abandon(&mut self) {
+        self.driving = None;
+    }
+
+    /// Continues with a new connection.
+    pub(super) fn replace(&mut self, client: Client, driving: Driving) {
+        self.client = client;
+        self.prepared.clear();
+        self.generation += 1;
+        self.driving = Some(driving);
+    }
+
     /// Begins what is done whole or not at all, within an enrolment or by itself.
     pub(super) async fn begin(&self) -> Result<(), LedgerError> {
         Ok(self.client.batch_execute(if self.enrolling { "SAVEPOINT step" } else { "BEGIN" }).await?)

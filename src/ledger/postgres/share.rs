@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::control::Control;
 use super::handle::Postgres;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
-    Fingerprint, Holder, Lease, LedgerError, Limits, Position, Remaining, RequestKind, Share, Worker, WorkerEvent,
+    Fingerprint, Holder, Lease, LedgerError, Limits, Outage, Position, Remaining, RequestKind, Share, Worker,
+    WorkerEvent,
 };
 
 impl Share for Postgres {
@@ -27,16 +30,19 @@ impl Share for Postgres {
     async fn acquire_leases(&self, mut leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
         let Some(control) = self.control() else { return Ok(leases) };
         let ids: Vec<i64> = leases.iter().map(|lease| lease.position().number()).collect();
-        let taken = self.alone(move |session| async move { acquire(&session, control.worker, &ids).await }).await?;
+        let (ids, worker) = (Arc::new(ids), control.worker);
+        let acquire = move |session| acquire(session, worker, Arc::clone(&ids));
+        let taken = self.retried(acquire).await?;
         leases.retain(|lease| taken.contains(&lease.position().number()));
         Ok(leases)
     }
 
     async fn release_lease(&self, position: Position) -> Result<(), LedgerError> {
         let Some(control) = self.control() else { return Ok(()) };
-        self.alone(move |session| async move {
+        let worker = control.worker;
+        self.retried(move |session| async move {
             let sql = "UPDATE delivery SET leased_by = NULL WHERE id = $1 AND leased_by = $2";
-            session.client.execute(sql, &[&position.number(), &control.worker]).await?;
+            session.client.execute(sql, &[&position.number(), &worker]).await?;
             Ok(())
         })
         .await
@@ -44,7 +50,8 @@ impl Share for Postgres {
 
     async fn remaining(&self) -> Result<Remaining, LedgerError> {
         let Some(control) = self.control() else { return Ok(Remaining::Nothing) };
-        self.alone(move |session| async move { remaining(&session, control.worker).await }).await
+        let worker = control.worker;
+        self.retried(move |session| async move { remaining(&session, worker).await }).await
     }
 
     async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
@@ -55,10 +62,8 @@ impl Share for Postgres {
     }
 
     async fn is_alive(&self) -> Result<bool, LedgerError> {
-        match &self.control {
-            Some(control) => Ok(control.is_alive().await),
-            None => Ok(true),
-        }
+        self.reconnect.until_back().await;
+        Ok(self.counts_as_alive().await)
     }
 
     async fn next_event(&self) -> WorkerEvent {
@@ -68,11 +73,20 @@ impl Share for Postgres {
         }
     }
 
+    async fn outage(&self) -> Outage {
+        self.reconnect.until_away().await
+    }
+
+    async fn outage_over(&self) {
+        self.reconnect.until_back().await;
+    }
+
     async fn leave(&self) -> Result<bool, LedgerError> {
         let Some(control) = self.control() else { return Ok(true) };
-        self.alone(move |session| async move {
+        let worker = control.worker;
+        self.retried(move |session| async move {
             session.begin().await?;
-            let last = leave(&session, control.worker).await;
+            let last = leave(&session, worker).await;
             session.end(last).await
         })
         .await
@@ -110,14 +124,14 @@ async fn compare_fingerprint(
 const IS_FREE: &str =
     "(leased_by IS NULL OR leased_by = $2 OR NOT EXISTS (SELECT FROM worker w WHERE w.id = leased_by))";
 
-async fn acquire(session: &Session, worker: i64, ids: &[i64]) -> Result<Vec<i64>, LedgerError> {
+async fn acquire(session: OwnedMutexGuard<Session>, worker: i64, ids: Arc<Vec<i64>>) -> Result<Vec<i64>, LedgerError> {
     let sql = format!(
         "UPDATE delivery SET leased_by = $2 WHERE id IN (
             SELECT id FROM delivery WHERE ledger = $1 AND id = ANY($3) AND state = 'pending' AND {IS_FREE}
             ORDER BY id FOR UPDATE SKIP LOCKED)
          RETURNING id"
     );
-    let rows = session.client.query(&sql, &[&session.ledger, &worker, &ids]).await?;
+    let rows = session.client.query(&sql, &[&session.ledger, &worker, &*ids]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 

@@ -19,7 +19,7 @@ impl Postgres {
             if format::find(&client).await? == Found::Nothing {
                 return Ok(None);
             }
-            Ok(Some((Session { client, ledger: 0, enrolling: false, dead: false }, Kept::default())))
+            Ok(Some((Session::new(client, 0), Kept::default())))
         };
         let Some(ledger) = Self::opened(address.clone(), looking).await? else { return Ok(Vec::new()) };
         ledger
@@ -73,7 +73,7 @@ impl Postgres {
 async fn held(client: Client, name: &str) -> Result<(Session, Kept), LedgerError> {
     let Acquired { is_new, ledger, worker, .. } = acquire(&client, name, Mode::Alone).await?;
     let kept = Kept { is_new, worker: Some(worker), ..Kept::default() };
-    Ok((Session { client, ledger, enrolling: false, dead: false }, kept))
+    Ok((Session::new(client, ledger), kept))
 }
 
 async fn transfer(client: &Client, ledger: i32) -> Result<Option<Transfer>, LedgerError> {

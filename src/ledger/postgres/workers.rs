@@ -37,10 +37,11 @@ macro_rules! is_locked {
     };
 }
 
-/// Whether the worker `w` is dead: it was not heard of for too long; or its connection has ended and it was not heard of for
-/// `$2` milliseconds, unless it is the server that was restarted since.
+/// Whether the worker `w` is dead: it was not heard of for too long, while the server was up; or its connection has ended and
+/// it was not heard of for `$2` milliseconds, unless it is the server that was restarted since.
 const IS_DEAD: &str = concat!(
-    "CASE WHEN w.alive_until < clock_timestamp() THEN true
+    "CASE WHEN greatest(w.alive_until, pg_postmaster_start_time() + (w.alive_until - w.heartbeat)) < clock_timestamp()
+                AND w.alive_until IS NOT NULL THEN true
         WHEN w.alive_until IS NOT NULL AND w.heartbeat > clock_timestamp() - $2::bigint * interval '1 ms' THEN false
         WHEN w.alive_until IS NOT NULL AND w.heartbeat < pg_postmaster_start_time() THEN false
         ELSE NOT ",
@@ -92,9 +93,19 @@ pub(super) async fn register(client: &Client, ledger: i32, mode: Mode) -> Result
     Ok(worker)
 }
 
-/// Shows that a worker is connected, as long as this connection lasts.
+/// Shows that a worker is connected, as long as this connection lasts. Waits for the end of an earlier one.
 pub(super) async fn show_connected(client: &Client, worker: i64) -> Result<(), LedgerError> {
     client.execute("SELECT pg_advisory_lock($1, $2::bigint::int)", &[&WORKER_LOCKS, &worker]).await?;
+    Ok(())
+}
+
+/// Ends connections of this worker that the server still has, though they are lost: nothing that was sent on them may take
+/// effect any more.
+pub(super) async fn end_other_connections(client: &Client, worker: i64) -> Result<(), LedgerError> {
+    let sql = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND l.classid = ($1::int)::bigint::oid AND l.objid = ($2::bigint)::oid AND l.pid <> pg_backend_pid()";
+    client.query(sql, &[&WORKER_LOCKS, &worker]).await?;
     Ok(())
 }
 
