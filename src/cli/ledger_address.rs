@@ -1,5 +1,7 @@
-//! Where the ledger is: the flag, or else `CAMPAIGN_LEDGER`; with the password that the environment or `~/.pgpass` has for it.
+//! Where the ledger is: the flag, or else `CAMPAIGN_LEDGER`; with what a service file says of it, and the
+//! password that the environment or `~/.pgpass` has for it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ use tokio_postgres::config::Host;
 
 use super::environment;
 use super::error::CliError;
+use super::ledger_service::{entry, service};
 
 /// The address of the ledger, if somebody says where it is. With a password in it: it must not be shown.
 pub(super) fn ledger_address(flag: Option<&str>) -> Result<Option<String>, CliError> {
@@ -21,10 +24,9 @@ pub(super) fn ledger_address(flag: Option<&str>) -> Result<Option<String>, CliEr
     if !address.starts_with("postgres://") && !address.starts_with("postgresql://") {
         return Ok(Some(address));
     }
-    // What the driver does not know (such as `sslrootcert`) is no matter of the password.
-    let (base, _) = address.split_once('?').unwrap_or((&address, ""));
-    let Ok(config) = base.parse::<Config>() else { return Ok(Some(address)) };
-    if config.get_password().is_some() || address.contains("password=") {
+    let address = with_service(address)?;
+    let Ok(config) = known_to_driver(&address).parse::<Config>() else { return Ok(Some(address)) };
+    if config.get_password().is_some() {
         return Ok(Some(address));
     }
     let password = match text("PGPASSWORD")? {
@@ -33,12 +35,53 @@ pub(super) fn ledger_address(flag: Option<&str>) -> Result<Option<String>, CliEr
     };
     Ok(Some(match password {
         None => address,
-        Some(password) => {
-            let mark = if address.contains('?') { '&' } else { '?' };
-            let password = percent_encoded(&password);
-            format!("{address}{mark}password={password}")
-        }
+        Some(password) => with_value(&address, "password", &password),
     }))
+}
+
+/// The part of an address that says whose password is wanted. What else there may be, the driver does not know all of.
+fn known_to_driver(address: &str) -> String {
+    const NAMES: [&str; 6] = ["host", "hostaddr", "port", "user", "dbname", "password"];
+    let (base, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_known = |pair: &&str| pair.split_once('=').is_some_and(|(name, _)| NAMES.contains(&name));
+    let known: Vec<&str> = query.split('&').filter(is_known).collect();
+    format!("{base}?{}", known.join("&"))
+}
+
+/// The address with what its service says beyond it.
+fn with_service(address: String) -> Result<String, CliError> {
+    let (base, query) = address.split_once('?').unwrap_or((&address, ""));
+    let Some((name, query)) = service(query) else { return Ok(address) };
+    let file = match text("PGSERVICEFILE")? {
+        Some(path) => path.into(),
+        None => environment::variable("HOME").map(|home| Path::new(&home).join(".pg_service.conf")).unwrap_or_default(),
+    };
+    let mut address = format!("{base}?{query}");
+    let Ok(config) = known_to_driver(&address).parse::<Config>() else { return Ok(address) };
+    let given: HashSet<String> = query.split('&').filter_map(|pair| Some(pair.split_once('=')?.0.to_owned())).collect();
+    for (name, value) in entry(&file, &name)? {
+        let is_given = match name.as_str() {
+            "host" | "hostaddr" => !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty(),
+            "port" => !config.get_ports().is_empty(),
+            "user" => config.get_user().is_some(),
+            "dbname" => config.get_dbname().is_some(),
+            "password" => config.get_password().is_some(),
+            other => given.contains(other),
+        };
+        if !is_given {
+            address = with_value(&address, &name, &value);
+        }
+    }
+    Ok(address)
+}
+
+fn with_value(address: &str, name: &str, value: &str) -> String {
+    let mark = match address.chars().last() {
+        Some('?' | '&') => "",
+        _ if address.contains('?') => "&",
+        _ => "?",
+    };
+    format!("{address}{mark}{name}={}", percent_encoded(value))
 }
 
 /// As the driver reads it back, which does not take `+` for a space.

@@ -19,6 +19,7 @@ mod init;
 mod key_file;
 mod ledger;
 mod ledger_address;
+mod ledger_service;
 mod man;
 mod metrics_file;
 mod operator;

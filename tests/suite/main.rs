@@ -46,6 +46,7 @@ mod plan_files;
 mod postgres_ledger;
 #[cfg(unix)]
 mod postgres_server;
+mod postgres_tls;
 mod preview;
 mod privileged;
 mod proofs;

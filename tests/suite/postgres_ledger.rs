@@ -179,6 +179,23 @@ fn a_standby_that_no_commit_waits_for_is_warned_of() {
     nobody_twice(&desk, 2);
 }
 
+#[test]
+fn what_copies_a_server_and_takes_nothing_over_is_no_standby() {
+    let test = "postgres_ledger::what_copies_a_server_and_takes_nothing_over_is_no_standby";
+    let Some(server) = Server::with(test, "wal_level = logical") else { return };
+    let desk = Desk::friendly();
+    let project = with_ledger(&desk, &server.database(), 2);
+    server.sql("postgres", "SELECT pg_create_logical_replication_slot('changes', 'pgoutput')");
+    let logical = ["-d", "postgres", "-S", "changes", "--start", "-f", "changes", "-o", "proto_version=1"];
+    let logical = [&logical[..], &["-o", "publication_names=none"]].concat();
+    for (program, words) in [("pg_recvlogical", &logical[..]), ("pg_basebackup", &["-D", "copy", "--max-rate=32k"])] {
+        let _copying = server.receive(program, words);
+        let ran = project.run(&[]).exits(0);
+        assert!(!ran.stderr.contains("standby"), "{program}: {}", ran.stderr);
+        assert_ne!(server.sql("postgres", "SELECT count(*) FROM pg_stat_replication").trim(), "0", "{program}");
+    }
+}
+
 /// The judge is the desk's journal, which knows what really arrived, whatever the ledger believes.
 #[test]
 fn runs_are_killed_and_the_database_crashes_and_nobody_is_messaged_twice_or_lost() {

@@ -85,13 +85,19 @@ impl Server {
 
     /// Something that is sent all that is committed, as a standby is; for as long as it is kept.
     pub(super) fn follow(&self) -> Follower {
+        self.receive("pg_receivewal", &["-D", "."])
+    }
+
+    /// A program that is sent what the server has, in a folder of its own, for as long as it is kept.
+    pub(super) fn receive(&self, program: &str, words: &[&str]) -> Follower {
         let folder = tempfile::tempdir().unwrap();
-        let mut receive = Command::new(self.binaries.join("pg_receivewal"));
-        receive.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-D"]).arg(folder.path());
+        let mut receive = Command::new(self.binaries.join(program));
+        receive.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"]).args(words);
+        receive.current_dir(folder.path());
         receive.env("PGPASSWORD", "pass:word@1").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let follower = Follower { process: receive.spawn().unwrap(), _folder: folder };
         for _ in 0..600 {
-            if self.sql("postgres", "SELECT count(*) FROM pg_stat_replication").trim() == "1" {
+            if self.sql("postgres", "SELECT count(*) FROM pg_stat_replication").trim() != "0" {
                 return follower;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));

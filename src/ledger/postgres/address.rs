@@ -50,7 +50,12 @@ impl Address {
                 Some(("sslmode", value)) => mode = Some(value.to_owned()),
                 Some(("worker_timeout", value)) => worker_timeout = time("worker_timeout", value)?,
                 Some(("reconnect_timeout", value)) => reconnect_timeout = time("reconnect_timeout", value)?,
+                // As other programs say that the system's are meant, which they are anyway.
+                Some(("sslrootcert", "system")) => mode = mode.or_else(|| Some("verify-full".to_owned())),
                 Some(("sslrootcert", value)) => authorities = Some(PathBuf::from(value)),
+                Some((name @ ("sslcert" | "sslkey" | "sslpassword" | "sslcrl" | "sslcrldir"), _)) => {
+                    return Err(format!("`{name}` is not supported: only the server shows a certificate"));
+                }
                 _ => kept.push(pair),
             }
         }
@@ -62,11 +67,16 @@ impl Address {
             return Err("write `%40` for an `@` in the user or the password".to_owned());
         }
         let tls = match mode.as_deref() {
-            None if is_local(&config) => Tls::Off,
+            None if is_local(&config) && authorities.is_none() => Tls::Off,
+            Some("disable") if authorities.is_some() => {
+                return Err("`sslmode=disable` and `sslrootcert` contradict each other: leave one out".to_owned());
+            }
             Some("disable") => Tls::Off,
             None | Some("require" | "verify-ca" | "verify-full") => Tls::On { authorities },
             Some(other) => {
-                return Err(format!("`sslmode={other}`: write `disable`, `require` or `verify-full`"));
+                return Err(format!(
+                    "`sslmode={other}`: write `verify-full`, or `disable` for a connection that is not encrypted"
+                ));
             }
         };
         config.ssl_mode(if tls == Tls::Off { SslMode::Disable } else { SslMode::Require });

@@ -57,7 +57,12 @@ pub(super) async fn check_durable(client: &Client) -> Result<(), LedgerError> {
 
 /// What a failover would forget, if there are standbys that no commit waits for.
 pub(super) async fn failover_risk(client: &Client) -> Result<Option<String>, LedgerError> {
-    let sql = "SELECT (SELECT count(*) FROM pg_stat_replication), current_setting('synchronous_standby_names')";
+    // Neither a base backup nor logical replication takes over in a failover. A slot tells what a user without the right to see
+    // the state of a connection is not told.
+    let sql = "SELECT (SELECT count(*) FROM pg_stat_replication r WHERE coalesce(r.state, '') <> 'backup'
+                AND r.application_name <> 'pg_basebackup'
+                AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')),
+            current_setting('synchronous_standby_names')";
     let row = client.query_one(sql, &[]).await?;
     let (standbys, synchronous): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
     Ok((standbys > 0 && synchronous.is_empty()).then(|| {

@@ -9,6 +9,9 @@ use crate::ledger::LedgerError;
 
 impl From<tokio_postgres::Error> for LedgerError {
     fn from(error: tokio_postgres::Error) -> Self {
+        if let Some((what, advice)) = certificate_refused(&error) {
+            return Self::not_usable(what, advice);
+        }
         let Some(state) = error.code().cloned() else {
             let closed = if error.is_closed() { "; the connection was lost" } else { "" };
             return if is_disconnected(&error) {
@@ -25,6 +28,49 @@ impl From<tokio_postgres::Error> for LedgerError {
             Some(advice) => Self::not_usable(message, advice),
             None => Self::database(Whole(error)),
         }
+    }
+}
+
+/// What is wrong with TLS, and what to do about it.
+fn certificate_refused(error: &tokio_postgres::Error) -> Option<(String, &'static str)> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // What an `io::Error` wraps is not its source.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
+        if let Some(tls) = tls {
+            return Some((format!("no encrypted connection: {tls}"), advice_on_tls(tls)));
+        }
+        cause = error.source();
+    }
+    let text = error.source().map(ToString::to_string).unwrap_or_default();
+    text.contains("server does not support TLS").then(|| {
+        let advice = "switch `ssl` on in the server, or say `sslmode=disable` in the address";
+        ("this server does not encrypt connections".to_owned(), advice)
+    })
+}
+
+fn advice_on_tls(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        UnknownIssuer,
+    };
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return "see which TLS versions the server has: 1.2 or 1.3 is needed";
+    };
+    match why {
+        NotValidForName | NotValidForNameContext { .. } => {
+            "the certificate is for another name: give the address that name for the server, or the server a certificate for \
+             this one"
+        }
+        UnknownIssuer => {
+            "the certificate is from an authority that is not trusted: name the file with the right one with `sslrootcert=PATH` \
+             in the address"
+        }
+        Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+            "renew the server's certificate, or set the clock"
+        }
+        _ => "give the server a certificate that is valid for its name, from an authority in `sslrootcert=PATH`",
     }
 }
 
