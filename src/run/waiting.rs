@@ -31,26 +31,39 @@ const NAP: Duration = Duration::from_secs(30);
 /// Shorter waits than this are nobody's business.
 const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
 
+/// A turn that has been waited with for so long is over.
+const LATE: Duration = Duration::from_millis(5);
+
+/// Turns that a message waits for at most: a machine that is always late must send at last.
+const MAX_TURNS: u32 = 20;
+
 /// How often it is said that the server is still away.
 const STILL_AWAY: Duration = Duration::from_secs(30);
 
 impl<L: Deliver> Run<'_, L> {
-    /// Waits for the turn of a message that is claimed.
+    /// Waits for the turn of a message that is claimed. Where it then has to wait for the ledger, it waits for another turn: those
+    /// who waited together must not leave together.
     pub(super) async fn await_send_slot(&self, zone: Option<&TimeZone>, trial: bool) -> Result<(), AttemptError> {
-        let shared = self.ledger.wait_for_limits(RequestKind::Message, self.limits);
-        self.unless_stopped(self.pace.message(shared)).await?.map_err(|_| AttemptError::Paused)??;
-        // What was claimed before the trouble began goes back; only the trial goes on.
-        if !trial && (!self.breaker().is_closed() || self.shared_refusals.borrow().needs_trial()) {
-            return Err(AttemptError::Paused);
+        for _ in 0..MAX_TURNS {
+            let shared = self.ledger.wait_for_limits(RequestKind::Message, self.limits);
+            self.unless_stopped(self.pace.message(shared)).await?.map_err(|_| AttemptError::Paused)??;
+            let turn = Instant::now();
+            // What was claimed before the trouble began goes back; only the trial goes on.
+            if !trial && (!self.breaker().is_closed() || self.shared_refusals.borrow().needs_trial()) {
+                return Err(AttemptError::Paused);
+            }
+            let now = Timestamp::now();
+            self.in_time(now)?;
+            self.in_window(zone, now)?;
+            if !self.unless_stopped(self.ledger.is_alive()).await?? {
+                self.taken_over();
+                return Err(AttemptError::Stopped);
+            }
+            if turn.elapsed() < LATE {
+                break;
+            }
         }
-        let now = Timestamp::now();
-        self.in_time(now)?;
-        self.in_window(zone, now)?;
-        if self.unless_stopped(self.ledger.is_alive()).await?? {
-            return Ok(());
-        }
-        self.taken_over();
-        Err(AttemptError::Stopped)
+        Ok(())
     }
 
     /// Waits for the turn of a request that is no message.
