@@ -55,7 +55,8 @@ folder() {
 
 # Runs a campaign from the beginning. Prints messages a second while sending, then seconds and MB of the whole command.
 run_once() {
-  rm -rf "$work/$1/.campaign"
+  # The product refuses to begin anew beside the reports of an earlier run.
+  rm -rf "$work/$1/.campaign" "$work/$1/reports"
   local whole speed
   whole=$(measured "$campaign" run "$work/$1/campaign.yaml" --yes)
   speed=$(sqlite3 "$work/$1/.campaign/benchmark.sqlite" \

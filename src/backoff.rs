@@ -1,4 +1,5 @@
-//! How often a delivery is tried, and how long to wait in between. Knows no clock: it hands out waits, jitter included.
+//! How often a request is tried, and the waits between: exponential, with jitter. Its numbers are those of the spec's
+//! `send.retry`. It knows no clock: it hands out waits.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ pub type RequestSeq = u64;
 
 /// The tries of one delivery.
 #[derive(Debug)]
-pub struct Tries {
+pub struct RetryBudget {
     backoff: ExponentialBackoff,
 }
 
-impl Tries {
+impl RetryBudget {
     /// All tries still to be had.
     pub fn new(retry: Retry) -> Self {
         let waits = usize::try_from(retry.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -30,14 +31,14 @@ impl Tries {
 
 /// One wait for everybody, which uses up nobody's tries: for "too many requests".
 #[derive(Debug)]
-pub struct Backoff {
+pub struct SharedBackoff {
     retry: Retry,
     backoff: ExponentialBackoff,
     /// Requests that began at this one or before are answered by the wait that everybody is in.
     known: RequestSeq,
 }
 
-impl Backoff {
+impl SharedBackoff {
     /// Nobody waits.
     pub fn new(retry: Retry) -> Self {
         Self { retry, backoff: exponential(retry, usize::MAX), known: 0 }
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn tries_run_out_and_waits_grow_up_to_the_longest() {
-        let mut tries = Tries::new(RETRY);
+        let mut tries = RetryBudget::new(RETRY);
         let waits: Vec<Duration> = std::iter::from_fn(|| tries.after_failure()).collect();
         assert_eq!(waits.len(), 4, "five tries have four waits between them");
         assert!(waits[0] >= Duration::from_millis(500));
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_busy_answers_is_one_wait() {
-        let mut shared = Backoff::new(RETRY);
+        let mut shared = SharedBackoff::new(RETRY);
         assert_eq!(shared.failed(1, 9, Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
         assert_eq!(shared.failed(8, 10, None), None, "it was in flight when the first was answered");
         assert!(shared.failed(11, 12, None).unwrap() >= Duration::from_secs(1), "our own waits grow");

@@ -1,6 +1,6 @@
-//! What failures mean: WhatsApp's error codes and our own words, whose fault each is, whom it concerns, and whether
-//! sending again can help. The meanings are those of Meta's error code page (support/error-codes, May 2026); fault,
-//! scope and remedy are our judgement on top of it. Titles change, so nothing looks at them.
+//! What failures mean: WhatsApp's error codes and our own words, who has to act, whom each concerns, and whether
+//! sending again can help. The meanings are those of Meta's error code page (support/error-codes, May 2026);
+//! responsibility, scope and remedy are our judgement on top of it. Titles change, so nothing looks at them.
 //!
 //! One table for all who need to know: what stops a run, what `--retry-failed` takes up, what summary and report say.
 
@@ -64,8 +64,8 @@ pub enum Remedy {
 pub struct Meaning {
     /// In plain words.
     pub words: &'static str,
-    /// Whose fault it is.
-    pub fault: Responsibility,
+    /// Who has to act.
+    pub responsibility: Responsibility,
     /// Whom it concerns.
     pub scope: Scope,
     /// Whether sending again can help.
@@ -98,7 +98,7 @@ const RECIPIENTS_OWN: &[&str] = &[CONTACT_CONFLICT, CONTACT_NOT_FOUND, CONVERSAT
 
 const LACKS_PERMISSION: Meaning = Meaning {
     words: "the channel lacks a permission",
-    fault: Responsibility::Account,
+    responsibility: Responsibility::Account,
     scope: Scope::Run,
     remedy: Remedy::AfterFix,
 };
@@ -125,7 +125,7 @@ const CATALOGUE: &[(&[u32], &str, Responsibility, Scope, Remedy)] = &[
     (&[132_068], "the template's flow is blocked", Responsibility::Campaign, Scope::Template, Remedy::AfterFix),
     (&[132_069], "the template's flow is throttled to 10 messages an hour", Responsibility::Campaign, Scope::Template, seconds(HOUR)),
     (&[0, 190], "the channel's access token is not valid", Responsibility::Account, Scope::Run, Remedy::AfterFix),
-    (&[3, 10, 131_005], LACKS_PERMISSION.words, LACKS_PERMISSION.fault, LACKS_PERMISSION.scope, LACKS_PERMISSION.remedy),
+    (&[3, 10, 131_005], LACKS_PERMISSION.words, LACKS_PERMISSION.responsibility, LACKS_PERMISSION.scope, LACKS_PERMISSION.remedy),
     (&[4, 80_007], "too many requests to WhatsApp from this account", Responsibility::Account, Scope::Run, seconds(HOUR)),
     (&[130_429], "more messages per second than WhatsApp allows for this number", Responsibility::Account, Scope::Number, seconds(60)),
     (&[131_030], "a test number can only message its own list of recipients", Responsibility::Account, Scope::Run, Remedy::AfterFix),
@@ -144,18 +144,18 @@ pub fn meaning(code: &str) -> Option<Meaning> {
     if (200..=299).contains(&number) {
         return Some(LACKS_PERMISSION);
     }
-    CATALOGUE.iter().find(|(codes, ..)| codes.contains(&number)).map(|&(_, words, fault, scope, remedy)| Meaning {
-        words,
-        fault,
-        scope,
-        remedy,
-    })
+    CATALOGUE
+        .iter()
+        .find(|(codes, ..)| codes.contains(&number))
+        .map(|&(_, words, responsibility, scope, remedy)| Meaning { words, responsibility, scope, remedy })
 }
 
 /// A failure with what its code means and who can fix it, where that is known, and else with the server's own words.
 pub fn explain(failure: &Failure) -> String {
     match meaning(&failure.code) {
-        Some(Meaning { words, fault, .. }) => format!("{}: {words} ({})", failure.code, fault.words()),
+        Some(Meaning { words, responsibility, .. }) => {
+            format!("{}: {words} ({})", failure.code, responsibility.words())
+        }
         None => failure.to_string(),
     }
 }

@@ -45,7 +45,7 @@ fn never_null(schema: &mut Schema) {
     let Some(Value::Array(choices)) = schema.get_mut("anyOf") else { return };
     choices.retain(|choice| choice["type"] != "null");
     if let [Value::Object(only)] = choices.as_slice() {
-        // Nothing is left to choose from: the one choice stands where the choices stood.
+        // Nothing is left to choose from: the one choice takes their place.
         let only = only.clone();
         schema.remove("anyOf");
         for (key, value) in only {

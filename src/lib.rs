@@ -48,22 +48,28 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`specification`] | the keys of a spec, their checks, defaults and JSON Schema: a file per section |
+//! | [`specification`] | the keys of a spec, their checks, JSON Schema and all default numbers: a file per section |
 //! | [`recipients`] | how a list is read: CSV, JSONL, XLSX, encodings, phone numbers, suppression lists |
 //! | [`message`] | templates, their filters, what identifies a recipient (`render::key`), and what is checked in a rendered message |
-//! | [`whatsapp`] | WhatsApp's rules for template values |
-//! | [`plan`] | which rows get a message, the samples of a dry run, and the forecast |
+//! | [`whatsapp`] | WhatsApp's rules for template values, and its limits of length |
+//! | [`window`] | when a recipient may be messaged: for the run and for the forecast |
+//! | [`plan`] | which rows get a message, the samples of a dry run, and the forecast of a run |
 //! | [`livedesk`] | requests, and what an answer means (`answer::classification`) |
-//! | [`codes`] | what an error code means, and whether a retry can help |
-//! | [`state`], [`receipt`] | the outcomes of a delivery, and what may follow them |
-//! | [`ledger`] | storage: the contract in `contract`, its implementations in `sqlite` and `postgres` |
-//! | [`backoff`], [`pace`] | the delays between retries; rates, quotas and slow start |
+//! | [`codes`] | what an error code means, who has to act, and whether a retry can help |
+//! | [`state`], [`receipt`] | the outcomes of a delivery and the states of a receipt, and what may follow each |
+//! | [`opt_out`] | which replies are opt-outs |
+//! | [`ledger`] | storage: the contract in `contract`, its implementations in `sqlite` and `postgres`, what a database's error means in the `errors` of each |
+//! | [`backoff`], [`pace`] | the waits between retries; rates, quotas and slow start |
 //! | [`run`] | the sending loop, and what stops it: `guard`, `circuit_breaker`, `rate_limits`, `credentials` |
-//! | [`report`] | the columns and formats of reports and of the plan's file |
-//! | [`sandbox`] | the local LiveDesk and its faults |
-//! | [`mod@campaign`] | the steps of each command; the canary, changed messages, `--retry-failed`, checks of the account |
+//! | [`track`] | how receipts are read: `schedule` (when), `sweep` (pages of the inbox's conversations), `reader` (rate, retries); what proves that an unknown message was sent (`evidence`) |
+//! | [`report`] | the columns (`Record`) and formats of reports and of the plan's file |
+//! | [`sandbox`] | the local LiveDesk: `script` has the keys of a fault, `faults` picks one, `handler` applies it |
+//! | [`mod@campaign`] | the steps of each command; the canary, changed messages, `--retry-failed`, checks of the account (`doctor`) |
+//! | [`problem`] | how a problem of a spec or list is drawn |
+//! | [`preview`] | the page of a dry run that shows messages as chat bubbles |
 //! | [`mask`], [`secret`] | what is hidden in output |
-//! | [`cli`] | commands, flags, wording of plan and summary, exit codes |
+//! | [`metrics`] | the metrics for Prometheus |
+//! | [`cli`] | commands and flags (`args`), wording of plan and summary, exit codes |
 //!
 //! # Glossary
 //!
@@ -77,21 +83,24 @@
 //! | enrolment | reading the list into the ledger, all of it or nothing |
 //! | worker | a process that works on a campaign; several can share a ledger in PostgreSQL |
 //! | lease | a pending delivery that one worker may send; it ends with the worker |
-//! | heartbeat | how a worker shows the others that it is alive |
+//! | heartbeat | how a worker shows the others that it is alive (`ledger::postgres::heartbeat`) |
 //! | claim | the durable record that a message is about to be sent; without one nothing can be sent |
 //! | fence | the number of a run: a run can only end its own claims |
 //! | outcome | the state of a delivery: pending, claimed, accepted, failed, unknown or skipped |
 //! | unknown | may have been sent; never sent again unless a person decides so |
 //! | settle | record the outcome of a claim |
 //! | receipt | what became of an accepted message afterwards: delivered, read, failed |
+//! | proof | a message that goes to the operator instead of the recipient, to look at it; counted in no total |
+//! | resolve | decide what became of an unknown delivery: by a person, or by evidence that LiveDesk shows |
 //! | canary | the first few messages, which must be approved before the rest is sent |
 //! | probe | a harmless request that shows whether LiveDesk is back |
-//! | circuit breaker | stops sending after unclear answers, and tries a single message before it resumes |
+//! | circuit breaker | stops sending after an unclear answer, and tries a single message before it resumes |
 //! | scope | who else would fail in the same way: one recipient, or everybody |
 //! | window | the hours in which a recipient may be messaged |
 //! | quota | how many messages may leave within a long period |
 //! | span | where a value is in the spec: the bytes that a problem underlines |
 //! | problem | what is wrong with spec or list: its place, what, and how to fix it |
+//! | Chatwoot | the open-source software that LiveDesk is derived from; its behavior explains LiveDesk's |
 //! | sandbox | a local LiveDesk with faults from a script |
 
 // The core.

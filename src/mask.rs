@@ -1,7 +1,7 @@
 //! Phone numbers and e-mail addresses in what is said on the way: a log goes to more people than a report. Server texts
 //! and paths may hold them; enough is left to recognise one's own.
 //!
-//! A number behind a `+` and nine digits in a row are always cut. So is what looks like a national number: groups of digits
+//! A number after a `+` and nine digits in a row are always cut. So is what looks like a national number: groups of digits
 //! with the separators of phone numbers. Where that could be something else, it is cut too; but dates, times, IP addresses,
 //! amounts with dots and parts of longer words (`ORD-2026-0012345`, paths) stay, and so do ids and codes of up to eight
 //! digits.
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// So many digits in a row are a phone number, and never an id or a time of ours.
 const DIGITS: usize = 9;
 
-/// So many are behind a `+`.
+/// After a `+`, so many digits are cut.
 const DIGITS_WITH_PLUS: usize = 6;
 
 /// So many are where separated groups begin with `0` or a parenthesis.

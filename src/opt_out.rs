@@ -146,7 +146,7 @@ fn narrow(c: char) -> char {
     }
 }
 
-/// Accents and vowel signs that stand after their letter: part of the word.
+/// Accents and vowel signs that follow their letter: part of the word.
 const fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{93c}' | '\u{94d}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{64b}'..='\u{65f}')
 }

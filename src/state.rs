@@ -33,7 +33,7 @@ impl State {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Claimed, Self::Accepted, Self::Failed, Self::Unknown, Self::Skipped];
 
-    /// The word that stands in ledger and report.
+    /// The word that is in ledger and report.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -182,7 +182,7 @@ impl OperatorAction {
 pub enum SkipReason {
     /// `recipients.where` is false for it.
     Where,
-    /// It stands on a suppression list.
+    /// It is on a suppression list.
     Suppressed {
         /// Where, as `file:line`.
         place: String,
@@ -203,7 +203,7 @@ impl SkipReason {
     /// The word for rows with problems.
     pub const INVALID: &str = "invalid";
 
-    /// The word that stands in the report's `error_code`.
+    /// The word that is in the report's `error_code`.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Where => "where",

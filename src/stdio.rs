@@ -160,7 +160,7 @@ impl Buffer {
         (self.writing || !self.waiting.is_empty()) && self.error.is_none()
     }
 
-    /// Says how many lines are missing, where the ones behind them follow.
+    /// Says how many lines are missing, where the ones after them follow.
     fn mention_dropped(&mut self) {
         if self.dropped > 0 && self.waiting.len() < CAPACITY {
             let ending = if self.dropped == 1 { " was" } else { "s were" };

@@ -1,6 +1,6 @@
 //! What WhatsApp and LiveDesk take in a template's values, as far as it can be told without asking them.
 //!
-//! Each rule is one function, for a value that stands in the spec as for one that a row gives. The sources are Meta's
+//! Each rule is one function, for a value that is in the spec as for one that a row gives. The sources are Meta's
 //! documentation (`templates/overview`, `templates/components`) and the behaviour of LiveDesk's ancestor.
 
 use crate::problem::{Severity, did_you_mean};
@@ -14,7 +14,7 @@ pub struct Breach {
     pub severity: Severity,
     /// What is wrong.
     pub what: String,
-    /// How to mend it. It may repeat part of the value, so it is for what stands in the spec.
+    /// How to mend it. It may repeat part of the value, so it is for what is in the spec.
     pub hint: String,
 }
 
@@ -32,7 +32,7 @@ const CATEGORIES: [&str; 3] = ["MARKETING", "UTILITY", "AUTHENTICATION"];
 pub const MAX_PARAMETER_LENGTH: usize = 1_000;
 /// LiveDesk's ancestor refuses longer texts.
 pub const MAX_CONTENT_LENGTH: usize = 150_000;
-/// LiveDesk's ancestor refuses longer addresses of media, and Meta longer addresses behind a button.
+/// LiveDesk's ancestor refuses longer addresses of media, and Meta longer addresses for a button.
 const MAX_URL_LENGTH: usize = 2_000;
 /// Providers cap payloads at this, though Meta documents no number.
 const USUAL_PAYLOAD: usize = 128;
@@ -146,7 +146,7 @@ fn has_line_break_or_tab(text: &[u8]) -> bool {
 /// What a `url` button appends to the address in its template.
 ///
 /// # Errors
-/// A whole address: it would stand behind another one.
+/// A whole address: it would be appended to another one.
 pub fn url_suffix(text: &str) -> Result<(), Breach> {
     let text = text.trim();
     let scheme = text.split_once("://").is_some_and(|(scheme, _)| {

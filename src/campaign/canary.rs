@@ -72,7 +72,7 @@ impl CanaryResult<'_> {
 /// Whether a failure is no recipient's own.
 fn is_campaigns_own(code: &str) -> bool {
     let lies_here = |responsibility| matches!(responsibility, Responsibility::Campaign | Responsibility::Account);
-    scope(code) != Scope::Recipient || meaning(code).is_some_and(|meaning| lies_here(meaning.fault))
+    scope(code) != Scope::Recipient || meaning(code).is_some_and(|meaning| lies_here(meaning.responsibility))
 }
 
 #[cfg(test)]

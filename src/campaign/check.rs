@@ -46,7 +46,7 @@ pub async fn check(
     Ok(Checked { name: spec.name.clone(), list: evaluator.list, report, to_send })
 }
 
-/// What can be told of a spec without its list.
+/// What can be checked in a spec without its list.
 #[derive(Debug)]
 pub struct CheckedSpec {
     /// The campaign's name.

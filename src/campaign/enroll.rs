@@ -58,7 +58,7 @@ pub struct EnrolmentOptions {
     pub retry: Option<RetryFailed>,
     /// How many problems of each kind are kept.
     pub keep: Keep,
-    /// Whether to tell what the list comes to.
+    /// Whether to say what the list comes to.
     pub fingerprint: bool,
 }
 
@@ -222,7 +222,7 @@ impl Batches<'_> {
         self.read = self.rows.by_ref().take(BATCH).collect();
     }
 
-    /// The next rows, judged; none at the end of the list. Meanwhile the rows behind them are read.
+    /// The next rows, judged; none at the end of the list. Meanwhile the rows after them are read.
     fn evaluated(&mut self) -> Vec<CheckedRow> {
         let mut rows = std::mem::take(&mut self.read);
         let share = rows.len().div_ceil(self.judges).max(1);

@@ -9,7 +9,7 @@ use crate::plan::{RowEvaluator, Sample, Sampler};
 use crate::run::Selection;
 
 /// Deliveries that are fetched from the ledger together.
-const PAGE: usize = 1_000;
+const LEDGER_BATCH: usize = 1_000;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) async fn pending_scan<L: Deliver>(
         let (templates, list) = (&evaluator.templates, &evaluator.list);
         if !with_samples {
             zones.count(templates.zone(&lease.row, list));
-        // What cannot be rendered any more is told when it is met: by the check before, or by the run.
+        // What cannot be rendered any more is reported when it is met: by the check before, or by the run.
         } else if let Ok(mut delivery) = templates.render(&lease.row, list) {
             delivery.warnings.extend(templates.damage(&lease.row, list));
             sampler.see(&lease.row, &delivery, templates.branches_taken(&lease.row));
@@ -72,7 +72,7 @@ pub(super) async fn each_pending<L: Deliver, E: From<LedgerError>>(
     let only: Option<&HashSet<String>> = selection.only.as_ref();
     let (mut left, mut after) = (selection.limit.unwrap_or(u64::MAX), None);
     while left > 0 {
-        let page = ledger.lease(after, PAGE).await?;
+        let page = ledger.lease(after, LEDGER_BATCH).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.position());
         for lease in page {

@@ -20,7 +20,7 @@ use crate::specification::{ReportFile, Spec};
 pub struct ReportOptions {
     /// The rows of these kinds; all rows without any.
     pub only: Vec<Filter>,
-    /// Whether all columns of the list stand in front, whatever the spec says of a report's columns.
+    /// Whether all columns of the list are in front, whatever the spec says of a report's columns.
     pub all_columns: bool,
     /// Once this is set, writing ends soon.
     pub aborted: Arc<AtomicBool>,
@@ -41,7 +41,7 @@ struct Target {
 }
 
 impl ReportTargets {
-    /// The files of a run, all of which can be written as far as can be told.
+    /// The files of a run, all of which can be written as far as can be known.
     pub(super) fn of_run(options: &Options, spec: &Spec) -> Result<Self, CampaignError> {
         let targets = match options.reports.clone() {
             // A dry run writes no report: its files are for the plan.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::args::{CheckArgs, CheckFormat};
 use super::error::CliError;
 use super::exit::Exit;
 use super::findings::{Findings, junit};
-use super::flags::{CheckArgs, CheckFormat};
 use super::output::Output;
 use super::plan::skipped;
 use super::run::{enrolment, selection};

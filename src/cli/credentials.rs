@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::dotenv::Dotenv;
 use super::environment;
 use super::error::CliError;
-use super::key_file;
 use super::output::Output;
+use super::secret_file;
 use crate::campaign::CampaignError;
 use crate::livedesk::Credentials;
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, C
     let names = [spec.livedesk.api_key.as_str(), spec.livedesk.api_secret.as_str()];
     let mut given = [None, None];
     for (value, name) in given.iter_mut().zip(names) {
-        *value = key_file::value(name, output)?;
+        *value = secret_file::value(name, output)?;
     }
     match values(names, given, &spec.folder, output)? {
         [Some(key), Some(secret)] => Ok(Credentials { key: Secret::new(key), secret: Secret::new(secret) }),
@@ -32,7 +32,7 @@ pub(super) fn credentials(spec: &Spec, output: &Output) -> Result<Credentials, C
 /// The secret of LiveDesk's webhooks, where the spec names a variable that holds it.
 pub(super) fn webhook_secret(spec: &Spec, output: &Output) -> Result<Option<Secret<String>>, CliError> {
     let Some(name) = &spec.track.webhook_secret else { return Ok(None) };
-    let given = key_file::value(name, output)?;
+    let given = secret_file::value(name, output)?;
     match values([name.as_str()], [given], &spec.folder, output)? {
         [Some(secret)] if !secret.is_empty() => Ok(Some(Secret::new(secret))),
         _ => Err(CliError::environment(format!(

@@ -1,10 +1,10 @@
 //! `campaign doctor`: what this account can do for a campaign.
 
+use super::args::DoctorArgs;
 use super::client::client;
 use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::DoctorArgs;
 use super::output::Output;
 use crate::campaign::{self, Answer, Diagnosis, EnrolmentOptions, Inputs, Notice, Operator, Question};
 

@@ -127,7 +127,7 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
     Some((name.trim(), value.trim()))
 }
 
-/// The value inside its quotes, behind which a comment may follow; without quotes it is the rest of the line.
+/// The value inside its quotes, after which a comment may follow; without quotes it is the rest of the line.
 fn unquoted(written: &str) -> Result<&str, (&'static str, &'static str)> {
     let Some(quote) = written.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
         return match written.split_once(char::is_whitespace) {

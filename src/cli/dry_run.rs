@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::args::{Preview, RunArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::{Preview, RunArgs};
 use super::operator::plan_written;
 use super::output::Output;
 use super::{plan, preview};

@@ -1,8 +1,8 @@
 //! `campaign ledger`: a backup of a ledger, its move to another place, and what can still be read of a damaged one.
 
+use super::args::{BackupArgs, CopyArgs, LedgerCommand, RecoverArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::{BackupArgs, CopyArgs, LedgerCommand, RecoverArgs};
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::summary;

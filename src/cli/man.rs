@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::args::Cli;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::Cli;
 use super::output::Output;
 
 /// The section for commands.

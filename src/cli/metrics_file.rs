@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::args::WantedMetrics;
 use super::exit::Exit;
-use super::flags::WantedMetrics;
 use super::output::Output;
 use crate::campaign::{CampaignError, write_public};
 use crate::metrics::{Earlier, Metrics};

@@ -12,11 +12,11 @@ mod ephemeral;
 mod error;
 mod exit;
 mod findings;
-mod flag_values;
-mod flags;
+mod arg_values;
+mod args;
 mod help;
 mod init;
-mod key_file;
+mod secret_file;
 mod ledger;
 mod ledger_address;
 mod ledger_service;
@@ -37,8 +37,6 @@ mod schema;
 mod signals;
 mod spec_files;
 mod status;
-mod status_single;
-mod status_table;
 mod summary;
 mod typo_tips;
 mod track;
@@ -52,9 +50,9 @@ use std::thread;
 
 use clap::{CommandFactory, Parser};
 
+use args::{Cli, Command, Format};
 use error::CliError;
 pub use exit::Exit;
-use flags::{Cli, Command, Format};
 use metrics_file::MetricsFile;
 use output::Output;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::flags::RunArgs;
+use super::args::RunArgs;
 use super::output::Output;
 use super::prompt::Prompt;
 use super::{plan, proof_plan, summary};

@@ -12,9 +12,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::args::Format;
 use super::environment;
 use super::exit::Exit;
-use super::flags::Format;
 use crate::humanize::counted;
 use crate::mask::masked;
 use crate::problem::{DrawOptions, Keep, Kind, Problem, Problems, Severity, Values};
@@ -156,7 +156,7 @@ impl Output {
         self.log(Level::Info, LogEvent::Message, text);
     }
 
-    /// The same without the end of the line: the answer to a question stands behind it.
+    /// The same without the end of the line: the answer to a question follows on the same line.
     pub(super) fn prompt(&self, text: &str) {
         self.results.flush(self.flush_timeout());
         self.messages.write(&self.masked(text), self.on_full());

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::args::{Preview, RunArgs};
 use super::error::CliError;
-use super::flags::{Preview, RunArgs};
 use super::plan;
 use crate::attachment;
 use crate::campaign::{Campaign, input_files, is_one_of, write_whole};

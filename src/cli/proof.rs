@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use serde_json::json;
 
+use super::args::RunArgs;
 use super::client::{client_of_run, sandbox_script, start_sandbox};
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::RunArgs;
 use super::operator::Terminal;
 use super::output::Output;
 use super::signals::{Signals, cannot_listen, interrupted_twice};

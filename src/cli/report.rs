@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::args::{Only, ReportArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::{Only, ReportArgs};
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::proof_plan;

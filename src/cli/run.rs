@@ -8,11 +8,11 @@ use crate::livedesk::Client;
 use crate::metrics::Metrics;
 use crate::run::{End, OnHold, Selection, Stop};
 
+use super::args::{ListArgs, RunArgs};
 use super::client::{client_of_run, sandbox_script, start_sandbox};
 use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::{ListArgs, RunArgs};
 use super::ledger_address::ledger_address;
 use super::operator::Terminal;
 use super::output::Output;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use tokio::net::TcpListener;
 
+use super::args::SandboxArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::SandboxArgs;
 use super::output::Output;
 use crate::private_file;
 use crate::problem::{Place, Problem};

@@ -1,7 +1,7 @@
 //! `campaign schema`.
 
+use super::args::{Schema, SchemaArgs};
 use super::exit::Exit;
-use super::flags::{Schema, SchemaArgs};
 use super::output::Output;
 use crate::report::Record;
 use crate::run_log::LogLine;

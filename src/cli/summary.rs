@@ -50,8 +50,10 @@ pub(super) fn text(name: &str, totals: &Totals) -> String {
         }
     }
     for error @ ErrorCount { state, code, count, .. } in totals.errors.iter().take(MAX_ERRORS) {
-        let words = codes::meaning(code)
-            .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.fault.words()));
+        let words = codes::meaning(code).map_or_else(
+            || example(error),
+            |meaning| format!("{} ({})", meaning.words, meaning.responsibility.words()),
+        );
         let alone =
             totals.errors.len() == 1 && totals.of(State::Accepted) == 0 && codes::scope(code) != Scope::Recipient;
         let nothing_else = if alone { "; no message was accepted" } else { "" };
@@ -87,7 +89,7 @@ fn receipts(receipts: &ReceiptTotals) -> impl Iterator<Item = String> + use<> {
 /// Why some accepted messages were not delivered: `not delivered ×3: 131026: not on WhatsApp (the recipient's)`.
 fn undelivered(error @ ErrorCount { code, count, .. }: &ErrorCount) -> String {
     let words = codes::meaning(code)
-        .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.fault.words()));
+        .map_or_else(|| example(error), |meaning| format!("{} ({})", meaning.words, meaning.responsibility.words()));
     let code = if code.is_empty() { String::new() } else { format!("{code}: ") };
     format!("not delivered ×{}: {code}{words}", grouped(*count))
 }

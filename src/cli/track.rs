@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::args::TrackArgs;
 use super::client::client;
 use super::credentials::{webhook_secret, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::TrackArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::signals::Signals;

@@ -53,7 +53,7 @@ use crate::state::{ContactId, ConversationId, Failure, Outcome, SkipReason, Stat
 /// **Proofs are no deliveries.** What [`Prove`] records is in no total and no report, and changes no delivery. It counts for
 /// limits: a proof is a departure as every other.
 ///
-/// **Receipts change no outcome.** What [`Track`] records stands beside the deliveries: it never makes anybody pending, and
+/// **Receipts change no outcome.** What [`Track`] records is kept beside the deliveries: it never makes anybody pending, and
 /// never keeps a run from being recorded.
 ///
 /// Methods of [`Inspect`] may be called at any time, also on a ledger that was opened read-only beside a run; those of

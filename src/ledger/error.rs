@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::holder::Holder;
 
-/// Why something went wrong, in the words of whoever noticed it. Shared, for everybody whose change is lost is told.
+/// Why something went wrong, in the words of whoever noticed it. Shared, because everybody whose change is lost gets it.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
 /// What went wrong with the record itself. A recipient's failure is never one of these.

@@ -18,6 +18,6 @@ pub use answer::{
 };
 pub use client::{Client, Credentials, RequestObserver, Timeouts};
 pub use reads::{
-    ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_A_READ, MessagePage, ObservedConversation,
-    ObservedMessage, ReadError, ServerInfo,
+    ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_PER_READ, MessagePage,
+    ObservedConversation, ObservedMessage, ReadError, ServerInfo,
 };

@@ -39,7 +39,7 @@ struct Slot {
 pub struct Evaluation {
     /// The same as long as it goes on, and never again.
     pub number: (u64, u64),
-    /// Where the template stands.
+    /// Where the template is.
     pub place: Place,
     /// The line of the list that it is applied to; `None` while it is compiled.
     pub line: Option<u64>,

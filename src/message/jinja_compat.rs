@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, tests};
 
-use super::{booleans, size_limits};
+use super::{booleans, filter_limits};
 
 /// Puts the corrected filters, tests and methods in the place of the engine's own.
 pub(super) fn correct(environment: &mut Environment<'_>) {
@@ -48,14 +48,14 @@ fn method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -
         (Some(text), "title", []) => Ok(Value::from(titled(text, |c| !c.is_lowercase() && !c.is_uppercase()))),
         (Some(_), "format", values) => {
             let all: Vec<Value> = std::iter::once(value.clone()).chain(values.iter().cloned()).collect();
-            size_limits::check_format(&all)?;
+            filter_limits::check_format(&all)?;
             minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
         }
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
     }
 }
 
-/// Each word with a capital letter, where a word is what stands between two borders.
+/// Each word with a capital letter, where a word is what is between two borders.
 fn titled(text: &str, is_border: fn(char) -> bool) -> String {
     let mut titled = String::with_capacity(text.len());
     for piece in text.split_inclusive(is_border) {

@@ -8,11 +8,11 @@
 //! # Bounds
 //!
 //! Whoever can write a spec can write a template that asks for more than a machine has. `complexity` bounds what is
-//! parsed, `template` the steps that a value takes and the bytes that it has, `size_limits` what one step asks for
+//! parsed, `template` the steps that a value takes and the bytes that it has, `filter_limits` what one step asks for
 //! outright. What remains is what steps add up to, such as a text that is doubled again and again: `evaluation` tells
 //! an observer which template is at work, and the observer ends the process before memory or patience do.
 
-mod size_limits;
+mod filter_limits;
 mod strictness;
 mod booleans;
 mod cell_lints;
@@ -70,7 +70,7 @@ pub struct Delivery {
     pub warnings: Vec<Problem>,
 }
 
-/// A phone number that is sent otherwise than the row has it, by more than what stands between its digits.
+/// A phone number that is sent otherwise than the row has it, by more than what is between its digits.
 #[derive(Debug, Clone)]
 pub struct RewrittenPhone {
     /// Its digits as the row has them.

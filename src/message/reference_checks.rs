@@ -15,7 +15,7 @@ use crate::problem::{Problem, did_you_mean};
 use crate::recipients::Columns;
 use crate::specification::{Format, LiquidCheck, Spec, Template};
 
-/// Names of one template that are told of at once: each problem shows the whole line of the spec.
+/// Names of one template that are reported at once: each problem shows the whole line of the spec.
 const MAX_PROBLEMS: usize = 50;
 
 /// What the names of templates may stand for.
@@ -45,8 +45,8 @@ impl ReferenceChecker<'_> {
         names
     }
 
-    /// Names that nothing has: neither the list, nor the spec, nor the engine. Each is told once a template, where it
-    /// first stands.
+    /// Names that nothing has: neither the list, nor the spec, nor the engine. Each is reported once per template, where it
+    /// first is.
     pub(super) fn problems(&self, template: &Template, names: &[Reference]) -> Vec<Problem> {
         let globals: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
         let guarded: BTreeSet<&str> =

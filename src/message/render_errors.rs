@@ -5,7 +5,7 @@ use minijinja::{Error, ErrorKind};
 use super::mixed_kinds::{NUMBER_HINT, TEXT_FOR_NUMBER};
 use super::references::{Reference, ReferenceKind, names};
 use super::truthiness::shortened;
-use super::{date_filters, jinja_compat, phone_filter, size_limits, strictness};
+use super::{date_filters, filter_limits, jinja_compat, phone_filter, strictness};
 use crate::recipients::{Row, is_invisible};
 
 /// Marks the error of a null deep inside a cell.
@@ -59,7 +59,7 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
         ErrorKind::InvalidOperation if detail == jinja_compat::NEITHER => {
             about(format!("{name} means neither yes nor no"))
         }
-        ErrorKind::InvalidOperation if detail == size_limits::TOO_LARGE => {
+        ErrorKind::InvalidOperation if detail == filter_limits::TOO_LARGE => {
             failed(format!("a number in `{expression}` is too large: at most 1,000,000"))
         }
         ErrorKind::InvalidOperation if detail == strictness::MIXED_KINDS => {
@@ -128,7 +128,7 @@ fn undefined(detail: &str, whole: &str, input: Option<&Reference>, source: &str,
     }
 }
 
-/// The column that a filter at this place is applied to, where nothing but filters stands between.
+/// The column that a filter at this place is applied to, with nothing but filters between them.
 fn given_to(source: &str, at: usize) -> Option<Reference> {
     let all = names(source, false);
     let of_columns = |reference: &&Reference| !matches!(reference.of, ReferenceKind::Filter | ReferenceKind::Test);

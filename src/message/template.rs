@@ -15,6 +15,7 @@ use super::context::{Context, WHOLE_ROW};
 use super::dataflow::{Flow, Source};
 use super::date_filters;
 use super::evaluation::Running;
+use super::filter_limits;
 use super::interpolate::Interpolation;
 use super::jinja_compat;
 use super::mixed_kinds::{Mismatch, letters, mismatch};
@@ -22,7 +23,6 @@ use super::phone_filter;
 use super::reference_checks::{MAX_COMPARISONS, ReferenceChecker, as_expression, column_with_blanks};
 use super::references::{Reference, ReferenceKind, backward_slices, conditions, uses_whole_row};
 use super::render_errors::{NULL, NoText, explain};
-use super::size_limits;
 use super::strictness;
 use super::truthiness::{TEXT_FOR_TRUTH, misled, shortened};
 use crate::problem::{Place, Problem, Severity};
@@ -273,7 +273,7 @@ fn environment(spec: &Spec) -> Environment<'static> {
     jinja_compat::correct(&mut environment);
     date_filters::add(&mut environment);
     phone_filter::add(&mut environment);
-    size_limits::bound(&mut environment);
+    filter_limits::bound(&mut environment);
     // What a row gives must be the same whenever it is rendered: the dry run's text is what is sent.
     environment.remove_global("now");
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -358,7 +358,7 @@ fn interpolations(spec: &Spec, readable: &[&Template]) -> HashMap<String, Interp
     texts.filter_map(|template| Some((template.key.clone(), Interpolation::of(&template.text)?))).collect()
 }
 
-/// What stands before the expression of `recipients.where`, to make it a template that gives a text or none.
+/// What is before the expression of `recipients.where`, to make it a template that gives a text or none.
 const TEST: &str = "{% if (";
 
 /// What the engine is given for a template.

@@ -31,7 +31,7 @@ pub(super) enum Kind {
 }
 
 impl UnfilledPlaceholder {
-    /// What to tell of it.
+    /// What to say about it.
     pub(super) fn problem(&self, place: &Place, source: &str) -> Problem {
         let name = source.get(self.range.clone()).unwrap_or_default().trim_matches(['"', '\'']);
         let meant = format!("write `{{{{ {name} }}}}`");
@@ -87,7 +87,7 @@ pub(super) fn unfilled_placeholders(source: &str, is_known: impl Fn(&str) -> boo
     unfilled_placeholders
 }
 
-/// Whether text that begins here is in a `{% raw %}` block, which says that it is meant as it stands.
+/// Whether text that begins here is in a `{% raw %}` block, which says that it is meant literally.
 fn is_raw(source: &str, start: usize) -> bool {
     let tag = source.get(..start).and_then(|before| before.trim_end().strip_suffix("%}"));
     tag.is_some_and(|tag| tag.trim_end_matches(['-', '+']).trim_end().ends_with("raw"))

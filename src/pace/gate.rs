@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::slow_start::SlowStart;
 use crate::specification::Speed;
 
-/// By so much every gate is slower than told: on the way to the server, messages drift by some milliseconds, and the
+/// By so much every gate is slower than configured: on the way to the server, messages drift by some milliseconds, and the
 /// server must not see one too many in a second.
 const MARGIN: f64 = 1.005;
 

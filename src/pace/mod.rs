@@ -1,6 +1,6 @@
 //! All limits, in one place: messages, requests, quotas, and the one deadline before which nobody may send.
 //!
-//! The promise is "never faster than told, over any window". `gate` spaces messages and requests, `quota` counts them
+//! The promise is "never faster than the limit, over any window". `gate` spaces messages and requests, `quota` counts them
 //! in long windows, and `slow_start` is the pace after the server asked for patience.
 
 mod gate;
@@ -114,7 +114,7 @@ impl Pace {
             self.unpaused().await;
             drop(self.requests.pass().await);
             let shared = shared().await;
-            // Whoever stood in the queue when everybody was told to wait waits as well.
+            // Whoever was in the queue when everybody was told to wait waits as well.
             if self.pause_in_force().is_none() {
                 return shared;
             }

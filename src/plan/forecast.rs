@@ -16,7 +16,7 @@ use crate::humanize::duration;
 use crate::specification::{Send, Speed};
 use crate::window::Status;
 
-/// Days that are said one by one; behind them only the last one is.
+/// Days that are said one by one; after them only the last one is.
 const DAYS_SAID: usize = 2;
 
 /// What is to be sent, and what was sent already.
@@ -24,7 +24,7 @@ const DAYS_SAID: usize = 2;
 pub struct Load {
     /// When it begins.
     pub now: Timestamp,
-    /// By whose clock days are told.
+    /// Whose clock the days are in.
     pub zone: TimeZone,
     /// How many messages.
     pub messages: u64,
@@ -162,7 +162,7 @@ impl Calendar {
     }
 }
 
-/// All limits as they stand after the messages so far.
+/// All limits as they are after the messages so far.
 struct Limits<'a> {
     send: &'a Send,
     /// The time between two messages, and the setting that makes it so.

@@ -11,7 +11,7 @@ use crate::plan::Sample;
 use crate::problem::Problem;
 use crate::specification::{ButtonType, HeaderType, MessageType};
 
-/// One message with what is told about it.
+/// One message with what is said about it.
 #[derive(Debug, Serialize)]
 pub(super) struct Column<'a> {
     line: u64,
@@ -39,7 +39,7 @@ enum Side {
     Note,
 }
 
-/// What stands above the text.
+/// What is above the text.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Header<'a> {
@@ -50,7 +50,7 @@ enum Header<'a> {
     Location { latitude: String, longitude: String, name: Option<&'a str>, address: Option<&'a str> },
 }
 
-/// A button, as far as it is known: its label stands in the approved template.
+/// A button, as far as it is known: its label is in the approved template.
 #[derive(Debug, Serialize)]
 struct Button<'a> {
     kind: ButtonType,
@@ -116,7 +116,7 @@ fn to(address: &Address) -> Vec<String> {
     }
 }
 
-/// The warnings themselves stand below the message.
+/// The warnings themselves are below the message.
 fn in_short(why: &str) -> &str {
     if why.starts_with("with a warning") { "with a warning" } else { why }
 }

@@ -1,6 +1,6 @@
 //! WhatsApp's own marks in a text: `*bold*`, `_italic_`, `~strike~`, and three backticks on either side of monospace.
 //!
-//! A mark counts where it stands at the border of a word and touches what it marks, within one line; monospace may go
+//! A mark counts where it is at the border of a word and touches what it marks, within one line; monospace may go
 //! over several. Inside of monospace and of links nothing is a mark.
 
 use std::ops::Range;
@@ -99,7 +99,7 @@ impl Reader<'_> {
         self.links.get(next).filter(|link| link.contains(&at)).cloned()
     }
 
-    /// The passage whose opening mark stands at a place.
+    /// The passage whose opening mark is at a place.
     fn passage(&self, at: usize, end: usize, style: Style) -> Option<Passage> {
         let rest = &self.text[at..end];
         let rest = &rest[..rest.floor_char_boundary(MAX_DISTANCE)];
@@ -119,13 +119,13 @@ impl Reader<'_> {
         Some(Passage { inside: at + 1..close, end: close + 1, style })
     }
 
-    /// Whether a mark may open: no word before it, and something right behind it.
+    /// Whether a mark may open: no word before it, and something right after it.
     fn opens(&self, at: usize, mark: char) -> bool {
         let next = self.text[at + 1..].chars().next();
         !self.text[..at].ends_with(char::is_alphanumeric) && next.is_some_and(|c| !c.is_whitespace() && c != mark)
     }
 
-    /// Whether a mark may close: something right before it, and no word behind it.
+    /// Whether a mark may close: something right before it, and no word after it.
     fn closes(&self, at: usize) -> bool {
         !self.text[..at].ends_with(char::is_whitespace)
             && !self.text[at + 1..].starts_with(char::is_alphanumeric)
@@ -148,7 +148,7 @@ fn links(text: &str) -> Vec<Range<usize>> {
     links
 }
 
-/// White space, quotes and punctuation behind a link belong to the sentence, and marks to the text.
+/// White space, quotes and punctuation after a link belong to the sentence, and marks to the text.
 fn ends_a_link(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '`' | '<' | '>' | '"' | '\'' | '*' | '_' | '~' | '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']')

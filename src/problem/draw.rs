@@ -44,7 +44,7 @@ const MAX_VALUE_LENGTH: usize = 60;
 /// A longer line of a file is cut also where nobody knows how much fits.
 const MAX_LINE_LENGTH: usize = 140;
 
-/// What stands before a sentence in the drawing: `  = hint: `.
+/// The prefix of a sentence in the drawing: `  = hint: `.
 const BEFORE: usize = 14;
 
 impl DrawOptions {

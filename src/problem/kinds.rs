@@ -29,7 +29,7 @@ struct Alike {
     code: &'static str,
     what: String,
     file: String,
-    /// Problems of a spec stand each for itself.
+    /// Each problem of a spec is shown by itself.
     place: Option<(u64, u64)>,
 }
 

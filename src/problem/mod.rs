@@ -22,13 +22,13 @@ pub use kinds::{Keep, Kind, Problems, Site};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is sent while it stands.
+    /// Nothing is sent until it is fixed.
     Error,
     /// Worth reading before the first send.
     Warning,
 }
 
-/// Where a problem stands: a file, and as much more as is known. Lines and columns count from 1, columns in characters.
+/// Where a problem is: a file, and as much more as is known. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file as the user named it.
@@ -50,7 +50,7 @@ struct Excerpt {
     end: usize,
 }
 
-/// Bytes of a line that is kept to be shown. Thousands of problems may stand in one line, and each keeps it.
+/// Bytes of a line that is kept to be shown. Thousands of problems may be in one line, and each keeps it.
 const MAX_EXCERPT_BYTES: usize = 16 * 1024;
 
 impl Place {
@@ -96,7 +96,7 @@ impl Place {
         }
     }
 
-    /// The same place with nothing of its line but the part that is meant: what stands beside may be a secret.
+    /// The same place with nothing of its line but the part that is meant: what is beside it may be a secret.
     #[must_use]
     pub fn with_the_rest_hidden(mut self) -> Self {
         if let Some(excerpt) = &mut self.excerpt {

@@ -72,9 +72,9 @@ struct Table<R> {
     record: csv::StringRecord,
     file: String,
     delimiter: u8,
-    /// Whether the record has text behind a closing quote.
+    /// Whether the record has text after a closing quote.
     has_stray_quote: bool,
-    /// Nothing that comes behind what ended the list is read.
+    /// Nothing that comes after what ended the list is read.
     broken: bool,
 }
 
@@ -110,7 +110,7 @@ impl<R: Read> Table<R> {
         Ok((table, notes))
     }
 
-    /// Reads the next record; `false` at the end, behind which nothing is read.
+    /// Reads the next record; `false` at the end, after which nothing is read.
     fn advance(&mut self) -> Result<bool, Problem> {
         if self.broken {
             return Ok(false);
@@ -155,7 +155,7 @@ impl<R: Read> Table<R> {
 
     /// A line of nothing but delimiters and spaces, which spreadsheets leave behind.
     fn is_blank(&self) -> bool {
-        // Where the delimiter is not known yet, it stands in the cells.
+        // Where the delimiter is not known yet, it is in the cells.
         self.record.iter().all(|cell| cell.chars().all(|c| is_invisible(c) || DELIMITERS.contains(&c)))
     }
 }
@@ -193,7 +193,7 @@ impl<R: Read> Records<R> {
         if self.table.has_stray_quote {
             return Err(RowError::Row(stray_quote(&self.table.file, line)));
         }
-        // What stands behind the last name is most often the rest of a field with a delimiter in it.
+        // What follows the last name is most often the rest of a field with a delimiter in it.
         let is_empty_behind =
             || record.iter().skip(header.required()).all(|cell| cell.trim_matches(is_invisible).is_empty());
         if (header.required()..=header.width).contains(&record.len()) && is_empty_behind() {
@@ -262,7 +262,7 @@ fn holds_rows(record: &csv::StringRecord, delimiter: char) -> bool {
     record.iter().enumerate().any(|(at, cell)| {
         let mut lines = cell.lines().skip(1).peekable();
         std::iter::from_fn(|| lines.next().map(|line| (line, lines.peek().is_none())))
-            // The last line goes on with the fields behind.
+            // The last line goes on with the fields that follow.
             .any(|(line, last)| is_row(line, if last { record.len() - 1 - at } else { 0 }))
     })
 }

@@ -1,4 +1,4 @@
-//! What stands between the fields of a CSV list.
+//! What is between the fields of a CSV list.
 
 /// Rows that are looked at.
 const ROWS: usize = 50;

@@ -13,7 +13,7 @@ use crate::problem::{Place, Problem};
 
 const CHUNK: usize = 64 * 1024;
 
-/// So much of a line is kept when more is read, for what is told about a wrong byte.
+/// So much of a line is kept when more is read, for the problem about a wrong byte.
 const KEPT: usize = 1024;
 
 /// Bytes in some encoding, read as UTF-8 without a byte order mark.
@@ -34,7 +34,7 @@ pub(super) struct Utf8<R> {
     /// Characters of the line that is being decoded.
     column: u64,
     finished: bool,
-    /// What ends the text, behind what is decoded: told once that is given.
+    /// What ends the text, after what is decoded: reported once that is given.
     fault: Option<DecodeError>,
     seen: Findings,
 }

@@ -14,7 +14,7 @@ pub(super) struct Guess {
     encoding: &'static str,
     /// The word with the byte that was wrong: that one letter, and a dot for every other one, which is a customer's.
     word: Option<String>,
-    /// What stands before is not in this encoding.
+    /// What is before is not in this encoding.
     mixed: bool,
 }
 

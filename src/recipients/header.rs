@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Columns, is_invisible, spreadsheet_artifacts};
 use crate::problem::{Place, Problem};
 
-/// Columns that are named one by one; of more than these the count is told.
+/// Columns that are named one by one; for more than these, only their number is reported.
 const SHOWN: usize = 5;
 
 /// Columns that a list may have: as many as a sheet of Excel.

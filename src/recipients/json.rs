@@ -1,7 +1,7 @@
 //! One JSON object as the cells of a row, strictly: every key once, and every number as it was written.
 //!
 //! A number of JSON has any number of digits, and one of this program has not. `RawValue` keeps the text of each value,
-//! so that a number is told from what would become of it.
+//! so that a number is compared with what would become of it.
 
 use std::fmt;
 

@@ -90,7 +90,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// A whole JSON document instead of lines would give a problem on each of its lines: it is told once.
+    /// A whole JSON document instead of lines would give a problem on each of its lines: it is reported once.
     fn one_document(&mut self, first: &[u8]) -> Result<(), RowError> {
         let what = match first.trim_ascii() {
             [b'[', ..] => "the list is one JSON array, not JSON Lines",

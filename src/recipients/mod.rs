@@ -105,7 +105,7 @@ pub struct ListOptions<'a> {
 pub enum RowError {
     /// This row is broken; the others are not.
     Row(Problem),
-    /// From here on nothing can be read: who stands behind is not known, so this can never be passed over.
+    /// From here on nothing can be read: who follows is not known, so this can never be passed over.
     List(Problem),
 }
 

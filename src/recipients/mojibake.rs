@@ -12,7 +12,7 @@ pub(super) struct Mojibake {
 }
 
 impl Mojibake {
-    /// Looks through UTF-8 text that begins behind so many lines. What is cut between two texts is not seen: one place
+    /// Looks through UTF-8 text that begins after so many lines. What is cut between two texts is not seen: one place
     /// of many is enough to tell.
     pub(super) fn look_at(&mut self, text: &[u8], lines: u64) {
         // `Ã` before a character from U+0080 to U+00BF, and `â€`: no language writes them.

@@ -22,7 +22,7 @@ pub(super) struct Quotes<R> {
     record: u64,
     /// Offsets of quotes that were closed, and text follows: one for each record that was not asked about yet.
     strays: VecDeque<u64>,
-    /// Whether a line ended behind the quote that was opened last.
+    /// Whether a line ended after the quote that was opened last.
     over_lines: bool,
     /// The line of a quote that was closed lines below by another one, with which a field began.
     torn: Option<u64>,
@@ -85,7 +85,7 @@ impl<R> Quotes<R> {
         self.strays.len() < before
     }
 
-    /// The line of a quote whose field goes on behind the closing one, lines below: that one was meant to open.
+    /// The line of a quote whose field goes on after the closing one, lines below: that one was meant to open.
     pub(super) const fn torn(&self) -> Option<u64> {
         self.torn
     }

@@ -24,7 +24,7 @@ impl ListColumns {
         self.0.is_empty()
     }
 
-    /// What stands above them: their names, none of which is one of the report's own.
+    /// What is above them: their names, none of which is one of the report's own.
     pub(super) fn headings(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.iter().map(|name| {
             let is_ours = COLUMNS.contains(&name.trim_start_matches(PREFIX));

@@ -65,7 +65,7 @@ pub struct Record {
     pub settled_at: Option<Timestamp>,
     /// Milliseconds from the first attempt to the outcome.
     pub duration_ms: Option<u64>,
-    /// How it had ended before, the first time first. A report tells it in `error`.
+    /// How it had ended before, the first time first. A report has it in `error`.
     #[serde(skip)]
     pub earlier: Vec<PastOutcome>,
     /// The row of the list, if it was asked for and is known.
@@ -132,7 +132,7 @@ fn with_milliseconds<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S
 }
 
 impl Record {
-    /// The record as a report shows it: how it had ended before is told in `error`.
+    /// The record as a report shows it: how it had ended before is in `error`.
     fn shown(&self) -> Cow<'_, Self> {
         if self.earlier.is_empty() {
             return Cow::Borrowed(self);
@@ -161,7 +161,7 @@ fn in_words(past: &PastOutcome) -> String {
     format!("earlier {outcome}{} ({} {at}{})", reason.unwrap_or_default(), action.word(), note.unwrap_or_default())
 }
 
-/// What stands at the head of a report for people.
+/// What is at the head of a report for people.
 #[derive(Debug, Clone)]
 pub struct About {
     /// The campaign's name.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Record, in_words, time, with_milliseconds};
+use crate::codes::{self, Remedy};
+use crate::humanize::duration;
 use crate::recipients::guarded;
 use crate::state::{SkipReason, State};
 
@@ -114,7 +116,10 @@ fn action(record: &Record, Circumstances { is_selected, is_stopped }: Circumstan
         }
         State::Claimed => (Action::None, "in flight: another run is sending it".to_owned()),
         State::Accepted => (Action::None, format!("already accepted{since}")),
-        State::Failed => (Action::None, format!("failed{since}{}; `--retry-failed` retries what can succeed", error())),
+        State::Failed => {
+            let advice = retry_advice(record.error_code.as_deref().unwrap_or_default());
+            (Action::None, format!("failed{since}{}; {advice}", error()))
+        }
         State::Unknown => (Action::None, format!("unknown{since}{}; `campaign resolve` decides", error())),
         State::Skipped => {
             let is_invalid = record.error_code.as_deref() == Some(SkipReason::INVALID);
@@ -124,6 +129,18 @@ fn action(record: &Record, Circumstances { is_selected, is_stopped }: Circumstan
                 (true, false) => (Action::Skip, format!("invalid: {text}")),
                 (false, _) => (Action::Skip, text),
             }
+        }
+    }
+}
+
+/// Whether a retry can help, by what the failure's code means.
+fn retry_advice(code: &str) -> String {
+    match codes::remedy(code) {
+        Remedy::Never => "a retry cannot help".to_owned(),
+        Remedy::ChangeMessage => "correct the row or the spec, then retry with `--retry-failed`".to_owned(),
+        Remedy::AfterFix => "fix the cause, then retry with `--retry-failed`".to_owned(),
+        Remedy::Later(wait) => {
+            format!("retry with `--retry-failed`, {} after it failed at the earliest", duration(wait))
         }
     }
 }

@@ -51,7 +51,7 @@ fn csv(input: impl BufRead, mut row: impl FnMut(&str, &str)) -> io::Result<()> {
         }
         Err(error) => return only_io(error),
     };
-    // Columns of the list may stand in front of ours.
+    // Columns of the list may be in front of ours.
     let Some(ours) = ours else { return Ok(()) };
     let mut record = csv::StringRecord::new();
     loop {

@@ -13,7 +13,7 @@ use super::{End, OnHold, Run, Selection, Stopped, StoppedBy};
 use crate::ledger::{Deliver, Lease, LedgerError, Position};
 
 /// Deliveries that are fetched from the ledger together.
-const PAGE: usize = 256;
+const LEDGER_BATCH: usize = 256;
 
 /// Where other workers want some as well, no more than keep this one busy for a while: so many for each in flight.
 const PER_SLOT: usize = 4;
@@ -85,7 +85,7 @@ impl<'s> AdmissionPass<'s> {
 impl<L: Deliver> Run<'_, L> {
     /// Pending deliveries whose window is open, in the order of the list and from where the pass has come to, until there
     /// are enough or no more, or somebody asks to stop. Each comes with a place among those in flight, for which it has
-    /// queued behind those that went to the back.
+    /// queued after those that went to the back.
     pub(super) fn admitted<'r>(
         &'r self,
         pass: &'r AdmissionPass<'_>,
@@ -124,7 +124,11 @@ impl<L: Deliver> Run<'_, L> {
     /// from them: maybe none of this page.
     async fn next_page(&self, pass: &AdmissionPass<'_>) -> Result<Option<vec::IntoIter<Lease>>, LedgerError> {
         let is_shared = self.ledger.is_shared();
-        let size = if is_shared { (self.spec.send.concurrency * PER_SLOT).clamp(PER_SLOT, PAGE) } else { PAGE };
+        let size = if is_shared {
+            (self.spec.send.concurrency * PER_SLOT).clamp(PER_SLOT, LEDGER_BATCH)
+        } else {
+            LEDGER_BATCH
+        };
         let page = self.ledger.lease(pass.after.get(), size).await?;
         if page.is_empty() {
             return Ok(None);
@@ -148,7 +152,7 @@ impl<L: Deliver> Run<'_, L> {
         Ok(Some(self.ledger.acquire_leases(wanted).await?.into_iter()))
     }
 
-    /// When the recipient's window opens, if it is closed. What is wrong with a row is told when it is rendered.
+    /// When the recipient's window opens, if it is closed. What is wrong with a row is reported when it is rendered.
     fn held_until(&self, lease: &Lease) -> Option<Timestamp> {
         let zone = self.evaluator.templates.zone(&lease.row, &self.evaluator.list)?;
         match self.in_window(Some(&zone), Timestamp::now()) {
@@ -163,7 +167,7 @@ impl<L: Deliver> Run<'_, L> {
             return Ok(None);
         }
         if !pass.whole.get() {
-            // It had enough, and then somebody was turned away. The ones behind come first: whoever was turned away for
+            // It had enough, and then somebody was turned away. The ones that follow come first: whoever was turned away for
             // a quota might be so again and again.
             return Ok(Some(pass));
         }

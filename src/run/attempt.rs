@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::evidence::Request;
+use super::recent_answers::Request;
 use crate::ledger::{Gone, LedgerError};
 use crate::livedesk::RetryReason;
 use crate::state::Failure;

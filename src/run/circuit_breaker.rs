@@ -1,11 +1,11 @@
-//! A circuit breaker: a dead backend turns answers into doubt, and every message that is sent into it becomes
-//! `unknown`.
+//! A circuit breaker: every message that is sent to a server that is down ends as `unknown`, so nothing more is sent
+//! to it.
 //!
-//! *Closed*: everything goes. *Open*: one answer was in doubt; nothing more is claimed until a harmless probe is answered.
-//! *Half-open*: the server answers, but a message was in doubt; one trial message goes alone, and only a clear answer to
-//! it closes the breaker.
+//! *Closed*: everything goes. *Open*: one answer was unclear; nothing more is claimed until a harmless probe is answered.
+//! *Half-open*: the server answers, but a message ended as unknown; one trial message goes alone, and only a clear answer
+//! to it closes the breaker.
 //!
-//! It is told the time and does not sleep: the pipeline asks and waits.
+//! It is given the time and does not sleep: the pipeline asks and waits.
 
 use std::time::Duration;
 
@@ -16,22 +16,30 @@ use crate::backoff::{RequestSeq, exponential};
 use crate::humanize::duration;
 use crate::specification::Retry;
 
-/// Trial messages one after the other, each ending in doubt, before the run gives up: a person has to look each of them
+/// Trial messages in a row that end as unknown before the run gives up: a person has to look each of them
 /// up.
 const MAX_TRIALS: u32 = 5;
 
 /// A server that is down is probed this often at least, so that it is not long well before anybody notices.
 const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// What may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Everything.
+    Closed,
+    /// Nothing but a probe. With `message_failed`, a message ended as unknown, so a trial message follows.
+    Open { message_failed: bool },
+    /// One trial message.
+    HalfOpen,
+}
+
 /// What is known of the server.
 #[derive(Debug)]
 pub(super) struct CircuitBreaker {
+    state: State,
     /// The server has answered something in this run.
     has_answered: bool,
-    /// It has not answered since the last failure: probe before anything else.
-    open: bool,
-    /// Messages ended in doubt, and none has been answered clearly since.
-    needs_trial: bool,
     failed_trials: u32,
     /// The last request that failed began at this one or before.
     last_failure: RequestSeq,
@@ -48,9 +56,8 @@ impl CircuitBreaker {
     /// Closed. The server may be away for `max_outage` before that ends the run.
     pub(super) fn new(retry: Retry, max_outage: Duration) -> Self {
         Self {
+            state: State::Closed,
             has_answered: false,
-            open: false,
-            needs_trial: false,
             failed_trials: 0,
             last_failure: 0,
             why: String::new(),
@@ -68,31 +75,28 @@ impl CircuitBreaker {
 
     /// Whether to probe the server before making any request.
     pub(super) const fn is_open(&self) -> bool {
-        self.open
+        matches!(self.state, State::Open { .. })
     }
 
     /// Whether only one message may leave, to see what becomes of it.
     pub(super) const fn needs_trial(&self) -> bool {
-        self.needs_trial
+        matches!(self.state, State::HalfOpen | State::Open { message_failed: true })
     }
 
     /// Whether everything goes.
     pub(super) const fn is_closed(&self) -> bool {
-        !self.open && !self.needs_trial
+        matches!(self.state, State::Closed)
     }
 
-    /// The request that began at `began` did not reach the server, or its answer leaves doubt. `now` is the last
+    /// The request that began at `began` did not reach the server, or its answer is unclear. `now` is the last
     /// request that had begun when that became known. Whether this is news: not one more of those that were in flight
     /// with the first.
     pub(super) fn record_failure(&mut self, began: RequestSeq, now: RequestSeq, message: bool, why: &str) -> bool {
         let news = self.is_closed() || began > self.last_failure;
-        self.open = true;
-        if message {
-            if self.needs_trial && news {
-                self.failed_trials += 1;
-            }
-            self.needs_trial = true;
+        if message && self.needs_trial() && news {
+            self.failed_trials += 1;
         }
+        self.state = State::Open { message_failed: message || self.needs_trial() };
         if news {
             why.clone_into(&mut self.why);
             self.last_failure = now;
@@ -106,10 +110,7 @@ impl CircuitBreaker {
         if began <= self.last_failure {
             return;
         }
-        self.open = false;
-        if message {
-            self.needs_trial = false;
-        }
+        self.state = if message || !self.needs_trial() { State::Closed } else { State::HalfOpen };
         if self.is_closed() {
             self.failed_trials = 0;
             self.opened_at = None;
@@ -140,7 +141,7 @@ impl CircuitBreaker {
 
     /// For how long the outage has lasted, how long it may, and what the last failure was.
     pub(super) fn outage(&self, now: Instant) -> Option<(Duration, Duration, &str)> {
-        let opened_at = self.opened_at.filter(|_| self.open)?;
+        let opened_at = self.opened_at.filter(|_| self.is_open())?;
         Some((now - opened_at, self.max_outage, &self.why))
     }
 }

@@ -3,8 +3,8 @@
 //! recipient that succeeded, having begun after the denied one. Then it was the object, and that recipient failed.
 //! Until then those who were denied wait, pending: nobody fails for what all get.
 
-use super::evidence::Request;
-use super::open_cases::{Case, OpenCases};
+use super::pending_refusals::{PendingRefusal, PendingRefusals};
+use super::recent_answers::Request;
 use super::{End, Run};
 use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason};
@@ -22,14 +22,14 @@ enum Probe {
 /// Deliveries that were denied and whose case is open.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
-    open: OpenCases,
+    open: PendingRefusals,
     /// What the probe was answered since the first of them was denied.
     probe: Option<Probe>,
 }
 
 impl Denied {
     /// `request` succeeded: those who were denied the same before it began were denied for reasons of their own.
-    fn close(&mut self, request: Request) -> Vec<Case> {
+    fn close(&mut self, request: Request) -> Vec<PendingRefusal> {
         let closed = self.open.close(request);
         if self.open.as_slice().is_empty() {
             self.probe = None;
@@ -41,12 +41,12 @@ impl Denied {
 impl<L: Deliver> Run<'_, L> {
     /// The delivery waits, pending, until it is known whether it was denied for a reason of its own.
     pub(super) async fn denied(&self, request: Request, lease: Lease, failure: Failure) -> Result<(), LedgerError> {
-        if self.evidence().others_since(request, request.seq).served > 0 {
+        if self.recent_answers().others_since(request, request.seq).served > 0 {
             return self.refuse(lease, failure).await;
         }
         let cases = {
             let mut denied = self.denied_cases();
-            denied.open.open(Case { request, lease, failure });
+            denied.open.open(PendingRefusal { request, lease, failure });
             denied.open.as_slice().len()
         };
         let probe = self.probe_authorization().await;
@@ -72,7 +72,8 @@ impl<L: Deliver> Run<'_, L> {
     pub(super) async fn settle_denied(&self) -> Result<(), LedgerError> {
         let own = {
             let mut denied = self.denied_cases();
-            let alone = matches!(denied.open.as_slice(), [case] if self.evidence().has_served_others(case.request));
+            let alone =
+                matches!(denied.open.as_slice(), [case] if self.recent_answers().has_served_others(case.request));
             if alone { denied.open.take_all() } else { Vec::new() }
         };
         self.refuse_all(own).await?;
@@ -82,7 +83,7 @@ impl<L: Deliver> Run<'_, L> {
         Ok(())
     }
 
-    async fn refuse_all(&self, cases: Vec<Case>) -> Result<(), LedgerError> {
+    async fn refuse_all(&self, cases: Vec<PendingRefusal>) -> Result<(), LedgerError> {
         for case in cases {
             self.refuse(case.lease, case.failure).await?;
         }
@@ -110,7 +111,7 @@ impl<L: Deliver> Run<'_, L> {
         let Some(case) = denied.open.as_slice().first() else { return };
         let (failure, verb, livedesk) = (&case.failure, case.request.endpoint.verb(), &self.spec.livedesk);
         let keys = format!("`{}` and `{}`", livedesk.api_key, livedesk.api_secret);
-        let served = self.evidence().has_served_others(case.request);
+        let served = self.recent_answers().has_served_others(case.request);
         let what = match denied.probe {
             Some(Probe::Denied) if !served => format!("LiveDesk refuses the credentials ({failure}): check {keys}"),
             _ if served || denied.open.as_slice().len() == 1 => format!(

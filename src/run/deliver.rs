@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::admission::{AdmissionPass, Admitted};
 use super::attempt::{AttemptError, Requeue};
-use super::evidence::{Endpoint, Request};
 use super::receipts::has_receipt;
+use super::recent_answers::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
 use super::{End, Event, Run, Stopped, StoppedBy};
-use crate::backoff::Tries;
+use crate::backoff::RetryBudget;
 use crate::codes;
 use crate::ledger::{Deliver, Gone, Lease, LedgerError};
 use crate::livedesk::{Reply, RetryReason, Sent};
@@ -31,7 +31,7 @@ impl<L: Deliver> Run<'_, L> {
             Err(failure) => return self.refuse(lease, failure).await,
         };
         lease.retarget(&delivery);
-        let mut tries = Tries::new(self.spec.send.retry);
+        let mut tries = RetryBudget::new(self.spec.send.retry);
         let mut is_first = true;
         loop {
             let error = match self.attempt(lease, &delivery, is_first).await? {

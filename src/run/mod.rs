@@ -1,17 +1,17 @@
 //! The pipeline: pending deliveries come out of the ledger, each goes its way, and its outcome goes back in.
 //!
 //! A recipient's failure is data. [`Run::send`] fails only with the ledger; every other reason to end is an [`End`].
-//! Nothing is printed here: what happens is told as [`Event`]s.
+//! Nothing is printed here: what happens is emitted as [`Event`]s.
 
 mod deliver;
 mod credentials;
-mod evidence;
+mod recent_answers;
 mod guard;
 mod circuit_breaker;
 mod admission;
 mod attempt;
 mod prepare;
-mod open_cases;
+mod pending_refusals;
 mod workers;
 mod rate_limits;
 mod reachability;
@@ -39,12 +39,12 @@ use crate::state::State;
 use admission::AdmissionPass;
 use circuit_breaker::CircuitBreaker;
 use credentials::Denied;
-use evidence::Evidence;
 use guard::Guard;
 use rate_limits::RateLimits;
 use reachability::Warnings;
 pub use receipts::Confirmation;
 use receipts::Receipts;
+use recent_answers::RecentAnswers;
 use shared_refusals::SharedRefusals;
 pub use stopped::{Stopped, StoppedBy};
 
@@ -84,7 +84,7 @@ pub enum End {
     Environment(String),
 }
 
-/// The way to end a run early: what is in flight is finished, nothing new begins. The first reason stands.
+/// The way to end a run early: what is in flight is finished, nothing new begins. The first reason counts.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Sender<Option<Asked>>);
 
@@ -192,7 +192,7 @@ pub struct Run<'a, L> {
     asking: AsyncMutex<()>,
     /// Held by the one whose message shows what becomes of messages.
     trial: AsyncMutex<()>,
-    evidence: RefCell<Evidence>,
+    recent_answers: RefCell<RecentAnswers>,
     rate_limits: RefCell<RateLimits>,
     /// Places in flight, handed out in the order in which they are asked for.
     slots: Semaphore,
@@ -269,7 +269,7 @@ impl<'a, L: Deliver> Run<'a, L> {
             breaker: RefCell::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
             asking: AsyncMutex::default(),
             trial: AsyncMutex::default(),
-            evidence: RefCell::default(),
+            recent_answers: RefCell::default(),
             rate_limits: RefCell::new(RateLimits::new(&config.spec.send)),
             slots: Semaphore::new(config.spec.send.concurrency),
             back_of_queue: Semaphore::new(MAX_REQUEUED),

@@ -1,7 +1,7 @@
 //! What a message needs before it can be claimed: its contact, its conversation, its files.
 
 use super::attempt::AttemptError;
-use super::evidence::{Endpoint, Request};
+use super::recent_answers::{Endpoint, Request};
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::attachment::{Attachment, ReadError};
 use crate::codes;
@@ -159,7 +159,7 @@ impl<L: Deliver> Run<'_, L> {
         Ok(self.begin(endpoint, Some(who)))
     }
 
-    /// The result of a request that is no message, or what stands in its way.
+    /// The result of a request that is no message, or what is in its way.
     async fn result<T>(&self, reply: Reply<T>, request: Request) -> Result<T, AttemptError> {
         self.observe_reply(&reply, request);
         self.on_success(&reply, request).await?;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 
-use super::evidence::{Answered, Endpoint, Evidence, Request};
-use crate::backoff::{Backoff, RequestSeq, Tries, exponential};
+use super::recent_answers::{Answered, Endpoint, RecentAnswers, Request};
+use crate::backoff::{RequestSeq, RetryBudget, SharedBackoff, exponential};
 use crate::ledger::Position;
 use crate::specification::{Retry, Send};
 
@@ -41,7 +41,7 @@ pub(super) enum Limit {
     Everybody(Duration),
     /// The server's, and everybody has waited for so long in vain: it is no use any more.
     GivenUp(Duration),
-    /// The server's, and everybody waits for it already; for longer, if that is told.
+    /// The server's, and everybody waits for it already; for longer, if the answer says so.
     Known(Option<Duration>),
     /// A rare one: the pace gives way a little.
     Rare,
@@ -67,7 +67,7 @@ struct Limited {
     seq: RequestSeq,
     own: bool,
     backoff: ExponentialBackoff,
-    tries: Tries,
+    tries: RetryBudget,
     tried: u32,
     named: bool,
 }
@@ -79,7 +79,7 @@ pub(super) struct RateLimits {
     longest: Duration,
     /// Shared waits that nobody asked for are given up when they are longer in all.
     max_outage: Duration,
-    shared: Backoff,
+    shared: SharedBackoff,
     /// How long everybody has waited so since the endpoint served anybody.
     waited: [Duration; Endpoint::COUNT],
     limited: HashMap<Position, Limited>,
@@ -92,26 +92,26 @@ impl RateLimits {
             retry: send.retry,
             longest: send.outage.max(send.retry.max_backoff),
             max_outage: send.outage,
-            shared: Backoff::new(send.retry),
+            shared: SharedBackoff::new(send.retry),
             waited: Default::default(),
             limited: HashMap::new(),
             named: 0,
         }
     }
 
-    /// `request` was answered with 429, and told to wait for `retry_after`; `now` is the last request that has begun.
-    /// `evidence` has this refusal as well.
+    /// `request` was answered with 429, and asked to wait for `retry_after`; `now` is the last request that has begun.
+    /// `recent_answers` has this refusal as well.
     pub(super) fn rate_limited(
         &mut self,
-        evidence: &Evidence,
+        recent_answers: &RecentAnswers,
         request: Request,
         now: RequestSeq,
         retry_after: Option<Duration>,
     ) -> Limit {
         let before = request.delivery.and_then(|delivery| self.limited.get(&delivery)).map(|limited| limited.seq);
         let own = before.is_some_and(|seq| {
-            let others = evidence.others_since(request, seq);
-            let alone = others.served + others.limited == 0 && evidence.has_served_others(request);
+            let others = recent_answers.others_since(request, seq);
+            let alone = others.served + others.limited == 0 && recent_answers.has_served_others(request);
             alone || others.served > 0 && others.limited * OTHERS_SERVED <= others.served
         });
         self.note(request, now, own);
@@ -119,7 +119,7 @@ impl RateLimits {
             return Limit::Own;
         }
         let told = retry_after.filter(|wait| !wait.is_zero());
-        if told.is_none() && !self.shared.is_covered(request.seq) && is_rare(evidence) {
+        if told.is_none() && !self.shared.is_covered(request.seq) && is_rare(recent_answers) {
             return Limit::Rare;
         }
         let Some(wait) = self.shared.failed(request.seq, now, told) else { return Limit::Known(told) };
@@ -144,7 +144,7 @@ impl RateLimits {
             own,
             backoff: exponential(retry, usize::MAX),
             // It holds nobody up, so it can take its time: LiveDesk counts by the minute.
-            tries: Tries::new(Retry { backoff: retry.backoff.max(retry.max_backoff / 4), ..retry }),
+            tries: RetryBudget::new(Retry { backoff: retry.backoff.max(retry.max_backoff / 4), ..retry }),
             tried: 0,
             named: false,
         });
@@ -188,14 +188,16 @@ impl RateLimits {
 }
 
 /// Whether the last answer, a refusal, is an exception.
-fn is_rare(evidence: &Evidence) -> bool {
-    let limited = |count| evidence.last(count).filter(|answered| *answered == Answered::Limited).count();
-    evidence.len() >= ENOUGH && limited(IN_A_ROW) < IN_A_ROW && limited(WINDOW) * RARE <= evidence.len().min(WINDOW)
+fn is_rare(recent_answers: &RecentAnswers) -> bool {
+    let limited = |count| recent_answers.last(count).filter(|answered| *answered == Answered::Limited).count();
+    recent_answers.len() >= ENOUGH
+        && limited(IN_A_ROW) < IN_A_ROW
+        && limited(WINDOW) * RARE <= recent_answers.len().min(WINDOW)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Endpoint;
+    use super::super::recent_answers::Endpoint;
     use super::*;
     use crate::ledger::Position;
 
@@ -204,7 +206,7 @@ mod tests {
 
     /// A server that is told what to answer, and what follows.
     struct Server {
-        evidence: Evidence,
+        recent_answers: RecentAnswers,
         limits: RateLimits,
         seq: RequestSeq,
     }
@@ -215,12 +217,12 @@ mod tests {
                 retry: RETRY,
                 longest: Duration::from_secs(300),
                 max_outage: Duration::MAX,
-                shared: Backoff::new(RETRY),
+                shared: SharedBackoff::new(RETRY),
                 waited: Default::default(),
                 limited: HashMap::new(),
                 named: 0,
             };
-            Self { evidence: Evidence::default(), limits, seq: 0 }
+            Self { recent_answers: RecentAnswers::default(), limits, seq: 0 }
         }
 
         fn request(&mut self, who: i64) -> Request {
@@ -230,7 +232,7 @@ mod tests {
 
         fn serves(&mut self, who: i64) {
             let request = self.request(who);
-            self.evidence.record(request, Answered::Served);
+            self.recent_answers.record(request, Answered::Served);
             self.limits.served(request);
         }
 
@@ -240,8 +242,8 @@ mod tests {
         }
 
         fn refuses_telling(&mut self, request: Request, told: Option<Duration>) -> Limit {
-            self.evidence.record(request, Answered::Limited);
-            self.limits.rate_limited(&self.evidence, request, self.seq, told)
+            self.recent_answers.record(request, Answered::Limited);
+            self.limits.rate_limited(&self.recent_answers, request, self.seq, told)
         }
     }
 

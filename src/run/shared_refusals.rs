@@ -3,8 +3,8 @@
 //! leave one at a time, until somebody else's request of the same kind succeeds. Then it was a matter of those
 //! recipients, and they failed. If nobody's does, the guard stops the run and they are still pending.
 
-use super::evidence::{Endpoint, Request};
-use super::open_cases::{Case, OpenCases};
+use super::pending_refusals::{PendingRefusal, PendingRefusals};
+use super::recent_answers::{Endpoint, Request};
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::codes::{Scope, explain, scope};
 use crate::ledger::{Deliver, Lease, LedgerError};
@@ -22,7 +22,7 @@ pub(super) fn may_be_shared(failure: &Failure) -> bool {
 
 #[derive(Debug)]
 pub(super) struct SharedRefusals {
-    open: OpenCases,
+    open: PendingRefusals,
     /// The last request of each kind that succeeded.
     succeeded: [Option<Request>; Endpoint::COUNT],
     /// A message that was refused, after which none has been accepted.
@@ -33,7 +33,7 @@ pub(super) struct SharedRefusals {
 
 impl SharedRefusals {
     pub(super) fn new(sent_before: bool) -> Self {
-        Self { open: OpenCases::default(), succeeded: Default::default(), last_message: None, sent_before }
+        Self { open: PendingRefusals::default(), succeeded: Default::default(), last_message: None, sent_before }
     }
 
     /// Whether only one message may leave, to see what becomes of it.
@@ -48,7 +48,7 @@ impl SharedRefusals {
     }
 
     /// `request` succeeded. Gives those that were refused before for reasons of their own.
-    fn succeeded(&mut self, request: Request) -> Vec<Case> {
+    fn succeeded(&mut self, request: Request) -> Vec<PendingRefusal> {
         let last = &mut self.succeeded[request.endpoint as usize];
         if last.is_none_or(|last| last.seq < request.seq) {
             *last = Some(request);
@@ -65,7 +65,7 @@ impl SharedRefusals {
     /// At the end of a list: whether everybody who was tried was refused for the same reason, and nobody ever sent to.
     fn are_everybodys(&self) -> bool {
         let [first, others @ ..] = self.open.as_slice() else { return false };
-        let is_same = |case: &Case| case.failure.code == first.failure.code;
+        let is_same = |case: &PendingRefusal| case.failure.code == first.failure.code;
         let nobody_served = self.succeeded[first.request.endpoint as usize].is_none();
         !self.sent_before && nobody_served && !others.is_empty() && others.iter().all(is_same)
     }
@@ -93,7 +93,7 @@ impl<L: Deliver> Run<'_, L> {
         let stop = self.guard.borrow_mut().observe(&outcome);
         let closed = {
             let mut shared = self.shared_refusals.borrow_mut();
-            let case = Case { request, lease, failure };
+            let case = PendingRefusal { request, lease, failure };
             if shared.is_disproved(request) {
                 Some(case)
             } else {
@@ -147,7 +147,7 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// Settles cases as failed; the guard knows of them.
-    async fn fail_each(&self, cases: impl IntoIterator<Item = Case>) -> Result<(), LedgerError> {
+    async fn fail_each(&self, cases: impl IntoIterator<Item = PendingRefusal>) -> Result<(), LedgerError> {
         for case in cases {
             self.ledger.refuse(case.lease, case.failure).await?;
             (self.emit)(Event::Settled(State::Failed));

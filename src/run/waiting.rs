@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::attempt::{AttemptError, Requeue};
 use super::circuit_breaker::CircuitBreaker;
-use super::evidence::{Answered, Endpoint, Evidence, Request};
 use super::rate_limits::{Limit, NextTry, RateLimits};
+use super::recent_answers::{Answered, Endpoint, RecentAnswers, Request};
 use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
 use crate::backoff::RequestSeq;
 use crate::codes;
@@ -153,7 +153,7 @@ impl<L: Deliver> Run<'_, L> {
         self.note_refusal(reply, request);
         let (why, message) = match reply {
             Reply::Done(_) | Reply::Refused(_) => {
-                self.evidence().record(request, Answered::Served);
+                self.recent_answers().record(request, Answered::Served);
                 self.rate_limits().served(request);
                 self.answered(request.seq, message);
                 return true;
@@ -278,9 +278,9 @@ impl<L: Deliver> Run<'_, L> {
     /// "Too many requests": everybody waits, by one deadline, or the object alone.
     fn rate_limited(&self, request: Request, failure: &Failure, retry_after: Option<Duration>) {
         let limit = {
-            let mut evidence = self.evidence();
-            evidence.record(request, Answered::Limited);
-            self.rate_limits().rate_limited(&evidence, request, self.last_seq(), retry_after)
+            let mut recent_answers = self.recent_answers();
+            recent_answers.record(request, Answered::Limited);
+            self.rate_limits().rate_limited(&recent_answers, request, self.last_seq(), retry_after)
         };
         match limit {
             Limit::Everybody(wait) => {
@@ -332,7 +332,7 @@ impl<L: Deliver> Run<'_, L> {
         Requeue::Now
     }
 
-    /// Gives up the place in flight, waits, and queues for a new one behind the others. Where too many wait so already,
+    /// Gives up the place in flight, waits, and queues for a new one after the others. Where too many wait so already,
     /// the place is kept.
     async fn requeue<'r>(&'r self, slot: &mut Option<SemaphorePermit<'r>>, wait: Duration) {
         let Ok(_place) = self.back_of_queue.try_acquire() else { return self.sleep(wait).await };
@@ -362,8 +362,8 @@ impl<L: Deliver> Run<'_, L> {
         format!("{}:{} (key {})", self.evaluator.list, lease.row.line, lease.key)
     }
 
-    pub(super) fn evidence(&self) -> RefMut<'_, Evidence> {
-        self.evidence.borrow_mut()
+    pub(super) fn recent_answers(&self) -> RefMut<'_, RecentAnswers> {
+        self.recent_answers.borrow_mut()
     }
 
     pub(super) fn rate_limits(&self) -> RefMut<'_, RateLimits> {

@@ -9,7 +9,7 @@ use super::state::{Account, Conversation, Draft, Message, Refusal, Timing};
 use super::webhook::WebhookEvent;
 
 /// A page of conversations has so many.
-pub(super) const PAGE: usize = 25;
+pub(super) const CONVERSATIONS_PER_PAGE: usize = 25;
 /// So many messages are shown at a time.
 const MAX_MESSAGES: usize = 100;
 /// The same without a place to begin at.
@@ -144,9 +144,9 @@ impl Account {
             None => Some(&self.history.made),
         };
         let made = made.map_or(&[][..], Vec::as_slice);
-        let (count, start) = (made.len(), page.saturating_sub(1).saturating_mul(PAGE));
+        let (count, start) = (made.len(), page.saturating_sub(1).saturating_mul(CONVERSATIONS_PER_PAGE));
         // Deleted ones leave holes on their pages; nobody counts on full pages.
-        let ids = made.iter().skip(start).take(PAGE);
+        let ids = made.iter().skip(start).take(CONVERSATIONS_PER_PAGE);
         (count, ids.filter_map(|id| self.conversations.get(id)).collect())
     }
 

@@ -72,7 +72,7 @@ impl Sandbox {
         Self { script, journal: None }
     }
 
-    /// Writes one JSON line per request, and flushes it before the answer leaves, so that what a client was told can
+    /// Writes one JSON line per request, and flushes it before the answer leaves, so that what a client was answered can
     /// always be found. No header is written, so no credentials are. The keys of a line:
     ///
     /// - `seq`: from 1, in the order of the answers; `at`: when the request arrived (RFC 3339, UTC, microseconds);

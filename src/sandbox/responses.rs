@@ -44,7 +44,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Answer {
     }
 }
 
-/// A contact as it stands inside a conversation.
+/// A contact as it is inside a conversation.
 fn sender(contact: &Contact) -> Value {
     json!({
         "additional_attributes": {},
@@ -61,7 +61,7 @@ fn sender(contact: &Contact) -> Value {
     })
 }
 
-/// A contact as it stands alone.
+/// A contact as it is alone.
 pub(super) fn contact(contact: &Contact) -> Value {
     let mut body = sender(contact);
     body["contact_inboxes"] = json!([]);

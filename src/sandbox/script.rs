@@ -6,7 +6,8 @@
 #![doc = include_str!("example.yaml")]
 //! ```
 //!
-//! This module knows YAML and turns it into [`Script`]; what a fault does when its turn comes is decided in `faults`.
+//! This module knows YAML and turns it into [`Script`]; `faults` picks the fault
+//! for a request, and `handler` applies it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::receipts::{self, RawReceipt, Receipt};
 use super::templates::{Failure, Template};
 use super::webhook::Webhook;
 
-/// What the sandbox is told to be. [`Script::default`] is a friendly LiveDesk which accepts everything.
+/// How the sandbox is to behave. [`Script::default`] is a friendly LiveDesk which accepts everything.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     pub(super) credentials: Option<Credentials>,
@@ -103,7 +104,7 @@ impl Script {
     }
 }
 
-/// The parser's own sentence, without the place (which stands in front of ours) and the excerpt.
+/// The parser's own sentence, without the place (which is in front of ours) and the excerpt.
 fn plain(error: &serde_yaml::Error) -> String {
     let text = error.without_snippet().to_string();
     let text = text.lines().next().unwrap_or_default();
@@ -215,7 +216,7 @@ fn canned(
     Ok(Canned { status, headers: map, body, accept })
 }
 
-/// What stands behind a status when the script gives no body: as the real service and what is in front of it do.
+/// What follows a status when the script gives no body: as the real service and what is in front of it do.
 fn default_body(status: StatusCode) -> (&'static str, String) {
     let reason = status.canonical_reason().unwrap_or("Error");
     match status.as_u16() {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::state::Contact;
 
 /// A page has always this many contacts.
-pub(super) const PAGE: usize = 15;
+pub(super) const CONTACTS_PER_PAGE: usize = 15;
 
 /// What `GET contacts` asks for.
 pub(super) struct Search {
@@ -31,8 +31,8 @@ impl Search {
             };
             found.sort_by(|a, b| if descending { compare(b, a, field) } else { compare(a, b, field) });
         }
-        let start = self.page.saturating_sub(1).saturating_mul(PAGE);
-        (found.len(), found.into_iter().skip(start).take(PAGE).collect())
+        let start = self.page.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
+        (found.len(), found.into_iter().skip(start).take(CONTACTS_PER_PAGE).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::checker::Checker;
 use super::checks::UnreachableCheck;
-use super::constants::is_constant;
+use super::fixed_values::is_constant;
 use super::one_or_many::OneOrMany;
 use super::raw::Raw;
 use super::recipients::{Format, RawRecipients, RawRecipientsMap};

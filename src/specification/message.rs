@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Template;
 use super::checker::{Checker, optional, template};
-use super::constants::{breach, filled, is_constant};
+use super::fixed_values::{breach, filled, is_constant};
 use super::schema_patterns;
 use super::span::{Span, Spanned, Text};
 use super::template_params::{RawTemplateParams, TemplateParams};

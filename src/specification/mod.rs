@@ -2,14 +2,14 @@
 //!
 //! Each section of the file has a module of its own name, with the section as it is written (`Raw...`, the source of
 //! the JSON Schema), as it is used, and the checks between the two: a new key goes there and nowhere else. A text takes
-//! this path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree
-//! JSON Schema; `deserialize` makes `raw` of it; `draft` asks each section for its part of the [`Spec`].
+//! this path: `yaml_tree` reads the YAML, and `yaml_errors` explains what is none; `schema_check` compares the tree with
+//! the JSON Schema; `deserialize` makes `raw` of it; `draft` asks each section for its part of the [`Spec`].
 //!
 //! This module reads text, never files, and knows nothing of rows.
 
 mod checker;
 mod checks;
-mod constants;
+mod fixed_values;
 mod contradictions;
 mod deserialize;
 mod diff;
@@ -77,7 +77,7 @@ pub struct Spec {
     pub recipients: Recipients,
     /// Constants of the templates, with the command line's overrides applied: texts, and lists and maps of them.
     pub vars: IndexMap<String, Value>,
-    /// Where their names stand.
+    /// Where their names are.
     pub vars_at: IndexMap<String, Span>,
     /// Whom a message goes to.
     pub to: To,
@@ -171,7 +171,7 @@ pub struct Template {
     pub key: String,
     /// Its source.
     pub text: String,
-    /// Where it stands.
+    /// Where it is.
     pub span: Span,
 }
 

@@ -17,7 +17,7 @@ use super::span::Spanned;
 #[derive(Debug, Clone)]
 pub(super) struct OneOrMany(pub(super) Vec<Spanned<String>>);
 
-/// What stands there, before it knows its own place.
+/// What is there, before it knows its own place.
 enum Shape {
     One(String),
     Many(Vec<Spanned<String>>),
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 
 struct NumberOrMap(CanaryShape);
 
-/// What stands there, before it knows its own place.
+/// What is there, before it knows its own place.
 enum CanaryShape {
     Count(u64),
     Map(RawCanaryMap),

@@ -55,7 +55,7 @@ pub(super) struct RawReport {
     pub(super) columns: Vec<Spanned<String>>,
 }
 
-/// What stands there, before it knows its own place.
+/// What is there, before it knows its own place.
 enum Shape {
     Path(String),
     Map(RawReport),

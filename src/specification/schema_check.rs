@@ -19,7 +19,7 @@ pub(super) struct SchemaCheck<'a> {
     problems: &'a mut Vec<Problem>,
     /// Maps from which something was taken out: what they lack now is nobody's fault.
     pub(super) spoiled: Vec<Span>,
-    /// Keys of the first level that stand somewhere else, so that they are not missing as well.
+    /// Keys of the first level that are somewhere else, so that they are not reported as missing as well.
     misplaced: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> SchemaCheck<'a> {
         }
     }
 
-    /// A schema behind its reference.
+    /// The schema that a reference points to.
     fn resolved(&self, schema: &'a Value) -> &'a Value {
         let name = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
         name.map_or(schema, |name| &self.schema["$defs"][name])
@@ -151,7 +151,7 @@ impl<'a> SchemaCheck<'a> {
             (None, Some(place)) => format!("`{}` belongs in {place}", key.name),
             (None, None) => format!("known keys: {}", known.join(", ")),
         };
-        // What stands in this section by mistake may be a credential.
+        // What is in this section by mistake may be a credential.
         let is_harmless = near.is_some() || !way.path.starts_with("livedesk");
         let what = if is_harmless { format!("unknown key `{}`", shown(&key.name)) } else { "unknown key".to_owned() };
         self.problem("unknown-key", key.span, what, hint);
@@ -278,7 +278,7 @@ impl<'a> SchemaCheck<'a> {
     }
 }
 
-/// The sections into which a key may belong that stands elsewhere, with the names of their shapes.
+/// The sections into which a key may belong that is elsewhere, with the names of their shapes.
 const SECTIONS: [(&str, &str); 7] = [
     ("", ""),
     ("livedesk", "Livedesk"),

@@ -1,4 +1,4 @@
-//! Values of the spec that know where they stand.
+//! Values of the spec that know where they are.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::problem::{Place, Problem};
 
-/// Where a value stands in the spec's text, in bytes.
+/// Where a value is in the spec's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     offset: usize,
@@ -111,7 +111,7 @@ pub struct Source {
 
 impl Source {
     /// The place of a value. Lines of the section `livedesk`, and of a webhook's secret, are named and not shown: what
-    /// stands there by mistake may be a credential.
+    /// is there by mistake may be a credential.
     pub fn place(&self, span: Span) -> Place {
         let place = Place::in_text(&self.name, &self.text, span.offset, self.first_line(span).len());
         if self.is_private(span.offset) { place.without_text() } else { place }
@@ -136,13 +136,13 @@ impl Source {
         self.text.get(..span.offset).unwrap_or_default().matches('\n').count() + 1
     }
 
-    /// Where the key of a value stands: the last place before the value that says its name.
+    /// Where the key of a value is: the last place before the value that has its name.
     pub(super) fn key_before(&self, value: Span, name: &str) -> Span {
         let before = self.text.get(..value.offset).unwrap_or_default();
         before.rfind(name).filter(|_| !name.is_empty()).map_or(value, |at| Span { offset: at, len: name.len() })
     }
 
-    /// Where a key of a map stands.
+    /// Where a key of a map is.
     pub(super) fn key_in(&self, map: Span, name: &str) -> Span {
         let inside = self.text.get(map.range()).unwrap_or_default();
         let found = [format!("{name}:"), format!("{name}\"")].iter().find_map(|key| inside.find(key.as_str()));
@@ -163,7 +163,7 @@ impl Source {
         !is_address && lines.iter().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
     }
 
-    /// The place of `len` bytes at `at` inside the string `value` that stands at `span`. Exact for plain, quoted and
+    /// The place of `len` bytes at `at` inside the string `value` that is at `span`. Exact for plain, quoted and
     /// `|` scalars without escapes; otherwise the place of the whole value.
     pub fn place_inside(&self, span: Span, value: &str, at: usize, len: usize) -> Place {
         self.offset_inside(span, value, at)

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::checker::Checker;
-use super::constants::filled;
+use super::fixed_values::filled;
 use super::span::{Span, Spanned, Text};
 use super::template_params::{ButtonType, HeaderType, RawButton, RawHeader, RawTemplateParams};
 use crate::whatsapp;
@@ -147,7 +147,7 @@ impl Checker<'_> {
         self.grouped(seen);
     }
 
-    /// Quick replies stand together in a template, before or behind the other buttons.
+    /// Quick replies are grouped in a template, before or after the other buttons.
     fn grouped(&mut self, mut buttons: Vec<(u64, ButtonType, Span)>) {
         buttons.sort_by_key(|(index, ..)| *index);
         let is_quick = |at: usize| buttons[at].1 == ButtonType::QuickReply;

@@ -23,7 +23,7 @@ pub(super) fn explain(source: &Source, error: &ScanError, before: &[(Event<'_>, 
 
 /// A second document in one file.
 pub(super) fn several_documents(source: &Source, at: usize) -> Problem {
-    // The first thing behind the marker tells where it is; the marker itself stands before it.
+    // The first thing after the marker tells where it is; the marker itself is before it.
     let at = source.text.get(..at).and_then(|before| before.rfind("\n---")).map_or(at, |line| line + 1);
     source
         .problem("several-documents", Span::from(at..at + 3), "a second YAML document begins here")
@@ -47,7 +47,7 @@ impl Mistake<'_> {
         self.source.problem(code, Span::from(range), what)
     }
 
-    /// The line in which a byte stands.
+    /// The line in which a byte is.
     fn line(&self, at: usize) -> Range<usize> {
         let start = self.text()[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = self.text()[start..].find('\n').map_or(self.text().len(), |newline| start + newline);
@@ -108,7 +108,7 @@ impl Mistake<'_> {
         Some(self.problem("unclosed-quote", quote..self.line(quote).end, what).hint(hint))
     }
 
-    /// The first quote behind what was understood.
+    /// The first quote after what was understood.
     fn opening_quote(&self) -> Option<usize> {
         let begins = |at: usize| self.text()[..at].ends_with([' ', '\t', '\n', '[', '{', ',']);
         let quotes = self.text()[self.read_to..].match_indices(['"', '\'']);
@@ -179,7 +179,7 @@ impl Mistake<'_> {
         at..self.line(at).end
     }
 
-    /// The first tab that stands before a line's text, from where the parser stopped.
+    /// The first tab that is before a line's text, from where the parser stopped.
     fn tab_before_text(&self) -> Option<usize> {
         let mut start = self.line(self.at).start;
         for line in self.text()[start..].split_inclusive('\n') {
@@ -196,7 +196,7 @@ impl Mistake<'_> {
         self.text()[self.at..].split_whitespace().next().unwrap_or_default()
     }
 
-    /// Where a value's first character stands, if the parser has gone past it.
+    /// Where a value's first character is, if the parser has gone past it.
     fn word_at(&self) -> Range<usize> {
         let start = self.text()[..self.at].trim_end_matches([' ', '&', '*']).len();
         let start = start + self.text()[start..self.at].find(['&', '*']).unwrap_or(self.at - start);
@@ -284,7 +284,7 @@ fn begins(character: char) -> String {
     }
 }
 
-/// What stands behind a line's first colon, or behind the dash of a list.
+/// What follows a line's first colon, or the dash of a list.
 fn value(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     let words = text[line.clone()].trim_end();
     let start = match words.find(": ") {
@@ -303,7 +303,7 @@ fn colon_in(text: &str, value: Range<usize>) -> Option<usize> {
     colon.filter(|_| !quoted).map(|colon| value.start + colon)
 }
 
-/// Where the bracket stands that was opened last and never closed.
+/// Where the bracket is that was opened last and never closed.
 fn innermost_open(before: &[(Event<'_>, Range<usize>)]) -> Option<usize> {
     let mut open = Vec::new();
     for (event, range) in before {

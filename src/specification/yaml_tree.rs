@@ -1,8 +1,8 @@
 //! The spec's text as a small tree in which every key and every value knows its place.
 //!
 //! A reader straight into types stops at the first key that it does not know. The tree takes in whatever is YAML, so
-//! that [`super::schema_check`] can name all that is wrong at once. It is made from the events of the parser that also
-//! stands below `serde_yaml`: they tell quoted text from plain text, and every place.
+//! that [`super::schema_check`] can name all that is wrong at once. It is made from the events of the parser that
+//! `serde_yaml` uses too: they tell quoted text from plain text, and every place.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -42,7 +42,7 @@ pub(super) struct Scalar {
 }
 
 impl Scalar {
-    /// Whether it is nothing: no value behind a key.
+    /// Whether a key has no value at all.
     pub(super) fn is_null(&self) -> bool {
         self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
@@ -55,7 +55,7 @@ pub(super) struct Key {
     pub(super) span: Span,
     /// Braces without quotes, which YAML takes for a map: no name at all.
     pub(super) is_map: bool,
-    /// It came in with `<<` and gives way to a key that stands in the map itself.
+    /// It came in with `<<` and gives way to a key that is in the map itself.
     merged: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Key {
 #[derive(Default)]
 struct Entries {
     entries: Vec<(Key, Node)>,
-    /// Where each key stands among them.
+    /// Where each key is among them.
     seen: HashMap<String, usize>,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read(source: &Source, problems: &mut Vec<Problem>) -> Option<Node>
 
 type Events<'a> = Vec<(Event<'a>, Range<usize>)>;
 
-/// All that stands in the one document of a text.
+/// All that is in the one document of a text.
 fn events(source: &Source) -> Result<Events<'_>, Box<Problem>> {
     let options: Options = granit_parser::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
     let mut events = Vec::new();
@@ -181,7 +181,7 @@ impl Reader<'_, '_> {
         if self.nodes > MAX_NODES { Err(Box::new(too_many(self.source, span))) } else { Ok(()) }
     }
 
-    /// A list or map begins where its bracket or first entry stands, and goes on to where the next event is.
+    /// A list or map begins where its bracket or first entry is, and goes on to where the next event is.
     fn whole(&self, span: Span, what: &NodeKind) -> Span {
         let is_scalar = matches!(what, NodeKind::Scalar(_));
         let next = self.events.as_slice().first().map_or(self.source.text.len(), |(_, range)| range.start);
@@ -302,7 +302,7 @@ fn size(node: &Node) -> usize {
     }
 }
 
-/// A key as it may stand in a sentence.
+/// A key as it may be in a sentence.
 pub(super) fn shown(name: &str) -> String {
     const MAX_LENGTH: usize = 60;
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };

@@ -1,6 +1,6 @@
 //! Following accepted messages to their end: which to look at, what a look shows, and when to look again.
 //!
-//! It reads and never sends. It changes no outcome: what it records stands beside the deliveries. Receipts of one message
+//! It reads and never sends. It changes no outcome: what it records is beside the deliveries. Receipts of one message
 //! merge in any order, so it may be run beside a run and beside itself.
 
 mod evidence;
@@ -25,7 +25,7 @@ use crate::specification::Track;
 use crate::state::{ConversationId, InboxId};
 
 /// Messages that are taken from the ledger together.
-const PAGE: usize = 500;
+const LEDGER_BATCH: usize = 500;
 /// Observations that are recorded together: what an interruption loses is read again.
 const BATCH: usize = 25;
 /// So many reads in a row that are refused mean that receipts cannot be read here.
@@ -100,11 +100,11 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
         let (mut after, mut looked) = (None, 0);
         self.swept.clear();
         if let (Some(inbox), None) = (self.inbox, &self.sweep_refused) {
-            let due = self.ledger.tracked(which, None, PAGE).await?.len();
+            let due = self.ledger.tracked(which, None, LEDGER_BATCH).await?.len();
             looked += self.sweep(inbox, which, due).await?;
         }
         loop {
-            let mut page = self.ledger.tracked(which, after, PAGE).await?;
+            let mut page = self.ledger.tracked(which, after, LEDGER_BATCH).await?;
             let Some(last) = page.last() else { return Ok(looked) };
             after = Some(last.position);
             page.retain(|message| !self.swept.contains(&message.position));

@@ -14,7 +14,7 @@ use crate::state::{ConversationId, InboxId};
 /// Fewer messages are read one by one.
 const MIN_MESSAGES: usize = 10;
 /// Conversations on a page.
-const A_PAGE: u64 = 25;
+const CONVERSATIONS_PER_PAGE: u64 = 25;
 
 impl<L: TrackLedger> Tracker<'_, L> {
     /// Looks through the inbox, if that is cheaper than reading so many conversations. `due` are all messages that are due,
@@ -33,7 +33,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
                     break;
                 }
             };
-            let is_dearer = |all: u64| due < super::PAGE && all / A_PAGE > due as u64;
+            let is_dearer = |all: u64| due < super::LEDGER_BATCH && all / CONVERSATIONS_PER_PAGE > due as u64;
             if page.listed == 0 || page.all_count.is_some_and(is_dearer) {
                 break;
             }
@@ -66,7 +66,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
         Ok(looked)
     }
 
-    /// What a list shows of a message; `None` if something newer hides it, or stands after it.
+    /// What a list shows of a message; `None` if something newer hides it, or follows it.
     fn shown(&self, message: &TrackedMessage, conversation: &ObservedConversation) -> Option<Receipt> {
         let written = |shown: &&_| -> bool {
             let shown: &crate::livedesk::ObservedMessage = shown;

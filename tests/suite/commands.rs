@@ -63,7 +63,7 @@ fn a_spec_that_is_not_there_is_the_environments_fault() {
     offline().campaign(&["run", "other.yaml"]).exits(1).says("other.yaml");
 }
 
-/// Every property of a schema, wherever it stands, with whether it is described there or where it refers to.
+/// Every property of a schema, wherever it is, with whether it is described there or where it refers to.
 fn undescribed(schema: &Value, whole: &Value, path: &str, found: &mut Vec<String>) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let described = |value: &Value| value["description"].is_string();

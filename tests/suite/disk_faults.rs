@@ -196,7 +196,7 @@ fn rubbish_beside_a_ledger_is_not_passed_over_in_silence() {
     goes_on_to_the_end(&desk, &project);
 }
 
-/// What a killed run had recorded stands in SQLite's log, and only there: without it people would get it again.
+/// What a killed run had recorded is in SQLite's log, and only there: without it people would get it again.
 #[test]
 fn when_the_log_of_a_killed_run_is_spoilt_nobody_gets_it_twice() {
     let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 150 }, delay: 60s }]");

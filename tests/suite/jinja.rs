@@ -38,11 +38,11 @@ struct Ours {
     template: String,
     /// The text that is given here.
     ours: Option<String>,
-    /// The code of the problem that is told in place of a text.
+    /// The code of the problem that is reported in place of a text.
     error: Option<String>,
 }
 
-/// A text, or the code of the problem that is told in its place.
+/// A text, or the code of the problem that is reported in its place.
 type Outcome = Result<String, String>;
 
 fn cases() -> Vec<Case> {

@@ -140,7 +140,7 @@ fn two_campaigns_that_would_share_a_report_are_told_so_and_no_trace_is_seen_wher
     project.campaign(&["run", "other.yaml"]).exits(0);
     assert_eq!(desk.messages().len(), 10);
     project.run(&[]).exits(0);
-    // And in the end the first one is told as well.
+    // And in the end the first one notices it as well.
     project.setting("report: other.csv").run(&[]).exits(1).says("the report of the campaign `d`");
 }
 
@@ -315,7 +315,7 @@ fn a_bit_that_flips_inside_a_row_or_a_definition_is_found_before_anything_is_sen
     }
 }
 
-/// Each row and each checksum in it is right; only together they are not, and no report tells.
+/// Each row and each checksum in it is right; only together they are not, and no report says so.
 #[test]
 fn pages_of_another_time_or_of_another_ledger_are_found_before_anything_is_sent() {
     let desk = Desk::friendly();

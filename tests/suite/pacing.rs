@@ -1,4 +1,4 @@
-//! Never faster than told, as the desk saw it: the times are those of its journal.
+//! Never faster than the limit, as the desk saw it: the times are those of its journal.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 

@@ -63,7 +63,8 @@ fn every_row_of_the_list_is_in_the_plan_with_a_reason() {
     let rows = plan(&project, "plan.csv");
     assert_eq!(rows[0], "2 none: already accepted at");
     assert!(
-        rows[3].starts_with("5 none: failed at with http-404: ") && rows[3].contains("--retry-failed"),
+        rows[3].starts_with("5 none: failed at with http-404: ")
+            && rows[3].ends_with("fix the cause, then retry with `--retry-failed`"),
         "{}",
         rows[3]
     );
@@ -80,7 +81,8 @@ fn every_row_of_the_list_is_in_the_plan_with_a_reason() {
     project.run(&["--only", "106"]).exits(4);
     project.run(&["--dry-run", "--report", "plan.csv"]).exits(0);
     let rows = plan(&project, "plan.csv");
-    assert!(rows[6].starts_with("8 none: failed at with 131049: Held back; "), "{}", rows[6]);
+    let failed = "8 none: failed at with 131049: Held back; retry with `--retry-failed`, 1 d 0 h after it failed at the earliest";
+    assert_eq!(rows[6], failed);
     // Nothing of it was sent, and a plan is no report that speaks of an earlier run.
     assert_eq!(desk.messages().len(), 4);
     let outcomes = fs::read_to_string(project.path("reports/c.csv")).unwrap();
@@ -88,6 +90,21 @@ fn every_row_of_the_list_is_in_the_plan_with_a_reason() {
     fs::remove_file(project.path("reports/c.csv")).unwrap();
     project.run(&["--dry-run", "--report", "plan.jsonl"]).exits(0);
     assert!(outcomes.contains("accepted"));
+}
+
+#[test]
+fn a_retry_is_offered_only_where_it_can_help() {
+    let desk = Desk::start(
+        "faults:
+          - { on: message, match: { conversation_id: 101 }, fail: { code: 131026, title: Undeliverable } }
+          - { on: message, match: { conversation_id: 102 }, fail: { code: 132005, title: Too long } }",
+    );
+    let project = shop(&desk).list("conversation_id,ok,text\n101,yes,Hi\n102,yes,Hi\n");
+    project.run(&[]);
+    project.run(&["--dry-run", "--report", "plan.csv"]).exits(0);
+    let rows = plan(&project, "plan.csv");
+    assert!(rows[0].ends_with("; a retry cannot help"), "{}", rows[0]);
+    assert!(rows[1].ends_with("; correct the row or the spec, then retry with `--retry-failed`"), "{}", rows[1]);
 }
 
 #[test]

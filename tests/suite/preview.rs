@@ -40,7 +40,7 @@ fn read(page: &str) -> String {
             let dot = if class.is_empty() { "" } else { "." };
             let class = format!("{dot}{}", class.replace(' ', "."));
             let line = format!("{name}{class}: {text}");
-            // What stands behind an element goes on with its line.
+            // What follows an element goes on with its line.
             match lines.last_mut() {
                 Some(last) if name.starts_with('/') => *last = format!("{last} {text}"),
                 _ if text.is_empty() => lines.push(format!("{name}{class}")),
@@ -90,7 +90,7 @@ fn a_page_reaches_for_nothing_outside_of_itself() {
 
 const HOSTILE: &str = "</p><script>alert(1)</script> \" onload='x' &lt; & {{7*7}} \u{202e}desrever\u{2066} 👩‍👩‍👧 *b<i>*";
 
-/// A campaign with a hostile value wherever one can stand.
+/// A campaign with a hostile value wherever one can be.
 fn hostile() -> Project {
     let row = serde_json::json!({ "id": 101, "key": HOSTILE, "v": HOSTILE, "name": HOSTILE });
     offline()
@@ -141,7 +141,7 @@ fn a_page_is_for_its_owner_only() {
     page(&project, &[]);
     let mode = |project: &Project| fs::metadata(project.path("page.html")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&project), 0o600);
-    // Also where a page stood that others could read.
+    // Also where there was a page that others could read.
     let project = offline().people(1).file("page.html", "old");
     let old = fs::Permissions::from_mode(0o644);
     fs::set_permissions(project.path("page.html"), old).unwrap();

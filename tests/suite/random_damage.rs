@@ -190,7 +190,7 @@ impl Trial<'_> {
                 fs::write(self.file(name), &from[name]).unwrap();
             }
             3..=5 => self.put_pages(&from),
-            // Where no report tells of what is lost, nothing in the world does.
+            // Where no report says what is lost, nothing in the world does.
             _ if self.ended => {
                 fs::remove_dir_all(self.project.path(FOLDER)).unwrap();
                 if self.random.below(3) > 0 {

@@ -7,7 +7,7 @@
 use std::fs;
 use std::process::Command;
 
-/// What stands behind `$ ` for the binary under test.
+/// What follows `$ ` for the binary under test.
 const NAMES: [&str; 2] = ["cargo run --release -- ", "campaign "];
 
 /// The output of a command as a terminal shows it: both streams in their order.

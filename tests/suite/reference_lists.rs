@@ -6,7 +6,7 @@ use std::io::Cursor;
 use campaign::recipients::{self, ListOptions};
 use campaign::specification::Format;
 
-/// A list of so many bytes that it is read in several pieces, and each row says in its first cell where it stands.
+/// A list of so many bytes that it is read in several pieces, and each row says in its first cell where it is.
 fn rows_that_know_their_lines(line_end: &str, last: bool) -> String {
     let mut text = format!("line,text{line_end}");
     let mut line = 2;
@@ -39,7 +39,7 @@ fn every_row_knows_its_line_however_lines_end() {
 
 /// What Python's `csv` reads, field by field. The two differ on purpose in four things, which the reference leaves out:
 /// rows of nothing but delimiters are passed over, the names of columns lose white space round them, and a row of another
-/// width than the header, or with text behind a closing quote, is a problem.
+/// width than the header, or with text after a closing quote, is a problem.
 #[test]
 fn lists_are_read_as_another_reader_reads_them() {
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! What stands in a report: whose rows, which columns, which counts.
+//! What is in a report: whose rows, which columns, which counts.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
@@ -44,7 +44,7 @@ fn a_report_shows_columns_of_the_list_that_the_spec_names() {
     let html = report_of(&project, "r.html");
     assert!(html.contains(r#"data-column="Customer No." data-at="20""#) && html.contains(r#""C1","+4915112345678"]"#));
     assert!(report_of(&project, "plain.csv").starts_with("line,key,"));
-    // They are known as reports of this campaign, wherever its own columns stand.
+    // They are known as reports of this campaign, wherever its own columns are.
     fs::remove_dir_all(project.path(".campaign")).unwrap();
     project.run(&[]).exits(1).says("r.csv says that 2 recipients were messaged");
 }

@@ -232,7 +232,7 @@ fn a_webhook_says_where_to_look() {
         .setting("track: { webhook_secret: '${HOOK}' }")
         .environment("HOOK", Some("wh-s3cret"));
     project.run(&[]).exits(0);
-    // None of them is due, so whatever is looked at was told by webhook.
+    // None of them is due, so whatever is looked at was announced by webhook.
     let ran = project.campaign(&["track", "campaign.yaml", "--listen", &address.to_string()]).exits(0);
     assert!(ran.stdout.contains("read           3"), "{}", ran.stdout);
     assert!(!ran.stderr.contains("wh-s3cret"));

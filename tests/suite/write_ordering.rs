@@ -86,7 +86,7 @@ mod system_calls {
         call.split(' ').next().unwrap()
     }
 
-    /// Where the log's next flush that began behind `start` has ended well.
+    /// Where the log's next flush that began after `start` has ended well.
     fn flushed(calls: &[&str], start: usize) -> Option<usize> {
         let begun = find(calls, start, |call| call.contains("sync(") && call.contains("-wal>"))?;
         let process = process(calls[begun]);
@@ -100,7 +100,7 @@ mod system_calls {
         let trace = trace(concurrency);
         let calls: Vec<&str> = trace.lines().collect();
         for id in 101..=100 + PEOPLE {
-            // In SQLite's record the cells, a JSON array, stand right before the state.
+            // In SQLite's record the cells, a JSON array, are right before the state.
             let claim = format!(r#"[\"{id}\"]claimed"#);
             let claimed = find(&calls, 0, |call| call.contains("-wal>") && call.contains(&claim));
             let claimed = claimed.unwrap_or_else(|| panic!("the claim of {id} was not written:\n{trace}"));

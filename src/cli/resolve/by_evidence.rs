@@ -2,16 +2,16 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::super::args::ResolveArgs;
 use super::super::client::client;
 use super::super::credentials::with_base_url;
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::super::flags::ResolveArgs;
 use super::super::ledger_address::ledger_address;
 use super::super::output::Output;
 use super::super::prompt::Prompt;
 use super::not_unknown;
-use crate::campaign::{Answer, Case, Evidence, EvidenceError, as_in_ledger, open_existing, read_spec};
+use crate::campaign::{Answer, Evidence, EvidenceError, UnknownCase, as_in_ledger, open_existing, read_spec};
 use crate::humanize::{counted, grouped};
 use crate::ledger::{Ledger, Totals};
 use crate::progress::draw_target;
@@ -88,14 +88,14 @@ const fn word(finding: &Finding) -> &'static str {
 /// The cases, those that are alike together, and how many of each there are.
 fn show(evidence: &Evidence, name: &str, output: &Output) {
     output.result(&format!("{name}: {} with an unknown outcome", counted(evidence.cases.len() as u64, "delivery")));
-    let longest = |text: fn(&Case) -> String| evidence.cases.iter().map(|case| text(case).chars().count()).max();
-    let key = |case: &Case| case.key.clone();
-    let place = |case: &Case| case.conversation_id.map_or_else(String::new, |id| id.to_string());
+    let longest = |text: fn(&UnknownCase) -> String| evidence.cases.iter().map(|case| text(case).chars().count()).max();
+    let key = |case: &UnknownCase| case.key.clone();
+    let place = |case: &UnknownCase| case.conversation_id.map_or_else(String::new, |id| id.to_string());
     let key_width = longest(key).unwrap_or_default().clamp(3, 30);
     let place_width = longest(place).unwrap_or_default().max("conversation".len());
     let mut counts = Vec::new();
     for kind in ["sent", "not sent", "unclear"] {
-        let cases: Vec<&Case> = evidence.cases.iter().filter(|case| word(&case.finding) == kind).collect();
+        let cases: Vec<&UnknownCase> = evidence.cases.iter().filter(|case| word(&case.finding) == kind).collect();
         if !cases.is_empty() {
             if counts.is_empty() {
                 output.result(&format!(

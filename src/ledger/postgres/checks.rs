@@ -58,7 +58,7 @@ pub(super) async fn check_durable(client: &Client) -> Result<(), LedgerError> {
 /// What a failover would forget, if there are standbys that no commit waits for.
 pub(super) async fn failover_risk(client: &Client) -> Result<Option<String>, LedgerError> {
     // Neither a base backup nor logical replication takes over in a failover. A slot tells what a user without the right to see
-    // the state of a connection is not told.
+    // the state of a connection is not reported.
     let sql = "SELECT (SELECT count(*) FROM pg_stat_replication r WHERE coalesce(r.state, '') <> 'backup'
                 AND r.application_name <> 'pg_basebackup'
                 AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')),

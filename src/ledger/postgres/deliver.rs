@@ -25,7 +25,7 @@ macro_rules! values {
 
 impl Deliver for Postgres {
     async fn begin_run(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let longest_transaction = self.control.as_ref().map(|control| control.longest_transaction());
+        let longest_transaction = self.heartbeat.as_ref().map(|heartbeat| heartbeat.longest_transaction());
         let (ledger, run, last_request) = self
             .alone(move |session| async move {
                 if let Some(limit) = longest_transaction {
@@ -37,7 +37,7 @@ impl Deliver for Postgres {
             })
             .await?;
         if let Some(worker) = self.kept.worker {
-            let (is_alone, is_checked) = (self.control.is_none(), self.kept.is_durable);
+            let (is_alone, is_checked) = (self.heartbeat.is_none(), self.kept.is_durable);
             self.reconnect.begin(Role { ledger, run, worker, is_alone, is_checked, longest_transaction });
         }
         Ok(last_request.and_then(time))
@@ -238,8 +238,8 @@ fn settlement(run: i64, left_at: Option<i64>, outcome: Outcome) -> Values {
 impl Postgres {
     /// One more of this worker's, for whoever looks.
     fn count_settled(&self) {
-        if let Some(control) = &self.control {
-            control.messages.fetch_add(1, Ordering::Relaxed);
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.messages.fetch_add(1, Ordering::Relaxed);
         }
     }
 

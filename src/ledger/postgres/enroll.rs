@@ -114,7 +114,7 @@ impl Enroll for Postgres {
     }
 
     async fn keep_enrolment(&self, version: Option<Version>) -> Result<(), LedgerError> {
-        let is_shared = self.control.is_some();
+        let is_shared = self.heartbeat.is_some();
         self.alone(move |mut session| async move {
             if let Some(version) = version {
                 keep_version(&session.client, session.ledger, &version).await?;

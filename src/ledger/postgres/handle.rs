@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
-use super::control::Control;
 use super::groups::{self, Step, Values};
+use super::heartbeat::Heartbeat;
 use super::reconnect::{Part, Reconnect};
 use super::session::Session;
 use super::workers;
@@ -27,7 +27,7 @@ pub(in crate::ledger) struct Postgres {
     pub(super) reconnect: Arc<Reconnect>,
     pub(super) kept: Kept,
     /// Where other processes may work on the ledger too.
-    pub(super) control: Option<Arc<Control>>,
+    pub(super) heartbeat: Option<Arc<Heartbeat>>,
     pub(super) thread: Thread,
 }
 
@@ -56,7 +56,7 @@ impl Postgres {
         let (steps, queue) = mpsc::unbounded_channel();
         thread.handle.spawn(groups::serve(Arc::clone(&session), queue, Arc::clone(&reconnect)));
         thread.handle.spawn(Arc::clone(&reconnect).watch(Arc::clone(&session)));
-        Self { session, steps, reconnect, kept, control: None, thread }
+        Self { session, steps, reconnect, kept, heartbeat: None, thread }
     }
 
     /// Makes a change to one delivery that is committed with its neighbours; ends when it is on disk.
@@ -71,8 +71,8 @@ impl Postgres {
     }
 
     pub(super) async fn counts_as_alive(&self) -> bool {
-        match &self.control {
-            Some(control) => control.is_alive().await,
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.is_alive().await,
             None => !self.reconnect.is_taken_over(),
         }
     }
@@ -130,7 +130,7 @@ impl Postgres {
 impl Drop for Postgres {
     /// Leaves in good order, so that the next one finds the ledger free.
     fn drop(&mut self) {
-        let (session, worker, is_shared) = (Arc::clone(&self.session), self.kept.worker, self.control.is_some());
+        let (session, worker, is_shared) = (Arc::clone(&self.session), self.kept.worker, self.heartbeat.is_some());
         self.thread.end(async move {
             let session = session.lock().await;
             let client = &session.client;

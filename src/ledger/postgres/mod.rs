@@ -5,13 +5,13 @@
 //! are checked for.
 //!
 //! From the bottom up: where it is (`address`), how it is reached (`connect`, `errors`), whether it can be trusted (`checks`,
-//! `format`), who works on it (`workers`, `control`, `pace`), the connection in use (`session`, `reconnect`, `groups`, `handle`), and then the
-//! contract, a file for each of its traits.
+//! `format`), who works on it (`workers`, `heartbeat`, `pace`), the connection in use (`session`,
+//! `reconnect`, `groups`, `handle`), and then the contract, a file for each of its traits.
 
 mod address;
 mod checks;
 mod connect;
-mod control;
+mod heartbeat;
 mod deliver;
 mod enroll;
 mod errors;

@@ -10,9 +10,9 @@ use tokio_postgres::Client;
 use super::address::Address;
 use super::checks;
 use super::connect::{connect, settle_in};
-use super::control::Control;
 use super::format::{self, Found};
 use super::handle::{Kept, Postgres, Thread};
+use super::heartbeat::Heartbeat;
 use super::reconnect::Reconnect;
 use super::session::Session;
 use super::transfer::refuse_transferred;
@@ -43,9 +43,9 @@ impl Postgres {
         let mut ledger = Self::for_run(address, acknowledged, Mode::Shared(timeout)).await?;
         if let Some(worker) = ledger.kept.worker {
             let number = ledger.alone(|session| async move { Ok(session.ledger) }).await?;
-            let control = Arc::new(Control::new((number, worker), timeout, Arc::clone(&ledger.reconnect)));
-            ledger.thread.handle.spawn(Arc::clone(&control).send_heartbeats(address.clone()));
-            ledger.control = Some(control);
+            let heartbeat = Arc::new(Heartbeat::new((number, worker), timeout, Arc::clone(&ledger.reconnect)));
+            ledger.thread.handle.spawn(Arc::clone(&heartbeat).send_heartbeats(address.clone()));
+            ledger.heartbeat = Some(heartbeat);
         }
         Ok(ledger)
     }

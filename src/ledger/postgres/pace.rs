@@ -1,5 +1,5 @@
 //! Limits that count for all workers: moments are reserved in the database, by its clock, and used when they come. A moment
-//! that is missed lapses, so whatever dies or stalls, nobody is faster than told.
+//! that is missed lapses, so whatever dies or stalls, nobody is faster than the limit.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
-use super::control::Control;
+use super::heartbeat::Heartbeat;
 use crate::ledger::{LedgerError, Limits, RequestKind};
 use crate::specification::Speed;
 
-/// By so much all limits are slower than told: workers are late by different times, and the server must not see one too many
+/// By so much all limits are slower than configured: workers are late by different times, and the server must not see one too many
 /// in a second.
 const MARGIN: f64 = 1.008;
 
@@ -85,7 +85,7 @@ impl Reservation {
     }
 }
 
-impl Control {
+impl Heartbeat {
     /// Waits until the limits of all workers together let something leave.
     pub(super) async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
         let Some(reservation) = Reservation::of(kind, limits) else { return Ok(()) };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::control::Control;
 use super::handle::Postgres;
+use super::heartbeat::Heartbeat;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
@@ -15,7 +15,7 @@ use crate::ledger::{
 
 impl Share for Postgres {
     fn is_shared(&self) -> bool {
-        self.control.is_some()
+        self.heartbeat.is_some()
     }
 
     fn joined(&self) -> Option<&Holder> {
@@ -28,9 +28,9 @@ impl Share for Postgres {
     }
 
     async fn acquire_leases(&self, mut leases: Vec<Lease>) -> Result<Vec<Lease>, LedgerError> {
-        let Some(control) = self.control() else { return Ok(leases) };
+        let Some(heartbeat) = self.heartbeat() else { return Ok(leases) };
         let ids: Vec<i64> = leases.iter().map(|lease| lease.position().number()).collect();
-        let (ids, worker) = (Arc::new(ids), control.worker);
+        let (ids, worker) = (Arc::new(ids), heartbeat.worker);
         let acquire = move |session| acquire(session, worker, Arc::clone(&ids));
         let taken = self.retried(acquire).await?;
         leases.retain(|lease| taken.contains(&lease.position().number()));
@@ -38,8 +38,8 @@ impl Share for Postgres {
     }
 
     async fn release_lease(&self, position: Position) -> Result<(), LedgerError> {
-        let Some(control) = self.control() else { return Ok(()) };
-        let worker = control.worker;
+        let Some(heartbeat) = self.heartbeat() else { return Ok(()) };
+        let worker = heartbeat.worker;
         self.retried(move |session| async move {
             let sql = "UPDATE delivery SET leased_by = NULL WHERE id = $1 AND leased_by = $2";
             session.client.execute(sql, &[&position.number(), &worker]).await?;
@@ -49,14 +49,14 @@ impl Share for Postgres {
     }
 
     async fn remaining(&self) -> Result<Remaining, LedgerError> {
-        let Some(control) = self.control() else { return Ok(Remaining::Nothing) };
-        let worker = control.worker;
+        let Some(heartbeat) = self.heartbeat() else { return Ok(Remaining::Nothing) };
+        let worker = heartbeat.worker;
         self.retried(move |session| async move { remaining(&session, worker).await }).await
     }
 
     async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
-        match &self.control {
-            Some(control) => control.wait_for_limits(kind, limits).await,
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.wait_for_limits(kind, limits).await,
             None => Ok(()),
         }
     }
@@ -67,8 +67,8 @@ impl Share for Postgres {
     }
 
     async fn next_event(&self) -> WorkerEvent {
-        match &self.control {
-            Some(control) => control.next_event().await,
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.next_event().await,
             None => std::future::pending().await,
         }
     }
@@ -82,8 +82,8 @@ impl Share for Postgres {
     }
 
     async fn leave(&self) -> Result<bool, LedgerError> {
-        let Some(control) = self.control() else { return Ok(true) };
-        let worker = control.worker;
+        let Some(heartbeat) = self.heartbeat() else { return Ok(true) };
+        let worker = heartbeat.worker;
         self.retried(move |session| async move {
             session.begin().await?;
             let last = leave(&session, worker).await;
@@ -98,8 +98,8 @@ impl Share for Postgres {
 }
 
 impl Postgres {
-    fn control(&self) -> Option<Arc<Control>> {
-        self.control.clone()
+    fn heartbeat(&self) -> Option<Arc<Heartbeat>> {
+        self.heartbeat.clone()
     }
 }
 

@@ -4,8 +4,8 @@
 //! next gathers, so durability costs a delivery one flush of waiting and the disk far less than one flush a delivery.
 //!
 //! From the bottom up, each file using only those before it: the files (`file`, `lock`, `counter`, `watch`), SQLite
-//! (`connect`, `checksum`, `format`), the thread that writes (`writer`, `handle`), opening, copies (`backup`, `recover`), and then the contract, a
-//! file for each of its traits.
+//! (`connect`, `errors`, `checksum`, `format`), the thread that writes (`writer`, `handle`), opening, copies (`backup`,
+//! `recover`), and then the contract, a file for each of its traits.
 
 mod backup;
 mod checksum;
@@ -15,6 +15,7 @@ mod counter;
 mod create;
 mod deliver;
 mod enroll;
+mod errors;
 mod export;
 mod file;
 mod format;

@@ -123,7 +123,7 @@ impl Sqlite {
     }
 
     /// Opens an existing ledger to write receipts, beside a run that may be under way: without its lock, as whatever is
-    /// written stands in tables that a run only adds to. `None` where there certainly is none.
+    /// written is in tables that a run only adds to. `None` where there certainly is none.
     ///
     /// # Errors
     /// As [`Sqlite::open_read_only`]; or it has an older format and is held by a run.

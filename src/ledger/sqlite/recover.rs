@@ -240,7 +240,7 @@ fn insert_row(insert: &mut rusqlite::Statement<'_>, values: Vec<Value>) -> Resul
     }
 }
 
-/// The first row that can be read behind a damaged page.
+/// The first row that can be read after a damaged page.
 fn next_readable(damaged: &Connection, table: &str, after: i64, probes: &mut u64) -> Option<i64> {
     let sql = format!("SELECT rowid FROM {table} NOT INDEXED WHERE rowid >= ?1 ORDER BY rowid LIMIT 1");
     let mut find = damaged.prepare(&sql).ok()?;

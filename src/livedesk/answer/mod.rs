@@ -39,7 +39,7 @@ use message::{Posted, external_error};
 pub use obstacle::Obstacle;
 
 /// Contacts on a page of a search; a shorter page is the last one.
-const PAGE: usize = 15;
+const CONTACTS_PER_PAGE: usize = 15;
 /// As much of a server's text as is kept.
 const MAX_TEXT_LENGTH: usize = 300;
 
@@ -162,7 +162,7 @@ impl Exchange {
             return Reply::Unknown(answer.unreadable("the list of contacts"));
         };
         let owners = contacts.iter().filter_map(Owner::read).filter(|owner| owner.has(attribute, value)).collect();
-        Reply::Done((owners, contacts.len() >= PAGE))
+        Reply::Done((owners, contacts.len() >= CONTACTS_PER_PAGE))
     }
 
     /// As the answer to a request of which only matters whether it was authorized.

@@ -24,7 +24,7 @@ use super::request;
 use crate::state::{ConversationId, InboxId, MessageId};
 
 /// One read brings no more messages than this: with as many there may be more, after the last of them.
-pub const MESSAGES_A_READ: usize = 100;
+pub const MESSAGES_PER_READ: usize = 100;
 
 /// What an answer shows of the server, whatever it is about.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// The messages of a conversation from `first` on, itself included, in ascending order: at most
-    /// [`MESSAGES_A_READ`].
+    /// [`MESSAGES_PER_READ`].
     ///
     /// # Errors
     /// See [`ReadError`]; [`ReadError::Gone`] if there is no such conversation.

@@ -1,4 +1,4 @@
-//! What stands on the two sides of an operator, and what a loop goes over, as far as that is known before any row is read.
+//! What is on the two sides of an operator, and what a loop goes over, as far as that is known before any row is read.
 
 use std::ops::Range;
 

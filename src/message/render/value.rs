@@ -1,4 +1,4 @@
-//! One value: rendered, and held against what may stand in its place.
+//! One value: rendered, and held against what may be in its place.
 
 use indicatif::HumanCount;
 
@@ -72,7 +72,7 @@ impl Renderer<'_> {
         self.problems.push(problem);
     }
 
-    /// What stands in the spec word for word is wrong there, whatever the row.
+    /// What is in the spec word for word is wrong there, whatever the row.
     fn found(&self, code: &'static str, template: &Template, what: impl std::fmt::Display) -> Problem {
         let row = || Place::line(self.list, self.line);
         let problem = match self.templates.origin(template) {
@@ -169,7 +169,7 @@ impl Renderer<'_> {
         value
     }
 
-    /// What stands in the spec word for word was held against the rule there; that something is empty is told already.
+    /// What is in the spec word for word was held against the rule there; that something is empty is already reported.
     pub(super) fn check_rule(&mut self, template: &Template, value: &str, rule: Rule) {
         if template.is_constant() {
             return;

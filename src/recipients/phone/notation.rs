@@ -17,7 +17,7 @@ pub(super) struct Notation {
 }
 
 impl Notation {
-    /// Whether it begins with what stands before a country's code.
+    /// Whether it begins with what is before a country's code.
     pub(super) fn has_country(&self, region: Option<&str>) -> bool {
         let dialled = |region| after_international_prefix(DATABASE.by_id(region)?, &self.digits);
         self.is_international || self.digits.starts_with("00") || region.and_then(dialled).is_some()

@@ -179,7 +179,7 @@ pub(super) fn is_known(digits: &str) -> bool {
     })
 }
 
-/// What a number without a sign lost in a spreadsheet, which keeps neither a `+` nor a leading zero: told only where
+/// What a number without a sign lost in a spreadsheet, which keeps neither a `+` nor a leading zero: reported only where
 /// the number is in a numbering plan with it.
 pub(super) fn lost_sign(text: &str, region: Option<&str>) -> Option<&'static str> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {

@@ -221,13 +221,13 @@ fn address(text: &str) -> Result<(Kind, Vec<String>), &'static str> {
     Ok((Kind::Email, vec![email::normalise(text)?]))
 }
 
-/// What stands after `mailto:`, `tel:`, `Phone:`.
+/// What is after `mailto:`, `tel:`, `Phone:`.
 fn without_label(text: &str) -> &str {
     let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphabetic() || " -.".contains(c));
     text.split_once(':').filter(|(label, _)| is_label(label)).map_or(text, |(_, rest)| rest.trim())
 }
 
-/// Whether somebody meant a phone number: a sign, a label, or nothing but digits and what stands between them.
+/// Whether somebody meant a phone number: a sign, a label, or nothing but digits and what is between them.
 fn is_attempt(text: &str) -> bool {
     let value = without_label(text);
     let digits = value.chars().filter(|c| c.is_numeric()).count();

@@ -1,4 +1,4 @@
-//! The texts of a workbook: most cells name one by its number. All are kept, one behind the other.
+//! The texts of a workbook: most cells name one by its number. All are kept, one after the other.
 
 use std::io::BufRead;
 

@@ -1,6 +1,6 @@
 //! The records as data for the page's table, written as they come.
 //!
-//! They stand in `<script type="application/json">` elements, which no browser runs, a few thousand rows each, so that
+//! They are in `<script type="application/json">` elements, which no browser runs, a few thousand rows each, so that
 //! the table's script can read them one after the other without freezing the page. Inside such an element only
 //! `</script` and `<!--` mean anything, so no `<` of a value is ever written as itself.
 
@@ -109,7 +109,7 @@ pub(super) const fn needs_attention(outcome: State) -> bool {
     matches!(outcome, State::Failed | State::Unknown | State::Claimed)
 }
 
-/// A row of the table: the columns of the CSV report, in its order, and behind them those of the list. Ids are texts: a
+/// A row of the table: the columns of the CSV report, in its order, and after them those of the list. Ids are texts: a
 /// script's numbers end at 53 bits.
 struct Cells<'a> {
     record: &'a Record,

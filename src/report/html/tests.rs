@@ -95,7 +95,7 @@ fn rows(page: &str) -> Vec<Vec<Value>> {
         .collect()
 }
 
-/// The part that is told about the data, without style, data and script.
+/// The part that is said about the data, without style, data and script.
 fn summary(page: &str) -> &str {
     &page[page.find("<main>").unwrap()..page.find("</main>").unwrap()]
 }
@@ -162,7 +162,7 @@ fn the_page_may_load_nothing_and_run_nothing_but_its_own_script() {
     let page = page(&records());
     let policy = format!("default-src 'none'; style-src {}; script-src {};", hash(STYLE), hash(SCRIPT));
     assert!(page.contains(&policy));
-    // The hashes hold for what stands in the page, to the byte.
+    // The hashes hold for what is in the page, to the byte.
     assert!(page.contains(&format!("<style>{STYLE}</style>")));
     assert!(page.contains(&format!("<script>{SCRIPT}</script>")));
     assert!(!STYLE.contains('\r') && !SCRIPT.contains('\r'));

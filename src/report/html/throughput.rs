@@ -74,7 +74,7 @@ impl Throughput {
         self.buckets.iter().map(|(at, counts)| (time(at * self.width), counts))
     }
 
-    /// The first bucket, and the one behind the last.
+    /// The first bucket, and the one after the last.
     fn span(&self) -> Option<(i64, i64)> {
         Some((*self.buckets.first_key_value()?.0, self.buckets.last_key_value()?.0 + 1))
     }

@@ -1,4 +1,4 @@
-//! What the page tells, in the shape in which its template asks for it.
+//! What the page says, in the shape in which its template asks for it.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -174,7 +174,7 @@ fn reason_group(sums: &Totals, outcome: State) -> Option<ReasonGroup> {
 /// What a code means, where that is known, and what the server said about one of its rows.
 fn in_plain_words(code: Option<&str>, example: &str) -> String {
     match code.and_then(codes::meaning) {
-        Some(meaning) => format!("{} ({}); for example: {example}", meaning.words, meaning.fault.words()),
+        Some(meaning) => format!("{} ({}); for example: {example}", meaning.words, meaning.responsibility.words()),
         None => example.to_owned(),
     }
 }

@@ -21,7 +21,7 @@ const ENCODINGS: [Option<&str>; 8] = [
 
 const FORMATS: [Format; 4] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Xlsx];
 
-/// Reads a list to its end. Each row has its columns and stands behind the one before, and nothing comes behind the list's end.
+/// Reads a list to its end. Each row has its columns and comes after the one before, and nothing comes after the list's end.
 fn holds(bytes: &[u8], format: Format, delimiter: Option<u8>, encoding: Option<&str>) {
     let written = ListOptions { name: "list", format, delimiter, encoding, sheet: None };
     let Ok(mut rows) = read(Cursor::new(bytes.to_vec()), &written) else { return };

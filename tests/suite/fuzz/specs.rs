@@ -26,7 +26,7 @@ fn parsed(text: &str) -> Result<Spec, Vec<Problem>> {
     result
 }
 
-/// Whether a problem's place is a place of the text: a line that is there, and a column of it or the one behind its end.
+/// Whether a problem's place is a place of the text: a line that is there, and a column of it or the one after its end.
 fn stands_in(problem: &Problem, text: &str) -> bool {
     let Some(line) = problem.place.line.and_then(|line| usize::try_from(line).ok()) else { return false };
     let found = text.split('\n').nth(line - 1);
@@ -69,7 +69,7 @@ fn valid() -> Vec<String> {
     specs.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
 
-/// A change that a person's editor makes: to whole lines, or to what stands behind a colon.
+/// A change that a person's editor makes: to whole lines, or to what follows a colon.
 #[derive(Debug, Clone)]
 enum Slip {
     Delete(usize),

@@ -2,9 +2,9 @@
 
 mod by_evidence;
 
+use super::args::ResolveArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::ResolveArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use crate::campaign::{CampaignError, as_in_ledger, open_existing, read_spec};

@@ -3,14 +3,14 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
+use super::args::InitArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::InitArgs;
 use super::output::Output;
 use crate::specification::Spec;
 
-const SPEC: (&str, &str) = ("campaign.yaml", include_str!("init/campaign.yaml"));
-const LIST: (&str, &str) = ("recipients.csv", include_str!("init/recipients.csv"));
+const SPEC: (&str, &str) = ("campaign.yaml", include_str!("campaign.yaml"));
+const LIST: (&str, &str) = ("recipients.csv", include_str!("recipients.csv"));
 /// The first line of the spec names it, so an editor completes and explains the keys.
 const SCHEMA: &str = "campaign.schema.json";
 

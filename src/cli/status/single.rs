@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::exit::Exit;
-use super::output::Output;
-use super::{plan, proof_plan, summary};
+use super::super::exit::Exit;
+use super::super::output::Output;
+use super::super::{plan, proof_plan, summary};
 use crate::campaign::{ActiveRun, Progress, Status};
 use crate::humanize::counted;
 use crate::specification::Spec;

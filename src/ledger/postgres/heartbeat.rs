@@ -18,6 +18,9 @@ use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
 use crate::ledger::{LedgerError, WorkerEvent};
 
+/// A worker shows that it is alive this often within the timeout after which the others believe it dead.
+const BEATS_PER_TIMEOUT: u32 = 30;
+
 /// Between two tries to connect again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
@@ -26,7 +29,7 @@ const SETTINGS: &str = "SET synchronous_commit TO off";
 
 /// A worker among others.
 #[derive(Debug)]
-pub(super) struct Control {
+pub(super) struct Heartbeat {
     pub(super) ledger: i32,
     pub(super) worker: i64,
     timeout: Duration,
@@ -51,7 +54,7 @@ enum Liveness {
     TakenOver,
 }
 
-impl Control {
+impl Heartbeat {
     /// A worker that was registered just now. Nobody hears of it before [`send_heartbeats`](Self::send_heartbeats).
     pub(super) fn new((ledger, worker): (i32, i64), timeout: Duration, reconnect: Arc<Reconnect>) -> Self {
         let clock = Clock::new();
@@ -111,7 +114,7 @@ impl Control {
     pub(super) async fn send_heartbeats(self: Arc<Self>, address: Address) {
         let mut is_first = true;
         while *self.liveness.borrow() != Liveness::TakenOver {
-            let ended = self.heartbeat_while_connected(&address, std::mem::take(&mut is_first)).await;
+            let ended = self.beat_while_connected(&address, std::mem::take(&mut is_first)).await;
             self.client.send_replace(None);
             let is_silent = match *self.liveness.borrow() {
                 Liveness::AliveUntil(time) => self.clock.now() > time,
@@ -129,19 +132,19 @@ impl Control {
         }
     }
 
-    async fn heartbeat_while_connected(&self, address: &Address, is_first: bool) -> Result<(), LedgerError> {
+    async fn beat_while_connected(&self, address: &Address, is_first: bool) -> Result<(), LedgerError> {
         let (client, _driving) = self.answered(self.connect(address)).await?;
         self.client.send_replace(Some(Arc::clone(&client)));
         // Whoever was away as well, and is back a little later, is not dead.
         let patient_until = Instant::now() + if is_first { Duration::ZERO } else { self.timeout };
-        while self.answered(self.heartbeat(&client)).await? {
+        while self.answered(self.beat(&client)).await? {
             self.reconnect.is_back(Part::Heartbeats);
             if Instant::now() >= patient_until {
                 self.answered(self.take_over_dead(&client)).await?;
             }
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(self.timeout / 30) => {}
+                () = tokio::time::sleep(self.timeout / BEATS_PER_TIMEOUT) => {}
             }
         }
         self.liveness.send_replace(Liveness::TakenOver);
@@ -177,7 +180,7 @@ impl Control {
     }
 
     /// Lets the others hear of this worker, and hears what it is to do. Gives whether they believe it alive.
-    async fn heartbeat(&self, client: &Client) -> Result<bool, LedgerError> {
+    async fn beat(&self, client: &Client) -> Result<bool, LedgerError> {
         let now = self.clock.now();
         let sql = "UPDATE worker SET heartbeat = clock_timestamp(),
                 alive_until = clock_timestamp() + $2::bigint * interval '1 ms', messages = $3

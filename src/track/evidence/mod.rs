@@ -16,11 +16,11 @@ use crate::opt_out::normalized;
 use crate::state::{ConversationId, MessageId};
 
 /// What LiveDesk has taken may show this much later.
-const SHOWS_WITHIN: Duration = Duration::from_mins(10);
+const MAX_LISTING_DELAY: Duration = Duration::from_mins(10);
 /// Times of the server are whole seconds, and the difference of the clocks is measured to the second.
-const AT_THE_SAME_TIME: SignedDuration = SignedDuration::from_secs(5);
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 /// A request takes no longer. A message with this text that was made later may be somebody else's.
-const TAKEN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+const MAX_REQUEST_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// What is so much older than the claim was there before, even if a clock was set since.
 const LONG_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// A text of as many letters that is part of another one is no coincidence.
@@ -131,7 +131,7 @@ impl fmt::Display for Doubt {
             Self::SameText(id) => write!(f, "message {id} has this text, but was not made when this one was sent"),
             Self::Resembles(id) => write!(f, "not found, but message {id} may be it: its text was changed or deleted"),
             Self::Shared => f.write_str("several of these have the same text there, and only some were sent"),
-            Self::TooEarly => write!(f, "not found, but look again {} after it was sent", duration(SHOWS_WITHIN)),
+            Self::TooEarly => write!(f, "not found, but look again {} after it was sent", duration(MAX_LISTING_DELAY)),
             Self::Unproven => f.write_str("not found, but accepted messages are not found here either"),
         }
     }
@@ -174,7 +174,7 @@ pub fn find(thread: &Thread, wanted: &Wanted, taken: &BTreeSet<MessageId>, basel
     let after = Duration::try_from(baseline.now.duration_since(wanted.claimed_at)).unwrap_or_default();
     match doubt {
         Some(doubt) => Finding::Unclear(doubt),
-        None if after < SHOWS_WITHIN => Finding::Unclear(Doubt::TooEarly),
+        None if after < MAX_LISTING_DELAY => Finding::Unclear(Doubt::TooEarly),
         None => Finding::NotSent { messages: thread.messages.len() as u64, after },
     }
 }
@@ -213,7 +213,7 @@ fn made(message: &ObservedMessage, claimed_at: Timestamp, clock_ahead: Option<Si
     let claimed = clock_ahead.and_then(|ahead| claimed_at.checked_add(ahead).ok());
     let Some((created, claimed)) = message.created_at.zip(claimed) else { return Made::Unsure };
     let age = claimed.duration_since(created);
-    if (-TAKEN_WITHIN..=AT_THE_SAME_TIME).contains(&age) {
+    if (-MAX_REQUEST_TIME..=CLOCK_TOLERANCE).contains(&age) {
         Made::Then
     } else if age > LONG_BEFORE {
         Made::Before

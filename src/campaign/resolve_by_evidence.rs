@@ -27,12 +27,12 @@ const LEDGER: &str = "the ledger";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// In the order of enrolment.
-    pub cases: Vec<Case>,
+    pub cases: Vec<UnknownCase>,
 }
 
 /// An unknown delivery, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
+pub struct UnknownCase {
     position: Position,
     /// What makes it this delivery.
     pub key: String,
@@ -95,11 +95,11 @@ impl Evidence {
     /// # Errors
     /// The ledger's.
     pub async fn settle(&self, ledger: &impl Operate) -> Result<u64, LedgerError> {
-        ledger.settle_by_evidence(self.cases.iter().filter_map(Case::resolution).collect()).await
+        ledger.settle_by_evidence(self.cases.iter().filter_map(UnknownCase::resolution).collect()).await
     }
 }
 
-impl Case {
+impl UnknownCase {
     fn resolution(&self) -> Option<Resolution> {
         let message_id = match self.finding {
             Finding::Sent { message_id, .. } => Some(message_id),
@@ -156,7 +156,7 @@ impl<L: Ledger> Search<'_, L> {
         unknown: Vec<UnknownDelivery>,
         baseline: &Baseline,
         tell: impl Fn(u64, u64),
-    ) -> Result<Vec<Case>, EvidenceError> {
+    ) -> Result<Vec<UnknownCase>, EvidenceError> {
         let total = unknown.len() as u64;
         let all: Vec<Result<Wanted, Doubt>> = unknown.iter().map(|delivery| self.wanted(delivery)).collect();
         let mut found: Vec<Option<Finding>> = vec![None; all.len()];
@@ -176,7 +176,7 @@ impl<L: Ledger> Search<'_, L> {
             }
             tell(done, total);
         }
-        let case = |(UnknownDelivery { lease, .. }, finding): (UnknownDelivery, Option<Finding>)| Case {
+        let case = |(UnknownDelivery { lease, .. }, finding): (UnknownDelivery, Option<Finding>)| UnknownCase {
             position: lease.position(),
             conversation_id: lease.conversation_id,
             key: lease.key,

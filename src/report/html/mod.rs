@@ -5,7 +5,7 @@
 //! escaping could still run nothing.
 //!
 //! A list may have millions of rows, so records are written as they come and only sums of bounded size are kept: the
-//! data stands first in the page, what is told about it stands behind.
+//! data comes first in the page, what is said about it after that.
 
 mod rows;
 mod totals;
@@ -31,8 +31,8 @@ use totals::Totals;
 use view::Page;
 pub use view::visible;
 
-const STYLE: &str = include_str!("html/page.css");
-const SCRIPT: &str = include_str!("html/table.js");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("table.js");
 
 pub(super) struct Html<W> {
     output: W,
@@ -88,8 +88,8 @@ fn templates() -> Result<Environment<'static>, minijinja::Error> {
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     templates.add_filter("number", crate::humanize::grouped);
     templates.add_filter("visible", view::visible);
-    templates.add_template("head.html", include_str!("html/head.html"))?;
-    templates.add_template("page.html", include_str!("html/page.html"))?;
+    templates.add_template("head.html", include_str!("head.html"))?;
+    templates.add_template("page.html", include_str!("page.html"))?;
     Ok(templates)
 }
 

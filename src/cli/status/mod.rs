@@ -1,15 +1,18 @@
 //! `campaign status`: how far a campaign is, who runs it, and what a run would do next.
 
+mod single;
+mod table;
+
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use super::args::StatusArgs;
 use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
-use super::flags::StatusArgs;
 use super::ledger_address::ledger_address;
 use super::output::Output;
-use super::{spec_files, status_single, status_table};
+use super::spec_files;
 use crate::campaign::{self, read_spec};
 
 /// Between two looks of `--watch`.
@@ -27,14 +30,14 @@ pub(super) async fn status(args: &StatusArgs, output: &Output) -> Result<Exit, C
     loop {
         let began = Instant::now();
         let (exit, is_running) = if args.file.is_dir() {
-            let campaigns = status_table::read_status(&files, ledger.as_deref(), output).await;
+            let campaigns = table::read_status(&files, ledger.as_deref(), output).await;
             clear(args, output);
-            status_table::show(campaigns, output)
+            table::show(campaigns, output)
         } else {
             let spec = with_base_url(read_spec(&args.file, &[])?, false, output)?;
             let status = campaign::status(&spec, ledger.as_deref()).await?;
             clear(args, output);
-            status_single::show(&spec, status, output)
+            single::show(&spec, status, output)
         };
         if !(args.watch && is_running) {
             return Ok(exit);

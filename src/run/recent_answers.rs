@@ -1,5 +1,5 @@
-//! What requests of the same kind for *other* recipients met lately: the evidence that tells one recipient's trouble from
-//! everybody's. Pure bookkeeping; what follows from it is `rate_limits`' and `denied`'s.
+//! What requests of the same kind for *other* recipients met lately, which tells one recipient's trouble from
+//! everybody's. Pure bookkeeping; what follows from it is decided by `rate_limits` and `credentials`.
 
 use std::collections::VecDeque;
 
@@ -82,12 +82,12 @@ pub(super) struct Others {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Evidence {
+pub(super) struct RecentAnswers {
     recent: VecDeque<(Request, Answered)>,
     served: [Served; Endpoint::COUNT],
 }
 
-impl Evidence {
+impl RecentAnswers {
     pub(super) fn record(&mut self, request: Request, answered: Answered) {
         if answered == Answered::Served {
             let served = &mut self.served[request.endpoint as usize];

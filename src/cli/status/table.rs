@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::CliError;
-use super::exit::Exit;
-use super::output::Output;
-use super::status_single::{self, rate};
-use super::summary;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::output::Output;
+use super::super::summary;
+use super::single::{self, rate};
 use crate::campaign::{self, Progress, Status, read_spec};
 use crate::humanize::grouped;
 use crate::specification::Spec;
@@ -32,7 +32,7 @@ pub(super) async fn read_status(files: &[PathBuf], ledger: Option<&str>, output:
 }
 
 async fn read_one(file: &Path, ledger: Option<&str>, output: &Output) -> Result<(Arc<Spec>, Status), CliError> {
-    let spec = super::credentials::with_base_url(read_spec(file, &[])?, false, output)?;
+    let spec = super::super::credentials::with_base_url(read_spec(file, &[])?, false, output)?;
     let status = campaign::status(&spec, ledger).await?;
     Ok((spec, status))
 }
@@ -58,7 +58,7 @@ pub(super) fn show(campaigns: Vec<Found>, output: &Output) -> (Exit, bool) {
                 output.result(&format!("{:<width$} not started", spec.name));
             }
             Ok((spec, status)) => {
-                let (exit, runs) = status_single::show(&spec, status, output);
+                let (exit, runs) = single::show(&spec, status, output);
                 exits.push(exit);
                 is_running |= runs;
             }

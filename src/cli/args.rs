@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(super) use super::flag_values::{CheckFormat, Format, Only, Preview, Schema};
-use super::flag_values::{html, name_and_value, preview};
+pub(super) use super::arg_values::{CheckFormat, Format, Only, Preview, Schema};
+use super::arg_values::{html, name_and_value, preview};
 use super::help;
 use crate::ledger::Acknowledged;
 
