@@ -254,12 +254,15 @@ impl Serialize for Data<'_> {
 
 /// The nearest of `known` to `word`, if it is near enough to be what was meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let begins = || known.iter().find(|known| known.strip_prefix(word).is_some_and(|rest| rest.starts_with('_')));
     known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .iter()
+        .map(|&candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or_else(|| begins().copied())
 }
 
 #[cfg(test)]
@@ -270,5 +273,6 @@ mod tests {
     fn near_words_are_suggested_and_far_ones_are_not() {
         assert_eq!(did_you_mean("frist_name", ["name", "first_name"]), Some("first_name"));
         assert_eq!(did_you_mean("order", ["city", "phone"]), None);
+        assert_eq!(did_you_mean("template", ["content", "template_params"]), Some("template_params"));
     }
 }
