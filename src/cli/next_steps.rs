@@ -66,9 +66,9 @@ fn not_before(error: &ErrorCount, wait: std::time::Duration, now: Timestamp) -> 
 /// Which messages to look up, where, and what to say of them.
 fn look_up(file: &str, count: u64, first: &[Record]) -> String {
     let mut text = format!(
-        "{} may have been sent; we cannot know, so they are never sent again automatically. Ten minutes later, \
-         `campaign resolve {file} --by-evidence` looks for them in their conversations and asks; or look them up in \
-         LiveDesk, then run `campaign resolve {file} --key KEY --sent` or `--not-sent`",
+        "{} may have been sent; we cannot know, so nothing is sent again automatically. Ten minutes later, \
+         `campaign resolve {file} --by-evidence` looks in the conversations and asks; or look in LiveDesk yourself, then \
+         run `campaign resolve {file} --key KEY --sent` or `--not-sent`",
         counted(count, "message")
     );
     for Record { key, conversation_id, .. } in first {

@@ -17,7 +17,7 @@ use crate::humanize::{counted, grouped};
 use crate::ledger::{ErrorCount, Totals};
 use crate::mask::masked;
 use crate::receipt::ReceiptTotals;
-use crate::run::{End, Stopped};
+use crate::run::{End, Stopped, StoppedBy};
 use crate::specification::{Send, Spec};
 use crate::state::State;
 
@@ -265,8 +265,14 @@ pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
             output.error(&format!("{why}\n{}", go_on()));
             Exit::Environment
         }
-        End::Guard(Stopped { why, .. }) => {
-            output.say(&format!("stopped: {why}\n{}", go_on()));
+        End::Guard(Stopped { by, why, .. }) => {
+            let advice = match by {
+                // Its reason says what to do.
+                StoppedBy::Canary => "",
+                StoppedBy::NotAfter => "; to send them after all, give `send.not_after` a later time and run again",
+                _ => "; fix what is wrong, then run the same command again to continue",
+            };
+            output.say(&format!("stopped: {why}\n{} still pending{advice}", counted(pending, "message")));
             Exit::Stopped
         }
         End::Paused(Stopped { why, .. }) => {

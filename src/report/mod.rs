@@ -155,10 +155,15 @@ impl Record {
 /// `earlier failed, 131047: too late (sent again 2026-11-25T10:00:00Z: she wrote)`.
 fn in_words(past: &PastOutcome) -> String {
     let PastOutcome { outcome, error_code, error, action, at, note } = past;
-    let reason = error_code.as_ref().zip(error.as_ref()).map(|(code, text)| format!(", {code}: {text}"));
+    let reason = error_code.as_deref().zip(error.as_deref()).map(|(code, text)| format!(", {}", with_code(code, text)));
     let note = note.as_ref().map(|note| format!(": {note}"));
     let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
     format!("earlier {outcome}{} ({} {at}{})", reason.unwrap_or_default(), action.word(), note.unwrap_or_default())
+}
+
+/// A failure's code and text. WhatsApp's texts begin with the code.
+fn with_code(code: &str, text: &str) -> String {
+    if text.starts_with(code) { text.to_owned() } else { format!("{code}: {text}") }
 }
 
 /// What is at the head of a report for people.

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Record, in_words, time, with_milliseconds};
+use super::{Record, in_words, time, with_code, with_milliseconds};
 use crate::codes::{self, Remedy};
 use crate::humanize::duration;
 use crate::recipients::guarded;
@@ -97,9 +97,7 @@ impl PlannedRow {
 
 fn action(record: &Record, Circumstances { is_selected, is_stopped }: Circumstances) -> (Action, String) {
     let error = || match (&record.error_code, &record.error) {
-        // WhatsApp's texts begin with the code.
-        (Some(code), Some(error)) if error.starts_with(code.as_str()) => format!(" with {error}"),
-        (Some(code), Some(error)) => format!(" with {code}: {error}"),
+        (Some(code), Some(error)) => format!(" with {}", with_code(code, error)),
         (Some(code), None) => format!(" with {code}"),
         _ => String::new(),
     };

@@ -34,7 +34,7 @@ fn a_message_that_failed_at_once_is_sent_again_by_livedesk_itself() {
     assert_eq!(to_102(&desk), (1, 1));
     let row = &project.report()[1];
     assert_eq!((row["outcome"].as_str(), row["attempts"].as_str()), ("accepted", "2"));
-    assert!(row["error"].starts_with("earlier failed, 131053: 131053: No (sent again 20"), "{row:?}");
+    assert!(row["error"].starts_with("earlier failed, 131053: No (sent again 20"), "{row:?}");
 }
 
 #[test]

@@ -21,8 +21,7 @@ pub(super) async fn resolve(args: &ResolveArgs, output: &Output) -> Result<Exit,
     let keys = if args.all { None } else { Some(as_in_ledger(&ledger, args.key.clone()).await?) };
     match ledger.resolve(keys, args.sent, args.note.clone()).await? {
         Resolved::All(count) => {
-            let word =
-                if args.sent { "sent: they will never be sent again" } else { "not sent: the next run sends them" };
+            let word = if args.sent { "sent: never sent again" } else { "not sent: sent by the next run" };
             output.result(&format!("{} resolved as {word}", counted(count, "delivery")));
             Ok(Exit::Done)
         }

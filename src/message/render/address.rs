@@ -81,7 +81,7 @@ impl Renderer<'_> {
             && !findable
             && self.problems.len() == before
         {
-            self.problem("nobody-named", template, "the cell is empty, so there is no way to identify this recipient");
+            self.problem("nobody-named", template, "the cell is empty, so this recipient has no address");
         }
         contact
     }
