@@ -19,6 +19,8 @@ use crate::specification::{Send, Speed};
 use gate::Gate;
 use quota::Quota;
 
+pub use quota::QuotaFull;
+
 /// A message may be claimed so long before its turn: the time that it takes to get the claim on disk.
 const LEAD: Duration = Duration::from_millis(50);
 
@@ -71,12 +73,12 @@ impl Pace {
     /// Takes a place in every quota, or says when there will be one.
     ///
     /// # Errors
-    /// How long until the fullest quota has room again.
-    pub fn take_quota(&self) -> Result<Ticket<'_>, Duration> {
+    /// Why the fullest quota has no room.
+    pub fn take_quota(&self) -> Result<Ticket<'_>, QuotaFull> {
         let now = self.clock.now();
         let mut quotas = self.quotas.lock();
-        if let Some(until) = quotas.iter_mut().filter_map(|quota| quota.full_until(now)).max() {
-            return Err(until.duration_since(now).unsigned_abs());
+        if let Some(full) = quotas.iter_mut().filter_map(|quota| quota.full(now)).max() {
+            return Err(full);
         }
         quotas.iter_mut().for_each(Quota::keep);
         Ok(Ticket { pace: self, left_at: None })

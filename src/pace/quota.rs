@@ -7,8 +7,14 @@ use jiff::Timestamp;
 
 use crate::specification::Rate;
 
-/// How soon to look again for a place that somebody keeps.
-const SOON: Duration = Duration::from_millis(100);
+/// Why a quota has no place for one more message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuotaFull {
+    /// Messages on their way keep the last places. When there will be one shows once they have left: look again soon.
+    InFlight,
+    /// There is one after so long, at the earliest.
+    For(Duration),
+}
 
 /// So many messages in any window of a given length.
 #[derive(Debug)]
@@ -25,14 +31,14 @@ impl Quota {
         Self { rate, recent: recent.into(), kept: 0 }
     }
 
-    /// When there is room again; `None` if there is room.
-    pub(super) fn full_until(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// Why there is no room; `None` if there is.
+    pub(super) fn full(&mut self, now: Timestamp) -> Option<QuotaFull> {
         while self.recent.front().is_some_and(|oldest| *oldest + self.rate.per <= now) {
             self.recent.pop_front();
         }
         let excess = (self.recent.len() + self.kept).checked_sub(self.rate.count.get() as usize)?;
-        // Places that are kept say nothing about when they will be free: look again soon.
-        Some(self.recent.get(excess).map_or(now + SOON, |oldest| *oldest + self.rate.per))
+        let free_at = self.recent.get(excess).map(|oldest| *oldest + self.rate.per);
+        Some(free_at.map_or(QuotaFull::InFlight, |at| QuotaFull::For(at.duration_since(now).unsigned_abs())))
     }
 
     /// Keeps a place.
@@ -55,9 +61,23 @@ mod tests {
     fn a_quota_rolls() {
         let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
         let mut quota = Quota::new("2/min".parse().unwrap(), vec![at(0), at(30)]);
-        assert_eq!(quota.full_until(at(59)), Some(at(60)));
-        assert_eq!(quota.full_until(at(60)), None);
+        let full_for = |seconds| Some(QuotaFull::For(Duration::from_secs(seconds)));
+        assert_eq!(quota.full(at(59)), full_for(1));
+        assert_eq!(quota.full(at(60)), None);
         quota.recent.push_back(at(60));
-        assert_eq!(quota.full_until(at(61)), Some(at(90)));
+        assert_eq!(quota.full(at(61)), full_for(29));
+    }
+
+    #[test]
+    fn places_that_are_kept_say_nothing_about_when_they_are_free() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let mut quota = Quota::new("2/min".parse().unwrap(), Vec::new());
+        quota.keep();
+        quota.keep();
+        assert_eq!(quota.full(now), Some(QuotaFull::InFlight));
+        quota.give_back(Some(now));
+        assert_eq!(quota.full(now), Some(QuotaFull::For(Duration::from_mins(1))));
+        quota.give_back(None);
+        assert_eq!(quota.full(now), None);
     }
 }

@@ -21,12 +21,15 @@ use crate::humanize::duration;
 use crate::ledger::{Deliver, Lease, Position, RequestKind};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
-use crate::pace::Ticket;
+use crate::pace::{QuotaFull, Ticket};
 use crate::state::Failure;
 use crate::window::Status;
 
 /// Long waits are slept in pieces, so that a laptop that was closed wakes up in time.
 const NAP: Duration = Duration::from_secs(30);
+
+/// How soon to look again for a place in a quota that a message on its way keeps.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Shorter waits than this are nobody's business.
 const NOT_WORTH_TELLING: Duration = Duration::from_millis(200);
@@ -105,7 +108,11 @@ impl<L: Deliver> Run<'_, L> {
                     self.in_window(zone, now)?;
                     match self.pace.take_quota() {
                         Ok(ticket) => return Ok(ticket),
-                        Err(wait) => (StoppedBy::Quota, now + wait),
+                        Err(QuotaFull::For(wait)) => (StoppedBy::Quota, now + wait),
+                        Err(QuotaFull::InFlight) => {
+                            self.sleep(SOON).await;
+                            continue;
+                        }
                     }
                 }
             };

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::{Desk, Project, Ran};
@@ -98,8 +99,13 @@ fn a_quota_is_counted_over_all_runs() {
     project.run(&["--limit", "2"]).exits(0);
     project.run(&["--no-wait"]).exits(7).says("paused by send.quota until").says("6 messages still pending");
     assert_eq!(desk.messages().len(), 3);
-    project.run(&["--no-wait"]).exits(7);
+    let ran = project.run(&["--no-wait", "--format", "json"]).exits(7);
     assert_eq!(desk.messages().len(), 3);
+    // Also the run that fills it says when the first place is free again, not when it ended.
+    let result: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    let until: Timestamp = result["stopped"]["until"].as_str().unwrap().parse().unwrap();
+    let left = until.duration_since(Timestamp::now()).as_secs();
+    assert!((40..=60).contains(&left), "{until}");
 }
 
 #[test]
@@ -214,8 +220,13 @@ fn most_messages_within(desk: &Desk, window: u64) -> usize {
 fn a_quota_is_filled_before_a_run_that_may_not_wait_ends() {
     let desk = Desk::friendly();
     let project = Project::at(&desk).people(9).send("quota: 3/min");
-    project.run(&["--no-wait"]).exits(7);
+    let ran = project.run(&["--no-wait", "--format", "json"]).exits(7);
     assert_eq!(desk.messages().len(), 3);
+    // Also the run that fills it says when the first place is free again, not when it ended.
+    let result: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    let until: Timestamp = result["stopped"]["until"].as_str().unwrap().parse().unwrap();
+    let left = until.duration_since(Timestamp::now()).as_secs();
+    assert!((40..=60).contains(&left), "{until}");
 }
 
 #[test]
