@@ -69,6 +69,7 @@
 //! | [`preview`] | the page of a dry run that shows messages as chat bubbles |
 //! | [`mask`], [`secret`] | what is hidden in output |
 //! | [`metrics`] | the metrics for Prometheus |
+//! | [`notify`] | how people and programs are told that a run has ended; what they are told is in `cli::notify` |
 //! | [`cli`] | commands and flags (`args`), wording of plan and summary, exit codes |
 //!
 //! # Glossary
@@ -129,6 +130,7 @@ pub mod local_time;
 pub mod private_file;
 pub mod ledger;
 pub mod attachment;
+pub mod notify;
 pub mod livedesk;
 pub mod pace;
 pub mod run;

@@ -178,7 +178,7 @@ impl Metrics {
                 }
             }
             Event::Paused { until, .. } => self.hold_until(*until, now),
-            Event::Noted(_) | Event::Warned(_) => {}
+            Event::Away(_) | Event::Noted(_) | Event::Warned(_) => {}
         }
     }
 

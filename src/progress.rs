@@ -104,6 +104,7 @@ impl Progress {
                     self.last_hold.replace(text);
                 }
             }
+            Event::Away(_) => {}
             Event::Noted(text) => self.line(text),
             Event::Warned(text) => self.log(Level::Warning, LogEvent::Message, text),
         }

@@ -148,11 +148,11 @@ pub async fn open<O: Operator>(
     }
     operator.notice(Notice::Warnings { warnings: &inputs::warnings(&spec, &evaluator), blocked: false });
     let ledger = open_ledger::open(&location, &spec, &options, operator).await?;
-    let only_proofs = !first_run && open_ledger::is_unused(&ledger).await?;
-    let first_run = first_run || only_proofs;
+    let is_empty = !first_run && open_ledger::is_unused(&ledger).await?;
+    let first_run = first_run || is_empty;
     let list = list_if_needed(list, first_run, operator)?;
     let spec = if options.mode == Mode::Sandbox { Arc::new(spec.at_any_time()) } else { spec };
-    let first_run = first_run.then_some(FirstRun { ledger: location, only_proofs });
+    let first_run = first_run.then_some(FirstRun { ledger: location, is_empty });
     let plan = Plan::begin(&spec, options.mode, first_run.filter(|_| options.mode != Mode::Sandbox));
     let mut campaign = Campaign {
         spec,

@@ -37,8 +37,8 @@ pub struct Plan {
 pub struct FirstRun {
     /// Where the ledger is, or will be.
     pub ledger: Location,
-    /// Whether it is there already, with nothing but proofs.
-    pub only_proofs: bool,
+    /// There is a ledger, and it holds no recipients: only proofs, or nothing that a run has kept.
+    pub is_empty: bool,
 }
 
 /// What a list holds.

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::secret_file;
 use crate::campaign::CampaignError;
 use crate::livedesk::Credentials;
+use crate::notify::WebhookUrl;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::specification::Spec;
@@ -40,6 +41,19 @@ pub(super) fn webhook_secret(spec: &Spec, output: &Output) -> Result<Option<Secr
             spec.folder.join(".env").display()
         ))),
     }
+}
+
+/// The address of the webhook that is notified of a run's end, which the variable `name` holds.
+pub(super) fn webhook_url(name: &str, spec: &Spec, output: &Output) -> Result<WebhookUrl, CliError> {
+    let given = secret_file::value(name, output)?;
+    let [Some(url)] = values([name], [given], &spec.folder, output)? else {
+        return Err(CliError::environment(format!(
+            "`{name}` is not set: put the address for `notify.webhook` in the environment or in {}",
+            spec.folder.join(".env").display()
+        )));
+    };
+    WebhookUrl::parse(&url)
+        .map_err(|why| CliError::environment(format!("the value of `{name}`, for `notify.webhook`: {why}")))
 }
 
 /// The spec with the address that a variable gives, if it names one. Where the variable is not set that is an error if the

@@ -52,32 +52,30 @@ impl CliError {
         Self::caused(path.display().to_string(), source)
     }
 
+    /// The exit code that it means.
+    pub(super) const fn exit(&self) -> Exit {
+        match self {
+            Self::Campaign(CampaignError::Problems(_)) => Exit::InvalidInput,
+            Self::Campaign(CampaignError::Declined) => Exit::Interrupted,
+            Self::Campaign(CampaignError::Ledger(LedgerError::InUse(_))) => Exit::InUse,
+            Self::Campaign(_) | Self::Environment(_) => Exit::Environment,
+        }
+    }
+
     /// Prints the error and returns the exit code. `sends`: whether the command would have sent messages.
     pub(super) fn show(self, sends: bool, output: &Output) -> Exit {
+        let exit = self.exit();
         match self {
             Self::Campaign(CampaignError::Problems(problems)) => {
                 output.problems(&problems);
                 let nothing_sent = if sends { "; nothing was sent" } else { "" };
                 output.say(&format!("{}{nothing_sent}", counted(problems.count(), "problem")));
-                Exit::InvalidInput
             }
-            Self::Campaign(CampaignError::Unusable(problems)) => {
-                output.problems(&problems);
-                Exit::Environment
-            }
-            Self::Campaign(error @ CampaignError::Declined) => {
-                output.say(&error.to_string());
-                Exit::Interrupted
-            }
-            Self::Campaign(error) => {
-                output.error(&with_causes(&error));
-                let held = matches!(error, CampaignError::Ledger(LedgerError::InUse(_)));
-                if held { Exit::InUse } else { Exit::Environment }
-            }
-            Self::Environment(error) => {
-                output.error(&with_causes(&error));
-                Exit::Environment
-            }
+            Self::Campaign(CampaignError::Unusable(problems)) => output.problems(&problems),
+            Self::Campaign(error @ CampaignError::Declined) => output.say(&error.to_string()),
+            Self::Campaign(error) => output.error(&with_causes(&error)),
+            Self::Environment(error) => output.error(&with_causes(&error)),
         }
+        exit
     }
 }

@@ -22,6 +22,7 @@ mod ledger_address;
 mod ledger_service;
 mod man;
 mod metrics_file;
+mod notify;
 mod operator;
 mod output;
 mod plan;

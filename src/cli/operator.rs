@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::args::RunArgs;
+use super::notify::RunNotifier;
 use super::output::Output;
 use super::prompt::Prompt;
 use super::{plan, proof_plan, summary};
@@ -18,7 +19,15 @@ use crate::livedesk::request::Request;
 use crate::livedesk::{Client, Exchange, RequestObserver};
 use crate::metrics::{Metrics, RequestCounter};
 use crate::progress::Progress;
+use crate::run::Event;
 use crate::specification::Spec;
+
+/// Who else takes note of what happens.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Observers<'a> {
+    pub(super) metrics: Option<&'a Arc<Metrics>>,
+    pub(super) notifier: Option<&'a RunNotifier>,
+}
 
 /// Whoever has typed the command.
 pub(super) struct Terminal<'a> {
@@ -26,6 +35,7 @@ pub(super) struct Terminal<'a> {
     pub(super) output: &'a Output,
     progress: Rc<Progress>,
     metrics: Option<&'a Arc<Metrics>>,
+    notifier: Option<&'a RunNotifier>,
     name: &'a str,
     prompt: Prompt<'a>,
 }
@@ -34,14 +44,15 @@ impl<'a> Terminal<'a> {
     pub(super) fn new(
         args: &'a RunArgs,
         spec: &'a Spec,
-        metrics: Option<&'a Arc<Metrics>>,
+        Observers { metrics, notifier }: Observers<'a>,
         output: &'a Output,
     ) -> Self {
         if let Some(metrics) = metrics {
             metrics.name(&spec.name);
         }
         let progress = Rc::new(Progress::new(output.messages(), output.moving, output.log_format(), output.masking()));
-        Self { args, output, progress, metrics, name: &spec.name, prompt: Prompt::new(&spec.recipients.file, output) }
+        let prompt = Prompt::new(&spec.recipients.file, output);
+        Self { args, output, progress, metrics, notifier, name: &spec.name, prompt }
     }
 
     pub(super) fn progress(&self) -> &Progress {
@@ -76,6 +87,16 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// Notifies whoever is to hear of it.
+    fn notify(&self, notice: &Notice<'_>) {
+        let Some(notifier) = self.notifier else { return };
+        match notice {
+            Notice::Event(Event::Away(lasted)) => notifier.away(*lasted),
+            Notice::OthersGoOn => notifier.others_go_on(),
+            _ => {}
+        }
+    }
+
     /// Whether there is somebody who wants to be asked.
     fn asks(&self) -> bool {
         !self.args.yes && self.prompt.is_possible()
@@ -102,6 +123,7 @@ pub(super) fn plan_written<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Str
 impl Operator for Terminal<'_> {
     fn notice(&self, notice: Notice<'_>) {
         self.measure(&notice);
+        self.notify(&notice);
         match notice {
             Notice::Sending { messages } => self.progress.begin(messages),
             Notice::Event(event) => self.progress.show(event),

@@ -51,9 +51,9 @@ pub(super) fn text(plan: &Plan) -> Vec<String> {
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = plan.list.as_ref().map(of_list).unwrap_or_default();
     // Whoever expects the record of an earlier run to be continued sees here that it is not.
-    lines.extend(plan.first_run.as_ref().map(|FirstRun { ledger, only_proofs }| match only_proofs {
+    lines.extend(plan.first_run.as_ref().map(|FirstRun { ledger, is_empty }| match is_empty {
         false => format!("  ledger   {ledger}: not found, so this is the first run on this machine"),
-        true => format!("  ledger   {ledger}: holds only proofs, so this is the first run"),
+        true => format!("  ledger   {ledger}: holds no recipients yet, so this is the first run"),
     }));
     lines.extend(changed(&plan.changes));
     lines
@@ -185,7 +185,12 @@ pub(super) fn next(next: &NextRun, base_url: Option<&str>) -> Vec<String> {
         format!("  takes    {}", next.forecast.in_words()),
     ];
     let zone = TimeZone::system();
-    let named = if next.forecast.days.is_empty() { String::new() } else { format!(" ({})", zone_name(&zone)) };
+    // The end names UTC by itself.
+    let named = match zone_name(&zone) {
+        "UTC" => String::new(),
+        _ if next.forecast.days.is_empty() => String::new(),
+        name => format!(" ({name})"),
+    };
     let when = next.forecast.by_the_clock(&zone);
     lines.extend(when.map(|when| format!("  when     {when}{named}")));
     lines

@@ -14,30 +14,66 @@ use super::credentials::with_base_url;
 use super::error::CliError;
 use super::exit::Exit;
 use super::ledger_address::ledger_address;
-use super::operator::Terminal;
+use super::notify::{RunEnd, RunNotifier};
+use super::operator::{Observers, Terminal};
 use super::output::Output;
 use super::signals::{Signals, cannot_listen, interrupted_twice};
 use super::{dry_run, ephemeral, plan, preview, proof, summary};
 
 pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: &Output) -> Result<Exit, CliError> {
     let options = options(args, output)?;
+    // A rehearsal and a proof are nobody's news.
+    let is_real = !args.dry_run && !args.sandbox && args.proof_to.is_empty();
+    let inputs = match Inputs::read(&args.file, &args.list.vars, &options.enrolment).await {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let error = CliError::from(error);
+            // It may be the list that cannot be read, and then the spec says whom to notify.
+            if is_real && let Ok(spec) = campaign::read_spec(&args.file, &args.list.vars) {
+                notify_of(Err(&error), RunNotifier::new(&spec, output)?.as_ref(), output).await;
+            }
+            return Err(error);
+        }
+    };
+    let notifier = if is_real { RunNotifier::new(&inputs.spec, output)? } else { None };
+    let observers = Observers { metrics, notifier: notifier.as_ref() };
+    let ended = Box::pin(carry_out(args, inputs, options, observers, output)).await;
+    notify_of(ended.as_ref(), notifier.as_ref(), output).await;
+    Ok(ended?.exit)
+}
+
+async fn notify_of(ended: Result<&RunEnd, &CliError>, notifier: Option<&RunNotifier>, output: &Output) {
+    let Some(notifier) = notifier else { return };
+    match ended {
+        Ok(end) => notifier.ended(end, output).await,
+        Err(error) => notifier.ended(&RunEnd::early(error.exit()), output).await,
+    }
+}
+
+/// From the inputs to the report.
+async fn carry_out(
+    args: &RunArgs,
+    mut inputs: Inputs,
+    options: Options,
+    observers: Observers<'_>,
+    output: &Output,
+) -> Result<RunEnd, CliError> {
     let proof = if args.proof_to.is_empty() { None } else { Some(proof::request(args)?) };
-    let mut inputs = Inputs::read(&args.file, &args.list.vars, &options.enrolment).await?;
     if !args.sandbox {
         inputs.set_spec(with_base_url(inputs.spec.clone(), !args.dry_run, output)?);
     }
     let spec = inputs.spec.clone();
     preview::check_not_inputs(args, &spec)?;
     output.show_read_progress(inputs.read_progress());
-    let operator = Terminal::new(args, &spec, metrics, output);
+    let operator = Terminal::new(args, &spec, observers, output);
     if let Some(request) = proof {
-        return Box::pin(proof::prove(inputs, options, request, &operator)).await;
+        return Ok(RunEnd::early(Box::pin(proof::prove(inputs, options, request, &operator)).await?));
     }
     let script = if args.sandbox { sandbox_script(&args.file)? } else { None };
     let campaign = campaign::open(inputs, options, &operator).await?;
     operator.count(campaign.totals());
     if args.dry_run {
-        return dry_run::show(&campaign, args, output).await;
+        return Ok(RunEnd::early(dry_run::show(&campaign, args, output).await?));
     }
     plan::show(campaign.plan(), output);
     if let Some((path, _)) = &script {
@@ -56,7 +92,7 @@ pub(super) async fn run(args: &RunArgs, metrics: Option<&Arc<Metrics>>, output: 
     }
     let outcome = confirmed.report(sent, signals.next(), &operator).await?;
     operator.count(&outcome.totals);
-    Ok(summary::conclude(&spec, outcome, output))
+    Ok(RunEnd::concluded(outcome, |outcome| summary::conclude(&spec, outcome, output)))
 }
 
 /// What the flags ask for.

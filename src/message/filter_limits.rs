@@ -4,15 +4,12 @@
 //! bit is stopped from outside; see [`evaluation`](super::evaluation).
 
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, filters, functions};
+use minijinja::{Environment, Error, State, filters, functions};
 
-use super::strictness;
+use super::{strictness, text_limits};
 
 /// The largest amount that may be asked for: as much as a template may write at all.
 const MAX_SIZE: u64 = 1 << 20;
-
-/// Marks the error of a number that is too large.
-pub(super) const TOO_LARGE: &str = "too large";
 
 /// Puts checks before the filters and functions that take an amount.
 pub(super) fn bound(environment: &mut Environment<'_>) {
@@ -33,6 +30,13 @@ pub(super) fn bound(environment: &mut Environment<'_>) {
             filter.call(state, &arguments)
         });
     }
+    let replace = Value::from_function(filters::replace);
+    environment.add_filter("replace", move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
+        let arguments = arguments.into_values();
+        strictness::check_given(&arguments)?;
+        text_limits::check_replace(&arguments)?;
+        replace.call(state, &arguments)
+    });
     let format = Value::from_function(filters::format);
     environment.add_filter("format", move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
         let arguments = arguments.into_values();
@@ -53,7 +57,7 @@ pub(super) fn check_format(arguments: &[Value]) -> Result<(), Error> {
     let text = format.as_str().unwrap_or_default();
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     if numbers.any(|digits| digits.trim_start_matches('0').len() > 6) {
-        return Err(too_large());
+        return Err(text_limits::too_large());
     }
     // `*` takes a width from among the values.
     if text.contains('*') { check_all(values) } else { Ok(()) }
@@ -71,11 +75,7 @@ fn check(argument: &Value) -> Result<(), Error> {
     }
     let is_amount = argument.kind() == ValueKind::Number;
     let fits = i64::try_from(argument.clone()).is_ok_and(|number| number.unsigned_abs() <= MAX_SIZE);
-    if is_amount && !fits && argument.is_integer() { Err(too_large()) } else { Ok(()) }
-}
-
-fn too_large() -> Error {
-    Error::new(ErrorKind::InvalidOperation, TOO_LARGE)
+    if is_amount && !fits && argument.is_integer() { Err(text_limits::too_large()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -106,6 +106,9 @@ mod tests {
             "{{ 'a b'|truncate(length=9223372036854775807) }}",
             "{{ range(-9223372036854775807, 9223372036854775807, 2) }}",
             "{{ range(9223372036854775807, -9223372036854775807, -2) }}",
+            "{{ ('a' * 100000)|replace('a', 'b' * 1000)|length }}",
+            "{{ ('a' * 100000).replace('a', 'b' * 1000)|length }}",
+            "{{ ('b' * 1000).join(range(100000))|length }}",
         ] {
             assert!(render(source).is_err(), "{source}");
         }
@@ -122,6 +125,10 @@ mod tests {
             ("{{ 123456789012|round }}", "123456789012"),
             ("{{ 'Good morning'|truncate(length=8, killwords=true, leeway=0) }}", "Good ..."),
             ("{{ range(1, 4)|join(',') }}", "1,2,3"),
+            ("{{ 'a-b-c'|replace('-', ' and ') }}", "a and b and c"),
+            ("{{ 'a-b'.replace('-', '+') }}", "a+b"),
+            ("{{ 15|replace(5, 6) }}", "16"),
+            ("{{ ', '.join(['a', 'b']) }}", "a, b"),
         ] {
             assert_eq!(render(source).as_deref(), Ok(text), "{source}");
         }

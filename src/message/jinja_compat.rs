@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, tests};
 
-use super::{booleans, filter_limits};
+use super::{booleans, filter_limits, text_limits};
 
 /// Puts the corrected filters, tests and methods in the place of the engine's own.
 pub(super) fn correct(environment: &mut Environment<'_>) {
@@ -49,6 +49,14 @@ fn method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -
         (Some(_), "format", values) => {
             let all: Vec<Value> = std::iter::once(value.clone()).chain(values.iter().cloned()).collect();
             filter_limits::check_format(&all)?;
+            minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
+        }
+        (Some(_), "replace", [from, to, ..]) => {
+            text_limits::check_replace(&[value.clone(), from.clone(), to.clone()])?;
+            minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
+        }
+        (Some(_), "join", [items]) => {
+            text_limits::check_join(items, Some(value))?;
             minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
         }
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),

@@ -33,6 +33,7 @@ mod render;
 mod render_errors;
 mod unfilled_placeholders;
 mod template;
+mod text_limits;
 mod truthiness;
 
 use std::path::{Component, Path, PathBuf};

@@ -5,7 +5,7 @@ use minijinja::{Error, ErrorKind};
 use super::mixed_kinds::{NUMBER_HINT, TEXT_FOR_NUMBER};
 use super::references::{Reference, ReferenceKind, names};
 use super::truthiness::shortened;
-use super::{date_filters, filter_limits, jinja_compat, phone_filter, strictness};
+use super::{date_filters, jinja_compat, phone_filter, strictness, text_limits};
 use crate::recipients::{Row, is_invisible};
 
 /// Marks the error of a null deep inside a cell.
@@ -59,7 +59,7 @@ pub(super) fn explain(error: &Error, source: &str, row: &Row) -> NoText {
         ErrorKind::InvalidOperation if detail == jinja_compat::NEITHER => {
             about(format!("{name} means neither yes nor no"))
         }
-        ErrorKind::InvalidOperation if detail == filter_limits::TOO_LARGE => {
+        ErrorKind::InvalidOperation if detail == text_limits::TOO_LARGE => {
             failed(format!("a number in `{expression}` is too large: at most 1,000,000"))
         }
         ErrorKind::InvalidOperation if detail == strictness::MIXED_KINDS => {

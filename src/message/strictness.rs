@@ -5,6 +5,7 @@ use minijinja::value::{Kwargs, Rest, Value, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
 
 use super::mixed_kinds::are_in_another_order;
+use super::text_limits;
 
 /// Marks the error of a filter or a test that is given nothing.
 pub(super) const NOTHING_GIVEN: &str = "nothing given";
@@ -60,6 +61,9 @@ fn tighten_filters(environment: &mut Environment<'_>) {
             let arguments = arguments.into_values();
             check_given(&arguments)?;
             check_items(name, &arguments, puts_in_order)?;
+            if let ("join", [items, rest @ ..]) = (name, arguments.as_slice()) {
+                text_limits::check_join(items, rest.first())?;
+            }
             filter.call(state, &arguments)
         });
     }

@@ -23,6 +23,7 @@ mod waiting;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub enum Event {
         /// When it goes on.
         until: Timestamp,
     },
+    /// LiveDesk was probed again and is still away, since so long.
+    Away(Duration),
     /// Something worth a line of its own.
     Noted(String),
     /// Something that a person should look at.

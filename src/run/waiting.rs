@@ -242,6 +242,10 @@ impl<L: Deliver> Run<'_, L> {
                 }
             }
             self.probe().await?;
+            let away = self.breaker().outage(Instant::now()).map(|(lasted, ..)| lasted);
+            if let Some(lasted) = away {
+                (self.emit)(Event::Away(lasted));
+            }
             if said_at.elapsed() >= STILL_AWAY {
                 said_at = Instant::now();
                 self.say_still_away();

@@ -66,6 +66,7 @@ impl Checker<'_> {
         let track = send
             .as_ref()
             .and_then(|send| self.track(raw.track, send).or_else(|| self.track(RawTrack::default(), send)));
+        let notify = self.notify(raw.notify);
         let report = self.report(raw.report, &raw.name.value);
         Some(Spec {
             source: self.source.clone(),
@@ -81,6 +82,7 @@ impl Checker<'_> {
             checks: raw.checks.into(),
             send: send?,
             track: track?,
+            notify,
             report,
             warnings: Vec::new(),
         })

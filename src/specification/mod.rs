@@ -16,6 +16,7 @@ mod diff;
 mod draft;
 mod livedesk;
 mod message;
+mod notify;
 mod one_or_many;
 mod raw;
 mod recipients;
@@ -46,6 +47,7 @@ pub use checks::{Checks, InvalidCheck, LiquidCheck, PhoneCheck, StrippedCheck, U
 pub use diff::Difference;
 pub use livedesk::{DEFAULT_BASE_URL, Livedesk};
 pub use message::{Message, MessageType};
+pub use notify::{Notify, NotifyEvent, NotifyFormat};
 pub use recipients::{DeclaredColumn, Duplicates, Format, List, Recipients, SuppressionFile};
 pub use report::{ReportFile, ReportFormat};
 pub use send::{CanaryConfirmation, Retry, Send, StopWhen};
@@ -89,6 +91,8 @@ pub struct Spec {
     pub send: Send,
     /// Receipts and replies.
     pub track: Track,
+    /// Who is told how a run ends, if anybody.
+    pub notify: Option<Notify>,
     /// Report files as written in the spec, relative to its folder.
     pub report: Vec<ReportFile>,
     /// What its author should know before the first send.

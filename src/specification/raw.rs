@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::checks::RawChecks;
 use super::livedesk::RawLivedesk;
 use super::message::RawMessage;
+use super::notify::RawNotify;
 use super::recipients::RawRecipients;
 use super::report::RawReports;
 use super::send::RawSend;
@@ -50,6 +51,9 @@ pub(super) struct Raw {
     /// `campaign track`: how long and how fast to look for receipts and replies.
     #[serde(default)]
     pub(super) track: RawTrack,
+    /// Who is told how a run ends, and of long outages. Counts and codes only: never personal data.
+    #[serde(default)]
+    pub(super) notify: Option<Spanned<RawNotify>>,
     /// Report files, relative to this file: a path that ends in `.csv`, `.jsonl` or `.html`, a map with `file` and the
     /// `columns` of the list to show, or a list of these. Default `reports/<name>.csv`.
     #[serde(default)]

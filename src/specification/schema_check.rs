@@ -29,6 +29,14 @@ struct Keys<'a> {
     given: BTreeSet<String>,
 }
 
+/// Where a key belongs that is not known here.
+enum Elsewhere {
+    /// In a section that contains this one or is inside it.
+    Around(String),
+    /// In another one, so that a key of this section may be meant as well.
+    Far(String),
+}
+
 /// The way to a value, for naming it.
 #[derive(Clone, Copy)]
 struct Way<'a> {
@@ -146,10 +154,12 @@ impl<'a> SchemaCheck<'a> {
         let Keys { known, given } = keys;
         let near = did_you_mean(&key.name, known.iter().copied().filter(|name| !given.contains(*name)))
             .or_else(|| did_you_mean(&key.name, known.iter().copied()));
+        let known_here = || format!("known keys: {}", known.join(", "));
         let hint = match (near, self.elsewhere(&key.name, way.path)) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, Some(place)) => format!("`{}` belongs in {place}", key.name),
-            (None, None) => format!("known keys: {}", known.join(", ")),
+            (None, Some(Elsewhere::Around(place))) => format!("`{}` belongs in {place}", key.name),
+            (None, Some(Elsewhere::Far(place))) => format!("{}; `{}` is a key of `{place}`", known_here(), key.name),
+            (None, None) => known_here(),
         };
         // What is in this section by mistake may be a credential.
         let is_harmless = near.is_some() || !way.path.starts_with("livedesk");
@@ -159,7 +169,7 @@ impl<'a> SchemaCheck<'a> {
     }
 
     /// The section that a key belongs into, if there is exactly one.
-    fn elsewhere(&mut self, name: &str, here: &str) -> Option<String> {
+    fn elsewhere(&mut self, name: &str, here: &str) -> Option<Elsewhere> {
         let sections = self.sections();
         let found: Vec<&str> = sections
             .iter()
@@ -170,11 +180,15 @@ impl<'a> SchemaCheck<'a> {
         let inside = format!("{here}.");
         let nearest: Vec<&str> = found.iter().copied().filter(|path| path.starts_with(&inside)).collect();
         match (nearest.as_slice(), found.as_slice()) {
+            ([path], _) => Some(Elsewhere::Around(format!("`{path}`"))),
             ([], [""]) => {
                 self.misplaced.push(name.to_owned());
-                Some("the spec's first level: it is indented too far".to_owned())
+                Some(Elsewhere::Around("the spec's first level: it is indented too far".to_owned()))
             }
-            ([path], _) | ([], [path]) => Some(format!("`{path}`")),
+            ([], [path]) if here.is_empty() || inside.starts_with(&format!("{path}.")) => {
+                Some(Elsewhere::Around(format!("`{path}`")))
+            }
+            ([], [path]) => Some(Elsewhere::Far((*path).to_owned())),
             _ => None,
         }
     }

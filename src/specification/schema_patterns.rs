@@ -82,6 +82,8 @@ spellings! {
     EndOfDay = text(&format!(r"^\s*({TIME_OF_DAY}|24:00(:00)?)\s*$"));
     /// `mon-fri`, or several with commas.
     DaysOfWeek = text(&days());
+    /// A command and its arguments.
+    Command = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
 }
 
 /// One value or a list of them, which may be empty only where that means something.

@@ -110,8 +110,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// The place of a value. Lines of the section `livedesk`, and of a webhook's secret, are named and not shown: what
-    /// is there by mistake may be a credential.
+    /// The place of a value. Lines of the section `livedesk`, and of webhooks, are named and not shown: what is there by
+    /// mistake may be a credential.
     pub fn place(&self, span: Span) -> Place {
         let place = Place::in_text(&self.name, &self.text, span.offset, self.first_line(span).len());
         if self.is_private(span.offset) { place.without_text() } else { place }
@@ -149,7 +149,8 @@ impl Source {
         found.map_or(map, |at| Span { offset: map.offset + at, len: name.len() })
     }
 
-    /// Whether a line may hold a credential: any of the section `livedesk` but the address, and a webhook's secret.
+    /// Whether a line may hold a credential: any of the section `livedesk` but the address, a webhook's secret,
+    /// and the address of one that is notified.
     fn is_private(&self, offset: usize) -> bool {
         let rest = self.text.get(offset..).unwrap_or_default();
         let line_end = offset + rest.find('\n').unwrap_or(rest.len());
@@ -160,7 +161,9 @@ impl Source {
         }
         let is_address = line.contains("base_url") && !["@", "key", "sec"].iter().any(|word| line.contains(word));
         let top_level = |line: &&&str| line.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''));
-        !is_address && lines.iter().rev().find(top_level).is_some_and(|line| line.contains("livedesk"))
+        let section = lines.iter().rev().find(top_level).copied().unwrap_or_default();
+        let is_webhook = section.starts_with("notify") && (line.contains("://") || line.contains("url"));
+        is_webhook || !is_address && section.contains("livedesk")
     }
 
     /// The place of `len` bytes at `at` inside the string `value` that is at `span`. Exact for plain, quoted and

@@ -37,6 +37,7 @@ mod list_formats;
 mod memory_ledger;
 mod metrics;
 mod next_steps;
+mod notify;
 mod outages;
 mod output_streams;
 mod pacing;

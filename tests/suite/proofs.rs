@@ -62,7 +62,7 @@ fn a_proof_is_what_the_recipient_would_get_and_the_recipients_stay_as_they_are()
     project.campaign(&["report", "campaign.yaml"]).exits(1).says("nothing was run yet");
 
     // The first run is the first one all the same.
-    let ran = project.run(&[]).exits(0).says("holds only proofs, so this is the first run");
+    let ran = project.run(&[]).exits(0).says("holds no recipients yet, so this is the first run");
     assert!(!ran.stderr.contains("since"), "{}", ran.stderr);
     assert_eq!(contents(&desk), ["Hello Ada", "Hello Ada", "Hello Cleo", "Hello Dan"]);
     assert_eq!(project.outcomes().len(), 4);
