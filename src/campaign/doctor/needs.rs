@@ -24,6 +24,8 @@ pub(super) struct TemplateUse {
     pub(super) body: Vec<String>,
     /// The kind of header that is given.
     pub(super) header: Option<&'static str>,
+    /// The variables of a text header.
+    pub(super) header_variables: Vec<String>,
     /// The buttons that are given: which one, of which kind, and the payload of a quick reply.
     pub(super) buttons: Vec<(u64, &'static str, Option<String>)>,
 }
@@ -82,6 +84,8 @@ impl TemplateUse {
     fn of(delivery: &Delivery) -> Option<Self> {
         let params = delivery.message.template_params.as_ref()?;
         let names = params.processed_params.as_ref().map(|variables| variables.0.iter().map(|(name, _)| name.clone()));
+        let header_variables = params.header_params.as_ref().and_then(|header| header.text_variables.as_ref());
+        let header_variables = header_variables.into_iter().flat_map(|variables| &variables.0);
         let header = params.header_params.as_ref().map(|header| match header.r#type {
             HeaderType::Text => "text",
             HeaderType::Image => "image",
@@ -98,6 +102,7 @@ impl TemplateUse {
             language: params.language.clone(),
             body: names.map(Iterator::collect).unwrap_or_default(),
             header,
+            header_variables: header_variables.map(|(name, _)| name.clone()).collect(),
             buttons: buttons.collect(),
         })
     }

@@ -33,9 +33,18 @@ pub(super) fn template_problems(wanted: &TemplateUse, known: &[InboxTemplate]) -
 }
 
 fn body(wanted: &TemplateUse, template: &InboxTemplate) -> Option<String> {
-    let given: BTreeSet<&str> = wanted.body.iter().map(String::as_str).collect();
-    let expected: BTreeSet<&str> = template.body.iter().map(String::as_str).collect();
-    (given != expected).then(|| format!("its body takes {}, not {}", listed(&expected), listed(&given)))
+    variables("body", &wanted.body, &template.body)
+}
+
+/// Whether a part of a template takes other variables than it is given.
+fn variables<'a>(
+    part: &str,
+    given: impl IntoIterator<Item = &'a String>,
+    expected: impl IntoIterator<Item = &'a String>,
+) -> Option<String> {
+    let names = |names: &mut dyn Iterator<Item = &'a String>| names.map(String::as_str).collect::<BTreeSet<&str>>();
+    let (given, expected) = (names(&mut given.into_iter()), names(&mut expected.into_iter()));
+    (given != expected).then(|| format!("its {part} takes {}, not {}", listed(&expected), listed(&given)))
 }
 
 fn listed(names: &BTreeSet<&str>) -> String {
@@ -48,8 +57,10 @@ fn listed(names: &BTreeSet<&str>) -> String {
 fn header(wanted: &TemplateUse, template: &InboxTemplate) -> Option<String> {
     // A text without a variable takes nothing.
     let expected = template.header.as_ref().filter(|(format, variables)| format != "text" || !variables.is_empty());
-    let expected = expected.map(|(format, _)| format.as_str());
-    match (expected, wanted.header) {
+    match (expected.map(|(format, _)| format.as_str()), wanted.header) {
+        (Some("text"), Some("text")) => {
+            variables("header", &wanted.header_variables, expected.iter().flat_map(|(_, variables)| variables))
+        }
         (expected, given) if expected == given => None,
         (Some(expected), Some(given)) => Some(format!("its header takes {expected}, not {given}")),
         (Some(expected), None) => Some(format!("its header takes {expected}: `header_params` is missing")),
@@ -126,6 +137,7 @@ mod tests {
             language: "en".to_owned(),
             body: ["1", "2"].map(str::to_owned).into(),
             header: Some("image"),
+            header_variables: Vec::new(),
             buttons: vec![(0, "url", None), (1, "quick_reply", Some("OPT_OUT".to_owned()))],
         }
     }
@@ -146,6 +158,14 @@ mod tests {
         assert_eq!(said(|used| used.header = Some("video")), "its header takes image, not video");
         assert_eq!(said(|used| used.buttons.clear()), "its button 0 takes a `text` for its address");
         assert_eq!(said(|used| used.buttons.push((7, "url", None))), "it has no button 7");
+        let with_text = InboxTemplate { header: Some(("text".to_owned(), ["1".to_owned()].into())), ..template() };
+        let text = |names: &[&str]| {
+            let header_variables = names.iter().map(|name| (*name).to_owned()).collect();
+            let used = TemplateUse { header: Some("text"), header_variables, ..used() };
+            template_problems(&used, std::slice::from_ref(&with_text)).join("; ")
+        };
+        assert_eq!(text(&["1"]), "");
+        assert_eq!(text(&["1", "2"]), "its header takes `1`, not `1`, `2`");
         let paused = InboxTemplate { status: Some("paused".to_owned()), ..template() };
         assert_eq!(template_problems(&used(), &[paused]), ["WhatsApp says `paused`"]);
     }
