@@ -35,6 +35,7 @@ mod reports;
 mod retry_failed;
 mod sending;
 mod status;
+mod stop;
 mod track;
 mod unknown_examples;
 mod open_ledger;
@@ -72,6 +73,7 @@ pub use resolve_by_evidence::{Evidence, EvidenceError, UnknownCase};
 pub use retry_failed::RetryFailed;
 pub use sending::{Confirmed, Outcome, Sent};
 pub use status::{ActiveRun, Progress, Status, status};
+pub use stop::{Stopping, request_stop};
 pub use track::{only_inbox, open_to_track, opt_out_words};
 pub use unknown_examples::UnknownExamples;
 

@@ -36,6 +36,9 @@ pub(super) enum Command {
     /// Show the progress of a campaign and what the next run would do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
+    /// Stop the runs of a campaign in good order, on every machine. `campaign run` continues it
+    #[command(after_help = help::STOP)]
+    Stop(StopArgs),
     /// Find out what became of accepted messages: delivered, read, not delivered, replied, opted out. Sends nothing
     #[command(after_help = help::TRACK)]
     Track(TrackArgs),
@@ -256,6 +259,19 @@ pub(super) struct StatusArgs {
     /// Output format of results
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// The spec
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Ask the runs to stop, and do not wait until they have
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// The ledger [default: .campaign/NAME.sqlite next to the spec]
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -53,6 +53,16 @@ Examples:
 
 Exit codes: those that `campaign run` would end with so far, and 8 if nothing was run yet";
 
+pub(super) const STOP: &str = "\
+Examples:
+  campaign stop order_update.yaml
+  campaign stop order_update.yaml --ledger postgres://db.example.com/campaigns    all workers
+
+Exit codes:
+  0    nobody is at work any more
+  1    a run cannot be reached from here, or the ledger cannot be read
+  130  interrupted while waiting; the runs stop all the same";
+
 pub(super) const TRACK: &str = "\
 Examples:
   campaign track order_update.yaml

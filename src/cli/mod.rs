@@ -38,6 +38,7 @@ mod schema;
 mod signals;
 mod spec_files;
 mod status;
+mod stop;
 mod summary;
 mod typo_tips;
 mod track;
@@ -89,6 +90,7 @@ fn run_from(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => in_runtime(check::check(&args, &output)),
         Command::Doctor(args) => in_runtime(doctor::doctor(&args, &output)),
         Command::Status(args) => in_runtime(status::status(&args, &output)),
+        Command::Stop(args) => in_runtime(stop::stop(&args, &output)),
         Command::Track(args) => in_runtime(track::track(&args, counted, &output)),
         Command::Report(args) => in_runtime(report::report(&args, &output)),
         Command::Resolve(args) => in_runtime(resolve::resolve(&args, &output)),

@@ -12,7 +12,7 @@ use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
 use super::proof::{Proof, ProofNumber, Proofs};
-use super::share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, Worker, WorkerEvent};
+use super::share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent};
 use super::sqlite::Sqlite;
 use super::tables::Chunk;
 use super::totals::{KeyLookup, Resolved, Totals};
@@ -95,6 +95,10 @@ impl Share for Backend {
 
     async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
         dispatch!(self, ledger => ledger.workers().await)
+    }
+
+    async fn request_stop(&self) -> Result<Vec<StopRequest>, LedgerError> {
+        dispatch!(self, ledger => ledger.request_stop().await)
     }
 }
 

@@ -37,7 +37,7 @@ pub use open::{
 };
 pub use postgres::Address;
 pub use proof::{Proof, ProofNumber, Proofs};
-pub use share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, Worker, WorkerEvent};
+pub use share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
 pub use tracking::{Observation, Resolution, RetryUndelivered, TrackQuery, TrackedMessage, UnknownDelivery};

@@ -91,6 +91,24 @@ pub trait Share {
 
     /// Who is at work, the first one first.
     fn workers(&self) -> impl Future<Output = Result<Vec<Worker>, LedgerError>>;
+
+    /// Asks everybody who is at work to stop: they finish what is in flight, record it, and claim nothing more. Returns who is
+    /// at work, and whether they could be asked from here.
+    fn request_stop(&self) -> impl Future<Output = Result<Vec<StopRequest>, LedgerError>> {
+        async {
+            let unasked = |worker| StopRequest { worker, is_sent: false };
+            Ok(self.workers().await?.into_iter().map(unasked).collect())
+        }
+    }
+}
+
+/// Somebody at work, who is to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopRequest {
+    /// Who it is.
+    pub worker: Worker,
+    /// Whether the request is on its way to them. Otherwise they must be stopped where they run.
+    pub is_sent: bool,
 }
 
 /// What all workers of a campaign must send alike.

@@ -23,9 +23,20 @@ fn contents(project: &Project) -> BTreeMap<PathBuf, Vec<u8>> {
 fn every_command_explains_itself() {
     let project = offline();
     insta::assert_snapshot!("help", project.campaign(&["--help"]).exits(0).stdout);
-    for command in
-        ["run", "check", "doctor", "status", "track", "report", "resolve", "sandbox", "schema", "init", "completions"]
-    {
+    for command in [
+        "run",
+        "check",
+        "doctor",
+        "status",
+        "stop",
+        "track",
+        "report",
+        "resolve",
+        "sandbox",
+        "schema",
+        "init",
+        "completions",
+    ] {
         let ran = project.campaign(&[command, "--help"]).exits(0);
         insta::assert_snapshot!(format!("help {command}"), ran.stdout);
     }

@@ -70,6 +70,7 @@ mod send_windows;
 mod shared_limits;
 mod spec_rules;
 mod status;
+mod stop;
 #[cfg(target_os = "linux")]
 mod template_limits;
 #[cfg(unix)]

@@ -9,8 +9,8 @@ use super::heartbeat::Heartbeat;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
-    Fingerprint, Holder, Lease, LedgerError, Limits, Outage, Position, Remaining, RequestKind, Share, Worker,
-    WorkerEvent,
+    Fingerprint, Holder, Lease, LedgerError, Limits, Outage, Position, Remaining, RequestKind, Share, StopRequest,
+    Worker, WorkerEvent,
 };
 
 impl Share for Postgres {
@@ -94,6 +94,10 @@ impl Share for Postgres {
 
     async fn workers(&self) -> Result<Vec<Worker>, LedgerError> {
         self.alone(|session| async move { workers::list(&session.client, session.ledger).await }).await
+    }
+
+    async fn request_stop(&self) -> Result<Vec<StopRequest>, LedgerError> {
+        self.alone(|session| async move { workers::request_stop(&session.client, session.ledger).await }).await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row};
 
 use super::format::LOCKS;
 use crate::ledger::values::{now, time, unstored};
-use crate::ledger::{Holder, LedgerError, Worker};
+use crate::ledger::{Holder, LedgerError, StopRequest, Worker};
 
 /// How long a worker may be silent before the others take over what it has, unless the address sets `worker_timeout`.
 pub(super) const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -123,6 +123,15 @@ pub(super) async fn settle_interrupted(client: &Client, ledger: i32, worker: Opt
          WHERE ledger = $1 AND state = 'claimed'
             AND (worker = $3 OR NOT EXISTS (SELECT FROM worker w WHERE w.id = d.worker AND w.ledger = $1))";
     Ok(client.execute(sql, &[&ledger, &now(), &worker]).await?)
+}
+
+/// Asks all who share a ledger to stop, and wakes them to hear it. Whoever works alone does not listen.
+pub(super) async fn request_stop(client: &Client, ledger: i32) -> Result<Vec<StopRequest>, LedgerError> {
+    client.execute("UPDATE worker SET stop = true WHERE ledger = $1", &[&ledger]).await?;
+    client.execute("SELECT pg_notify('campaign_' || $1::int, '')", &[&ledger]).await?;
+    let listens = |worker: &Worker| worker.heartbeat.is_some();
+    let asked = |worker: Worker| StopRequest { is_sent: listens(&worker), worker };
+    Ok(list(client, ledger).await?.into_iter().map(asked).collect())
 }
 
 /// Who works on a ledger, the first one first. Only looks: those who are dead are left out.

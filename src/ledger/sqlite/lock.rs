@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::ledger::holder::this_host;
 use crate::ledger::{Holder, LedgerError};
 use crate::private_file;
 
@@ -91,6 +92,25 @@ impl Lock {
         Ok(if has_own_lock(ledger) { locked(ledger)?.map(|_| Holder::unnamed()) } else { None })
     }
 
+    /// Asks the process that holds the ledger to end in good order, as Ctrl-C does. Gives whether that could be done: only for
+    /// a process of this machine that certainly holds this lock.
+    #[cfg(unix)]
+    pub(super) fn terminate(ledger: &Path, holder: &Holder) -> bool {
+        use rustix::process::{Pid, Signal, kill_process};
+        holder.host == this_host()
+            && has_open(holder.process, &Self::path_of(ledger))
+            && i32::try_from(holder.process)
+                .ok()
+                .and_then(Pid::from_raw)
+                .is_some_and(|process| kill_process(process, Signal::TERM).is_ok())
+    }
+
+    /// There are no signals here.
+    #[cfg(not(unix))]
+    pub(super) fn terminate(_: &Path, _: &Holder) -> bool {
+        false
+    }
+
     /// Whether a run holds the ledger.
     ///
     /// # Errors
@@ -150,6 +170,14 @@ fn acquire(file: &File) -> io::Result<bool> {
 /// Opens the file, making it where there is none, readable by its owner only: it names the machine.
 fn private(path: &Path) -> std::io::Result<File> {
     private_file::options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Whether a process has a file open, as far as the system shows it. In another container a process of this number is somebody else's.
+#[cfg(unix)]
+fn has_open(process: u32, path: &Path) -> bool {
+    let Ok(path) = fs::canonicalize(path) else { return false };
+    let opened = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    opened.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|opened| opened == path)
 }
 
 /// Who wrote their name into the file. A holder who has not yet done so is still a holder.
