@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
 use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, open_ledger};
-use crate::ledger::{self, Holder, Inspect, Ledger, Location, Proofs, Prove, Totals};
+use crate::ledger::{self, Holder, Inspect, Ledger, Location, Proofs, Prove, Share, Totals, Worker};
 use crate::problem::Keep;
 use crate::run::Selection;
 use crate::specification::Spec;
@@ -48,6 +48,8 @@ pub struct ActiveRun {
     pub holder: Holder,
     /// Messages that left in the last minute.
     pub last_minute: u64,
+    /// All who work on it, the first one first; one, where they do not share a ledger.
+    pub workers: Vec<Worker>,
 }
 
 /// How far a campaign is. `ledger`: where it is, if not beside the spec.
@@ -68,7 +70,10 @@ pub async fn status(spec: &Arc<Spec>, ledger: Option<&str>) -> Result<Status, Ca
         return Ok(Status::NotBegun { ledger: location, proofs });
     }
     let run = match found.holder().await? {
-        Some(holder) => Some(ActiveRun { holder, last_minute: found.sent_within(Duration::from_mins(1)).await? }),
+        Some(holder) => {
+            let (last_minute, workers) = (found.sent_within(Duration::from_mins(1)).await?, found.workers().await?);
+            Some(ActiveRun { holder, last_minute, workers })
+        }
         None => None,
     };
     let totals = found.totals().await?;

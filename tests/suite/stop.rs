@@ -47,6 +47,11 @@ fn all_workers_stop_when_they_are_asked_to_and_the_campaign_can_be_continued() {
     let project = shared(&desk, &address, 400).send("concurrency: 2");
     nobody_is_at_work(&project);
     let running = workers(&desk, &project, 3);
+    let status = project.campaign(&["status", "campaign.yaml"]);
+    assert!(status.stdout.contains("run by 3 workers: "), "{status:?}");
+    assert_eq!(status.stdout.matches(", last heard of 0 s ago").count(), 3, "{status:?}");
+    let status = &project.campaign(&["status", "campaign.yaml", "--format", "json"]).json()[0];
+    assert_eq!(status["run"]["workers"].as_array().unwrap().len(), 3, "{status}");
     let stopped = project.campaign(&["stop", "campaign.yaml"]).exits(0);
     assert_eq!(
         stopped.stderr.matches("to stop; it finishes the messages that are in flight").count(),

@@ -1,13 +1,14 @@
 //! How far one campaign is, in words or as data.
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::exit::Exit;
 use super::super::output::Output;
 use super::super::{plan, proof_plan, summary};
 use crate::campaign::{ActiveRun, Progress, Status};
 use crate::humanize::counted;
+use crate::ledger::Worker;
 use crate::specification::Spec;
 
 /// Shows it once. Gives the exit code, and whether a run is under way.
@@ -36,7 +37,8 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
             |run| {
                 let rate = rate(&run);
                 json!({ "process": run.holder.process, "host": run.holder.host, "since": run.holder.since,
-                    "messages_last_minute": run.last_minute, "messages_per_second": rate })
+                    "messages_last_minute": run.last_minute, "messages_per_second": rate,
+                    "workers": run.workers.iter().map(worker_data).collect::<Vec<_>>() })
             },
         );
         output.json(&data);
@@ -49,9 +51,8 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
     if let Some(proofs) = proof_plan::summary_line(&proofs) {
         output.result(&proofs);
     }
-    if let Some(run) = &run {
-        let messages = counted(run.last_minute, "message");
-        output.result(&format!("run by {}: {messages} in the last minute ({:.1}/s)", run.holder, rate(run)));
+    for line in run.iter().flat_map(run_lines) {
+        output.result(&line);
     }
     let title = if run.is_some() { "left for it:" } else { "next run:" };
     match next {
@@ -64,6 +65,29 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
         }
     }
     shown
+}
+
+/// Who runs it and how fast; of several workers each on a line.
+fn run_lines(run: &ActiveRun) -> Vec<String> {
+    let pace = format!("{} in the last minute ({:.1}/s)", counted(run.last_minute, "message"), rate(run));
+    if run.workers.len() < 2 {
+        return vec![format!("run by {}: {pace}", run.holder)];
+    }
+    let title = format!("run by {} workers: {pace}", run.workers.len());
+    std::iter::once(title).chain(run.workers.iter().map(|worker| format!("  {}", worker_line(worker)))).collect()
+}
+
+/// `process 42 on db1 since 2026-11-27T08:00:00Z: 1,200 messages, last heard of 2 s ago`.
+fn worker_line(Worker { holder, messages, heartbeat }: &Worker) -> String {
+    let messages = messages.map_or_else(String::new, |count| format!(": {}", counted(count, "message")));
+    let heard = heartbeat.map(|at| Timestamp::now().duration_since(at).unsigned_abs());
+    let heard = heard.map_or_else(String::new, |ago| format!(", last heard of {} s ago", ago.as_secs()));
+    format!("{holder}{messages}{heard}")
+}
+
+fn worker_data(Worker { holder, messages, heartbeat }: &Worker) -> Value {
+    json!({ "process": holder.process, "host": holder.host, "since": holder.since, "messages": messages,
+        "heartbeat": heartbeat })
 }
 
 /// Messages a second: in the last minute, or since the run began if that was later.
