@@ -3,55 +3,10 @@
 //! A cell that looks like an attempt at a number or an address and cannot be understood is a problem, never a key:
 //! whoever it names would get the message. This file knows neither files nor what is done with entries.
 
-use super::super::{email, formula_guard, is_invisible, phone, spreadsheet_artifacts, unguarded};
+use super::super::{email, is_invisible, phone, spreadsheet_artifacts, unguarded};
+use super::columns::{Column, of_id};
 
 pub(super) use super::super::phone::NO_COUNTRY;
-
-/// What the cells of a column are, by its header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
-    /// Nothing says so.
-    Unnamed,
-    Phone,
-    Email,
-    Key,
-    /// LiveDesk's ids of people and conversations. They are keys as well only in a list without a column of keys.
-    Id {
-        kind: IdKind,
-        is_key: bool,
-    },
-    /// Something else, such as a date or a reason, beside columns that say who it is.
-    Other,
-}
-
-/// What an id of LiveDesk's is the id of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdKind {
-    /// A contact.
-    Contact,
-    /// A conversation.
-    Conversation,
-}
-
-impl IdKind {
-    /// The kind that a column with this name has.
-    pub(super) fn of_column(name: &str) -> Option<Self> {
-        match name.trim_matches(is_invisible).to_lowercase().as_str() {
-            "contact_id" => Some(Self::Contact),
-            "conversation_id" => Some(Self::Conversation),
-            _ => None,
-        }
-    }
-}
-
-/// The form of an id, which no key, number or address has.
-pub(super) fn of_id(kind: IdKind, id: u64) -> String {
-    let kind = match kind {
-        IdKind::Contact => "contact",
-        IdKind::Conversation => "conversation",
-    };
-    format!("{kind}\u{0}{id}")
-}
 
 /// What a cell was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,50 +14,12 @@ pub(super) enum Kind {
     Phone,
     Email,
     Key,
+    /// LiveDesk's id of a contact or conversation.
+    Id,
 }
 
 /// Words for "no value".
 const FILLERS: [&str; 8] = ["-", "n/a", "na", "null", "none", "nan", "unknown", "#n/a"];
-
-impl Column {
-    /// The columns that a first line names; `None` if it is no header.
-    pub(super) fn header(cells: &[String]) -> Option<Vec<Self>> {
-        // A report has the ids of contacts and messages beside the keys, which may be the keys of others.
-        let of_report = |cell: &String| if cell == "key" { Self::Key } else { Self::Other };
-        let is_ours = formula_guard::is_report(cells);
-        let mut named: Vec<Self> =
-            cells.iter().map(|cell| if is_ours { of_report(cell) } else { Self::named(cell) }).collect();
-        if named.contains(&Self::Key) {
-            for column in &mut named {
-                if let Self::Id { is_key, .. } = column {
-                    *is_key = false;
-                }
-            }
-        }
-        let says_who = |column: &Self| *column != Self::Other;
-        named.iter().any(says_who).then_some(named)
-    }
-
-    fn named(cell: &str) -> Self {
-        let name = cell.trim_matches(is_invisible).to_lowercase();
-        let is_one_of = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        if name.len() > 40 || name.contains('@') || name.bytes().filter(u8::is_ascii_digit).count() > 3 {
-            Self::Other
-        } else if is_one_of(&["mail"]) {
-            Self::Email
-        } else if is_one_of(&["phone", "mobile", "mobil", "whatsapp", "wa_id", "msisdn", "handy", "telefon"])
-            || ["tel", "tel.", "number", "cell"].contains(&name.as_str())
-        {
-            Self::Phone
-        } else if let Some(kind) = IdKind::of_column(&name) {
-            Self::Id { kind, is_key: true }
-        } else if ["key", "id", "identifier", "source_id"].contains(&name.as_str()) {
-            Self::Key
-        } else {
-            Self::Other
-        }
-    }
-}
 
 /// The forms by which an entry is compared, and what it is; `None` where the cell is empty or says nothing about people.
 ///
@@ -121,11 +38,12 @@ pub(super) fn read(
         return Ok(None);
     }
     let understood = match column {
-        Column::Id { kind, is_key } => {
-            let id = text.parse().ok().map(|id| of_id(kind, id));
+        Column::Id { kind: of, is_key } => {
+            let id = text.parse().ok().map(|id| of_id(of, id));
             // What is no id can only be somebody's key.
             let keys = if is_key || id.is_none() { key(written, region)? } else { Vec::new() };
-            return Ok(Some((Kind::Key, id.into_iter().chain(keys).collect())));
+            let kind = if id.is_some() { Kind::Id } else { Kind::Key };
+            return Ok(Some((kind, id.into_iter().chain(keys).collect())));
         }
         Column::Key => return key(written, region).map(|forms| Some((Kind::Key, forms))),
         Column::Email => address(text),
@@ -248,6 +166,7 @@ fn is_plain_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::IdKind;
     use super::*;
 
     fn kind(text: &str, column: Column, region: Option<&str>) -> Result<Option<Kind>, &'static str> {

@@ -1,5 +1,6 @@
 //! People who must never be messaged, however they are spelled.
 
+mod columns;
 mod entry;
 mod reader;
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-pub use self::entry::IdKind;
+pub use self::columns::IdKind;
 use self::entry::forms;
 use self::reader::Reader;
 use super::{Row, is_invisible};
@@ -64,6 +65,8 @@ pub struct Recognised {
     pub phones: u64,
     /// E-mail addresses.
     pub emails: u64,
+    /// LiveDesk's ids of contacts and conversations.
+    pub ids: u64,
     /// Anything else, compared with keys and identifiers as it is.
     pub keys: u64,
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Recognised {
         let counts = [
             (self.phones, "phone number", "phone numbers"),
             (self.emails, "e-mail address", "e-mail addresses"),
+            (self.ids, "id", "ids"),
             (self.keys, "key", "keys"),
         ];
         let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
@@ -208,7 +212,7 @@ impl Suppression {
         let of_cells = names.iter().zip(cells).filter_map(|(name, cell)| Some((IdKind::of_column(name)?, id(cell)?)));
         let mut first = None;
         for (kind, id) in known.into_iter().chain(of_cells) {
-            first = first.or(self.look_up(&entry::of_id(kind, id)));
+            first = first.or(self.look_up(&columns::of_id(kind, id)));
         }
         self.place(first?)
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::super::{Columns, ListOptions, Row, RowError, csv, is_invisible, jsonl, spreadsheet_artifacts, xlsx};
-use super::entry::{self, Column, Kind};
+use super::columns::Column;
+use super::entry::{self, Kind};
 use super::{Country, File, Line, Recognised, Spelling, Suppression, each_text, hash};
 use crate::problem::{Keep, Place, Problem, Problems};
 use crate::specification::Format;
@@ -148,6 +149,7 @@ impl<'a> Reader<'a> {
                 let count = match kind {
                     Kind::Phone => &mut recognised.phones,
                     Kind::Email => &mut recognised.emails,
+                    Kind::Id => &mut recognised.ids,
                     Kind::Key => &mut recognised.keys,
                 };
                 *count += 1;
