@@ -355,6 +355,7 @@ fn example(name: &str) -> String {
         "type" => "type: text",
         "text_variables" => "text_variables: { \"1\": \"{{ name }}\" }",
         "index" => "index: 0",
+        "url" => "url: \"${NOTIFY_URL}\"",
         "sub_type" => "sub_type: url",
         "latitude" => "latitude: \"52.52\"",
         "from" => "from: \"09:00\"",
