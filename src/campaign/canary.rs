@@ -1,12 +1,13 @@
 //! The canary: the first few messages alone, and what must be true before the rest may follow.
 //!
-//! No run approves a canary by itself, neither the one that sends it nor a later one: somebody must have seen it arrive.
-//! That it was approved shows in the ledger, which then knows of more messages than the canary has.
+//! No run approves a canary by itself, neither the one that sends it nor a later one: somebody must have seen it arrive, or
+//! its receipts say so. The ledger keeps what was decided, until the message changes: a changed message has a canary of its
+//! own.
 
 use indicatif::HumanCount;
 
 use crate::codes::{Responsibility, Scope, meaning, scope};
-use crate::ledger::{ErrorCount, Totals};
+use crate::ledger::{CanaryRecord, CanaryVerdict, ErrorCount, Totals};
 use crate::state::State;
 
 /// How far a canary is.
@@ -17,16 +18,20 @@ pub(super) enum Canary {
     /// So many messages of it are left to send.
     Unsent(u64),
     /// All of it is sent, and nobody has approved it.
-    Sent,
+    Sent {
+        /// Whether its receipts did not confirm it in time.
+        is_unconfirmed: bool,
+    },
 }
 
 impl Canary {
-    /// How far the canary of so many messages is. `settled`: messages whose outcome is known or in doubt.
-    pub(super) fn after(canary: Option<u64>, settled: u64) -> Self {
-        match canary {
-            Some(canary) if settled < canary => Self::Unsent(canary - settled),
-            Some(canary) if settled == canary => Self::Sent,
-            _ => Self::Approved,
+    /// How far the canary of so many messages is.
+    pub(super) fn of(canary: Option<u64>, record: &CanaryRecord) -> Self {
+        let settled = record.totals.settled();
+        match (canary, record.verdict) {
+            (None, _) | (_, Some(CanaryVerdict::Approved)) => Self::Approved,
+            (Some(canary), _) if settled < canary => Self::Unsent(canary - settled),
+            (Some(_), verdict) => Self::Sent { is_unconfirmed: verdict == Some(CanaryVerdict::NotConfirmed) },
         }
     }
 }
@@ -36,7 +41,11 @@ impl Canary {
 pub struct CanaryResult<'a> {
     /// So many messages were sent.
     pub messages: u64,
+    /// Whether this run has sent the last of them: nobody can have seen before what arrived.
+    pub is_new: bool,
     /// With these outcomes.
+    pub sent: &'a Totals,
+    /// What became of the whole campaign so far.
     pub totals: &'a Totals,
     /// Why their receipts do not confirm it, where the spec asks for that.
     pub unconfirmed: Option<&'a str>,
@@ -60,7 +69,7 @@ impl CanaryResult<'_> {
             State::Failed => is_campaigns_own(code),
             _ => false,
         };
-        let error = self.totals.errors.iter().find(|error| own(&error.state, &error.code))?;
+        let error = self.sent.errors.iter().find(|error| own(&error.state, &error.code))?;
         let ErrorCount { state, code, text, count, .. } = error;
         let words = meaning(code).map_or(text.as_str(), |meaning| meaning.words);
         let what = if words.starts_with(code.as_str()) { words.to_owned() } else { format!("{code}: {words}") };
@@ -80,10 +89,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_canary_is_approved_when_more_was_sent() {
-        let after = |settled| Canary::after(Some(3), settled);
-        assert_eq!([0, 1, 3, 4].map(after), [Canary::Unsent(3), Canary::Unsent(2), Canary::Sent, Canary::Approved]);
-        assert_eq!(Canary::after(None, 0), Canary::Approved);
+    fn a_canary_is_approved_by_a_verdict_and_not_by_a_count() {
+        let of = |settled, verdict| {
+            let states = [(State::Accepted, settled)].into();
+            Canary::of(Some(3), &CanaryRecord { verdict, totals: Totals { states, ..Totals::default() } })
+        };
+        let sent = Canary::Sent { is_unconfirmed: false };
+        let undecided = [0, 1, 3, 4].map(|settled| of(settled, None));
+        assert_eq!(undecided, [Canary::Unsent(3), Canary::Unsent(2), sent, sent]);
+        assert_eq!(of(3, Some(CanaryVerdict::NotConfirmed)), Canary::Sent { is_unconfirmed: true });
+        assert_eq!(of(2, Some(CanaryVerdict::NotConfirmed)), Canary::Unsent(1), "somebody is sent to again");
+        assert_eq!(of(1, Some(CanaryVerdict::Approved)), Canary::Approved);
+        assert_eq!(Canary::of(None, &CanaryRecord::default()), Canary::Approved);
     }
 
     #[test]
@@ -91,7 +108,8 @@ mod tests {
         let failure = |state, code: &str| {
             let (code, text) = (code.to_owned(), "text".to_owned());
             let errors = vec![ErrorCount { state, code, text, varies: false, count: 2, settled: None }];
-            CanaryResult { messages: 3, totals: &Totals { errors, ..Totals::default() }, unconfirmed: None }.failure()
+            let totals = Totals { errors, ..Totals::default() };
+            CanaryResult { messages: 3, is_new: true, sent: &totals, totals: &totals, unconfirmed: None }.failure()
         };
         for code in ["132001", "131042", "131047", "http-404"] {
             assert!(failure(State::Failed, code).is_some(), "{code}");

@@ -32,6 +32,7 @@ mod plan_files;
 mod proof;
 mod sandbox_receipts;
 mod reports;
+mod run_receipts;
 mod retry_failed;
 mod sending;
 mod status;
@@ -77,6 +78,7 @@ pub use stop::{Stopping, request_stop};
 pub use track::{only_inbox, open_to_track, opt_out_words};
 pub use unknown_examples::UnknownExamples;
 
+use canary::Canary;
 use changes::MessageChange;
 use inputs::List;
 use pending_scan::{PendingScan, each_pending, pending_scan};
@@ -362,9 +364,19 @@ impl<L: Ledger> Campaign<L> {
         self.plan.changes = changes.for_pending(self.totals.of(State::Pending), others);
         self.plan.changes.count_affected(&self.ledger, &self.evaluator).await?;
         self.plan.settled = self.totals.settled();
+        self.plan.is_canary_sent = self.is_canary_sent().await?;
         self.plan.list = ListPlan::of(&self.evaluator, report);
         self.plan.next = NextRun::forecast(&self.spec, &self.ledger, messages, self.scan.zones.clone()).await?;
         Ok(())
+    }
+
+    /// Whether an earlier run has sent the canary of the message that counts now, and nobody has approved it.
+    async fn is_canary_sent(&self) -> Result<bool, CampaignError> {
+        if self.spec.send.canary.is_none() || self.plan.changes.needs_approval() {
+            return Ok(false);
+        }
+        let canary = Canary::of(self.spec.send.canary, &self.ledger.canary().await?);
+        Ok(matches!(canary, Canary::Sent { .. }))
     }
 
     /// Asks for what needs somebody's word. Gives whether the spec as it is now counts from now on.
@@ -396,6 +408,9 @@ impl<L: Ledger> Campaign<L> {
             vars: serde_json::to_string(&self.spec.vars).unwrap_or_default(),
             attachments: self.attachments.clone(),
         });
+        if is_this_version && self.plan.changes.needs_approval() {
+            self.ledger.restart_canary().await?;
+        }
         Ok(self.ledger.keep_enrolment(version).await?)
     }
 }

@@ -26,6 +26,8 @@ pub struct Plan {
     pub changes: Changes,
     /// Messages that earlier runs have settled.
     pub settled: u64,
+    /// Whether earlier runs have sent the canary, and nobody has approved it.
+    pub is_canary_sent: bool,
     /// Where the messages go; `None` is the sandbox.
     pub base_url: Option<String>,
     /// What would be sent, and when.
@@ -83,6 +85,7 @@ impl Plan {
             first_run,
             changes: Changes::default(),
             settled: 0,
+            is_canary_sent: false,
             base_url: (mode != Mode::Sandbox).then(|| spec.livedesk.base_url.clone()),
             next: NextRun::nothing(&spec.send),
         }

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 
 use super::canary::Canary;
 use super::plan::sent_within_quotas;
+use super::run_receipts::{Confirmation, RunReceipts};
 use super::unknown_examples::{UnknownExamples, first_unknown};
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions, ReportTargets};
-use crate::ledger::{Ledger, LedgerError, Totals};
+use crate::ledger::{CanaryVerdict, Ledger, Totals};
 use crate::livedesk::Client;
 use crate::pace::{EarlierSends, Pace};
-use crate::run::{Confirmation, End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
-use crate::specification::{CanaryConfirmation, Spec};
+use crate::run::{End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
+use crate::specification::Spec;
 use crate::state::State;
 
 /// A campaign that may be sent: whoever must be asked has said yes, and the list is kept.
@@ -46,6 +47,14 @@ pub struct Outcome {
     pub unknown: UnknownExamples,
     /// Whether the reports could be written. The ledger is complete all the same.
     pub reports: Result<(), CampaignError>,
+}
+
+/// What sends, and who is told.
+struct Sending<'a, L, O> {
+    run: &'a Run<'a, L>,
+    receipts: &'a RunReceipts<'a, L>,
+    stop: &'a Stop,
+    operator: &'a O,
 }
 
 impl<L: Ledger> Confirmed<L> {
@@ -79,6 +88,8 @@ impl<L: Ledger> Confirmed<L> {
         let pace = pace(spec, ledger, last_request).await?;
         let began = Instant::now();
         let emit = |event| operator.notice(Notice::Event(&event));
+        let receipts = RunReceipts::new(spec, ledger, client, &pace, &emit);
+        let accepted = |message| receipts.expect(message);
         let run = Run::new(RunConfig {
             ledger,
             attachments: attachments.clone(),
@@ -91,9 +102,11 @@ impl<L: Ledger> Confirmed<L> {
             on_hold: options.on_hold,
             stop: stop.clone(),
             emit: &emit,
+            accepted: &accepted,
         });
+        let sending = Sending { run: &run, receipts: &receipts, stop, operator };
         let end = tokio::select! {
-            end = Box::pin(self.in_stages(&run, operator)) => end?,
+            end = Box::pin(self.in_stages(&sending)) => end?,
             lost = ledger.lost() => return Err(lost.into()),
             never = Box::pin(run.handle_worker_events()) => match never? {},
             () = abort => End::Interrupted,
@@ -104,72 +117,91 @@ impl<L: Ledger> Confirmed<L> {
     }
 
     /// Everybody; or the first few alone, where the spec asks for a canary and nobody has approved it yet.
-    async fn in_stages(&self, run: &Run<'_, L>, operator: &impl Operator) -> Result<End, CampaignError> {
-        let Campaign { spec, options, totals, plan, .. } = &self.0;
-        let messages = plan.next.messages;
-        let stage = async |limit: Option<u64>, messages: u64| {
-            operator.notice(Notice::Sending { messages });
-            let end = run.send(&Selection { limit, ..options.selection.clone() }).await;
-            operator.notice(Notice::SendingEnded);
-            end
+    async fn in_stages(&self, sending: &Sending<'_, L, impl Operator>) -> Result<End, CampaignError> {
+        let Campaign { spec, ledger, options, plan, .. } = &self.0;
+        let (messages, limit) = (plan.next.messages, options.selection.limit);
+        let canary = match spec.send.canary {
+            Some(_) => Canary::of(spec.send.canary, &ledger.canary().await?),
+            None => Canary::Approved,
         };
-        let unsent = match Canary::after(spec.send.canary, totals.settled()) {
+        let unsent = match canary {
             Canary::Unsent(unsent) if unsent < messages => unsent,
-            Canary::Sent if messages > 0 => 0,
-            _ => return Ok(stage(options.selection.limit, messages).await?),
+            Canary::Sent { .. } if messages > 0 => 0,
+            _ => return self.stage(sending, limit, messages).await,
         };
         if unsent > 0 {
-            let end = stage(Some(unsent), unsent).await?;
+            let end = self.stage(sending, Some(unsent), unsent).await?;
             if end != End::Done {
                 return Ok(end);
             }
         }
-        let unconfirmed = match (spec.send.canary_confirmation, unsent > 0) {
+        if let Some(end) = self.judge(sending, canary).await? {
+            return Ok(end);
+        }
+        ledger.decide_canary(CanaryVerdict::Approved).await?;
+        self.stage(sending, limit.map(|limit| limit - unsent), messages - unsent).await
+    }
+
+    /// Sends so many, while a sample of the receipts is looked at.
+    async fn stage(
+        &self,
+        sending: &Sending<'_, L, impl Operator>,
+        limit: Option<u64>,
+        messages: u64,
+    ) -> Result<End, CampaignError> {
+        let selection = Selection { limit, ..self.0.options.selection.clone() };
+        sending.operator.notice(Notice::Sending { messages });
+        let end = tokio::select! {
+            end = sending.run.send(&selection) => end,
+            never = sending.receipts.follow_sample(sending.stop) => match never? {},
+        };
+        sending.operator.notice(Notice::SendingEnded);
+        Ok(end?)
+    }
+
+    /// Why the rest may not follow a canary that is sent, if so: its receipts say so, or somebody does.
+    async fn judge(
+        &self,
+        sending: &Sending<'_, L, impl Operator>,
+        canary: Canary,
+    ) -> Result<Option<End>, CampaignError> {
+        let Campaign { spec, ledger, .. } = &self.0;
+        let sent = ledger.canary().await?.totals;
+        let failure =
+            CanaryResult { messages: 0, is_new: true, sent: &sent, totals: &sent, unconfirmed: None }.failure();
+        let unconfirmed = match (spec.send.canary_confirmation, canary) {
             (None, _) => None,
-            (Some(_), false) => Some("its receipts did not confirm it when it was sent".to_owned()),
-            (Some(wanted), true) => match self.confirmation(run, wanted).await? {
-                Confirmation::Confirmed => return self.rest(&stage, unsent).await,
+            (Some(_), Canary::Sent { is_unconfirmed: true }) => {
+                Some("its receipts did not confirm it when it was sent".to_owned())
+            }
+            // Of one that was refused nothing need be waited for.
+            (Some(_), _) if failure.is_some() => failure,
+            (Some(wanted), _) => match sending.receipts.confirm_canary(wanted, sending.stop).await? {
+                Confirmation::Confirmed => return Ok(None),
                 Confirmation::NotConfirmed(why) => Some(why),
-                Confirmation::Ended(end) => return Ok(end),
+                Confirmation::Ended(end) => return Ok(Some(end)),
             },
         };
-        if let Some(why) = self.canary_is_not_approved(unsent > 0, unconfirmed.as_deref(), operator).await? {
-            return Ok(End::Guard(Stopped::by(StoppedBy::Canary, why)));
+        if unconfirmed.is_some() {
+            ledger.decide_canary(CanaryVerdict::NotConfirmed).await?;
         }
-        self.rest(&stage, unsent).await
-    }
-
-    /// Everybody but the canary.
-    async fn rest(
-        &self,
-        stage: &impl AsyncFn(Option<u64>, u64) -> Result<End, LedgerError>,
-        canary: u64,
-    ) -> Result<End, CampaignError> {
-        let limit = self.0.options.selection.limit.map(|limit| limit - canary);
-        Ok(stage(limit, self.0.plan.next.messages - canary).await?)
-    }
-
-    /// What the receipts of a canary say that was sent just now. Of one that was refused nothing need be waited for.
-    async fn confirmation(&self, run: &Run<'_, L>, wanted: CanaryConfirmation) -> Result<Confirmation, CampaignError> {
-        let totals = self.0.ledger.totals().await?;
-        let result = CanaryResult { messages: totals.settled(), totals: &totals, unconfirmed: None };
-        Ok(match result.failure() {
-            Some(why) => Confirmation::NotConfirmed(why),
-            None => run.confirm_canary(wanted).await,
-        })
+        let is_new = matches!(canary, Canary::Unsent(_));
+        let why = self.why_not_approved(is_new, unconfirmed.as_deref(), sending.operator).await?;
+        Ok(why.map(|why| End::Guard(Stopped::by(StoppedBy::Canary, why))))
     }
 
     /// Why the rest may not follow the canary, if so. One that was sent just now and failed is not even asked about:
     /// its result must be seen first, and what was wrong mended.
-    async fn canary_is_not_approved(
+    async fn why_not_approved(
         &self,
         is_new: bool,
         unconfirmed: Option<&str>,
         operator: &impl Operator,
     ) -> Result<Option<String>, CampaignError> {
-        let totals = self.0.ledger.totals().await?;
-        let messages = self.0.spec.send.canary.unwrap_or_default();
-        let result = CanaryResult { messages, totals: &totals, unconfirmed };
+        let Campaign { spec, ledger, .. } = &self.0;
+        let (sent, totals) = (ledger.canary().await?.totals, ledger.totals().await?);
+        let messages = spec.send.canary.unwrap_or_default();
+        let result = CanaryResult { messages, is_new, sent: &sent, totals: &totals, unconfirmed };
         let (messages, failure) = (HumanCount(result.messages), result.failure());
         let approved = !(is_new && failure.is_some()) && operator.ask(Question::Canary(result)).await == Answer::Yes;
         Ok((!approved).then(|| match failure {

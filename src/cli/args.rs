@@ -211,7 +211,7 @@ pub(super) struct RunArgs {
     /// Use a PostgreSQL ledger that may lose records when its server fails. For trials: recipients may be messaged twice
     #[arg(long, conflicts_with = "sandbox")]
     pub(super) unsafe_ledger: bool,
-    /// Approve the canary and send the rest
+    /// Approve the canary that an earlier run has sent, and send the rest
     #[arg(long)]
     pub(super) approve_canary: bool,
     /// Do not ask for confirmation, neither before the first send nor after a canary without failures

@@ -169,11 +169,13 @@ impl Operator for Terminal<'_> {
 
 impl Terminal<'_> {
     /// Whether the rest may follow a canary. `--yes` says so before it is sent: of one that fails it says nothing.
+    /// `--approve-canary` is about what somebody has seen arrive: a canary that an earlier run has sent.
     async fn approves(&self, canary: CanaryResult<'_>) -> Answer {
         let outcomes = summary::text(self.name, canary.totals);
         self.output.say(&outcomes);
         let (messages, failure) = (grouped(canary.messages), canary.failure());
-        if self.args.approve_canary || (self.args.yes && failure.is_none()) {
+        let is_approved = self.args.approve_canary && !canary.is_new;
+        if is_approved || (self.args.yes && failure.is_none()) {
             return Answer::Yes;
         }
         if !self.asks() {

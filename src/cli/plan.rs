@@ -58,7 +58,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     lines.extend(changed(&plan.changes));
     lines
         .extend((plan.settled > 0).then(|| format!("  done     {} by earlier runs", counted(plan.settled, "message"))));
-    if plan.settled > 0 && plan.next.messages > 0 && plan.next.limits.canary == Some(plan.settled) {
+    if plan.is_canary_sent && plan.next.messages > 0 {
         lines.push("  canary   sent by an earlier run; the rest needs your approval (`--approve-canary`)".to_owned());
     }
     lines.extend(next(&plan.next, plan.base_url.as_deref()));

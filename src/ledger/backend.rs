@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use super::canary::{CanaryRecord, CanaryVerdict};
 use super::contract::{Deliver, Enroll, Inspect, Operate, Prove, RecordQuery, Track};
 use super::delivery::{Claim, ClaimEnd, Lease, Position};
 use super::enrolment::{Duplicate, Enrolment, Entry, RetryRules, Version};
@@ -154,6 +155,10 @@ impl Enroll for Backend {
         dispatch!(self, ledger => ledger.keep_enrolment(version).await)
     }
 
+    async fn restart_canary(&self) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.restart_canary().await)
+    }
+
     async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.abandon_enrolment().await)
     }
@@ -178,6 +183,10 @@ impl Deliver for Backend {
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
         dispatch!(self, ledger => ledger.settle_interrupted().await)
+    }
+
+    async fn decide_canary(&self, verdict: CanaryVerdict) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.decide_canary(verdict).await)
     }
 
     async fn lost(&self) -> LedgerError {
@@ -216,6 +225,10 @@ impl Inspect for Backend {
 
     async fn totals(&self) -> Result<Totals, LedgerError> {
         dispatch!(self, ledger => ledger.totals().await)
+    }
+
+    async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
+        dispatch!(self, ledger => ledger.canary().await)
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {

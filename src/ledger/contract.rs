@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::canary::{CanaryRecord, CanaryVerdict};
 use super::delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position};
 use super::enrolment::{Duplicate, Enrolment, Entry, RetryRules, Version};
 use super::error::LedgerError;
@@ -91,6 +92,10 @@ pub trait Enroll {
     /// Keeps the enrolment; with `version`, that this is the version of the message that counts from now on.
     fn keep_enrolment(&self, version: Option<Version>) -> impl Future<Output = Result<(), LedgerError>>;
 
+    /// The message has changed, and somebody has accepted that: what is sent from now on is a canary of its own, about which
+    /// nothing is decided.
+    fn restart_canary(&self) -> impl Future<Output = Result<(), LedgerError>>;
+
     /// Forgets the enrolment: the ledger is as it was.
     fn abandon_enrolment(&self) -> impl Future<Output = Result<(), LedgerError>>;
 
@@ -117,6 +122,9 @@ pub trait Deliver: Share {
 
     /// After a run that was left at once: what it has in flight becomes `unknown`. Returns how many those are.
     fn settle_interrupted(&self) -> impl Future<Output = Result<u64, LedgerError>>;
+
+    /// Records what was decided about the canary.
+    fn decide_canary(&self, verdict: CanaryVerdict) -> impl Future<Output = Result<(), LedgerError>>;
 
     /// Ends, with the reason, when nothing can be recorded any more.
     fn lost(&self) -> impl Future<Output = LedgerError>;
@@ -207,6 +215,9 @@ pub trait Inspect {
 
     /// How many rows are where.
     fn totals(&self) -> impl Future<Output = Result<Totals, LedgerError>>;
+
+    /// The canary of the message that counts now.
+    fn canary(&self) -> impl Future<Output = Result<CanaryRecord, LedgerError>>;
 
     /// How many of `keys` are pending, and which of them no delivery has.
     fn look_up(&self, keys: Vec<String>) -> impl Future<Output = Result<KeyLookup, LedgerError>>;

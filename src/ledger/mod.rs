@@ -5,6 +5,7 @@
 //! holds every implementation to them, and nothing outside of this module uses anything else. [`open()`] is where a ledger
 //! comes from; which database keeps it is known here alone.
 
+mod canary;
 mod contract;
 mod copy;
 mod delivery;
@@ -24,6 +25,7 @@ mod tracking;
 mod transfer;
 mod values;
 
+pub use canary::{CanaryRecord, CanaryVerdict};
 pub use contract::{Deliver, Enroll, Inspect, Ledger, Operate, Prove, RecordQuery, Track};
 pub use copy::{campaigns, copy};
 pub use delivery::{Claim, ClaimEnd, Found, Gone, Lease, Position, Stored};

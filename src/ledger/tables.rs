@@ -168,6 +168,7 @@ pub(super) const TABLES: &[Table] = &[
             ("error", Text),
         ],
     },
+    Table { name: "canary", columns: &[("after_run", Integer), ("verdict", Text)] },
     Table { name: "tracking", columns: &[("complete_until", Integer)] },
     Table { name: "attachment", columns: &[("path", Text), ("hash", Text)] },
 ];

@@ -34,6 +34,8 @@ pub enum TrackQuery {
     DueBy(Timestamp),
     /// All those that will be looked at again, and those that have failed: they may have arrived since.
     Open,
+    /// All those of the canary ([`CanaryRecord`](super::CanaryRecord)), whatever is known of them.
+    Canary,
 }
 
 /// What one look at a message has shown.

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 
 use super::admission::{AdmissionPass, Admitted};
 use super::attempt::{AttemptError, Requeue};
-use super::receipts::has_receipt;
 use super::recent_answers::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
 use super::{End, Event, Run, Stopped, StoppedBy};
 use crate::backoff::RetryBudget;
 use crate::codes;
-use crate::ledger::{Deliver, Gone, Lease, LedgerError};
+use crate::ledger::{Deliver, Gone, Lease, LedgerError, TrackedMessage};
 use crate::livedesk::{Reply, RetryReason, Sent};
-use crate::message::{Address, Delivery};
-use crate::state::{Failure, Outcome};
+use crate::message::{Address, Delivery, Message};
+use crate::receipt::Receipt;
+use crate::specification::MessageType;
+use crate::state::{ConversationId, Failure, Outcome};
 
 /// How a try ended when the lease is still in hand.
 enum Attempt {
@@ -145,12 +146,9 @@ impl<L: Deliver> Run<'_, L> {
                 return Ok(Attempt::NotYet(Box::new(lease), error));
             }
         };
+        let awaited = awaited(&outcome, claim.lease(), conversation_id, &delivery.message);
         self.ledger.settle(claim, outcome.clone()).await?;
-        if let Outcome::Accepted { message_id, .. } = &outcome
-            && has_receipt(&delivery.message)
-        {
-            self.receipts.borrow_mut().expect(conversation_id, *message_id);
-        }
+        awaited.into_iter().for_each(self.accepted);
         self.observe(&outcome, counts);
         self.rate_limits().forget(request.delivery);
         Ok(Attempt::Settled)
@@ -199,6 +197,26 @@ fn outcome(reply: Reply<Sent>, request: Request, lease: &Lease, address: &Addres
             None => Ok(Outcome::Failed(failure)),
         },
     }
+}
+
+/// An accepted message whose receipt can be waited for: not one that nobody gets.
+fn awaited(
+    outcome: &Outcome,
+    lease: &Lease,
+    conversation_id: ConversationId,
+    message: &Message,
+) -> Option<TrackedMessage> {
+    let Outcome::Accepted { message_id, .. } = *outcome else { return None };
+    let is_sent_to_somebody = message.private != Some(true) && message.message_type != Some(MessageType::Incoming);
+    is_sent_to_somebody.then(|| TrackedMessage {
+        position: lease.position(),
+        conversation_id,
+        message_id,
+        contact_id: lease.contact_id,
+        accepted_at: Timestamp::now(),
+        receipt: Receipt::default(),
+        next_look: None,
+    })
 }
 
 /// What a refused message shows to be gone. A conversation that the row names is the row's own: it fails.

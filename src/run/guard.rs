@@ -11,7 +11,7 @@ const CAUSES: usize = 200;
 
 /// Watches outcomes.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     when: StopWhen,
     settled: u64,
     /// Failures that are not the recipient's own, and doubts.
@@ -24,12 +24,13 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) const fn new(when: StopWhen) -> Self {
+    /// Nothing has gone wrong so far.
+    pub const fn new(when: StopWhen) -> Self {
         Self { when, settled: 0, failed: 0, unknown: 0, causes: BTreeMap::new(), last: None, in_a_row: 0 }
     }
 
     /// Takes note of an outcome; says why to stop, if it is time to.
-    pub(super) fn observe(&mut self, outcome: &Outcome) -> Option<String> {
+    pub fn observe(&mut self, outcome: &Outcome) -> Option<String> {
         self.settled += 1;
         let failure = match outcome {
             Outcome::Accepted { .. } => None,

@@ -15,7 +15,6 @@ mod pending_refusals;
 mod workers;
 mod rate_limits;
 mod reachability;
-mod receipts;
 mod shared_refusals;
 mod stopped;
 mod waiting;
@@ -30,7 +29,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
 use crate::attachment::{Contents, Folder};
-use crate::ledger::{Deliver, LedgerError, Limits};
+use crate::ledger::{Deliver, LedgerError, Limits, TrackedMessage};
 use crate::livedesk::Client;
 use crate::message::ProofTo;
 use crate::pace::Pace;
@@ -40,11 +39,9 @@ use crate::state::State;
 use admission::AdmissionPass;
 use circuit_breaker::CircuitBreaker;
 use credentials::Denied;
-use guard::Guard;
+pub use guard::Guard;
 use rate_limits::RateLimits;
 use reachability::Warnings;
-pub use receipts::Confirmation;
-use receipts::Receipts;
 use recent_answers::RecentAnswers;
 use shared_refusals::SharedRefusals;
 pub use stopped::{Stopped, StoppedBy};
@@ -134,7 +131,7 @@ impl Stop {
     }
 
     /// Ends when somebody asks to stop, and says why.
-    async fn asked_to(&self) -> End {
+    pub async fn asked_to(&self) -> End {
         self.wait_for(ShutdownMode::FinishAdmitted).await;
         self.asked().unwrap_or(End::Interrupted)
     }
@@ -186,7 +183,6 @@ pub struct Run<'a, L> {
     on_hold: OnHold,
     stop: Stop,
     guard: RefCell<Guard>,
-    receipts: RefCell<Receipts>,
     denied: RefCell<Denied>,
     shared_refusals: RefCell<SharedRefusals>,
     probing: AsyncMutex<()>,
@@ -206,6 +202,7 @@ pub struct Run<'a, L> {
     /// Counts the requests.
     requests_begun: AtomicU64,
     emit: &'a dyn Fn(Event),
+    accepted: &'a dyn Fn(TrackedMessage),
 }
 
 impl<L> std::fmt::Debug for Run<'_, L> {
@@ -238,6 +235,8 @@ pub struct RunConfig<'a, L> {
     pub stop: Stop,
     /// Who wants to know what happens.
     pub emit: &'a dyn Fn(Event),
+    /// Who wants to know which messages were accepted that will have a receipt.
+    pub accepted: &'a dyn Fn(TrackedMessage),
 }
 
 impl<L> std::fmt::Debug for RunConfig<'_, L> {
@@ -265,7 +264,6 @@ impl<'a, L: Deliver> Run<'a, L> {
             on_hold: config.on_hold,
             stop: config.stop,
             guard: RefCell::new(Guard::new(config.spec.send.stop_when)),
-            receipts: RefCell::new(Receipts::new(&config.spec.send)),
             denied: RefCell::new(Denied::default()),
             shared_refusals: RefCell::new(SharedRefusals::new(config.sent_before)),
             probing: AsyncMutex::default(),
@@ -280,6 +278,7 @@ impl<'a, L: Deliver> Run<'a, L> {
             reachability_warnings: RefCell::default(),
             requests_begun: AtomicU64::default(),
             emit: config.emit,
+            accepted: config.accepted,
         }
     }
 
@@ -291,7 +290,6 @@ impl<'a, L: Deliver> Run<'a, L> {
         let end = tokio::select! {
             end = self.send_all(selection) => end,
             never = self.stop_at_not_after() => match never {},
-            never = self.follow_receipts() => match never {},
         };
         self.sum_up_reachability();
         end

@@ -81,6 +81,12 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
         }
     }
 
+    /// The same with one try for each read.
+    #[must_use]
+    pub fn without_retries(self) -> Self {
+        Self { reader: self.reader.without_retries(), ..self }
+    }
+
     /// The same for messages that all left through one inbox: its list of conversations shows many of them at a time.
     #[must_use]
     pub fn in_inbox(self, inbox: Option<InboxId>) -> Self {
@@ -122,6 +128,21 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
         let looked = tracked.len() as u64;
         self.look_at(tracked).await?;
         Ok(looked)
+    }
+
+    /// Looks at one message. What is seen is recorded, and merged with what `message` knew.
+    ///
+    /// # Errors
+    /// See [`TrackError`].
+    pub async fn look(&mut self, message: &mut TrackedMessage) -> Result<(), TrackError> {
+        let receipt = match self.read(message).await {
+            Ok(receipt) => receipt,
+            Err(TrackError::Unavailable(_)) if self.refused < REFUSED_IN_A_ROW => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.ledger.observe(vec![observation(message, receipt.clone(), self.settings.until)]).await?;
+        message.receipt = std::mem::take(&mut message.receipt).merge(receipt);
+        Ok(())
     }
 
     async fn look_at(&mut self, messages: Vec<TrackedMessage>) -> Result<(), TrackError> {

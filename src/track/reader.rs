@@ -22,6 +22,7 @@ pub struct Reader<'a> {
     client: &'a Client,
     interval: Duration,
     next: Instant,
+    tries: u32,
 }
 
 /// The messages of a conversation, from its beginning.
@@ -47,7 +48,13 @@ pub enum Gap {
 impl<'a> Reader<'a> {
     /// At this rate.
     pub fn new(client: &'a Client, rate: Speed) -> Self {
-        Self { client, interval: rate.interval().unwrap_or_default(), next: Instant::now() }
+        Self { client, interval: rate.interval().unwrap_or_default(), next: Instant::now(), tries: TRIES }
+    }
+
+    /// The same with one try for each read, for those who have other things to do than to wait for an answer.
+    #[must_use]
+    pub(super) fn without_retries(self) -> Self {
+        Self { tries: 1, ..self }
     }
 
     /// The messages of a conversation from `first` on, as many as come with one read.
@@ -102,7 +109,7 @@ impl<'a> Reader<'a> {
         F: Future<Output = Result<T, ReadError>>,
     {
         let mut wait = BACKOFF;
-        for _ in 1..TRIES {
+        for _ in 1..self.tries {
             self.turn().await;
             match ask().await {
                 Err(ReadError::RateLimited { retry_after, .. }) => {

@@ -82,6 +82,7 @@ impl<L: TrackLedger> Tracker<'_, L> {
 
 fn is_asked_for(message: &TrackedMessage, which: TrackQuery) -> bool {
     match which {
+        TrackQuery::Canary => true,
         TrackQuery::DueBy(time) => message.next_look.is_some_and(|look| look <= time),
         TrackQuery::Open => {
             let has_failed = message.receipt.status() == Some(MessageStatus::Failed) && !message.receipt.is_gone;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use campaign::attachment::Contents;
 use campaign::ledger::{
-    self, Acknowledged, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose, Share, Worker,
+    self, Acknowledged, CanaryVerdict, Claim, ClaimEnd, Deliver, Lease, LedgerError, Location, Position, Purpose,
+    Share, Worker,
 };
 use campaign::livedesk::{Client, Credentials, Timeouts};
 use campaign::message::Templates;
@@ -71,6 +72,10 @@ impl<L: Deliver> Deliver for Dying<L> {
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
         self.ledger.settle_interrupted().await
+    }
+
+    async fn decide_canary(&self, verdict: CanaryVerdict) -> Result<(), LedgerError> {
+        self.ledger.decide_canary(verdict).await
     }
 
     async fn lost(&self) -> LedgerError {
@@ -136,6 +141,7 @@ async fn run_until(boundary: String, folder: &Path) {
     let ledger = Dying { ledger, boundary, claimed: Cell::new(0) };
     let pace = Pace::new(&spec.send, EarlierSends::default());
     let run = Run::new(RunConfig {
+        accepted: &|_| {},
         attachments: Contents::new(),
         ledger: &ledger,
         client: &client,

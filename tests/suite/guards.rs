@@ -120,6 +120,39 @@ fn a_canary_waits_for_somebodys_approval_and_no_later_run_gives_it() {
     assert_eq!(desk.messages().len(), 10);
 }
 
+/// Whoever approves one message has not seen another one.
+#[test]
+fn a_changed_message_has_a_canary_of_its_own() {
+    let desk = Desk::start("faults: [{ on: message, match: { conversation_id: 109 }, status: 404 }]");
+    let project = Project::at(&desk).people(20).send("canary: 3");
+    project.run(&[]).exits(5);
+    let project = project.message("{ content: Another text }");
+    project.run(&["--approve-canary"]).exits(2).says("--accept-changes");
+    let changed = project.run(&["--approve-canary", "--accept-changes"]).exits(5);
+    changed.says("the canary of 3 was sent; check what arrived");
+    assert_eq!(desk.addressed(), (101..=106).collect::<Vec<u64>>());
+    project.run(&[]).exits(5).says("`--approve-canary`");
+    project.run(&["--approve-canary", "--limit", "1"]).exits(0);
+    // A canary that was approved does not come back with a message that is the same.
+    project.run(&["--limit", "1"]).exits(0);
+    // A failure of the second message says nothing about the third one.
+    project.run(&["--limit", "1"]).exits(3);
+    let project = project.message("{ content: A third text }");
+    project.run(&["--accept-changes", "--yes"]).exits(3);
+    assert_eq!((project.count("accepted"), project.count("failed")), (19, 1));
+}
+
+#[test]
+fn a_canary_that_is_made_smaller_is_not_approved_by_that() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(10).send("canary: 5");
+    project.run(&[]).exits(5);
+    let spec = fs::read_to_string(project.path("campaign.yaml")).unwrap();
+    fs::write(project.path("campaign.yaml"), spec.replace("canary: 5", "canary: 2")).unwrap();
+    project.run(&[]).exits(5).says("`--approve-canary`");
+    assert_eq!(desk.messages().len(), 5);
+}
+
 #[test]
 fn a_canary_that_was_cut_short_is_finished_first() {
     let desk = Desk::friendly();

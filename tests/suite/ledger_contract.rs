@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
 
+mod canary;
 mod deciding;
 mod delivering;
 mod enrolment;
@@ -16,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campaign::ledger::{
-    self, Acknowledged, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect, Lease, Ledger, LedgerError,
-    Location, Observation, Operate, Proof, Proofs, Prove, Purpose, RecordQuery, Resolution, Resolved, RetryIf,
-    RetryRules, RetryUndelivered, Totals, Track, TrackQuery, Version,
+    self, Acknowledged, CanaryRecord, CanaryVerdict, Claim, ClaimEnd, Deliver, Enroll, Entry, Found, Gone, Inspect,
+    Lease, Ledger, LedgerError, Location, Observation, Operate, Proof, Proofs, Prove, Purpose, RecordQuery, Resolution,
+    Resolved, RetryIf, RetryRules, RetryUndelivered, Totals, Track, TrackQuery, Version,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, OptOut, Receipt, ReceiptState, StatusUpdate};
 use campaign::recipients::{Columns, Row};
@@ -33,6 +34,7 @@ use crate::memory_ledger::Disk;
 #[cfg(unix)]
 use crate::postgres_server::Server;
 
+use canary::*;
 use deciding::*;
 use delivering::*;
 use enrolment::*;
@@ -393,4 +395,6 @@ rules! {
     an_undelivered_message_is_sent_again_only_after_a_late_look_and_never_once_it_arrived
     an_undelivered_message_that_must_change_waits_for_the_change
     an_unknown_delivery_is_settled_by_what_was_seen
+    a_canary_is_what_was_sent_since_the_message_changed
+    what_was_decided_about_a_canary_is_kept_until_it_restarts
 }

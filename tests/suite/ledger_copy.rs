@@ -208,8 +208,9 @@ fn a_database_of_several_campaigns_is_asked_for_one_by_its_name() {
 }
 
 #[test]
-fn a_ledger_of_the_sixth_or_seventh_format_is_continued() {
-    for (format, newer) in [(6, "DROP TABLE transfer; DROP TABLE proof;"), (7, "DROP TABLE proof;")] {
+fn a_ledger_of_the_sixth_to_eighth_format_is_continued() {
+    let newer = ["DROP TABLE canary;", "DROP TABLE proof;", "DROP TABLE transfer;"];
+    for (format, newer) in [(6, newer.concat()), (7, newer[..2].concat()), (8, newer[..1].concat())] {
         let desk = Desk::friendly();
         let project = Project::at(&desk).people(2);
         project.run(&["--limit", "1"]).exits(0);
@@ -218,4 +219,22 @@ fn a_ledger_of_the_sixth_or_seventh_format_is_continued() {
         project.run(&[]).exits(0);
         assert_eq!(desk.addressed(), [101, 102], "format {format}");
     }
+}
+
+#[test]
+fn a_canary_that_was_approved_stays_approved_in_the_copy() {
+    let desk = Desk::friendly();
+    let project = Project::at(&desk).people(6).send("canary: 2");
+    project.run(&[]).exits(5);
+    project.run(&["--approve-canary", "--limit", "1"]).exits(0);
+    copy(&project, FILE, "copied.sqlite").exits(0);
+    project.run(&["--ledger", "copied.sqlite", "--limit", "1"]).exits(0);
+    let Some(server) = Server::shared("ledger_copy::a_canary_that_was_approved_stays_approved_in_the_copy") else {
+        return;
+    };
+    let database = server.database();
+    copy(&project, "copied.sqlite", &database).exits(0);
+    copy(&project, &database, "back.sqlite").exits(0);
+    project.run(&["--ledger", "back.sqlite"]).exits(0);
+    assert_eq!(desk.addressed(), (101..=106).collect::<Vec<u64>>());
 }

@@ -15,10 +15,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use campaign::ledger::{
-    Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples, Holder, Inspect, KeyLookup,
-    Lease, LedgerError, Observation, Operate, Position, Proof, ProofNumber, Proofs, Prove, RecordQuery, Resolution,
-    Resolved, RetryIf, RetryRules, Share, Stored, Totals, Track, TrackQuery, TrackedMessage, UnknownDelivery, Version,
-    Worker,
+    CanaryRecord, CanaryVerdict, Claim, ClaimEnd, Deliver, Duplicate, Enroll, Enrolment, Entry, ErrorCount, Examples,
+    Holder, Inspect, KeyLookup, Lease, LedgerError, Observation, Operate, Position, Proof, ProofNumber, Proofs, Prove,
+    RecordQuery, Resolution, Resolved, RetryIf, RetryRules, Share, Stored, Totals, Track, TrackQuery, TrackedMessage,
+    UnknownDelivery, Version, Worker,
 };
 use campaign::receipt::{FIRST_LOOK, MessageStatus, Receipt};
 use campaign::recipients::Row;
@@ -43,6 +43,8 @@ struct Store {
     left_out: Vec<LeftOutRow>,
     next: i64,
     complete_until: Option<Timestamp>,
+    canary_after: i64,
+    canary_verdict: Option<CanaryVerdict>,
     proofs: Vec<Proof>,
 }
 

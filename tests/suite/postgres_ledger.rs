@@ -139,7 +139,7 @@ fn a_database_that_cannot_be_used_is_refused_in_words_before_anything_is_sent() 
     server.sql(
         &name,
         &format!(
-            "UPDATE campaign.format SET format = 1; DROP TABLE campaign.proof;
+            "UPDATE campaign.format SET format = 1; DROP TABLE campaign.proof; DROP TABLE campaign.canary;
              ALTER TABLE campaign.delivery DROP changed_by;
              ALTER DATABASE {name} SET synchronous_commit TO off"
         ),

@@ -60,7 +60,7 @@ fn a_canary_whose_receipts_cannot_be_read_is_not_confirmed() {
         let desk = Desk::start(&format!("faults: [{{ on: read_messages, {refused} }}]\n"));
         let project = Project::at(&desk).people(12).send(CONFIRMED);
         project.run(&[]).exits(5).says("its receipts cannot be read here");
-        assert_eq!((desk.messages().len(), reads(&desk).len()), (5, 1), "{refused}");
+        assert_eq!((desk.messages().len(), reads(&desk).len()), (5, 3), "{refused}");
     }
 }
 
@@ -73,6 +73,42 @@ fn a_wait_for_receipts_can_be_interrupted() {
     running.interrupt();
     running.finish().exits(130);
     assert_eq!(desk.messages().len(), 3);
+}
+
+/// What a run was stopped at, the next one goes on with: nobody is asked about a canary that arrives.
+#[test]
+fn a_wait_for_receipts_that_was_interrupted_goes_on_with_the_next_run() {
+    let desk = Desk::start("receipts: [{ statuses: [delivered], after: 4s }]\n");
+    let project = Project::at(&desk).people(12).send("canary: { count: 3, confirmed: 100%, within: 5m }");
+    let running = project.start(&[]);
+    desk.wait_for(1, "read_messages");
+    running.interrupt();
+    running.finish().exits(130);
+    project.run(&["--dry-run"]).exits(0).says("canary   sent by an earlier run");
+    project.run(&[]).exits(0);
+    assert_eq!((desk.messages().len(), project.count("accepted")), (12, 12));
+}
+
+/// Its messages are those of all runs that sent it.
+#[test]
+fn a_canary_that_two_runs_have_sent_is_confirmed_as_a_whole() {
+    let desk =
+        Desk::start("receipts: [{ match: { nth: 1 }, fail: { code: 131026, title: Undeliverable }, after: 1ms }]\n");
+    let project = Project::at(&desk).people(12).send("canary: { count: 4, confirmed: 100%, within: 30s }");
+    project.run(&["--limit", "2"]).exits(0);
+    project.run(&[]).exits(5).says("the canary of 4 was not confirmed: 1 of 4 were not delivered");
+    assert_eq!(desk.messages().len(), 4);
+}
+
+#[test]
+fn what_a_run_has_seen_of_its_messages_is_kept_in_the_ledger() {
+    let desk = Desk::start("receipts: [{ statuses: [delivered] }]\n");
+    let project = Project::at(&desk).people(5).send("canary: { count: 3, confirmed: 100%, within: 30s }");
+    project.run(&[]).exits(0);
+    let looked = reads(&desk).len();
+    let status = project.campaign(&["status", "campaign.yaml"]).exits(0);
+    assert!(status.stdout.contains("delivered           3"), "{}", status.stdout);
+    assert_eq!(reads(&desk).len(), looked);
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn a_ledger_of_the_first_format_is_continued_and_its_words_are_kept() {
     ledger
         .execute_batch(
             "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
-             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof;
+             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof; DROP TABLE canary;
              DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
              DROP TABLE identity; DROP TABLE attachment; DROP TABLE history;
              ALTER TABLE campaign DROP COLUMN checksum; ALTER TABLE columns DROP COLUMN checksum;
@@ -271,7 +271,7 @@ fn a_ledger_of_the_fourth_format_is_continued_and_what_it_accepted_is_followed()
     open()
         .execute_batch(
             "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
-             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof;
+             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof; DROP TABLE canary;
              UPDATE identity SET schema = (SELECT checksum(group_concat(sql, ';')) FROM
                 (SELECT sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' ORDER BY rowid));
              PRAGMA user_version = 4;",
@@ -295,7 +295,7 @@ fn a_ledger_of_the_third_format_is_continued() {
     ledger
         .execute_batch(
             "DROP TRIGGER receipt_begins; DROP TRIGGER receipt_begins_with_its_row; DROP TRIGGER receipt_ends;
-             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof;
+             DROP TABLE receipt; DROP TABLE tracking; DROP TABLE transfer; DROP TABLE proof; DROP TABLE canary;
              DROP TRIGGER progress_insert; DROP TRIGGER progress_update; DROP TRIGGER progress_delete;
              ALTER TABLE identity RENAME TO new_identity;
              CREATE TABLE identity (

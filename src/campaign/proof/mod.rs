@@ -204,6 +204,7 @@ impl<L: Ledger> ConfirmedProof<L> {
         let queue = ProofQueue::new(&ledger, origin, rows);
         let emit = |event| operator.notice(Notice::Event(&event));
         let run = Run::new(RunConfig {
+            accepted: &|_| {},
             ledger: &queue,
             attachments,
             client,

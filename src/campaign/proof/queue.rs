@@ -7,7 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use jiff::Timestamp;
 
 use crate::ledger::{
-    Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Proof, ProofNumber, Prove, Share, Worker, WorkerEvent,
+    CanaryVerdict, Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Proof, ProofNumber, Prove, Share, Worker,
+    WorkerEvent,
 };
 use crate::message::Delivery;
 use crate::state::{ContactId, ConversationId, Failure, Outcome, State};
@@ -133,6 +134,11 @@ impl<L: Deliver + Prove> Deliver for ProofQueue<'_, L> {
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
         self.ledger.settle_interrupted().await
+    }
+
+    /// Proofs have no canary.
+    async fn decide_canary(&self, _: CanaryVerdict) -> Result<(), LedgerError> {
+        Ok(())
     }
 
     async fn lost(&self) -> LedgerError {

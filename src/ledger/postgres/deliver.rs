@@ -12,9 +12,9 @@ use super::groups::Values;
 use super::handle::Postgres;
 use super::reconnect::Role;
 use super::session::Session;
-use super::workers;
+use super::{canary, workers};
 use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
-use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
+use crate::ledger::{CanaryVerdict, Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
 
@@ -63,6 +63,10 @@ impl Deliver for Postgres {
             workers::settle_interrupted(&session.client, session.ledger, worker).await
         })
         .await
+    }
+
+    async fn decide_canary(&self, verdict: CanaryVerdict) -> Result<(), LedgerError> {
+        self.retried(move |session| async move { canary::decide(&session, verdict).await }).await
     }
 
     async fn lost(&self) -> LedgerError {

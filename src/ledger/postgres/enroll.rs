@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::handle::Postgres;
 use super::session::Session;
-use super::{retry_failed, workers};
+use super::{canary, retry_failed, workers};
 use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, RetryRules, Version};
 use crate::recipients::{Columns, Row};
@@ -127,6 +127,10 @@ impl Enroll for Postgres {
             Ok(())
         })
         .await
+    }
+
+    async fn restart_canary(&self) -> Result<(), LedgerError> {
+        self.alone(|session| async move { canary::restart(&session).await }).await
     }
 
     async fn abandon_enrolment(&self) -> Result<(), LedgerError> {

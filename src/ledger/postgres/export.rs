@@ -58,6 +58,7 @@ fn query(table: &Table, ledger: i32) -> String {
     let order = match table.name {
         "attachment" => "path",
         "receipt" => "delivery",
+        "canary" => "ledger",
         _ => "id",
     };
     format!("SELECT {} FROM {} WHERE ledger = {ledger} ORDER BY {order}", names.join(", "), table.name)

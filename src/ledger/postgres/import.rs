@@ -12,7 +12,7 @@ use crate::ledger::tables::{Batch, Cell, Chunk, Kind, Table};
 use crate::ledger::transfer::Transfer;
 
 /// Whatever belongs to a ledger, in an order in which it can be taken away. Receipts and histories go with their deliveries.
-const EMPTIED: [&str; 4] = ["delivery", "left_out", "columns", "attachment"];
+const EMPTIED: [&str; 5] = ["delivery", "left_out", "columns", "attachment", "canary"];
 
 impl Postgres {
     /// Takes in all rows that come, and the mark of the copy that they belong to, in one transaction.

@@ -9,9 +9,11 @@ use tokio::sync::mpsc::channel;
 use super::deliver::leases;
 use super::handle::Postgres;
 use super::session::Session;
-use super::{records, track, workers};
+use super::{canary, records, track, workers};
 use crate::ledger::values::{now, state, time, unstored};
-use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version};
+use crate::ledger::{
+    CanaryRecord, ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version,
+};
 use crate::report::Record;
 use crate::state::State;
 
@@ -45,6 +47,10 @@ impl Inspect for Postgres {
 
     async fn totals(&self) -> Result<Totals, LedgerError> {
         self.retried(|session| async move { totals(&session).await }).await
+    }
+
+    async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
+        self.retried(|session| async move { canary::read(&session).await }).await
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {
@@ -194,8 +200,21 @@ async fn version(session: &Session) -> Result<Option<Version>, LedgerError> {
 async fn totals(session: &Session) -> Result<Totals, LedgerError> {
     let off_list = "SELECT count(*) FROM delivery WHERE ledger = $1 AND line = 0";
     let off_list = unstored(session.client.query_one(off_list, &[&session.ledger]).await?.try_get(0)?);
-    let mut totals = Totals { off_list, ..Totals::default() };
-    let sql = format!("SELECT state, count(*) FROM {} GROUP BY state", session.deliveries());
+    let mut totals = Totals { off_list, ..deliveries(session, None).await? };
+    let sql = "SELECT reason, count(*) FROM left_out WHERE ledger = $1 GROUP BY reason";
+    for row in session.client.query(sql, &[&session.ledger]).await? {
+        let count = unstored(row.try_get(1)?);
+        totals.left_out.insert(row.try_get(0)?, count);
+        *totals.states.entry(State::Skipped).or_default() += count;
+    }
+    Ok(totals)
+}
+
+/// How many deliveries are where: all of them, or those that runs after this one have claimed or refused.
+pub(super) async fn deliveries(session: &Session, after_run: Option<i64>) -> Result<Totals, LedgerError> {
+    let mut totals = Totals::default();
+    let by_run = after_run.map_or_else(|| "TRUE".to_owned(), |run| format!("run > {run}"));
+    let sql = format!("SELECT state, count(*) FROM {} WHERE {by_run} GROUP BY state", session.deliveries());
     for row in session.client.query(&sql, &[]).await? {
         let (state, count) = (state(row.try_get(0)?)?, unstored(row.try_get(1)?));
         totals.states.insert(state, count);
@@ -203,27 +222,25 @@ async fn totals(session: &Session) -> Result<Totals, LedgerError> {
             totals.left_out.insert(Totals::GONE.to_owned(), count);
         }
     }
-    let sql = "SELECT reason, count(*) FROM left_out WHERE ledger = $1 GROUP BY reason";
-    for row in session.client.query(sql, &[&session.ledger]).await? {
-        let count = unstored(row.try_get(1)?);
-        totals.left_out.insert(row.try_get(0)?, count);
-        *totals.states.entry(State::Skipped).or_default() += count;
-    }
     if totals.of(State::Failed) + totals.of(State::Unknown) > 0 {
-        totals.errors = errors(session).await?;
+        totals.errors = errors(session, &by_run).await?;
     }
-    totals.receipts = track::totals(session).await?;
+    let by_run = after_run.map_or_else(
+        || "TRUE".to_owned(),
+        |run| format!("delivery IN (SELECT id FROM delivery WHERE ledger = {} AND run > {run})", session.ledger),
+    );
+    totals.receipts = track::totals(session, &by_run).await?;
     if totals.receipts.undelivered > 0 {
-        totals.undelivered = undelivered(session).await?;
+        totals.undelivered = undelivered(session, &by_run).await?;
     }
     Ok(totals)
 }
 
-async fn errors(session: &Session) -> Result<Vec<ErrorCount>, LedgerError> {
+async fn errors(session: &Session, condition: &str) -> Result<Vec<ErrorCount>, LedgerError> {
     let sql = format!(
         "SELECT state, coalesce(error_code, ''), coalesce(min(error COLLATE \"C\"), ''), count(DISTINCT error) > 1,
             count(*) AS many, min(settled_at), max(settled_at)
-         FROM {} WHERE state IN ('failed', 'unknown') GROUP BY state, coalesce(error_code, '')
+         FROM {} WHERE state IN ('failed', 'unknown') AND {condition} GROUP BY state, coalesce(error_code, '')
          ORDER BY many DESC, coalesce(error_code, '') COLLATE \"C\"",
         session.deliveries()
     );
@@ -231,11 +248,11 @@ async fn errors(session: &Session) -> Result<Vec<ErrorCount>, LedgerError> {
 }
 
 /// Accepted messages that were not delivered, by why.
-async fn undelivered(session: &Session) -> Result<Vec<ErrorCount>, LedgerError> {
+async fn undelivered(session: &Session, condition: &str) -> Result<Vec<ErrorCount>, LedgerError> {
     let sql = format!(
         "SELECT 'accepted', coalesce(code, ''), coalesce(min(error COLLATE \"C\"), ''), count(DISTINCT error) > 1,
             count(*) AS many, min(status_at), max(status_at)
-         FROM receipt WHERE ledger = {} AND status = 'failed' GROUP BY coalesce(code, '')
+         FROM receipt WHERE ledger = {} AND status = 'failed' AND {condition} GROUP BY coalesce(code, '')
          ORDER BY many DESC, coalesce(code, '') COLLATE \"C\"",
         session.ledger
     );

@@ -9,6 +9,7 @@
 //! `reconnect`, `groups`, `handle`), and then the contract, a file for each of its traits.
 
 mod address;
+mod canary;
 mod checks;
 mod connect;
 mod heartbeat;

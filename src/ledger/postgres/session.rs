@@ -78,7 +78,7 @@ impl Session {
                      ELSE error_code END AS error_code,
                 CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
                      WHEN {gone} THEN 'no longer on the list' ELSE error END AS error,
-                first_attempt_at, settled_at
+                first_attempt_at, settled_at, run
              FROM delivery WHERE ledger = {ledger}) AS seen"
         )
     }

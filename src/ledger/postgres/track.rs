@@ -1,5 +1,7 @@
 //! Receipts: which messages to look at, and what was seen. Uses the table `receipt`, and never writes deliveries.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -17,6 +19,10 @@ const TRACKED: &str = "SELECT status, status_at, code, error, replied_at, opted_
         delivery, conversation_id, message_id, contact_id, accepted_at, look_at
     FROM receipt WHERE ledger = $1 AND conversation_id IS NOT NULL AND message_id IS NOT NULL";
 
+/// What the canary has sent.
+const OF_CANARY: &str = "delivery IN (SELECT id FROM delivery WHERE ledger = $1
+    AND run > greatest($4, (SELECT after_run FROM canary WHERE ledger = $1)))";
+
 impl Track for Postgres {
     async fn tracked(
         &self,
@@ -29,6 +35,7 @@ impl Track for Postgres {
         let (condition, by) = match which {
             TrackQuery::DueBy(time) => ("look_at <= $4", time.as_millisecond()),
             TrackQuery::Open => ("(look_at <= $4 OR (status = 'failed' AND is_gone = 0))", i64::MAX),
+            TrackQuery::Canary => (OF_CANARY, 0),
         };
         self.alone(move |session| async move {
             let sql = format!("{TRACKED} AND delivery > $2 AND {condition} ORDER BY delivery LIMIT $3");
@@ -52,16 +59,21 @@ impl Track for Postgres {
     }
 
     async fn observe(&self, observations: Vec<Observation>) -> Result<(), LedgerError> {
-        self.alone(move |session| async move {
-            session.begin().await?;
-            let mut merged = Ok(());
-            for observation in observations {
-                merged = match merged {
-                    Ok(()) => merge(&session, observation).await,
-                    error => error,
-                };
+        let observations = Arc::new(observations);
+        // What was merged already is merged again without any change.
+        self.retried(move |session| {
+            let observations = Arc::clone(&observations);
+            async move {
+                session.begin().await?;
+                let mut merged = Ok(());
+                for observation in &*observations {
+                    merged = match merged {
+                        Ok(()) => merge(&session, observation.clone()).await,
+                        error => error,
+                    };
+                }
+                session.end(merged).await
             }
-            session.end(merged).await
         })
         .await
     }
@@ -178,16 +190,18 @@ async fn merge(session: &Session, observation: Observation) -> Result<(), Ledger
     Ok(())
 }
 
-/// How many accepted messages are where.
-pub(super) async fn totals(session: &Session) -> Result<ReceiptTotals, LedgerError> {
+/// How many of the accepted messages that fulfil a condition are where.
+pub(super) async fn totals(session: &Session, condition: &str) -> Result<ReceiptTotals, LedgerError> {
     // What is the same for many is counted by the server; the rules are those of `ReceiptTotals`.
-    let sql = "SELECT status, 0::bigint, NULL::text, NULL::text, CASE WHEN replied_at IS NOT NULL THEN 0::bigint END,
+    let sql = format!(
+        "SELECT status, 0::bigint, NULL::text, NULL::text, CASE WHEN replied_at IS NOT NULL THEN 0::bigint END,
             opted_out, max(checked_at), 0::bigint, look_at IS NULL, count(*)
-        FROM receipt WHERE ledger = $1
+        FROM receipt WHERE ledger = $1 AND {condition}
         GROUP BY status, replied_at IS NULL, CASE WHEN replied_at IS NOT NULL THEN 0::bigint END, opted_out,
-            checked_at IS NULL, look_at IS NULL";
+            checked_at IS NULL, look_at IS NULL"
+    );
     let mut totals = ReceiptTotals::default();
-    for row in session.client.query(sql, &[&session.ledger]).await? {
+    for row in session.client.query(&sql, &[&session.ledger]).await? {
         totals.add_many(&receipt(&row, 0)?, row.try_get(8)?, unstored(row.try_get(9)?));
     }
     Ok(totals)

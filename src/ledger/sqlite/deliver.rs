@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, ToSql, params};
 use serde_json::Value;
 
-use super::format;
 use super::handle::Sqlite;
+use super::{canary, format};
 use crate::clock::ClockMark;
 use crate::ledger::values::{ColumnsOfRows, json, now, stored, time, unstored};
-use crate::ledger::{Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
+use crate::ledger::{CanaryVerdict, Claim, ClaimEnd, Deliver, Lease, LedgerError, Position, Stored};
 use crate::recipients::{Columns, Row};
 use crate::state::{ContactId, ConversationId, Failure, MessageId, Outcome, State};
 
@@ -43,6 +43,10 @@ impl Deliver for Sqlite {
 
     async fn settle_interrupted(&self) -> Result<u64, LedgerError> {
         self.alone(|connection| format::settle_interrupted(connection)).await
+    }
+
+    async fn decide_canary(&self, verdict: CanaryVerdict) -> Result<(), LedgerError> {
+        self.alone(move |connection| canary::decide(connection, verdict)).await
     }
 
     async fn lost(&self) -> LedgerError {

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::create::discard;
 use super::handle::Sqlite;
 use super::lock::Lock;
-use super::retry_failed;
+use super::{canary, retry_failed};
 use crate::ledger::values::{stored, unstored};
 use crate::ledger::{Duplicate, EXAMPLES, Enroll, Enrolment, Entry, Examples, Lease, LedgerError, RetryRules, Version};
 use crate::recipients::{Columns, Row};
@@ -110,6 +110,10 @@ impl Enroll for Sqlite {
             trust(connection, false)
         })
         .await
+    }
+
+    async fn restart_canary(&self) -> Result<(), LedgerError> {
+        self.alone(|connection| canary::restart(connection)).await
     }
 
     async fn abandon_enrolment(&self) -> Result<(), LedgerError> {

@@ -7,7 +7,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::values::now;
 
 /// The format that this program writes. Older ones are migrated, newer ones refused.
-pub(super) const FORMAT: i64 = 8;
+pub(super) const FORMAT: i64 = 9;
 
 /// The first format that says which ledger it is, and has a counter beside it.
 pub(super) const WITH_IDENTITY: i64 = 3;
@@ -24,9 +24,11 @@ const TRANSFER: &str = include_str!("transfer.sql");
 
 const PROOFS: &str = include_str!("proofs.sql");
 
+const CANARY: &str = include_str!("canary.sql");
+
 /// What brings a ledger of this format up to today's; everything for a file without tables.
 ///
-/// What formats 6, 7 and 8 add to the one before are files of their own, so that every step ends with the tables of its own time.
+/// What formats 6 to 9 add to the one before are files of their own, so that every step ends with the tables of its own time.
 fn migration(found: i64) -> String {
     const FROM_1_TO_2: &str = include_str!("from_1_to_2.sql");
     const FROM_2: [&str; 3] = [include_str!("from_2_to_4.sql"), TABLES_OF_5, include_str!("from_2_to_4_rows.sql")];
@@ -36,17 +38,18 @@ fn migration(found: i64) -> String {
         [include_str!("from_4_to_5.sql"), include_str!("left_out.sql"), include_str!("from_4_to_5_rows.sql")];
     const FROM_5: [&str; 2] = [RECEIPTS, include_str!("from_5_to_6_rows.sql")];
     let to_5 = match found {
-        0 => return [TABLES_OF_5, RECEIPTS, TRANSFER, PROOFS].concat(),
+        0 => return [TABLES_OF_5, RECEIPTS, TRANSFER, PROOFS, CANARY].concat(),
         1 => [FROM_1_TO_2, &FROM_2.concat()].concat(),
         2 => FROM_2.concat(),
         3 => [FROM_3.concat(), FROM_4.concat()].concat(),
         4 => FROM_4.concat(),
         5 => String::new(),
-        6 => return [TRANSFER, PROOFS].concat(),
-        7 => return PROOFS.to_owned(),
+        6 => return [TRANSFER, PROOFS, CANARY].concat(),
+        7 => return [PROOFS, CANARY].concat(),
+        8 => return CANARY.to_owned(),
         _ => return String::new(),
     };
-    [&to_5, &FROM_5.concat(), TRANSFER, PROOFS].concat()
+    [&to_5, &FROM_5.concat(), TRANSFER, PROOFS, CANARY].concat()
 }
 
 /// Commits to the log until it is copied into the file: little in the log is little to lose with it.
@@ -152,7 +155,7 @@ const DELIVERY_VIEW: &str = "DROP VIEW IF EXISTS temp.delivery_view; CREATE TEMP
         CASE WHEN state = 'claimed' AND {dead} THEN 'the run ended before the answer came'
              WHEN state = 'pending' AND enrolment < (SELECT enrolment FROM campaign) THEN 'no longer on the list'
              ELSE error END AS error,
-        first_attempt_at, settled_at
+        first_attempt_at, settled_at, run
     FROM delivery";
 
 pub(super) fn delivery_view(connection: &Connection, held: bool) -> Result<(), LedgerError> {

@@ -47,7 +47,8 @@ fn insert(connection: &Connection, Batch { table, rows }: &Batch) -> Result<(), 
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
     let marks = vec!["?"; names.len()].join(", ");
     // Tables of one row say so. An accepted delivery has begun a receipt, which is replaced.
-    let (one, its_mark) = if matches!(table.name, "campaign" | "tracking") { ("one, ", "1, ") } else { ("", "") };
+    let (one, its_mark) =
+        if matches!(table.name, "campaign" | "tracking" | "canary") { ("one, ", "1, ") } else { ("", "") };
     let sql = format!("INSERT OR REPLACE INTO {} ({one}{}) VALUES ({its_mark}{marks})", table.name, names.join(", "));
     let mut statement = connection.prepare_cached(&sql)?;
     for row in rows {

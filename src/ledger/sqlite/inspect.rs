@@ -12,9 +12,11 @@ use super::connect::connect;
 use super::deliver::leases;
 use super::handle::Sqlite;
 use super::lock::Lock;
-use super::{records, track};
+use super::{canary, records, track};
 use crate::ledger::values::{now, state, time, unstored};
-use crate::ledger::{ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version};
+use crate::ledger::{
+    CanaryRecord, ErrorCount, Holder, Inspect, KeyLookup, Lease, LedgerError, RecordQuery, Totals, Version,
+};
 use crate::report::Record;
 use crate::state::State;
 
@@ -32,6 +34,10 @@ impl Inspect for Sqlite {
 
     async fn totals(&self) -> Result<Totals, LedgerError> {
         self.alone(|connection| totals(connection)).await
+    }
+
+    async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
+        self.alone(|connection| canary::read(connection)).await
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {
@@ -178,8 +184,23 @@ fn version(connection: &Connection) -> Result<Option<Version>, LedgerError> {
 fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
     let off_list = "SELECT count(*) FROM delivery WHERE line = 0";
     let off_list = unstored(connection.query_row(off_list, [], |row| row.get(0))?);
-    let mut totals = Totals { off_list, ..Totals::default() };
-    let mut statement = connection.prepare("SELECT state, count(*) FROM delivery_view GROUP BY state")?;
+    let mut totals = Totals { off_list, ..deliveries(connection, None)? };
+    let mut statement = connection.prepare("SELECT reason, count(*) FROM left_out GROUP BY reason")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let count = unstored(row.get(1)?);
+        totals.left_out.insert(row.get(0)?, count);
+        *totals.states.entry(State::Skipped).or_default() += count;
+    }
+    Ok(totals)
+}
+
+/// How many deliveries are where: all of them, or those that runs after this one have claimed or refused.
+pub(super) fn deliveries(connection: &Connection, after_run: Option<i64>) -> Result<Totals, LedgerError> {
+    let mut totals = Totals::default();
+    let by_run = after_run.map_or_else(|| "TRUE".to_owned(), |run| format!("run > {run}"));
+    let sql = format!("SELECT state, count(*) FROM delivery_view WHERE {by_run} GROUP BY state");
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (state, count) = (state(&row.get::<_, String>(0)?)?, unstored(row.get(1)?));
@@ -188,39 +209,38 @@ fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
             totals.left_out.insert(Totals::GONE.to_owned(), count);
         }
     }
-    let mut statement = connection.prepare("SELECT reason, count(*) FROM left_out GROUP BY reason")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let count = unstored(row.get(1)?);
-        totals.left_out.insert(row.get(0)?, count);
-        *totals.states.entry(State::Skipped).or_default() += count;
-    }
     if totals.of(State::Failed) + totals.of(State::Unknown) > 0 {
-        totals.errors = errors(connection)?;
+        totals.errors = errors(connection, &by_run)?;
     }
-    totals.receipts = track::totals(connection)?;
+    let by_run = after_run
+        .map_or_else(|| "TRUE".to_owned(), |run| format!("delivery IN (SELECT id FROM delivery WHERE run > {run})"));
+    totals.receipts = track::totals(connection, &by_run)?;
     if totals.receipts.undelivered > 0 {
-        totals.undelivered = undelivered(connection)?;
+        totals.undelivered = undelivered(connection, &by_run)?;
     }
     Ok(totals)
 }
 
-fn errors(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
+fn errors(connection: &Connection, condition: &str) -> Result<Vec<ErrorCount>, LedgerError> {
     error_counts(
         connection,
-        "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
-            min(settled_at), max(settled_at)
-         FROM delivery_view WHERE state IN ('failed', 'unknown') GROUP BY 1, 2 ORDER BY 5 DESC, 2",
+        &format!(
+            "SELECT state, coalesce(error_code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
+                min(settled_at), max(settled_at)
+             FROM delivery_view WHERE state IN ('failed', 'unknown') AND {condition} GROUP BY 1, 2 ORDER BY 5 DESC, 2"
+        ),
     )
 }
 
 /// Accepted messages that were not delivered, by why.
-fn undelivered(connection: &Connection) -> Result<Vec<ErrorCount>, LedgerError> {
+fn undelivered(connection: &Connection, condition: &str) -> Result<Vec<ErrorCount>, LedgerError> {
     error_counts(
         connection,
-        "SELECT 'accepted', coalesce(code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
-            min(status_at), max(status_at)
-         FROM receipt WHERE status = 'failed' GROUP BY 2 ORDER BY 5 DESC, 2",
+        &format!(
+            "SELECT 'accepted', coalesce(code, ''), coalesce(min(error), ''), count(DISTINCT error) > 1, count(*),
+                min(status_at), max(status_at)
+             FROM receipt WHERE status = 'failed' AND {condition} GROUP BY 2 ORDER BY 5 DESC, 2"
+        ),
     )
 }
 

@@ -8,6 +8,7 @@
 //! `recover`), and then the contract, a file for each of its traits.
 
 mod backup;
+mod canary;
 mod checksum;
 mod completeness;
 mod connect;

@@ -15,6 +15,10 @@ const TRACKED: &str = "SELECT status, status_at, code, error, replied_at, opted_
         delivery, conversation_id, message_id, contact_id, accepted_at, look_at
     FROM receipt WHERE conversation_id IS NOT NULL AND message_id IS NOT NULL";
 
+/// What the canary has sent.
+const OF_CANARY: &str = "delivery IN (SELECT id FROM delivery
+    WHERE run > max(?3, coalesce((SELECT after_run FROM canary), 0)))";
+
 impl Track for Sqlite {
     async fn tracked(
         &self,
@@ -27,6 +31,7 @@ impl Track for Sqlite {
         let (condition, by) = match which {
             TrackQuery::DueBy(time) => ("look_at <= ?3", time.as_millisecond()),
             TrackQuery::Open => ("(look_at <= ?3 OR (status = 'failed' AND NOT is_gone))", i64::MAX),
+            TrackQuery::Canary => (OF_CANARY, 0),
         };
         self.alone(move |connection| {
             let sql = format!("{TRACKED} AND delivery > ?1 AND {condition} ORDER BY delivery LIMIT ?2");
@@ -189,13 +194,16 @@ fn merge(connection: &Connection, observation: Observation) -> Result<(), Ledger
     Ok(())
 }
 
-/// How many accepted messages are where.
-pub(super) fn totals(connection: &Connection) -> Result<ReceiptTotals, LedgerError> {
+/// How many of the accepted messages that fulfil a condition are where.
+pub(super) fn totals(connection: &Connection, condition: &str) -> Result<ReceiptTotals, LedgerError> {
     // What is the same for many is counted by SQLite; the rules are those of `ReceiptTotals`.
-    let sql = "SELECT status, 0, NULL, NULL, iif(replied_at IS NULL, NULL, 0), opted_out, max(checked_at), 0,
+    let sql = format!(
+        "SELECT status, 0, NULL, NULL, iif(replied_at IS NULL, NULL, 0), opted_out, max(checked_at), 0,
             look_at IS NULL, count(*)
-        FROM receipt GROUP BY status, replied_at IS NULL, opted_out, checked_at IS NULL, look_at IS NULL";
-    let mut statement = connection.prepare(sql)?;
+        FROM receipt WHERE {condition}
+        GROUP BY status, replied_at IS NULL, opted_out, checked_at IS NULL, look_at IS NULL"
+    );
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut totals = ReceiptTotals::default();
     while let Some(row) = rows.next()? {

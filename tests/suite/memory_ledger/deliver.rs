@@ -26,6 +26,11 @@ impl Deliver for MemoryLedger {
         Ok(self.interrupt())
     }
 
+    async fn decide_canary(&self, verdict: CanaryVerdict) -> Result<(), LedgerError> {
+        self.store(|store| store.canary_verdict = Some(verdict));
+        Ok(())
+    }
+
     async fn lost(&self) -> LedgerError {
         pending().await
     }

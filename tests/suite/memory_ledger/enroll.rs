@@ -93,6 +93,11 @@ impl Enroll for MemoryLedger {
         Ok(())
     }
 
+    async fn restart_canary(&self) -> Result<(), LedgerError> {
+        self.store(|store| (store.canary_after, store.canary_verdict) = (store.run, None));
+        Ok(())
+    }
+
     async fn abandon_enrolment(&self) -> Result<(), LedgerError> {
         *self.enrolling.borrow_mut() = None;
         Ok(())

@@ -16,48 +16,22 @@ impl Inspect for MemoryLedger {
 
     async fn totals(&self) -> Result<Totals, LedgerError> {
         Ok(self.store(|store| {
-            let mut totals = Totals::default();
-            let mut errors: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
-            let mut times: BTreeMap<(State, String), Vec<Timestamp>> = BTreeMap::new();
+            let mut totals = deliveries(store, |_| true);
             for delivery in &store.deliveries {
-                let state = store.seen(delivery);
-                *totals.states.entry(state).or_default() += 1;
                 totals.off_list += u64::from(delivery.stored.row.line == 0);
-                if state == State::Skipped {
-                    *totals.left_out.entry(Totals::GONE.to_owned()).or_default() += 1;
-                }
-                if let (State::Failed | State::Unknown, Some(failure)) = (state, &delivery.failure) {
-                    errors.entry((state, failure.code.clone())).or_default().push(failure.text.clone());
-                    times.entry((state, failure.code.clone())).or_default().extend(delivery.settled_at);
-                }
             }
             for (_, _, why, _) in &store.left_out {
                 *totals.states.entry(State::Skipped).or_default() += 1;
                 *totals.left_out.entry(why.word().to_owned()).or_default() += 1;
             }
-            let error = |((state, code), mut texts): ((State, String), Vec<String>)| {
-                let count = texts.len() as u64;
-                texts.sort();
-                texts.dedup();
-                let times = times.get(&(state, code.clone())).into_iter().flatten();
-                let settled = times.clone().min().copied().zip(times.max().copied());
-                ErrorCount { state, code, text: texts[0].clone(), varies: texts.len() > 1, count, settled }
-            };
-            let mut undelivered: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
-            for delivery in &store.deliveries {
-                if let Some((receipt, _, next)) = &delivery.receipt {
-                    totals.receipts.add(receipt, next.is_none());
-                }
-                if let Some(seen) = delivery.failed_on_the_way() {
-                    let code = (State::Accepted, seen.code.clone().unwrap_or_default());
-                    undelivered.entry(code).or_default().push(seen.error.clone().unwrap_or_default());
-                }
-            }
-            totals.undelivered = undelivered.into_iter().map(error).collect();
-            totals.undelivered.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
-            totals.errors = errors.into_iter().map(error).collect();
-            totals.errors.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
             totals
+        }))
+    }
+
+    async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
+        Ok(self.store(|store| {
+            let after = store.canary_after;
+            CanaryRecord { verdict: store.canary_verdict, totals: deliveries(store, |delivery| delivery.run > after) }
         }))
     }
 
@@ -234,4 +208,45 @@ pub(super) fn record(delivery: &Delivery, outcome: State) -> Record {
             .map(|(receipt, _, next)| ReceiptColumns::new(receipt, next.is_none()))
             .unwrap_or_default(),
     }
+}
+
+fn deliveries(store: &Store, is_counted: impl Fn(&Delivery) -> bool) -> Totals {
+    let mut totals = Totals::default();
+    let mut errors: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
+    let mut times: BTreeMap<(State, String), Vec<Timestamp>> = BTreeMap::new();
+    let counted: Vec<&Delivery> = store.deliveries.iter().filter(|delivery| is_counted(delivery)).collect();
+    for delivery in &counted {
+        let state = store.seen(delivery);
+        *totals.states.entry(state).or_default() += 1;
+        if state == State::Skipped {
+            *totals.left_out.entry(Totals::GONE.to_owned()).or_default() += 1;
+        }
+        if let (State::Failed | State::Unknown, Some(failure)) = (state, &delivery.failure) {
+            errors.entry((state, failure.code.clone())).or_default().push(failure.text.clone());
+            times.entry((state, failure.code.clone())).or_default().extend(delivery.settled_at);
+        }
+    }
+    let error = |((state, code), mut texts): ((State, String), Vec<String>)| {
+        let count = texts.len() as u64;
+        texts.sort();
+        texts.dedup();
+        let times = times.get(&(state, code.clone())).into_iter().flatten();
+        let settled = times.clone().min().copied().zip(times.max().copied());
+        ErrorCount { state, code, text: texts[0].clone(), varies: texts.len() > 1, count, settled }
+    };
+    let mut undelivered: BTreeMap<(State, String), Vec<String>> = BTreeMap::new();
+    for delivery in &counted {
+        if let Some((receipt, _, next)) = &delivery.receipt {
+            totals.receipts.add(receipt, next.is_none());
+        }
+        if let Some(seen) = delivery.failed_on_the_way() {
+            let code = (State::Accepted, seen.code.clone().unwrap_or_default());
+            undelivered.entry(code).or_default().push(seen.error.clone().unwrap_or_default());
+        }
+    }
+    totals.undelivered = undelivered.into_iter().map(error).collect();
+    totals.undelivered.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
+    totals.errors = errors.into_iter().map(error).collect();
+    totals.errors.sort_by(|one, other| (other.count, &one.code).cmp(&(one.count, &other.code)));
+    totals
 }

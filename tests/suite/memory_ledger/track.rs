@@ -80,9 +80,11 @@ impl Track for MemoryLedger {
                 let failed = tracked.receipt.status() == Some(MessageStatus::Failed) && !tracked.receipt.is_gone;
                 tracked.next_look.is_some() || failed
             }
+            TrackQuery::Canary => true,
         };
         Ok(self.store(|store| {
-            let all = store.deliveries.iter().filter_map(Delivery::tracked).filter(wanted);
+            let of_canary = |delivery: &&Delivery| which != TrackQuery::Canary || delivery.run > store.canary_after;
+            let all = store.deliveries.iter().filter(of_canary).filter_map(Delivery::tracked).filter(wanted);
             all.filter(|tracked| after.is_none_or(|after| tracked.position > after)).take(limit).collect()
         }))
     }
