@@ -112,6 +112,7 @@ impl<L: Ledger> Confirmed<L> {
             () = abort => End::Interrupted,
         };
         operator.notice(Notice::SendingEnded);
+        run.stop_others(&end).await?;
         ledger.end_run(pace.now()).await?;
         Ok(Sent { end, took: began.elapsed(), rate_limited_for: pace.paused_for() })
     }

@@ -13,7 +13,9 @@ use super::error::LedgerError;
 use super::holder::Holder;
 use super::postgres::Postgres;
 use super::proof::{Proof, ProofNumber, Proofs};
-use super::share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent};
+use super::share::{
+    Fingerprint, Limits, News, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent,
+};
 use super::sqlite::Sqlite;
 use super::tables::Chunk;
 use super::totals::{KeyLookup, Resolved, Totals};
@@ -80,6 +82,18 @@ impl Share for Backend {
 
     async fn next_event(&self) -> WorkerEvent {
         dispatch!(self, ledger => ledger.next_event().await)
+    }
+
+    fn announce(&self, news: News) {
+        dispatch!(self, ledger => ledger.announce(news));
+    }
+
+    async fn acquire_trial(&self) -> Result<bool, LedgerError> {
+        dispatch!(self, ledger => ledger.acquire_trial().await)
+    }
+
+    async fn stop_all(&self, why: &str) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.stop_all(why).await)
     }
 
     async fn outage(&self) -> Outage {

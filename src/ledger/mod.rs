@@ -39,7 +39,9 @@ pub use open::{
 };
 pub use postgres::Address;
 pub use proof::{Proof, ProofNumber, Proofs};
-pub use share::{Fingerprint, Limits, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent};
+pub use share::{
+    Fingerprint, Limits, News, Outage, Remaining, RequestKind, Share, StopRequest, Tally, Worker, WorkerEvent,
+};
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};
 pub use tracking::{Observation, Resolution, RetryUndelivered, TrackQuery, TrackedMessage, UnknownDelivery};

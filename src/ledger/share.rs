@@ -1,6 +1,7 @@
 //! Several processes at work on one campaign: what they share, and what each learns of the others.
 
 use std::future::{Future, pending};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,23 @@ pub trait Share {
     /// Waits for something that concerns every worker.
     fn next_event(&self) -> impl Future<Output = WorkerEvent> {
         pending()
+    }
+
+    /// Tells the other workers something, as soon as possible. Nobody waits for that.
+    fn announce(&self, news: News) {
+        let _ = news;
+    }
+
+    /// Waits for nobody: whether this worker's message may go alone, while all others wait for what becomes of it. It may until
+    /// [`News::TrialOver`].
+    fn acquire_trial(&self) -> impl Future<Output = Result<bool, LedgerError>> {
+        async { Ok(true) }
+    }
+
+    /// Stops all workers: a guard of this one says why. The first one that stops them counts.
+    fn stop_all(&self, why: &str) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = why;
+        async { Ok(()) }
     }
 
     /// Waits until the ledger's database is away. Nothing is claimed then until it is back; what waits for it goes on.
@@ -171,6 +189,52 @@ pub struct Limits {
     pub requests_each: u64,
 }
 
+/// What one worker has learned, and all must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// LiveDesk refuses everybody: nobody sends anything for so long.
+    Paused {
+        /// For how long.
+        wait: Duration,
+        /// Whether LiveDesk itself said for how long.
+        was_asked_for: bool,
+    },
+    /// LiveDesk gave no clear answer: nobody sends anything until it gives one.
+    Outage {
+        /// Whether that was to a message.
+        message: bool,
+        /// Whether that message went alone.
+        trial: bool,
+        /// What shows it.
+        why: String,
+    },
+    /// A message was answered clearly: messages are in doubt no more.
+    DoubtOver,
+    /// What became of the message that went alone is known.
+    TrialOver,
+    /// What this worker has counted since it began.
+    Counted(Tally),
+}
+
+/// What guards count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Outcomes.
+    pub settled: u64,
+    /// Those that were accepted.
+    pub accepted: u64,
+    /// Failures that are not the recipients' own.
+    pub failed: u64,
+    /// Those in doubt.
+    pub unknown: u64,
+    /// The code of the last failure, if nothing was accepted since.
+    pub last_code: Option<String>,
+    /// How often it came, one after the other.
+    pub in_a_row: u64,
+    /// How often something has ended such a row, or would have: an acceptance, or another code.
+    pub breaks: u64,
+}
+
 /// Something that concerns every worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEvent {
@@ -178,6 +242,42 @@ pub enum WorkerEvent {
     Stop,
     /// The others believe this worker dead, and have taken over what it had.
     TakenOver,
+    /// Another worker was told to wait: nobody sends anything for so long.
+    Paused {
+        /// For how long.
+        wait: Duration,
+        /// Whether LiveDesk itself said for how long.
+        was_asked_for: bool,
+        /// Which worker.
+        by: String,
+    },
+    /// Another worker was given no clear answer.
+    Outage {
+        /// Whether messages are in doubt.
+        message: bool,
+        /// So many messages that went alone, one after the other, were not answered clearly either.
+        failed_trials: u32,
+        /// What shows it.
+        why: String,
+        /// Which worker.
+        by: String,
+    },
+    /// A message of another worker was answered clearly: messages are in doubt no more.
+    DoubtOver,
+    /// What guards count has changed.
+    Counted {
+        /// What all other workers have counted.
+        others: Tally,
+        /// The code of the last failure of anybody, and how often it came, one after the other.
+        row: Option<(String, u64)>,
+    },
+    /// A guard of another worker has stopped all.
+    GuardStopped {
+        /// Why.
+        why: String,
+        /// Which worker.
+        by: String,
+    },
 }
 
 /// The ledger's database is away.

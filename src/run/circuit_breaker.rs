@@ -83,6 +83,11 @@ impl CircuitBreaker {
         matches!(self.state, State::HalfOpen | State::Open { message_failed: true })
     }
 
+    /// Whether the one message that may leave shows what becomes of messages.
+    pub(super) const fn is_half_open(&self) -> bool {
+        matches!(self.state, State::HalfOpen)
+    }
+
     /// Whether everything goes.
     pub(super) const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -104,18 +109,48 @@ impl CircuitBreaker {
         news
     }
 
+    /// Another worker was given no clear answer, when `now` was the last request here that had begun. So many messages that
+    /// went alone have ended as unknown. Whether that is news: everything went until now.
+    pub(super) fn note_another(&mut self, now: RequestSeq, message: bool, failed_trials: u32, why: &str) -> bool {
+        let is_news = self.is_closed();
+        self.state = State::Open { message_failed: message || self.needs_trial() };
+        self.failed_trials = self.failed_trials.max(failed_trials);
+        self.last_failure = now;
+        why.clone_into(&mut self.why);
+        is_news
+    }
+
+    /// A message of another worker was answered clearly. Whether everything goes now, and did not before.
+    pub(super) fn note_doubt_over(&mut self) -> bool {
+        match self.state {
+            State::Open { .. } => self.state = State::Open { message_failed: false },
+            State::HalfOpen => {
+                self.close();
+                return true;
+            }
+            State::Closed => {}
+        }
+        false
+    }
+
     /// The request that began at `began` was answered clearly.
     pub(super) fn record_success(&mut self, began: RequestSeq, message: bool) {
         self.has_answered = true;
         if began <= self.last_failure {
             return;
         }
-        self.state = if message || !self.needs_trial() { State::Closed } else { State::HalfOpen };
-        if self.is_closed() {
-            self.failed_trials = 0;
-            self.opened_at = None;
-            self.backoff = backoff(self.retry);
+        if message || !self.needs_trial() {
+            self.close();
+        } else {
+            self.state = State::HalfOpen;
         }
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+        self.failed_trials = 0;
+        self.opened_at = None;
+        self.backoff = backoff(self.retry);
     }
 
     /// How long to wait before probing the server: not at all the first time, then longer and longer.
@@ -172,6 +207,21 @@ mod tests {
         assert!(!breaker.is_open() && breaker.needs_trial(), "it answers, but what of messages?");
         breaker.record_success(7, true);
         assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn what_another_worker_met_holds_this_one_until_it_hears_from_the_server() {
+        let mut breaker = closed();
+        assert!(breaker.note_another(4, true, 2, "timeout"));
+        assert!(!breaker.note_another(4, true, 3, "timeout"));
+        breaker.record_success(3, true);
+        assert!(breaker.is_open(), "that one had left before");
+        assert!(!breaker.note_doubt_over(), "whether it answers this worker is not known");
+        breaker.record_success(5, false);
+        assert!(breaker.is_closed());
+        breaker.note_another(5, true, 1, "timeout");
+        breaker.record_success(6, false);
+        assert!(breaker.is_half_open() && breaker.note_doubt_over() && breaker.is_closed());
     }
 
     #[test]

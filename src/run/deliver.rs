@@ -6,10 +6,10 @@ use super::admission::{AdmissionPass, Admitted};
 use super::attempt::{AttemptError, Requeue};
 use super::recent_answers::{Endpoint, Request};
 use super::shared_refusals::may_be_shared;
-use super::{End, Event, Run, Stopped, StoppedBy};
+use super::{Event, Run};
 use crate::backoff::RetryBudget;
 use crate::codes;
-use crate::ledger::{Deliver, Gone, Lease, LedgerError, TrackedMessage};
+use crate::ledger::{Deliver, Gone, Lease, LedgerError, News, TrackedMessage};
 use crate::livedesk::{Reply, RetryReason, Sent};
 use crate::message::{Address, Delivery, Message};
 use crate::receipt::Receipt;
@@ -178,10 +178,18 @@ impl<L: Deliver> Run<'_, L> {
         if !counts {
             return;
         }
-        let stop = self.guard.borrow_mut().observe(outcome);
+        let stop = self.guard_observes(outcome);
         if let Some(why) = stop {
-            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, why)));
+            self.stop_by_guard(why);
         }
+    }
+
+    /// Says why to stop, if it is time to. What was counted is told to the other workers.
+    pub(super) fn guard_observes(&self, outcome: &Outcome) -> Option<String> {
+        let mut guard = self.guard.borrow_mut();
+        let stop = guard.observe(outcome);
+        self.ledger.announce(News::Counted(guard.tally()));
+        stop
     }
 }
 

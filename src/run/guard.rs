@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::codes::{Scope, explain, explain_counted, scope};
+use crate::ledger::Tally;
 use crate::specification::StopWhen;
 use crate::state::{Failure, Outcome};
 
@@ -13,72 +14,102 @@ const CAUSES: usize = 200;
 #[derive(Debug)]
 pub struct Guard {
     when: StopWhen,
-    settled: u64,
-    /// Failures that are not the recipient's own, and doubts.
-    failed: u64,
-    unknown: u64,
-    /// How often each of their codes came, with one of the failures.
+    /// What this process has seen.
+    own: Tally,
+    /// What other workers of the campaign have seen.
+    others: Tally,
+    /// How often each code came here, with one of the failures.
     causes: BTreeMap<String, (u64, Failure)>,
-    last: Option<String>,
-    in_a_row: u32,
 }
 
 impl Guard {
     /// Nothing has gone wrong so far.
-    pub const fn new(when: StopWhen) -> Self {
-        Self { when, settled: 0, failed: 0, unknown: 0, causes: BTreeMap::new(), last: None, in_a_row: 0 }
+    pub fn new(when: StopWhen) -> Self {
+        Self { when, own: Tally::default(), others: Tally::default(), causes: BTreeMap::new() }
     }
 
     /// Takes note of an outcome; says why to stop, if it is time to.
     pub fn observe(&mut self, outcome: &Outcome) -> Option<String> {
-        self.settled += 1;
+        let own = &mut self.own;
+        own.settled += 1;
         let failure = match outcome {
-            Outcome::Accepted { .. } => None,
-            Outcome::Failed(failure) => (scope(&failure.code) != Scope::Recipient).then_some(failure),
-            // Doubt is the server's doing, whatever its code.
-            Outcome::Unknown(failure) => Some(failure),
-        };
-        let Some(failure) = failure else {
-            // A recipient's own failure says nothing about the others, so it does not end a row of common ones.
-            if matches!(outcome, Outcome::Accepted { .. }) {
-                self.last = None;
-                self.in_a_row = 0;
+            Outcome::Accepted { .. } => {
+                own.accepted += 1;
+                own.breaks += 1;
+                (own.last_code, own.in_a_row) = (None, 0);
+                return None;
             }
-            return None;
+            // A recipient's own failure says nothing about the others, so it does not end a row of common ones.
+            Outcome::Failed(failure) if scope(&failure.code) == Scope::Recipient => return None,
+            Outcome::Failed(failure) => {
+                own.failed += 1;
+                failure
+            }
+            // Doubt is the server's doing, whatever its code.
+            Outcome::Unknown(failure) => {
+                own.unknown += 1;
+                failure
+            }
         };
-        match outcome {
-            Outcome::Unknown(_) => self.unknown += 1,
-            _ => self.failed += 1,
-        }
         if self.causes.len() < CAUSES || self.causes.contains_key(&failure.code) {
             self.causes.entry(failure.code.clone()).or_insert_with(|| (0, failure.clone())).0 += 1;
         }
-        if self.last.as_deref() == Some(failure.code.as_str()) {
-            self.in_a_row += 1;
+        if own.last_code.as_deref() == Some(failure.code.as_str()) {
+            own.in_a_row += 1;
         } else {
-            self.last = Some(failure.code.clone());
-            self.in_a_row = 1;
+            own.breaks += 1;
+            (own.last_code, own.in_a_row) = (Some(failure.code.clone()), 1);
         }
-        if self.in_a_row >= self.when.same_error {
-            return Some(format!("{} times in a row: {} (send.stop_when.same_error)", self.in_a_row, explain(failure)));
-        }
-        let share = (self.failed + self.unknown) as f64 / self.settled as f64;
-        (self.settled >= self.when.after && share >= self.when.failed).then(|| self.too_many())
+        let own_row = (own.in_a_row, failure.clone());
+        self.too_long(own_row.0, &own_row.1).or_else(|| self.too_many())
     }
 
-    /// What went wrong, with the most frequent cause: the last one may be a rare one.
-    fn too_many(&self) -> String {
-        let counts = [(self.failed, "failed"), (self.unknown, "unknown")];
+    /// What was seen here, for the other workers.
+    pub fn tally(&self) -> Tally {
+        self.own.clone()
+    }
+
+    /// Takes note of what all others have seen, and of the last row of failures of anybody; says why to stop, if it is time to.
+    pub fn hear(&mut self, others: Tally, row: Option<(String, u64)>) -> Option<String> {
+        self.others = others;
+        let too_long = row.and_then(|(code, in_a_row)| {
+            let failure = self.causes.get(&code).map(|(_, failure)| failure.clone());
+            self.too_long(in_a_row, &failure.unwrap_or_else(|| Failure::new(code, "seen by another worker")))
+        });
+        too_long.or_else(|| self.too_many())
+    }
+
+    /// Whether other workers' messages were accepted.
+    pub const fn have_others_accepted(&self) -> bool {
+        self.others.accepted > 0
+    }
+
+    fn too_long(&self, in_a_row: u64, failure: &Failure) -> Option<String> {
+        (in_a_row >= u64::from(self.when.same_error))
+            .then(|| format!("{in_a_row} times in a row: {} (send.stop_when.same_error)", explain(failure)))
+    }
+
+    /// What went wrong where that is too much, with the most frequent cause: the last one may be a rare one.
+    fn too_many(&self) -> Option<String> {
+        let settled = self.own.settled + self.others.settled;
+        let (failed, unknown) = (self.own.failed + self.others.failed, self.own.unknown + self.others.unknown);
+        if settled < self.when.after || ((failed + unknown) as f64 / settled as f64) < self.when.failed {
+            return None;
+        }
+        let counts = [(failed, "failed"), (unknown, "unknown")];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
         let counts = counts.collect::<Vec<_>>().join(" and ");
+        let workers = if self.others.settled > 0 { " of all workers" } else { "" };
         let text = format!(
-            "{counts} of {}, not counting failures of the recipients' own (send.stop_when.failed)",
-            self.settled
+            "{counts} of {settled}{workers}, not counting failures of the recipients' own (send.stop_when.failed)"
         );
-        match self.causes.values().max_by_key(|(count, _)| count) {
-            Some((count, failure)) => format!("{text}; most often {}", explain_counted(failure, *count)),
+        Some(match self.causes.values().max_by_key(|(count, _)| count) {
+            Some((count, failure)) if workers.is_empty() => {
+                format!("{text}; most often {}", explain_counted(failure, *count))
+            }
+            Some((count, failure)) => format!("{text}; here most often {}", explain_counted(failure, *count)),
             None => text,
-        }
+        })
     }
 }
 
@@ -126,6 +157,19 @@ mod tests {
         let why = outcomes.iter().find_map(|outcome| guard.observe(outcome)).unwrap();
         assert!(why.starts_with("3 failed and 1 unknown of 5, "), "{why}");
         assert!(why.contains("most often 132001 ×2: no approved template of that name in that language"), "{why}");
+    }
+
+    #[test]
+    fn what_all_workers_saw_counts_together() {
+        let mut guard = Guard::new(WHEN);
+        let others = |failed, settled| Tally { settled, failed, accepted: settled - failed, ..Tally::default() };
+        assert!((0..9).all(|_| guard.observe(&accepted()).is_none()));
+        assert_eq!(guard.hear(others(4, 40), None), None, "49 are not enough");
+        let why = guard.observe(&failed("132001")).unwrap();
+        assert!(why.starts_with("5 failed of 50 of all workers, "), "{why}");
+        assert_eq!(guard.hear(others(0, 40), Some(("132001".to_owned(), 19))), None);
+        let why = guard.hear(others(0, 40), Some(("132001".to_owned(), 20))).unwrap();
+        assert!(why.starts_with("20 times in a row: 132001: no approved template"), "{why}");
     }
 
     #[test]

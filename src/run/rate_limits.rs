@@ -131,6 +131,15 @@ impl RateLimits {
         Limit::Everybody(wait)
     }
 
+    /// Everybody waits, because another worker was refused; `now` is the last request here that has begun.
+    pub(super) fn paused_by_another(&mut self, now: RequestSeq, wait: Duration, was_asked_for: bool) {
+        self.shared.failed(now, now, Some(wait));
+        if !was_asked_for {
+            // Whichever endpoint it was: one that serves anybody here counts from nothing again.
+            self.waited.iter_mut().for_each(|waited| *waited += wait);
+        }
+    }
+
     /// The conversation of `request` has had too many messages.
     pub(super) fn conversation_limited(&mut self, request: Request, now: RequestSeq) {
         self.note(request, now, true);

@@ -5,7 +5,7 @@
 
 use super::pending_refusals::{PendingRefusal, PendingRefusals};
 use super::recent_answers::{Endpoint, Request};
-use super::{End, Event, Run, Stopped, StoppedBy};
+use super::{Event, Run};
 use crate::codes::{Scope, explain, scope};
 use crate::ledger::{Deliver, Lease, LedgerError};
 use crate::livedesk::Reply;
@@ -90,7 +90,7 @@ impl<L: Deliver> Run<'_, L> {
     ) -> Result<(), LedgerError> {
         self.rate_limits().forget(request.delivery);
         let outcome = Outcome::Failed(failure.clone());
-        let stop = self.guard.borrow_mut().observe(&outcome);
+        let stop = self.guard_observes(&outcome);
         let closed = {
             let mut shared = self.shared_refusals.borrow_mut();
             let case = PendingRefusal { request, lease, failure };
@@ -111,7 +111,7 @@ impl<L: Deliver> Run<'_, L> {
                      If only these recipients are wrong, raise the limit"
                 ),
             };
-            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, why + &nobody)));
+            self.stop_by_guard(why + &nobody);
         }
         Ok(())
     }
@@ -129,13 +129,14 @@ impl<L: Deliver> Run<'_, L> {
         }
         let everybodys = {
             let shared = self.shared_refusals.borrow();
-            shared.are_everybodys().then(|| explain(&shared.open.as_slice()[0].failure))
+            let is_nobody_served = !self.guard.borrow().have_others_accepted();
+            (is_nobody_served && shared.are_everybodys()).then(|| explain(&shared.open.as_slice()[0].failure))
         };
         if let Some(failure) = everybodys {
             let text = format!(
                 "every message was refused for the same reason, so all stay pending: {failure}. Fix it and run again"
             );
-            self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, text)));
+            self.stop_by_guard(text);
             return Ok(());
         }
         let open = {

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{MutexGuard as AsyncGuard, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::attempt::{AttemptError, Requeue};
 use super::circuit_breaker::CircuitBreaker;
 use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::recent_answers::{Answered, Endpoint, RecentAnswers, Request};
+use super::workers::Trial;
 use super::{End, Event, OnHold, Run, ShutdownMode, Stopped, StoppedBy};
 use crate::backoff::RequestSeq;
 use crate::codes;
 use crate::humanize::duration;
-use crate::ledger::{Deliver, Lease, Position, RequestKind};
+use crate::ledger::{Deliver, Lease, News, Position, RequestKind};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
 use crate::pace::{QuotaFull, Ticket};
@@ -195,11 +196,13 @@ impl<L: Deliver> Run<'_, L> {
             }
             Reply::Unknown(failure) => (failure.to_string(), message),
         };
+        let trial = message && self.breaker().is_half_open();
         let news = self.breaker().record_failure(request.seq, self.last_seq(), message, &why);
         // Asking in vain is no news to a person.
         if news && request.endpoint != Endpoint::Probe {
             let text = format!("no clear answer from LiveDesk ({why}): sending pauses until it answers again");
             (self.emit)(Event::Warned(text));
+            self.ledger.announce(News::Outage { message, trial, why });
         }
         news
     }
@@ -207,11 +210,18 @@ impl<L: Deliver> Run<'_, L> {
     /// The server has answered: doubt about it may be over.
     fn answered(&self, seq: RequestSeq, message: bool) {
         let mut breaker = self.breaker();
-        let was_closed = breaker.is_closed();
+        let (was_closed, was_in_doubt) = (breaker.is_closed(), breaker.needs_trial());
         breaker.record_success(seq, message);
-        let over = !was_closed && breaker.is_closed();
+        let (is_over, is_in_doubt) = (!was_closed && breaker.is_closed(), breaker.needs_trial());
         drop(breaker);
-        if over {
+        if was_in_doubt && !is_in_doubt {
+            self.ledger.announce(News::DoubtOver);
+        }
+        self.say_if_back(is_over);
+    }
+
+    pub(super) fn say_if_back(&self, is_back: bool) {
+        if is_back {
             (self.emit)(Event::Noted("LiveDesk is back; resuming".to_owned()));
         }
     }
@@ -273,15 +283,22 @@ impl<L: Deliver> Run<'_, L> {
 
     /// Waits until a message may be claimed. While messages are in doubt that is one at a time, for as long as the
     /// answer is held, and the next one waits for what becomes of it.
-    pub(super) async fn acquire_trial(&self) -> Result<Option<AsyncGuard<'_, ()>>, AttemptError> {
+    pub(super) async fn acquire_trial(&self) -> Result<Option<Trial<'_, L>>, AttemptError> {
         loop {
             self.wait_until_answering().await?;
             if !self.needs_trial() {
                 return Ok(None);
             }
             let trial = self.unless_stopped(self.trial.lock()).await?;
-            if self.needs_trial() && !self.breaker().is_open() {
-                return Ok(Some(trial));
+            while self.needs_trial() && !self.breaker().is_open() {
+                if !self.breaker().needs_trial() {
+                    return Ok(Some(Trial::here(trial)));
+                }
+                // Of all workers' messages it is one.
+                if self.unless_stopped(self.ledger.acquire_trial()).await?? {
+                    return Ok(Some(Trial::of_all(self.ledger, trial)));
+                }
+                self.unless_stopped(tokio::time::sleep(SOON)).await?;
             }
         }
     }
@@ -298,6 +315,7 @@ impl<L: Deliver> Run<'_, L> {
                 let until = Timestamp::now() + wait;
                 (self.emit)(Event::Paused { why: "rate limited by LiveDesk".to_owned(), until });
                 self.pace.pause(wait);
+                self.tell_pause(wait, retry_after);
             }
             Limit::GivenUp(waited) => {
                 let (verb, waited) = (request.endpoint.verb(), duration(waited));
@@ -308,11 +326,17 @@ impl<L: Deliver> Run<'_, L> {
             Limit::Known(told) => {
                 if let Some(told) = told {
                     self.pace.pause(told);
+                    self.tell_pause(told, retry_after);
                 }
             }
             Limit::Rare => self.pace.slow_down_briefly(),
             Limit::Own => {}
         }
+    }
+
+    fn tell_pause(&self, wait: Duration, retry_after: Option<Duration>) {
+        let was_asked_for = retry_after.is_some_and(|told| !told.is_zero());
+        self.ledger.announce(News::Paused { wait, was_asked_for });
     }
 
     /// A delivery that was refused for a limit goes to the back of the queue, if it may be tried again.

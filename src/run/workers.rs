@@ -1,14 +1,17 @@
 //! What other workers of the campaign mean for this one. A run alone never hears of any.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::MutexGuard as AsyncGuard;
 
 use super::admission::{AdmissionPass, Admitted};
-use super::{End, Event, Run};
-use crate::ledger::{Deliver, LedgerError, Outage, Remaining, WorkerEvent};
+use super::{End, Event, Run, Stopped, StoppedBy};
+use crate::ledger::{Deliver, LedgerError, News, Outage, Remaining, WorkerEvent};
 use crate::local_time::with_local_time;
 
 /// How often it is said that the database is still away.
@@ -20,6 +23,31 @@ const LAST_WAIT: Duration = Duration::from_secs(3);
 /// Between two looks at whether other workers are done.
 const REST: Duration = Duration::from_millis(250);
 
+/// The right of one message to go alone, while all others wait for what becomes of it.
+pub(super) struct Trial<'r, L: Deliver> {
+    /// The ledger, where no other worker's message may go meanwhile.
+    ledger: Option<&'r L>,
+    _alone_here: AsyncGuard<'r, ()>,
+}
+
+impl<'r, L: Deliver> Trial<'r, L> {
+    pub(super) const fn here(alone: AsyncGuard<'r, ()>) -> Self {
+        Self { ledger: None, _alone_here: alone }
+    }
+
+    pub(super) const fn of_all(ledger: &'r L, alone: AsyncGuard<'r, ()>) -> Self {
+        Self { ledger: Some(ledger), _alone_here: alone }
+    }
+}
+
+impl<L: Deliver> Drop for Trial<'_, L> {
+    fn drop(&mut self) {
+        if let Some(ledger) = self.ledger {
+            ledger.announce(News::TrialOver);
+        }
+    }
+}
+
 impl<L: Deliver> Run<'_, L> {
     /// Does what concerns every worker, and waits for the ledger's database where it is away. Never ends without an error.
     ///
@@ -28,10 +56,7 @@ impl<L: Deliver> Run<'_, L> {
     pub async fn handle_worker_events(&self) -> Result<Infallible, LedgerError> {
         let events = async {
             loop {
-                match self.ledger.next_event().await {
-                    WorkerEvent::Stop => self.stop.because(End::Interrupted),
-                    WorkerEvent::TakenOver => self.taken_over(),
-                }
+                self.handle_event(self.ledger.next_event().await);
             }
         };
         let outages = async {
@@ -39,9 +64,61 @@ impl<L: Deliver> Run<'_, L> {
                 self.wait_for_database(self.ledger.outage().await).await?;
             }
         };
+        let stops = async {
+            self.stop_others(&self.stop.asked_to().await).await?;
+            pending().await
+        };
         tokio::select! {
             never = events => never,
             stopped = outages => stopped,
+            failed = stops => failed,
+        }
+    }
+
+    fn handle_event(&self, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Stop => self.stop.because(End::Interrupted),
+            WorkerEvent::TakenOver => self.taken_over(),
+            WorkerEvent::Paused { wait, was_asked_for, by } => {
+                self.rate_limits().paused_by_another(self.last_seq(), wait, was_asked_for);
+                let until = Timestamp::now() + wait;
+                (self.emit)(Event::Paused { why: format!("rate limited by LiveDesk (told to {by})"), until });
+                self.pace.pause(wait);
+            }
+            WorkerEvent::Outage { message, failed_trials, why, by } => {
+                let is_news = self.breaker().note_another(self.last_seq(), message, failed_trials, &why);
+                if is_news {
+                    let text =
+                        format!("no clear answer from LiveDesk to {by} ({why}): sending pauses until it answers again");
+                    (self.emit)(Event::Warned(text));
+                }
+            }
+            WorkerEvent::DoubtOver => {
+                let is_over = self.breaker().note_doubt_over();
+                self.say_if_back(is_over);
+            }
+            WorkerEvent::Counted { others, row } => {
+                let stop = self.guard.borrow_mut().hear(others, row);
+                if let Some(why) = stop {
+                    self.stop_by_guard(why);
+                }
+            }
+            WorkerEvent::GuardStopped { why, by } => self.stop_by_guard(format!("{why}; stopped by {by}")),
+        }
+    }
+
+    pub(super) fn stop_by_guard(&self, why: String) {
+        self.stop.because(End::Guard(Stopped::by(StoppedBy::StopWhen, why)));
+    }
+
+    /// Stops the other workers where a guard of this one says so: what all would meet. The first one's word counts.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn stop_others(&self, end: &End) -> Result<(), LedgerError> {
+        match end {
+            End::Guard(Stopped { by: StoppedBy::StopWhen, why, .. }) => self.ledger.stop_all(why).await,
+            _ => Ok(()),
         }
     }
 

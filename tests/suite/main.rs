@@ -68,6 +68,7 @@ mod sandbox;
 mod sandbox_run;
 mod send_windows;
 mod shared_limits;
+mod shared_workers;
 mod spec_rules;
 mod status;
 mod stop;

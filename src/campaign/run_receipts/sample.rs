@@ -44,7 +44,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) const fn new(stop_when: StopWhen) -> Self {
+    pub(super) fn new(stop_when: StopWhen) -> Self {
         Self { awaited: Vec::new(), guard: Guard::new(stop_when) }
     }
 

@@ -12,11 +12,12 @@ use tokio_postgres::Client;
 
 use super::address::Address;
 use super::connect::{Driving, connect, no_answer, settle_in};
+use super::news::{self, Exchange};
 use super::pace::Reserved;
 use super::reconnect::{Part, Reconnect};
 use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, WorkerEvent};
+use crate::ledger::{LedgerError, News, WorkerEvent};
 
 /// A worker shows that it is alive this often within the timeout after which the others believe it dead.
 const BEATS_PER_TIMEOUT: u32 = 30;
@@ -36,6 +37,7 @@ pub(super) struct Heartbeat {
     /// Messages that this worker has settled.
     pub(super) messages: AtomicI64,
     pub(super) reserved: Reserved,
+    pub(super) exchange: Exchange,
     client: watch::Sender<Option<Arc<Client>>>,
     liveness: watch::Sender<Liveness>,
     /// Wakes the heartbeat before its time.
@@ -65,6 +67,7 @@ impl Heartbeat {
             timeout,
             messages: AtomicI64::new(0),
             reserved: Reserved::default(),
+            exchange: Exchange::new(),
             client: watch::Sender::new(None),
             liveness: watch::Sender::new(Liveness::AliveUntil(clock.now() + timeout / 2)),
             wake: Arc::default(),
@@ -105,8 +108,29 @@ impl Heartbeat {
     /// The next thing that concerns every worker.
     pub(super) async fn next_event(&self) -> WorkerEvent {
         match self.events.1.lock().await.recv().await {
-            Some(event) => event,
+            Some(event) => {
+                self.exchange.hand_over(&event);
+                event
+            }
             None => std::future::pending().await,
+        }
+    }
+
+    /// Tells the others something with the next heartbeat, which comes at once if it is urgent.
+    pub(super) fn announce(&self, news: News) {
+        if self.exchange.keep(news) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether this worker's message may go alone.
+    pub(super) async fn acquire_trial(&self) -> Result<bool, LedgerError> {
+        let client = self.client().await?;
+        let acquired = self.exchange.acquire_trial(&client, (self.ledger, self.worker));
+        match self.answered(acquired).await {
+            // It is about to be made anew. If this was granted, it is so the next time.
+            Err(LedgerError::Disconnected { .. }) => Ok(false),
+            acquired => acquired,
         }
     }
 
@@ -136,20 +160,26 @@ impl Heartbeat {
         let (client, _driving) = self.answered(self.connect(address)).await?;
         self.client.send_replace(Some(Arc::clone(&client)));
         // Whoever was away as well, and is back a little later, is not dead.
-        let patient_until = Instant::now() + if is_first { Duration::ZERO } else { self.timeout };
+        let mut look_at = Instant::now() + if is_first { Duration::ZERO } else { self.timeout };
         while self.answered(self.beat(&client)).await? {
             self.reconnect.is_back(Part::Heartbeats);
-            if Instant::now() >= patient_until {
+            if Instant::now() >= look_at {
                 self.answered(self.take_over_dead(&client)).await?;
+                look_at = Instant::now() + self.interval();
             }
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(self.timeout / BEATS_PER_TIMEOUT) => {}
+                () = tokio::time::sleep(self.interval()) => {}
             }
         }
         self.liveness.send_replace(Liveness::TakenOver);
         self.tell(WorkerEvent::TakenOver);
         Ok(())
+    }
+
+    /// From one heartbeat to the next, where nothing happens in between.
+    fn interval(&self) -> Duration {
+        self.timeout / BEATS_PER_TIMEOUT
     }
 
     async fn connect(&self, address: &Address) -> Result<(Arc<Client>, Driving), LedgerError> {
@@ -181,12 +211,17 @@ impl Heartbeat {
 
     /// Lets the others hear of this worker, and hears what it is to do. Gives whether they believe it alive.
     async fn beat(&self, client: &Client) -> Result<bool, LedgerError> {
+        self.exchange.send(client, (self.ledger, self.worker)).await?;
         let now = self.clock.now();
-        let sql = "UPDATE worker SET heartbeat = clock_timestamp(),
-                alive_until = clock_timestamp() + $2::bigint * interval '1 ms', messages = $3
-             WHERE id = $1 RETURNING stop";
+        let sql = format!(
+            "WITH beat AS (UPDATE worker SET heartbeat = clock_timestamp(),
+                    alive_until = clock_timestamp() + $2::bigint * interval '1 ms', messages = $3
+                 WHERE id = $1 RETURNING stop, ledger)
+             SELECT beat.stop, {} FROM beat JOIN shared_state s ON s.ledger = beat.ledger",
+            news::COLUMNS
+        );
         let messages = self.messages.load(Ordering::Relaxed);
-        let Some(row) = client.query_opt(sql, &[&self.worker, &milliseconds(self.timeout), &messages]).await? else {
+        let Some(row) = client.query_opt(&sql, &[&self.worker, &milliseconds(self.timeout), &messages]).await? else {
             return Ok(false);
         };
         // By so much sooner than the others believe, so that a message that leaves now is not taken over on its way.
@@ -194,6 +229,7 @@ impl Heartbeat {
         if row.try_get(0)? {
             self.tell(WorkerEvent::Stop);
         }
+        self.exchange.learn(&row, 1)?.into_iter().for_each(|event| self.tell(event));
         Ok(true)
     }
 

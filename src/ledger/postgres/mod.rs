@@ -5,7 +5,7 @@
 //! are checked for.
 //!
 //! From the bottom up: where it is (`address`), how it is reached (`connect`, `errors`), whether it can be trusted (`checks`,
-//! `format`), who works on it (`workers`, `heartbeat`, `pace`), the connection in use (`session`,
+//! `format`), who works on it (`workers`, `news`, `heartbeat`, `pace`), the connection in use (`session`,
 //! `reconnect`, `groups`, `handle`), and then the contract, a file for each of its traits.
 
 mod address;
@@ -23,6 +23,7 @@ mod handle;
 mod id_map;
 mod import;
 mod inspect;
+mod news;
 mod open;
 mod operate;
 mod pace;

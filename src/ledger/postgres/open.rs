@@ -146,6 +146,11 @@ pub(super) async fn acquire(client: &Client, name: &str, mode: Mode) -> Result<A
     workers::remove_dead(client, ledger, worker, Duration::ZERO).await?;
     let others = workers::list_others(client, ledger, worker).await?;
     let joined = others.into_iter().next().map(|other| other.holder);
+    if joined.is_none() {
+        // What those knew who were at work before may be no longer so.
+        client.execute("DELETE FROM shared_state WHERE ledger = $1", &[&ledger]).await?;
+        client.execute("INSERT INTO shared_state (ledger) VALUES ($1)", &[&ledger]).await?;
+    }
     match (&joined, mode) {
         (Some(holder), Mode::Alone) => Err(LedgerError::InUse(holder.clone())),
         _ => Ok(Acquired { is_new, ledger, worker, joined }),

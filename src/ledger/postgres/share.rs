@@ -9,8 +9,8 @@ use super::heartbeat::Heartbeat;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
-    Fingerprint, Holder, Lease, LedgerError, Limits, Outage, Position, Remaining, RequestKind, Share, StopRequest,
-    Worker, WorkerEvent,
+    Fingerprint, Holder, Lease, LedgerError, Limits, News, Outage, Position, Remaining, RequestKind, Share,
+    StopRequest, Worker, WorkerEvent,
 };
 
 impl Share for Postgres {
@@ -71,6 +71,29 @@ impl Share for Postgres {
             Some(heartbeat) => heartbeat.next_event().await,
             None => std::future::pending().await,
         }
+    }
+
+    fn announce(&self, news: News) {
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.announce(news);
+        }
+    }
+
+    async fn acquire_trial(&self) -> Result<bool, LedgerError> {
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.acquire_trial().await,
+            None => Ok(true),
+        }
+    }
+
+    async fn stop_all(&self, why: &str) -> Result<(), LedgerError> {
+        let Some(heartbeat) = self.heartbeat() else { return Ok(()) };
+        let why = why.to_owned();
+        self.retried(move |session| {
+            let (heartbeat, why) = (Arc::clone(&heartbeat), why.clone());
+            async move { heartbeat.exchange.stop_all(&session.client, session.ledger, &why).await }
+        })
+        .await
     }
 
     async fn outage(&self) -> Outage {

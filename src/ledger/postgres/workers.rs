@@ -111,7 +111,10 @@ pub(super) async fn end_other_connections(client: &Client, worker: i64) -> Resul
 
 /// Removes dead workers other than `me`. Those whose connection has ended are dead after `margin`.
 pub(super) async fn remove_dead(client: &Client, ledger: i32, me: i64, margin: Duration) -> Result<u64, LedgerError> {
-    let sql = format!("DELETE FROM worker w WHERE w.ledger = $1 AND w.id <> $4 AND {IS_DEAD}");
+    let sql = format!(
+        "DELETE FROM worker w WHERE w.ledger = $1 AND w.id <> $4
+            AND w.heartbeat < clock_timestamp() - $2::bigint * interval '1 ms' AND {IS_DEAD}"
+    );
     Ok(client.execute(&sql, &[&ledger, &milliseconds(margin), &WORKER_LOCKS, &me]).await?)
 }
 

@@ -1,0 +1,128 @@
+//! What one of several workers learns, all know: pauses, outages, and what guards count. The judge is the desk's journal.
+
+use crate::harness::{Desk, Project, Ran};
+use crate::postgres_server::Server;
+use crate::workers::{nobody_twice_or_lost, shared, workers};
+
+const SECOND: u64 = 1_000_000;
+
+/// How soon all have heard what one of them was told, and what had left by then has arrived.
+const SOON: u64 = SECOND / 4;
+
+/// Messages that arrived from one moment to another.
+fn messages_between(desk: &Desk, from: u64, to: u64) -> usize {
+    desk.times(|entry| entry["kind"] == "message").into_iter().filter(|at| (from..to).contains(at)).count()
+}
+
+#[test]
+fn one_workers_pause_is_everybodys() {
+    let Some(server) = Server::shared("shared_workers::one_workers_pause_is_everybodys") else { return };
+    let limited = "{ on: message, match: { nth: 60 }, status: 429, headers: { Retry-After: 2 } }";
+    let desk = Desk::start(&format!("faults: [{limited}]"));
+    let project = shared(&desk, &server.database(), 110).send("rate: 30/s").send("concurrency: 4");
+    let ended: Vec<Ran> = workers(&desk, &project, 3).into_iter().map(|worker| worker.finish().exits(0)).collect();
+    assert_eq!(desk.messages().iter().filter(|entry| entry["accepted"] == true).count(), 110);
+    assert_eq!(project.count("accepted"), 110);
+    let told = desk.times(|entry| entry["status"] == 429)[0];
+    assert_eq!(messages_between(&desk, told + SOON, told + 2 * SECOND - SECOND / 20), 0, "somebody went on sending");
+    assert!(messages_between(&desk, told, u64::MAX) > 30, "the pause came in the middle");
+    let heard = ended.iter().filter(|ran| ran.stderr.contains("(told to process")).count();
+    assert_eq!(heard, 2, "{ended:?}");
+}
+
+#[test]
+fn one_message_in_doubt_holds_all_workers_until_another_is_answered() {
+    let test = "shared_workers::one_message_in_doubt_holds_all_workers_until_another_is_answered";
+    let Some(server) = Server::shared(test) else { return };
+    let desk = Desk::start(
+        "faults: [{ on: message, match: { nth: 60 }, status: 500 },
+                  { on: search, times: 6, status: 500, match: { from: 1s } }]",
+    );
+    let project = shared(&desk, &server.database(), 110).send("rate: 30/s").send("concurrency: 4");
+    let project = project.send("retry: { attempts: 3, backoff: 500ms, max_backoff: 500ms }");
+    let ended: Vec<Ran> = workers(&desk, &project, 3).into_iter().map(|worker| worker.finish().exits(4)).collect();
+    assert_eq!(nobody_twice_or_lost(&desk, &project, 110), 1);
+    let began = desk.times(|entry| entry["kind"] == "message" && entry["status"] == 500)[0];
+    let answered = desk.times(|entry| entry["kind"] == "search" && entry["status"] == 200)[0];
+    assert!(answered > began + SOON * 2, "they have waited");
+    assert_eq!(messages_between(&desk, began + SOON, answered), 0, "somebody went on sending");
+    let heard = ended.iter().filter(|ran| ran.stderr.contains("no clear answer from LiveDesk to process")).count();
+    assert_eq!(heard, 2, "{ended:?}");
+}
+
+#[test]
+fn all_workers_together_risk_few_messages_on_a_server_that_answers_everything_but_messages() {
+    let test =
+        "shared_workers::all_workers_together_risk_few_messages_on_a_server_that_answers_everything_but_messages";
+    let Some(server) = Server::shared(test) else { return };
+    let desk = Desk::start("faults: [{ on: message, match: { from: 3s }, status: 500, accept: true }]");
+    let project = shared(&desk, &server.database(), 400).send("rate: 20/s").send("concurrency: 4");
+    let mut gave_up = 0;
+    for worker in workers(&desk, &project, 3) {
+        let ran = worker.finish().exits(1);
+        gave_up += usize::from(ran.stderr.contains("in a row ended as unknown"));
+    }
+    assert!(gave_up > 0, "nobody says why");
+    // What was on its way when it began, and then one at a time.
+    let unknown = nobody_twice_or_pending(&desk, &project);
+    assert!((6..=9).contains(&unknown), "{unknown} unknown");
+}
+
+/// Nobody got two messages. Gives how many are unknown.
+#[track_caller]
+fn nobody_twice_or_pending(desk: &Desk, project: &Project) -> usize {
+    let mut addressed = desk.addressed();
+    let all = addressed.len();
+    addressed.sort_unstable();
+    addressed.dedup();
+    assert_eq!(addressed.len(), all, "somebody was messaged twice");
+    project.count("unknown")
+}
+
+/// All have stopped for the same reason, which one of them has found.
+#[track_caller]
+fn all_stopped(ended: &[Ran], reason: &str) {
+    for ran in ended {
+        assert!(ran.code == Some(5) && ran.stderr.contains(reason), "{ran:?}");
+    }
+    let told = ended.iter().filter(|ran| ran.stderr.contains("; stopped by process")).count();
+    assert!(told > 0 && told < ended.len(), "{ended:?}");
+}
+
+#[test]
+fn failures_in_a_row_are_those_of_all_workers_and_stop_all_of_them() {
+    let Some(server) =
+        Server::shared("shared_workers::failures_in_a_row_are_those_of_all_workers_and_stop_all_of_them")
+    else {
+        return;
+    };
+    let desk = Desk::start("faults: [{ on: message, match: { from: 3s }, fail: { code: 132001, title: No } }]");
+    let project = shared(&desk, &server.database(), 400).send("rate: 20/s").send("concurrency: 4");
+    let project = project.send("stop_when: { same_error: 20, failed: 100% }");
+    let ended: Vec<Ran> = workers(&desk, &project, 4).into_iter().map(|worker| worker.finish()).collect();
+    all_stopped(&ended, "times in a row: 132001");
+    let refused = desk.messages().len() - project.count("accepted");
+    assert!((20..=26).contains(&refused), "{refused} were refused");
+    assert_eq!(project.count("failed"), 0, "it was everybody's trouble");
+    // A worker that comes later begins anew.
+    let mended = Desk::friendly();
+    project.address(&mended).send("rate: unlimited").run(&["--accept-changes"]).exits(0);
+}
+
+#[test]
+fn the_share_of_failures_is_that_of_all_workers() {
+    let Some(server) = Server::shared("shared_workers::the_share_of_failures_is_that_of_all_workers") else { return };
+    let faults: Vec<String> = (0..100)
+        .map(|nth| {
+            let id = 101 + 2 * nth;
+            format!("  - {{ on: message, match: {{ conversation_id: {id} }}, fail: {{ code: 132012, title: No }} }}")
+        })
+        .collect();
+    let desk = Desk::start(&format!("faults:\n{}\n", faults.join("\n")));
+    let project = shared(&desk, &server.database(), 200).send("rate: 10/s").send("concurrency: 2");
+    let project = project.send("stop_when: { failed: 25%, after: 40 }");
+    let ended: Vec<Ran> = workers(&desk, &project, 4).into_iter().map(|worker| worker.finish()).collect();
+    all_stopped(&ended, "of all workers, not counting");
+    let sent = desk.messages().len();
+    assert!((40..=55).contains(&sent), "{sent} were sent");
+}
