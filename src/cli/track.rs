@@ -24,11 +24,10 @@ use crate::livedesk::webhook::{Event, Receiver, Signatures};
 use crate::metrics::{Metrics, RequestCounter};
 use crate::specification::Spec;
 use crate::state::State;
-use crate::track::{TrackError, Tracker};
+use crate::track::{CHANGES_EVERY, Fallback, TrackError, Tracker};
 
-/// Between two rounds: with `--now` all open messages are looked at in each.
-const BETWEEN_ROUNDS: Duration = Duration::from_secs(30);
-const BETWEEN_ROUNDS_NOW: Duration = Duration::from_secs(3);
+/// Between the first two rounds of `--now`, after which most receipts come; each further time is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(3);
 /// Events that wait at most. More are dropped: the next round looks anyway.
 const MAX_EVENTS: usize = 10_000;
 
@@ -49,14 +48,10 @@ pub(super) async fn track(args: &TrackArgs, metrics: Option<&Arc<Metrics>>, outp
     let events = listen(args, &spec, output).await?;
     let mut signals = Signals::listen().map_err(|error| CliError::caused("cannot listen for signals", error))?;
     let end = tokio::select! {
-        end = follow(&mut tracker, &ledger, args, metrics, events) => end,
+        end = look(&mut tracker, &ledger, args, Follow { metrics, events, output, is_away: false }) => end,
         () = signals.next() => Ok(true),
     };
-    if let Some(why) = tracker.sweep_refused() {
-        output.say(&format!(
-            "the list of conversations cannot be read here ({why}): each conversation is read by itself"
-        ));
-    }
+    say_fallbacks(&mut tracker, output);
     let totals = ledger.totals().await?;
     if let Some(metrics) = metrics {
         metrics.totals(&totals);
@@ -72,41 +67,92 @@ pub(super) async fn track(args: &TrackArgs, metrics: Option<&Arc<Metrics>>, outp
 }
 
 /// Looks, once or until nothing is open. Gives whether it was interrupted: never, by itself.
-async fn follow<L: Ledger>(
+async fn look<L: Ledger>(
     tracker: &mut Tracker<'_, L>,
     ledger: &L,
     args: &TrackArgs,
-    metrics: Option<&Arc<Metrics>>,
-    mut events: Option<mpsc::Receiver<Event>>,
+    follow: Follow<'_>,
 ) -> Result<bool, TrackError> {
-    let follows = args.follow || events.is_some();
+    let due = || if args.now { TrackQuery::Open } else { TrackQuery::DueBy(Timestamp::now()) };
+    if !args.follow && follow.events.is_none() {
+        tracker.round(due()).await?;
+        return Ok(false);
+    }
+    let mut wait = if args.now { FIRST_WAIT } else { CHANGES_EVERY };
+    let mut follow = follow;
     loop {
-        let which = if args.now { TrackQuery::Open } else { TrackQuery::DueBy(Timestamp::now()) };
-        tracker.round(which).await?;
-        if !follows {
+        let round = tracker.next_round(due()).await;
+        say_fallbacks(tracker, follow.output);
+        if follow.survives(round)? && is_final(ledger, follow.metrics).await? {
             return Ok(false);
         }
-        let totals = ledger.totals().await?;
-        if let Some(metrics) = metrics {
-            metrics.totals(&totals);
-        }
-        if totals.receipts.open == 0 {
-            return Ok(false);
-        }
-        let rest = tokio::time::sleep(if args.now { BETWEEN_ROUNDS_NOW } else { BETWEEN_ROUNDS });
+        let rest = tokio::time::sleep(wait);
+        wait = (wait * 2).min(CHANGES_EVERY);
         tokio::pin!(rest);
         loop {
             let event = tokio::select! {
                 () = &mut rest => break,
-                Some(event) = next(&mut events) => event,
+                Some(event) = next(&mut follow.events) => event,
             };
             if let Event::Happened(conversation) = event {
-                tracker.conversation(conversation).await?;
-                if ledger.totals().await?.receipts.open == 0 {
+                let looked = tracker.conversation(conversation).await;
+                if follow.survives(looked)? && is_final(ledger, follow.metrics).await? {
                     return Ok(false);
                 }
             }
         }
+    }
+}
+
+/// What goes on until nothing is open needs.
+struct Follow<'a> {
+    metrics: Option<&'a Arc<Metrics>>,
+    events: Option<mpsc::Receiver<Event>>,
+    output: &'a Output,
+    is_away: bool,
+}
+
+impl Follow<'_> {
+    /// Whether LiveDesk answered. That it does not is said once, and it is asked again in the next round.
+    fn survives(&mut self, looked: Result<u64, TrackError>) -> Result<bool, TrackError> {
+        match looked {
+            Ok(_) => {
+                self.is_away = false;
+                Ok(true)
+            }
+            Err(error @ TrackError::NoAnswer(_)) => {
+                if !self.is_away {
+                    self.output.say(&format!("{error}; trying again until it does"));
+                }
+                self.is_away = true;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn is_final(ledger: &impl Inspect, metrics: Option<&Arc<Metrics>>) -> Result<bool, TrackError> {
+    let totals = ledger.totals().await?;
+    if let Some(metrics) = metrics {
+        metrics.totals(&totals);
+    }
+    Ok(totals.receipts.open == 0)
+}
+
+fn say_fallbacks<L: Ledger>(tracker: &mut Tracker<'_, L>, output: &Output) {
+    for fallback in tracker.take_fallbacks() {
+        output.say(&match fallback {
+            Fallback::Changes { why, may_pass: false } => {
+                format!("conversations that changed cannot be asked for here ({why}): looking at those that are due instead")
+            }
+            Fallback::Changes { why, may_pass: true } => {
+                format!("conversations that changed cannot be read now ({why}): looking at those that are due until they can")
+            }
+            Fallback::List { why } => {
+                format!("the list of conversations cannot be read here ({why}): each conversation is read by itself")
+            }
+        });
     }
 }
 

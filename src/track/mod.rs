@@ -2,27 +2,35 @@
 //!
 //! It reads and never sends. It changes no outcome: what it records is beside the deliveries. Receipts of one message
 //! merge in any order, so it may be run beside a run and beside itself.
+//!
+//! Three reads show receipts, the cheapest first: what has changed (`delta`), the inbox's list of conversations (`sweep`), and
+//! the messages of one conversation. What a list shows of messages is read in `listed`.
 
+mod delta;
 mod evidence;
+mod listed;
 mod read_receipt;
 mod reader;
 mod schedule;
 mod sweep;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use delta::CHANGES_EVERY;
 pub use evidence::{Baseline, Doubt, Finding, Wanted, find, find_all, is_shown};
 pub use reader::{Gap, Reader, Thread};
 
-use crate::ledger::{LedgerError, Observation, Position, Track as TrackLedger, TrackQuery, TrackedMessage};
+use self::delta::Changes;
+use self::listed::ConversationState;
+use crate::ledger::{LedgerError, Observation, Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Client, ReadError};
 use crate::opt_out::OptOutWords;
 use crate::receipt::Receipt;
 use crate::specification::Track;
-use crate::state::{ConversationId, InboxId};
+use crate::state::{ConversationId, InboxId, MessageId};
 
 /// Messages that are taken from the ledger together.
 const LEDGER_BATCH: usize = 500;
@@ -40,10 +48,31 @@ pub struct Tracker<'a, L> {
     /// The inbox that all messages left through, where it is known.
     inbox: Option<InboxId>,
     refused: u32,
-    /// Those that this round has seen in the list of conversations.
-    swept: HashSet<Position>,
-    /// Why the list of conversations cannot be read here.
-    sweep_refused: Option<String>,
+    /// Those that this round has seen in a list of conversations.
+    listed: HashSet<MessageId>,
+    /// Conversations whose messages were read because a list did not show enough, as they were then.
+    read_whole: HashMap<ConversationId, ConversationState>,
+    /// What is known of changes, for whoever goes on looking.
+    changes: Option<Changes>,
+    is_sweep_refused: bool,
+    fallbacks: Vec<Fallback>,
+}
+
+/// A read that does not work here, so that a dearer one is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fallback {
+    /// Conversations that have changed cannot be asked for.
+    Changes {
+        /// What was answered.
+        why: String,
+        /// Whether it is tried again later.
+        may_pass: bool,
+    },
+    /// The inbox's list of conversations cannot be read.
+    List {
+        /// What was answered.
+        why: String,
+    },
 }
 
 impl<L> std::fmt::Debug for Tracker<'_, L> {
@@ -76,8 +105,11 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
             words,
             inbox: None,
             refused: 0,
-            swept: HashSet::new(),
-            sweep_refused: None,
+            listed: HashSet::new(),
+            read_whole: HashMap::new(),
+            changes: None,
+            is_sweep_refused: false,
+            fallbacks: Vec::new(),
         }
     }
 
@@ -93,9 +125,9 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
         Self { inbox, ..self }
     }
 
-    /// Why the list of conversations could not be read, if it was tried.
-    pub fn sweep_refused(&self) -> Option<&str> {
-        self.sweep_refused.as_deref()
+    /// The reads that were found not to work since the last call.
+    pub fn take_fallbacks(&mut self) -> Vec<Fallback> {
+        std::mem::take(&mut self.fallbacks)
     }
 
     /// Looks at all messages that are asked for, each once. Gives how many.
@@ -104,18 +136,22 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     /// See [`TrackError`]. What was seen before is recorded.
     pub async fn round(&mut self, which: TrackQuery) -> Result<u64, TrackError> {
         let (mut after, mut looked) = (None, 0);
-        self.swept.clear();
-        if let (Some(inbox), None) = (self.inbox, &self.sweep_refused) {
+        self.listed.clear();
+        if let (Some(inbox), false) = (self.inbox, self.is_sweep_refused) {
             let due = self.ledger.tracked(which, None, LEDGER_BATCH).await?.len();
             looked += self.sweep(inbox, which, due).await?;
         }
         loop {
-            let mut page = self.ledger.tracked(which, after, LEDGER_BATCH).await?;
+            let page = self.ledger.tracked(which, after, LEDGER_BATCH).await?;
             let Some(last) = page.last() else { return Ok(looked) };
             after = Some(last.position);
-            page.retain(|message| !self.swept.contains(&message.position));
-            looked += page.len() as u64;
-            self.look_at(page).await?;
+            for messages in page.chunks(BATCH) {
+                self.keep_up().await?;
+                let messages = messages.iter().filter(|message| !self.listed.contains(&message.message_id));
+                let messages: Vec<TrackedMessage> = messages.cloned().collect();
+                looked += messages.len() as u64;
+                self.look_at(messages).await?;
+            }
         }
     }
 
@@ -146,24 +182,43 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
     }
 
     async fn look_at(&mut self, messages: Vec<TrackedMessage>) -> Result<(), TrackError> {
-        let mut seen = Vec::new();
+        let (mut seen, mut refused) = (Vec::new(), Vec::new());
         let mut end = Ok(());
         for message in messages {
             match self.read(&message).await {
                 Ok(receipt) => seen.push(observation(&message, receipt, self.settings.until)),
                 // What is refused for one conversation may be right for the others.
-                Err(TrackError::Unavailable(_)) if self.refused < REFUSED_IN_A_ROW => {}
+                Err(TrackError::Unavailable(_)) if self.refused < REFUSED_IN_A_ROW => refused.push(message),
                 Err(error) => {
                     end = Err(error);
                     break;
                 }
             }
             if seen.len() == BATCH {
-                self.ledger.observe(std::mem::take(&mut seen)).await?;
+                self.record(std::mem::take(&mut seen)).await?;
             }
         }
-        self.ledger.observe(seen).await?;
+        self.record(seen).await?;
+        if end.is_ok() {
+            self.close(refused).await?;
+        }
         end
+    }
+
+    /// Nobody looks again at a message that cannot be read when its time is over: nothing is known of it.
+    async fn close(&self, refused: Vec<TrackedMessage>) -> Result<(), LedgerError> {
+        let closed = refused.iter().map(|message| observation(message, Receipt::default(), self.settings.until));
+        self.ledger.observe(closed.filter(|closed| closed.next_look.is_none()).collect()).await
+    }
+
+    /// Records looks at messages.
+    async fn record(&mut self, seen: Vec<Observation>) -> Result<(), LedgerError> {
+        let ids: Vec<MessageId> = seen.iter().map(|observation| observation.message_id).collect();
+        self.ledger.observe(seen).await?;
+        if let Some(changes) = &mut self.changes {
+            changes.looked_at(ids);
+        }
+        Ok(())
     }
 
     /// One look at one message.

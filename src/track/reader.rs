@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::livedesk::{Client, ConversationPage, MessagePage, ObservedMessage, ReadError};
+use crate::livedesk::{Client, ConversationPage, MessagePage, ObservedConversation, ObservedMessage, ReadError};
 use crate::specification::Speed;
 use crate::state::{ConversationId, InboxId, MessageId};
 
@@ -78,6 +78,17 @@ impl<'a> Reader<'a> {
     pub(super) async fn conversations(&mut self, inbox: InboxId, page: u32) -> Result<ConversationPage, ReadError> {
         let client = self.client;
         self.tried(|| client.conversations_page(inbox, page)).await
+    }
+
+    /// The conversations that have changed within the last `span`. Asked once: a server that takes long for it is not helped by
+    /// asking again.
+    pub(super) async fn changed(
+        &mut self,
+        span: Duration,
+        inbox: Option<InboxId>,
+    ) -> Result<Vec<ObservedConversation>, ReadError> {
+        self.turn().await;
+        self.client.conversations_updated_within(span, inbox).await
     }
 
     /// All messages of a conversation. How many come with one read is not relied on: the end is where none follow.

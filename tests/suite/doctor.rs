@@ -56,7 +56,8 @@ fn reads_that_are_refused_are_not_used() {
         format!("faults:\n{}", faults.concat())
     };
     for (refused, tracking) in [
-        (&["read_inbox"][..], json!("sweep")),
+        (&["read_inbox"][..], json!("delta")),
+        (&["list_conversations"], json!("delta")),
         (&["list_updated"], json!("sweep")),
         (&["list_updated", "list_conversations"], json!("single")),
         (&["list_updated", "list_conversations", "read_messages"], json!(null)),
@@ -75,6 +76,11 @@ fn reads_that_are_refused_are_not_used() {
 #[test]
 fn conversations_of_the_list_are_read_one_by_one() {
     let desk = Desk::friendly();
+    let project = Project::at(&desk).people(1);
+    project.run(&[]).exits(0);
+    let data: Value = project.campaign(&["doctor", "campaign.yaml", "--format", "json"]).exits(0).json().remove(0);
+    assert_eq!(data["tracking"], "delta", "{data}");
+    let desk = Desk::start("faults: [{ on: list_updated, status: 404 }]\n");
     let project = Project::at(&desk).people(1);
     project.run(&[]).exits(0);
     let data: Value = project.campaign(&["doctor", "campaign.yaml", "--format", "json"]).exits(0).json().remove(0);

@@ -17,6 +17,7 @@ mod deploy;
 mod disk_faults;
 mod documented_requests;
 mod evidence;
+mod following;
 mod frozen_proxy;
 mod fuzz;
 mod guards;

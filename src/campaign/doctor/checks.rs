@@ -63,7 +63,7 @@ impl Diagnosis {
         };
         let known = delta.iter().flatten().chain(sweep.iter().flatten().flat_map(|page| &page.conversations));
         let conversation = known.map(|found| found.id).next().or(needs.conversation);
-        self.read("changes", "conversations that changed", delta.err().as_ref());
+        let is_delta = self.read("changes", "conversations that changed", delta.err().as_ref());
         let is_sweep = match sweep {
             Some(sweep) => self.read("list", "the inbox's list of conversations", sweep.err().as_ref()),
             None => {
@@ -72,12 +72,13 @@ impl Diagnosis {
             }
         };
         let is_single = self.messages(client, conversation).await;
-        self.tracking = match (is_sweep, is_single) {
-            (true, _) => Some(Tracking::Sweep),
-            (_, true) => Some(Tracking::Single),
-            _ => None,
+        self.tracking = match (is_delta, is_sweep, is_single) {
+            (true, true, _) | (true, _, true) => Some(Tracking::Delta),
+            (_, true, _) => Some(Tracking::Sweep),
+            (_, _, true) => Some(Tracking::Single),
+            (_, false, false) => None,
         };
-        self.tracked(spec, conversation.is_some());
+        self.tracked(spec, conversation.is_some(), is_sweep);
     }
 
     async fn messages(&mut self, client: &Client, conversation: Option<ConversationId>) -> bool {
@@ -107,9 +108,22 @@ impl Diagnosis {
     }
 
     /// What follows for receipts.
-    fn tracked(&mut self, spec: &Spec, had_conversation: bool) {
+    fn tracked(&mut self, spec: &Spec, had_conversation: bool, is_sweep: bool) {
         let rate = spec.track.requests;
         let (verdict, text) = match self.tracking {
+            Some(Tracking::Delta) if is_sweep => {
+                let text = "receipts are read from the inbox's list of conversations, and with `track --follow` from \
+                            the conversations that changed";
+                (CheckStatus::Ok, text.to_owned())
+            }
+            Some(Tracking::Delta) => {
+                let text = format!(
+                    "`track --follow` reads receipts from the conversations that changed; a single round needs a request \
+                     for each message, at {rate}{}",
+                    hours(rate)
+                );
+                (CheckStatus::Ok, text)
+            }
             Some(Tracking::Sweep) => {
                 (CheckStatus::Ok, "receipts are read from the inbox's list of conversations".to_owned())
             }

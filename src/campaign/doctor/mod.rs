@@ -55,6 +55,9 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tracking {
+    /// `track --follow` by the conversations that changed; a single round as [`Sweep`](Self::Sweep) or
+    /// [`Single`](Self::Single).
+    Delta,
     /// By looking through all conversations of the inbox.
     Sweep,
     /// Conversation by conversation.
