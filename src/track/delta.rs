@@ -96,7 +96,7 @@ impl Changes {
         match &mut self.chain {
             Some(chain) => chain.asked_at = asked_at,
             None => {
-                self.chain = Some(Chain { began_at: asked_at, asked_at, complete_at: None, looked_at: HashSet::new() })
+                self.chain = Some(Chain { began_at: asked_at, asked_at, complete_at: None, looked_at: HashSet::new() });
             }
         }
     }
@@ -183,12 +183,12 @@ impl<L: TrackLedger> Tracker<'_, L> {
         let Some(changes) = &self.changes else { return Ok(0) };
         let Some(span) = changes.span() else { return Ok(0) };
         let asked_at = changes.clock.now();
-        let changed = self.reader.changed(span, self.inbox).await;
+        let answer = self.reader.changed(span, self.inbox).await;
         let Some(changes) = &mut self.changes else { return Ok(0) };
-        match changed {
-            Ok(changed) => {
+        match answer {
+            Ok(conversations) => {
                 changes.answered(asked_at);
-                let looked = self.look_at_changed(&changed).await;
+                let looked = self.look_at_changed(&conversations).await;
                 if looked.is_err()
                     && let Some(changes) = &mut self.changes
                 {
