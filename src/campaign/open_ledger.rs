@@ -77,8 +77,8 @@ pub(super) async fn open<O: Operator>(
     operator: &O,
 ) -> Result<impl Ledger + use<O>, LedgerError> {
     let purpose = match options.mode {
-        // Quotas and canaries are those of one run.
-        Mode::Send if !spec.send.quota.is_empty() || spec.send.canary.is_some() => Purpose::Run,
+        // A canary is one run's.
+        Mode::Send if spec.send.canary.is_some() => Purpose::Run,
         Mode::Send => Purpose::SharedRun,
         mode => alone(mode),
     };

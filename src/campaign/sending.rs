@@ -14,11 +14,11 @@ use super::plan::sent_within_quotas;
 use super::run_receipts::{Confirmation, RunReceipts};
 use super::unknown_examples::{UnknownExamples, first_unknown};
 use super::{Answer, Campaign, CampaignError, CanaryResult, Notice, Operator, Question, ReportOptions, ReportTargets};
-use crate::ledger::{CanaryVerdict, Ledger, Totals};
+use crate::ledger::{CanaryVerdict, Ledger, SharedQuota, Totals};
 use crate::livedesk::Client;
 use crate::pace::{EarlierSends, Pace};
 use crate::run::{End, Run, RunConfig, Selection, Stop, Stopped, StoppedBy};
-use crate::specification::Spec;
+use crate::specification::{Rate, Spec};
 use crate::state::State;
 
 /// A campaign that may be sent: whoever must be asked has said yes, and the list is kept.
@@ -264,7 +264,18 @@ pub(super) async fn pace(
     ledger: &impl Ledger,
     last_request: Option<Timestamp>,
 ) -> Result<Pace, CampaignError> {
-    let quotas = sent_within_quotas(spec, ledger).await?;
+    let mut quotas = sent_within_quotas(spec, ledger).await?;
+    if ledger.is_shared() {
+        // All workers together have them.
+        let now = Timestamp::now();
+        let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+        let shared = |(rate, sent): (&Rate, Vec<Timestamp>)| SharedQuota {
+            count: rate.count.get(),
+            per: rate.per,
+            sent_before: sent.into_iter().map(age).collect(),
+        };
+        ledger.begin_quotas(spec.send.quota.iter().zip(std::mem::take(&mut quotas)).map(shared).collect()).await?;
+    }
     let last_message = ledger.last_send_time().await?;
     Ok(Pace::new(&spec.send, EarlierSends { quotas, last_message, last_request }))
 }

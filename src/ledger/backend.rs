@@ -14,7 +14,8 @@ use super::holder::Holder;
 use super::postgres::Postgres;
 use super::proof::{Proof, ProofNumber, Proofs};
 use super::share::{
-    Fingerprint, Limits, News, Outage, Remaining, RequestKind, Share, StopRequest, Worker, WorkerEvent,
+    Fingerprint, Limits, News, Outage, QuotaPlace, Remaining, RequestKind, Share, SharedQuota, StopRequest, Worker,
+    WorkerEvent,
 };
 use super::sqlite::Sqlite;
 use super::tables::Chunk;
@@ -74,6 +75,14 @@ impl Share for Backend {
 
     async fn wait_for_limits(&self, kind: RequestKind, limits: Limits) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.wait_for_limits(kind, limits).await)
+    }
+
+    async fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.begin_quotas(quotas).await)
+    }
+
+    async fn take_place(&self) -> Result<QuotaPlace, LedgerError> {
+        dispatch!(self, ledger => ledger.take_place().await)
     }
 
     async fn is_alive(&self) -> Result<bool, LedgerError> {

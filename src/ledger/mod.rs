@@ -40,7 +40,8 @@ pub use open::{
 pub use postgres::Address;
 pub use proof::{Proof, ProofNumber, Proofs};
 pub use share::{
-    Fingerprint, Limits, News, Outage, Remaining, RequestKind, Share, StopRequest, Tally, Worker, WorkerEvent,
+    Fingerprint, Limits, News, Outage, Place, QuotaPlace, Remaining, RequestKind, Share, SharedQuota, StopRequest,
+    Tally, Worker, WorkerEvent,
 };
 pub use sqlite::{Backup, Recovered, Recovery, register_checksum};
 pub use totals::{ErrorCount, KeyLookup, Resolved, Totals};

@@ -65,6 +65,18 @@ pub trait Share {
         async { Ok(()) }
     }
 
+    /// Makes quotas known that count for all workers together, before any of them sends.
+    fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = quotas;
+        async { Ok(()) }
+    }
+
+    /// Takes a place for a message in every quota that counts for all workers together. It is given back by
+    /// [`News::PlaceReturned`].
+    fn take_place(&self) -> impl Future<Output = Result<QuotaPlace, LedgerError>> {
+        async { Ok(QuotaPlace::Taken(Place::default())) }
+    }
+
     /// Whether this worker still counts as alive, so that its messages may leave.
     fn is_alive(&self) -> impl Future<Output = Result<bool, LedgerError>> {
         async { Ok(true) }
@@ -189,6 +201,42 @@ pub struct Limits {
     pub requests_each: u64,
 }
 
+/// A quota that counts for all workers together: so many messages in any window of a given length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedQuota {
+    /// So many.
+    pub count: u32,
+    /// The window.
+    pub per: Duration,
+    /// How long ago messages left that it still counts.
+    pub sent_before: Vec<Duration>,
+}
+
+/// A place for one message in every quota that counts for all workers together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place(i64);
+
+impl Place {
+    pub(super) const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn number(self) -> i64 {
+        self.0
+    }
+}
+
+/// Whether there is a place in every quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaPlace {
+    /// It is this worker's.
+    Taken(Place),
+    /// There is none for so long, at the earliest.
+    Full(Duration),
+    /// Messages on their way keep the last ones.
+    InFlight,
+}
+
 /// What one worker has learned, and all must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -214,6 +262,13 @@ pub enum News {
     TrialOver,
     /// What this worker has counted since it began.
     Counted(Tally),
+    /// A place in the quotas is kept no longer.
+    PlaceReturned {
+        /// Which one.
+        place: Place,
+        /// How long ago its message left; `None` if none did.
+        left_before: Option<Duration>,
+    },
 }
 
 /// What guards count.
@@ -296,6 +351,8 @@ pub struct Worker {
     pub holder: Holder,
     /// Messages that it has settled; `None` where nobody counts.
     pub messages: Option<u64>,
+    /// Messages that it has claimed and not settled; `None` where nobody counts.
+    pub in_flight: Option<u64>,
     /// When it was last heard of; `None` where nobody listens.
     pub heartbeat: Option<Timestamp>,
 }
@@ -303,7 +360,7 @@ pub struct Worker {
 impl Worker {
     /// Somebody of whom no more is known.
     pub const fn of(holder: Holder) -> Self {
-        Self { holder, messages: None, heartbeat: None }
+        Self { holder, messages: None, in_flight: None, heartbeat: None }
     }
 }
 

@@ -176,16 +176,26 @@ pub struct Paused;
 
 /// A place in every quota, kept for one message. Dropped unused, it is given back.
 #[derive(Debug)]
-#[must_use = "a ticket that is dropped gives its place back"]
+#[must_use = "a ticket that is dropped gives its place back, or spends it if its message has left"]
 pub struct Ticket<'a> {
     pace: &'a Pace,
     left_at: Option<Timestamp>,
 }
 
 impl Ticket<'_> {
-    /// The message left at this time, and may count: its place counts from then on, not from when it was kept.
-    pub fn spend(mut self, left_at: Timestamp) {
+    /// The message leaves at this time: its place counts from then on, not from when it was kept.
+    pub const fn leaves(&mut self, left_at: Timestamp) {
         self.left_at = Some(left_at);
+    }
+
+    /// Nobody got the message.
+    pub const fn is_unused(&mut self) {
+        self.left_at = None;
+    }
+
+    /// How long ago the message left; `None` if none did.
+    pub fn left_before(&self) -> Option<Duration> {
+        self.left_at.map(|at| self.pace.now().duration_since(at).unsigned_abs())
     }
 }
 

@@ -103,15 +103,15 @@ impl<L: Deliver> Run<'_, L> {
     /// One try: everything up to the answer to the message.
     async fn attempt(&self, mut lease: Lease, delivery: &Delivery, is_first: bool) -> Result<Attempt, LedgerError> {
         let ready = async {
-            let ticket = self.admit(delivery.zone.as_ref()).await?;
+            let quota = self.admit(delivery.zone.as_ref()).await?;
             let conversation_id = self.conversation(&mut lease, delivery, is_first).await?;
             let place = self.unless_stopped(self.pace.claim_slot()).await?;
             let attachments = self.attachments(delivery)?;
             let trial = self.acquire_trial().await?;
             self.in_window(delivery.zone.as_ref(), Timestamp::now())?;
-            Ok((ticket, conversation_id, attachments, place, trial))
+            Ok((quota, conversation_id, attachments, place, trial))
         };
-        let (ticket, conversation_id, attachments, place, trial) = match ready.await {
+        let (mut quota, conversation_id, attachments, place, trial) = match ready.await {
             Ok(ready) => ready,
             Err(AttemptError::Ledger(error)) => return Err(error),
             Err(error) => return Ok(Attempt::NotYet(Box::new(lease), error)),
@@ -129,6 +129,7 @@ impl<L: Deliver> Run<'_, L> {
         let endpoint = if failed_message.is_some() { Endpoint::RetryMessage } else { Endpoint::Message };
         let (left_at, request) = (self.pace.now(), self.begin(endpoint, Some(claim.lease().position())));
         claim.leaves(left_at);
+        quota.leaves(left_at);
         let reply = match failed_message {
             Some(message_id) => self.client.send_again(&claim, message_id).await,
             None => self.client.send(&claim, &delivery.message, attachments).await,
@@ -136,9 +137,10 @@ impl<L: Deliver> Run<'_, L> {
         let counts = self.observe_reply(&reply, request);
         self.on_success(&reply, request).await?;
         drop(trial);
-        if !matches!(reply, Reply::NotAccepted(_)) {
-            ticket.spend(left_at);
+        if matches!(reply, Reply::NotAccepted(_)) {
+            quota.is_unused();
         }
+        drop(quota);
         let outcome = match outcome(reply, request, claim.lease(), &delivery.address) {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -12,6 +12,7 @@ mod admission;
 mod attempt;
 mod prepare;
 mod pending_refusals;
+mod quotas;
 mod workers;
 mod rate_limits;
 mod reachability;
@@ -40,6 +41,7 @@ use admission::AdmissionPass;
 use circuit_breaker::CircuitBreaker;
 use credentials::Denied;
 pub use guard::Guard;
+use quotas::KnownFull;
 use rate_limits::RateLimits;
 use reachability::Warnings;
 use recent_answers::RecentAnswers;
@@ -187,6 +189,8 @@ pub struct Run<'a, L> {
     shared_refusals: RefCell<SharedRefusals>,
     probing: AsyncMutex<()>,
     breaker: RefCell<CircuitBreaker>,
+    /// Held by the one who asks the other workers' quotas.
+    known_full: AsyncMutex<Option<KnownFull>>,
     /// Held by the one who asks the server whether it is there.
     asking: AsyncMutex<()>,
     /// Held by the one whose message shows what becomes of messages.
@@ -268,6 +272,7 @@ impl<'a, L: Deliver> Run<'a, L> {
             shared_refusals: RefCell::new(SharedRefusals::new(config.sent_before)),
             probing: AsyncMutex::default(),
             breaker: RefCell::new(CircuitBreaker::new(config.spec.send.retry, config.spec.send.outage)),
+            known_full: AsyncMutex::default(),
             asking: AsyncMutex::default(),
             trial: AsyncMutex::default(),
             recent_answers: RefCell::default(),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::attempt::{AttemptError, Requeue};
 use super::circuit_breaker::CircuitBreaker;
+use super::quotas::QuotaPlaces;
 use super::rate_limits::{Limit, NextTry, RateLimits};
 use super::recent_answers::{Answered, Endpoint, RecentAnswers, Request};
 use super::workers::Trial;
@@ -22,7 +23,7 @@ use crate::humanize::duration;
 use crate::ledger::{Deliver, Lease, News, Position, RequestKind};
 use crate::livedesk::{Reply, RetryReason};
 use crate::local_time::with_local_time;
-use crate::pace::{QuotaFull, Ticket};
+use crate::pace::QuotaFull;
 use crate::state::Failure;
 use crate::window::Status;
 
@@ -95,7 +96,7 @@ impl<L: Deliver> Run<'_, L> {
     }
 
     /// Waits for the spec's hours and quotas. Nobody waits for a quota beyond the end of their window.
-    pub(super) async fn admit(&self, zone: Option<&TimeZone>) -> Result<Ticket<'_>, AttemptError> {
+    pub(super) async fn admit(&self, zone: Option<&TimeZone>) -> Result<QuotaPlaces<'_, L>, AttemptError> {
         let send = &self.spec.send;
         loop {
             if self.stop.asked().is_some() {
@@ -107,8 +108,8 @@ impl<L: Deliver> Run<'_, L> {
                 Some(start) => (StoppedBy::NotBefore, start),
                 None => {
                     self.in_window(zone, now)?;
-                    match self.pace.take_quota() {
-                        Ok(ticket) => return Ok(ticket),
+                    match self.take_quota().await? {
+                        Ok(places) => return Ok(places),
                         Err(QuotaFull::For(wait)) => (StoppedBy::Quota, now + wait),
                         Err(QuotaFull::InFlight) => {
                             self.sleep(SOON).await;

@@ -165,7 +165,7 @@ fn a_run_that_works_alone_goes_on_or_leaves_its_ledger_to_whoever_took_it() {
     let Some(server) = Server::shared(test) else { return };
     let desk = Desk::start("faults: [{ delay: 10ms }]");
     let (address, proxy) = (server.database(), Proxy::to(server.port()));
-    let project = shared(&desk, &proxy.through(&address, server.port()), 100).send("quota: 1000/day");
+    let project = shared(&desk, &proxy.through(&address, server.port()), 100).send("canary: 1000");
     let first = project.start(&[]);
     desk.wait_for_messages(10);
     cut_all(server, &address);

@@ -1,5 +1,7 @@
 //! What one of several workers learns, all know: pauses, outages, and what guards count. The judge is the desk's journal.
 
+use std::time::{Duration, Instant};
+
 use crate::harness::{Desk, Project, Ran};
 use crate::postgres_server::Server;
 use crate::workers::{nobody_twice_or_lost, shared, workers};
@@ -125,4 +127,76 @@ fn the_share_of_failures_is_that_of_all_workers() {
     all_stopped(&ended, "of all workers, not counting");
     let sent = desk.messages().len();
     assert!((40..=55).contains(&sent), "{sent} were sent");
+}
+
+#[test]
+fn a_quota_is_that_of_all_workers() {
+    let Some(server) = Server::shared("shared_workers::a_quota_is_that_of_all_workers") else { return };
+    let desk = Desk::friendly();
+    let project = shared(&desk, &server.database(), 70).send("quota: [10/s, 500/h]").send("concurrency: 3");
+    for worker in workers(&desk, &project, 3) {
+        worker.finish().exits(0);
+    }
+    assert_eq!(nobody_twice_or_lost(&desk, &project, 70), 0);
+    let times = desk.times(|entry| entry["kind"] == "message");
+    let closest = times.windows(11).map(|window| window[10] - window[0]).min().unwrap_or_default();
+    assert!(closest >= SECOND, "11 messages in {closest} µs");
+    let took = times[69] - times[0];
+    assert!(took < 12 * SECOND, "the quota is used: 70 messages took {took} µs");
+}
+
+#[test]
+fn a_worker_that_ends_takes_nothing_of_a_quota_with_it_but_what_it_may_have_sent() {
+    let test = "shared_workers::a_worker_that_ends_takes_nothing_of_a_quota_with_it_but_what_it_may_have_sent";
+    let Some(server) = Server::shared(test) else { return };
+    for killed in [false, true] {
+        let desk = Desk::start("faults: [{ delay: 100ms }]");
+        let project = shared(&desk, &server.database(), 40).send("quota: 12/h").send("concurrency: 3");
+        let first = project.start(&["--no-wait"]);
+        desk.wait_for_messages(2);
+        let second = project.start(&["--no-wait"]);
+        second.wait_for("joining the run that was begun by process");
+        if killed {
+            assert!(first.kill(), "it was to be killed in the middle");
+        } else {
+            first.interrupt();
+            first.finish().exits(130);
+        }
+        // In doubt comes before the quota.
+        let ran = second.finish();
+        assert!(ran.code == Some(7) || killed && ran.code == Some(4), "{ran:?}");
+        let (sent, accepted) = (desk.messages().len(), project.count("accepted"));
+        if killed {
+            let unknown = project.count("unknown");
+            assert!(sent <= 12 && accepted + unknown <= 12 && unknown <= 3, "{sent} sent, {unknown} unknown");
+        } else {
+            assert_eq!((sent, accepted), (12, 12));
+        }
+        let ran = project.run(&["--no-wait"]);
+        assert!(ran.stderr.contains("send.quota"), "{ran:?}");
+        assert_eq!(desk.messages().len(), sent, "the next run knows what was sent");
+    }
+}
+
+#[test]
+fn status_shows_what_each_worker_has_in_flight() {
+    let Some(server) = Server::shared("shared_workers::status_shows_what_each_worker_has_in_flight") else { return };
+    let desk = Desk::start("faults: [{ on: message, match: { from: 1500ms }, delay: 60s }]");
+    let project = shared(&desk, &server.database(), 100).send("rate: 20/s").send("concurrency: 2");
+    let project = project.send("timeout: 59s");
+    let running = workers(&desk, &project, 2);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = project.campaign(&["status", "campaign.yaml", "--format", "json"]).json().remove(0);
+        let workers = status["run"]["workers"].as_array().cloned().unwrap_or_default();
+        if workers.len() == 2 && workers.iter().all(|worker| worker["in_flight"] == 2) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+    }
+    let status = project.campaign(&["status", "campaign.yaml"]).exits(0);
+    assert_eq!(status.stdout.matches(", 2 in flight, last heard of ").count(), 2, "{status:?}");
+    for worker in running {
+        worker.kill();
+    }
 }

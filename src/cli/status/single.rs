@@ -1,5 +1,6 @@
 //! How far one campaign is, in words or as data.
 
+use indicatif::HumanCount;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -77,17 +78,18 @@ fn run_lines(run: &ActiveRun) -> Vec<String> {
     std::iter::once(title).chain(run.workers.iter().map(|worker| format!("  {}", worker_line(worker)))).collect()
 }
 
-/// `process 42 on db1 since 2026-11-27T08:00:00Z: 1,200 messages, last heard of 2 s ago`.
-fn worker_line(Worker { holder, messages, heartbeat }: &Worker) -> String {
+/// `process 42 on db1 since 2026-11-27T08:00:00Z: 1,200 messages, 3 in flight, last heard of 2 s ago`.
+fn worker_line(Worker { holder, messages, in_flight, heartbeat }: &Worker) -> String {
     let messages = messages.map_or_else(String::new, |count| format!(": {}", counted(count, "message")));
     let heard = heartbeat.map(|at| Timestamp::now().duration_since(at).unsigned_abs());
     let heard = heard.map_or_else(String::new, |ago| format!(", last heard of {} s ago", ago.as_secs()));
-    format!("{holder}{messages}{heard}")
+    let in_flight = in_flight.map_or_else(String::new, |count| format!(", {} in flight", HumanCount(count)));
+    format!("{holder}{messages}{in_flight}{heard}")
 }
 
-fn worker_data(Worker { holder, messages, heartbeat }: &Worker) -> Value {
+fn worker_data(Worker { holder, messages, in_flight, heartbeat }: &Worker) -> Value {
     json!({ "process": holder.process, "host": holder.host, "since": holder.since, "messages": messages,
-        "heartbeat": heartbeat })
+        "in_flight": in_flight, "heartbeat": heartbeat })
 }
 
 /// Messages a second: in the last minute, or since the run began if that was later.

@@ -14,6 +14,7 @@ use super::address::Address;
 use super::connect::{Driving, connect, no_answer, settle_in};
 use super::news::{self, Exchange};
 use super::pace::Reserved;
+use super::quotas::Tickets;
 use super::reconnect::{Part, Reconnect};
 use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ pub(super) struct Heartbeat {
     pub(super) messages: AtomicI64,
     pub(super) reserved: Reserved,
     pub(super) exchange: Exchange,
+    pub(super) tickets: Tickets,
     client: watch::Sender<Option<Arc<Client>>>,
     liveness: watch::Sender<Liveness>,
     /// Wakes the heartbeat before its time.
@@ -68,6 +70,7 @@ impl Heartbeat {
             messages: AtomicI64::new(0),
             reserved: Reserved::default(),
             exchange: Exchange::new(),
+            tickets: Tickets::default(),
             client: watch::Sender::new(None),
             liveness: watch::Sender::new(Liveness::AliveUntil(clock.now() + timeout / 2)),
             wake: Arc::default(),

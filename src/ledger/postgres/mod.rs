@@ -5,7 +5,7 @@
 //! are checked for.
 //!
 //! From the bottom up: where it is (`address`), how it is reached (`connect`, `errors`), whether it can be trusted (`checks`,
-//! `format`), who works on it (`workers`, `news`, `heartbeat`, `pace`), the connection in use (`session`,
+//! `format`), who works on it (`workers`, `news`, `heartbeat`, `pace`, `quotas`), the connection in use (`session`,
 //! `reconnect`, `groups`, `handle`), and then the contract, a file for each of its traits.
 
 mod address;
@@ -28,6 +28,7 @@ mod open;
 mod operate;
 mod pace;
 mod prove;
+mod quotas;
 mod reconnect;
 mod records;
 mod retry_failed;

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use tokio_postgres::{Client, Row};
 
+use super::quotas;
 use super::workers::milliseconds;
 use crate::ledger::values::{stored, unstored};
-use crate::ledger::{Holder, LedgerError, News, Tally, WorkerEvent};
+use crate::ledger::{Holder, LedgerError, News, Place, Tally, WorkerEvent};
 
 /// A pause that ends no later than a known one and so much is not news.
 const NOT_LONGER: Duration = Duration::from_millis(100);
@@ -25,12 +27,16 @@ pub(super) struct Exchange {
     /// This worker's name for the others.
     name: String,
     outgoing: Mutex<Outgoing>,
+    /// Held by whoever sends.
+    sending: AsyncMutex<()>,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Outgoing {
     news: VecDeque<Sending>,
+    /// Places in quotas, and when their messages left.
+    places: Vec<(Place, Option<Instant>)>,
     tally: Option<Tally>,
 }
 
@@ -64,7 +70,7 @@ impl Exchange {
     pub(super) fn new() -> Self {
         let Holder { process, host, .. } = Holder::this_process();
         let name = format!("process {process} on {host}");
-        Self { name, outgoing: Mutex::default(), known: Mutex::default() }
+        Self { name, outgoing: Mutex::default(), sending: AsyncMutex::default(), known: Mutex::default() }
     }
 
     /// Keeps news until it is sent. Gives whether it is urgent.
@@ -76,6 +82,11 @@ impl Exchange {
                 let is_urgent = is_failure(outgoing.tally.as_ref().unwrap_or(&self.known.lock().counted));
                 outgoing.tally = Some(tally);
                 return is_urgent;
+            }
+            News::PlaceReturned { place, left_before } => {
+                let now = Instant::now();
+                outgoing.places.push((place, left_before.map(|before| now.checked_sub(before).unwrap_or(now))));
+                return false;
             }
             News::Paused { wait, was_asked_for } => {
                 let until = Instant::now() + wait;
@@ -93,6 +104,7 @@ impl Exchange {
 
     /// Sends what was kept, in its order. What was maybe sent when the connection was lost is sent again.
     pub(super) async fn send(&self, client: &Client, (ledger, worker): (i32, i64)) -> Result<(), LedgerError> {
+        let _sending = self.sending.lock().await;
         loop {
             let Some(next) = self.outgoing.lock().news.front().cloned() else { break };
             self.send_one(client, ledger, worker, &next).await?;
@@ -100,6 +112,11 @@ impl Exchange {
             if outgoing.news.front() == Some(&next) {
                 outgoing.news.pop_front();
             }
+        }
+        let places = self.outgoing.lock().places.clone();
+        if !places.is_empty() {
+            quotas::give_back(client, worker, &places).await?;
+            self.outgoing.lock().places.drain(..places.len());
         }
         let tally = self.outgoing.lock().tally.take();
         if let Some(tally) = tally {

@@ -13,6 +13,7 @@ use super::connect::{connect, settle_in};
 use super::format::{self, Found};
 use super::handle::{Kept, Postgres, Thread};
 use super::heartbeat::Heartbeat;
+use super::quotas;
 use super::reconnect::Reconnect;
 use super::session::Session;
 use super::transfer::refuse_transferred;
@@ -150,6 +151,7 @@ pub(super) async fn acquire(client: &Client, name: &str, mode: Mode) -> Result<A
         // What those knew who were at work before may be no longer so.
         client.execute("DELETE FROM shared_state WHERE ledger = $1", &[&ledger]).await?;
         client.execute("INSERT INTO shared_state (ledger) VALUES ($1)", &[&ledger]).await?;
+        quotas::forget(client, ledger).await?;
     }
     match (&joined, mode) {
         (Some(holder), Mode::Alone) => Err(LedgerError::InUse(holder.clone())),

@@ -6,11 +6,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::handle::Postgres;
 use super::heartbeat::Heartbeat;
+use super::quotas;
 use super::session::Session;
 use super::workers;
 use crate::ledger::{
-    Fingerprint, Holder, Lease, LedgerError, Limits, News, Outage, Position, Remaining, RequestKind, Share,
-    StopRequest, Worker, WorkerEvent,
+    Fingerprint, Holder, Lease, LedgerError, Limits, News, Outage, Place, Position, QuotaPlace, Remaining, RequestKind,
+    Share, SharedQuota, StopRequest, Worker, WorkerEvent,
 };
 
 impl Share for Postgres {
@@ -61,6 +62,22 @@ impl Share for Postgres {
         }
     }
 
+    async fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> Result<(), LedgerError> {
+        self.alone(move |session| async move {
+            session.begin().await?;
+            let begun = quotas::begin(&session, &quotas).await;
+            session.end(begun).await
+        })
+        .await
+    }
+
+    async fn take_place(&self) -> Result<QuotaPlace, LedgerError> {
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.take_place().await,
+            None => Ok(QuotaPlace::Taken(Place::default())),
+        }
+    }
+
     async fn is_alive(&self) -> Result<bool, LedgerError> {
         self.reconnect.until_back().await;
         Ok(self.counts_as_alive().await)
@@ -106,11 +123,14 @@ impl Share for Postgres {
 
     async fn leave(&self) -> Result<bool, LedgerError> {
         let Some(heartbeat) = self.heartbeat() else { return Ok(true) };
-        let worker = heartbeat.worker;
-        self.retried(move |session| async move {
-            session.begin().await?;
-            let last = leave(&session, worker).await;
-            session.end(last).await
+        self.retried(move |session| {
+            let heartbeat = Arc::clone(&heartbeat);
+            async move {
+                heartbeat.exchange.send(&session.client, (session.ledger, heartbeat.worker)).await?;
+                session.begin().await?;
+                let last = leave(&session, heartbeat.worker).await;
+                session.end(last).await
+            }
         })
         .await
     }
@@ -183,6 +203,7 @@ async fn remaining(session: &Session, worker: i64) -> Result<Remaining, LedgerEr
 async fn leave(session: &Session, worker: i64) -> Result<bool, LedgerError> {
     let (client, ledger) = (&session.client, session.ledger);
     client.execute("SELECT FROM ledger WHERE id = $1 FOR UPDATE", &[&ledger]).await?;
+    quotas::leave(client, worker).await?;
     client.execute("DELETE FROM worker WHERE id = $1", &[&worker]).await?;
     Ok(workers::list(client, ledger).await?.is_empty())
 }

@@ -150,7 +150,8 @@ pub(super) async fn list(client: &Client, ledger: i32) -> Result<Vec<Worker>, Le
 pub(super) async fn list_others(client: &Client, ledger: i32, me: i64) -> Result<Vec<Worker>, LedgerError> {
     let sql = format!(
         "SELECT w.host, w.process, w.since, w.alive_until IS NULL, w.messages,
-            (extract(epoch FROM w.heartbeat) * 1000)::bigint
+            (extract(epoch FROM w.heartbeat) * 1000)::bigint,
+            (SELECT count(*) FROM delivery d WHERE d.ledger = $1 AND d.worker = w.id AND d.state = 'claimed')
          FROM worker w WHERE w.ledger = $1 AND w.id <> $4 AND NOT ({IS_DEAD}) ORDER BY w.id"
     );
     let rows = client.query(&sql, &[&ledger, &0_i64, &WORKER_LOCKS, &me]).await?;
@@ -168,7 +169,8 @@ fn worker(row: &Row) -> Result<Worker, LedgerError> {
     if is_alone {
         return Ok(Worker::of(holder));
     }
-    Ok(Worker { holder, messages: Some(unstored(messages)), heartbeat: time(row.try_get(5)?) })
+    let in_flight = Some(unstored(row.try_get(6)?));
+    Ok(Worker { holder, messages: Some(unstored(messages)), in_flight, heartbeat: time(row.try_get(5)?) })
 }
 
 async fn is_locked(client: &Client, ledger: i32) -> Result<bool, LedgerError> {
