@@ -49,6 +49,9 @@ pub struct Observation {
     pub receipt: Receipt,
     /// When to look next; `None` if never again.
     pub next_look: Option<Timestamp>,
+    /// Whose the message's conversation is, where the look showed it: contacts are merged, and of some messages it was not
+    /// known. By this contact [`Track::tracked_in`](super::Track::tracked_in) finds it from now on.
+    pub contact_id: Option<ContactId>,
 }
 
 /// A delivery of which nobody knows whether LiveDesk accepted it.

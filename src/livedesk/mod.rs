@@ -19,5 +19,5 @@ pub use answer::{
 pub use client::{Client, Credentials, RequestObserver, Timeouts};
 pub use reads::{
     ConversationPage, Direction, Inbox, InboxButton, InboxTemplate, MESSAGES_PER_READ, MessagePage,
-    ObservedConversation, ObservedMessage, ReadError, ServerInfo,
+    ObservedConversation, ObservedMessage, ReadError, Sender, ServerInfo,
 };

@@ -209,13 +209,13 @@ impl<L: TrackLedger> Tracker<'_, L> {
         if let Some(changes) = &mut self.changes {
             changes.shows_statuses |= listed.has_new_status;
         }
-        let read: HashSet<_> = changed.iter().filter(|it| self.is_read_already(it)).map(|it| it.id).collect();
+        let read: HashSet<_> = changed.iter().filter(|it| self.read.has(it)).map(|it| it.id).collect();
         let mut hidden = listed.hidden;
         hidden.retain(|message| !read.contains(&message.conversation_id));
         let looked = listed.looked + hidden.len() as u64;
         let read: HashSet<ConversationId> = hidden.iter().map(|message| message.conversation_id).collect();
         self.look_at(hidden).await?;
-        self.remember_read(changed.iter().filter(|conversation| read.contains(&conversation.id)));
+        changed.iter().filter(|it| read.contains(&it.id)).for_each(|it| self.read.insert(it));
         Ok(looked)
     }
 

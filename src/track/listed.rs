@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{TrackError, Tracker, observation, read_receipt};
-use crate::ledger::{Track as TrackLedger, TrackQuery, TrackedMessage};
+use crate::ledger::{Observation, Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Direction, ObservedConversation, ObservedMessage};
 use crate::receipt::{MessageStatus, Receipt};
 use crate::state::{ConversationId, MessageId};
 
-/// How a conversation was when it was read: while it is so, there is nothing new in it.
+/// While a conversation is so, there is nothing new in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ConversationState {
+struct ConversationState {
     newest: MessageId,
     updated_at: Timestamp,
 }
@@ -38,10 +38,18 @@ impl<L: TrackLedger> Tracker<'_, L> {
     ) -> Result<Listed, TrackError> {
         let by_id: HashMap<ConversationId, &ObservedConversation> =
             listed.iter().map(|conversation| (conversation.id, conversation)).collect();
-        let tracked = self.ledger.tracked_in(by_id.keys().copied().collect(), Vec::new()).await?;
+        let contacts = listed.iter().filter_map(|conversation| conversation.contact_id).collect();
+        let mut tracked = self.ledger.tracked_in(by_id.keys().copied().collect(), contacts).await?;
+        // Those that were seen on an earlier page are asked for no more, but a later page may have a reply to them.
+        tracked.retain(|message| is_asked_for(message, which) || self.listed.contains(&message.message_id));
+        for message in &mut tracked {
+            let now = by_id.get(&message.conversation_id).and_then(|conversation| conversation.contact_id);
+            message.contact_id = now.or(message.contact_id);
+        }
+        self.look_for_replies(listed, &tracked).await?;
         let mut result = Listed::default();
         let mut seen = Vec::new();
-        for message in tracked.into_iter().filter(|message| is_asked_for(message, which)) {
+        for message in tracked {
             let Some(conversation) = by_id.get(&message.conversation_id) else { continue };
             let Some(receipt) = self.shown(&message, conversation) else {
                 result.hidden.push(message);
@@ -50,7 +58,8 @@ impl<L: TrackLedger> Tracker<'_, L> {
             let status = receipt.status().filter(|status| *status != MessageStatus::Sent);
             result.has_new_status |= status.is_some() && status != message.receipt.status();
             self.listed.insert(message.message_id);
-            seen.push(observation(&message, receipt, self.settings.until));
+            let contact_id = conversation.contact_id;
+            seen.push(Observation { contact_id, ..observation(&message, receipt, self.settings.until) });
         }
         result.looked = seen.len() as u64;
         self.record(seen).await?;
@@ -62,17 +71,22 @@ impl<L: TrackLedger> Tracker<'_, L> {
         let last = last_written(conversation).filter(|last| last.id == message.message_id)?;
         Some(read_receipt::receipt(std::slice::from_ref(last), message, &self.words, Timestamp::now()))
     }
+}
 
-    /// Whether a conversation is as it was when its messages were read: lists of changes overlap.
-    pub(super) fn is_read_already(&self, conversation: &ObservedConversation) -> bool {
+/// Conversations whose messages were read, as they were then: lists of changes overlap, and lists are read again and again.
+#[derive(Debug, Default)]
+pub(super) struct ReadConversations(HashMap<ConversationId, ConversationState>);
+
+impl ReadConversations {
+    /// Whether a conversation is as it was when it was read.
+    pub(super) fn has(&self, conversation: &ObservedConversation) -> bool {
         let state = ConversationState::of(conversation);
-        state.is_some() && self.read_whole.get(&conversation.id).copied() == state
+        state.is_some() && self.0.get(&conversation.id).copied() == state
     }
 
-    /// Remembers that the messages of these conversations were read.
-    pub(super) fn remember_read<'c>(&mut self, conversations: impl Iterator<Item = &'c ObservedConversation>) {
-        let states = conversations.filter_map(|it| Some((it.id, ConversationState::of(it)?)));
-        self.read_whole.extend(states);
+    /// The messages of this conversation were read.
+    pub(super) fn insert(&mut self, conversation: &ObservedConversation) {
+        self.0.extend(ConversationState::of(conversation).map(|state| (conversation.id, state)));
     }
 }
 
@@ -83,7 +97,8 @@ impl ConversationState {
     }
 }
 
-fn last_written(conversation: &ObservedConversation) -> Option<&ObservedMessage> {
+/// The last message of a conversation that is not the system's.
+pub(super) fn last_written(conversation: &ObservedConversation) -> Option<&ObservedMessage> {
     conversation.messages.iter().rfind(|message| message.direction != Direction::Activity)
 }
 

@@ -9,12 +9,13 @@
 mod delta;
 mod evidence;
 mod listed;
+mod newer_conversations;
 mod read_receipt;
 mod reader;
 mod schedule;
 mod sweep;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ pub use evidence::{Baseline, Doubt, Finding, Wanted, find, find_all, is_shown};
 pub use reader::{Gap, Reader, Thread};
 
 use self::delta::Changes;
-use self::listed::ConversationState;
+use self::listed::ReadConversations;
 use crate::ledger::{LedgerError, Observation, Track as TrackLedger, TrackQuery, TrackedMessage};
 use crate::livedesk::{Client, ReadError};
 use crate::opt_out::OptOutWords;
@@ -50,8 +51,10 @@ pub struct Tracker<'a, L> {
     refused: u32,
     /// Those that this round has seen in a list of conversations.
     listed: HashSet<MessageId>,
-    /// Conversations whose messages were read because a list did not show enough, as they were then.
-    read_whole: HashMap<ConversationId, ConversationState>,
+    /// Conversations that were read because a list of changes did not show our message.
+    read: ReadConversations,
+    /// Those that were read because they may have a reply to a message of another one.
+    read_for_replies: ReadConversations,
     /// What is known of changes, for whoever goes on looking.
     changes: Option<Changes>,
     is_sweep_refused: bool,
@@ -106,7 +109,8 @@ impl<'a, L: TrackLedger> Tracker<'a, L> {
             inbox: None,
             refused: 0,
             listed: HashSet::new(),
-            read_whole: HashMap::new(),
+            read: ReadConversations::default(),
+            read_for_replies: ReadConversations::default(),
             changes: None,
             is_sweep_refused: false,
             fallbacks: Vec::new(),
@@ -248,5 +252,5 @@ fn observation(message: &TrackedMessage, receipt: Receipt, until: Duration) -> O
     } else {
         schedule::next_look(message.accepted_at, Timestamp::now(), until)
     };
-    Observation { position: message.position, message_id: message.message_id, receipt, next_look }
+    Observation { position: message.position, message_id: message.message_id, receipt, next_look, contact_id: None }
 }

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use crate::codes;
 use crate::ledger::TrackedMessage;
-use crate::livedesk::{Direction, ObservedMessage};
+use crate::livedesk::{Direction, ObservedMessage, Sender};
 use crate::opt_out::OptOutWords;
 use crate::receipt::{MessageStatus, Receipt, StatusUpdate};
+use crate::state::ContactId;
 
 /// The message is there no more.
 pub(super) fn gone(now: Timestamp) -> Receipt {
@@ -21,20 +22,44 @@ pub(super) fn receipt(
     now: Timestamp,
 ) -> Receipt {
     let own = messages.iter().find(|message| message.id == tracked.message_id);
-    let replies = || {
-        let is_reply = |message: &&ObservedMessage| {
-            message.direction == Direction::Incoming && message.id > tracked.message_id && !message.is_private
-        };
-        messages.iter().filter(is_reply)
-    };
     let receipt = Receipt {
         seen: own.and_then(|message| seen(message, now)),
-        replied_at: replies().map(|reply| reply.created_at.unwrap_or(now)).min(),
-        opted_out: replies().filter_map(|reply| words.classify(reply.content.as_deref()?)).max(),
         checked_at: Some(now),
         is_gone: own.is_none(),
+        ..replies(messages.iter(), tracked, words, now)
     };
     receipt.with_opt_out_by_code()
+}
+
+/// What the messages of another conversation of its recipient show: whether this one was replied to there.
+pub(super) fn replies_elsewhere(
+    messages: &[ObservedMessage],
+    contact: ContactId,
+    tracked: &TrackedMessage,
+    words: &OptOutWords,
+) -> Receipt {
+    let is_theirs = |message: &&ObservedMessage| match message.sender {
+        Some(Sender::Contact(sender)) => sender == contact,
+        _ => true,
+    };
+    replies(messages.iter().filter(is_theirs), tracked, words, Timestamp::now())
+}
+
+fn replies<'m>(
+    messages: impl Iterator<Item = &'m ObservedMessage> + Clone,
+    tracked: &TrackedMessage,
+    words: &OptOutWords,
+    now: Timestamp,
+) -> Receipt {
+    let is_reply = |message: &&ObservedMessage| {
+        message.direction == Direction::Incoming && message.id > tracked.message_id && !message.is_private
+    };
+    let replies = messages.filter(is_reply);
+    Receipt {
+        replied_at: replies.clone().map(|reply| reply.created_at.unwrap_or(now)).min(),
+        opted_out: replies.filter_map(|reply| words.classify(reply.content.as_deref()?)).max(),
+        ..Receipt::default()
+    }
 }
 
 fn seen(message: &ObservedMessage, now: Timestamp) -> Option<StatusUpdate> {
@@ -74,6 +99,7 @@ mod tests {
             id: MessageId(id),
             conversation_id: Some(ConversationId(7)),
             direction,
+            sender: None,
             status,
             external_error: (status == Some(MessageStatus::Failed)).then(|| "131050: opted out".to_owned()),
             source_id: None,

@@ -58,6 +58,7 @@ mod random_histories;
 mod readme;
 mod receipts;
 mod reference_lists;
+mod replies;
 mod report_files;
 mod reports;
 mod resolve;

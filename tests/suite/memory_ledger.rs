@@ -68,6 +68,8 @@ struct Delivery {
     settled_at: Option<Timestamp>,
     /// Of an accepted one: what was seen, when it was accepted, and when to look next.
     receipt: Option<(Receipt, Timestamp, Option<Timestamp>)>,
+    /// Whose its conversation was seen to be.
+    seen_contact: Option<ContactId>,
     /// How it had ended before, and when it was tried if that counts as another message.
     history: Vec<(PastOutcome, Option<Timestamp>)>,
 }
@@ -89,6 +91,7 @@ impl Delivery {
         self.state = State::Accepted;
         self.settled_at = Some(at);
         let can_be_seen = self.stored.conversation_id.is_some() && self.stored.failed_message.is_some();
+        self.seen_contact = None;
         self.receipt = Some((Receipt::default(), at, can_be_seen.then(|| at + FIRST_LOOK)));
     }
 
@@ -103,7 +106,7 @@ impl Delivery {
             position: self.stored.position,
             conversation_id: self.stored.conversation_id?,
             message_id: self.stored.failed_message?,
-            contact_id: self.stored.contact_id,
+            contact_id: self.seen_contact.or(self.stored.contact_id),
             accepted_at,
             receipt,
             next_look,

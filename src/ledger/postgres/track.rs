@@ -161,7 +161,7 @@ pub(super) fn receipt(row: &Row, at: usize) -> Result<Receipt, LedgerError> {
 }
 
 async fn merge(session: &Session, observation: Observation) -> Result<(), LedgerError> {
-    let Observation { position, message_id, receipt: seen, next_look } = observation;
+    let Observation { position, message_id, receipt: seen, next_look, contact_id } = observation;
     let (id, message_id) = (position.number(), stored(message_id.0));
     let sql = "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone
          FROM receipt WHERE ledger = $1 AND delivery = $2 AND message_id = $3 FOR UPDATE";
@@ -172,9 +172,9 @@ async fn merge(session: &Session, observation: Observation) -> Result<(), Ledger
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
     let seen = merged.seen.as_ref();
     let sql = "UPDATE receipt SET status = $2, status_at = $3, code = $4, error = $5, replied_at = $6, opted_out = $7,
-            checked_at = $8, is_gone = $9, look_at = $10
+            checked_at = $8, is_gone = $9, look_at = $10, contact_id = coalesce($11, contact_id)
          WHERE delivery = $1";
-    let values: [&(dyn ToSql + Sync); 10] = [
+    let values: [&(dyn ToSql + Sync); 11] = [
         &id,
         &seen.map(|seen| seen.status.word()),
         &seen.map(|seen| seen.at.as_millisecond()),
@@ -185,6 +185,7 @@ async fn merge(session: &Session, observation: Observation) -> Result<(), Ledger
         &millis(merged.checked_at),
         &i64::from(merged.is_gone),
         &millis(next_look),
+        &contact_id.map(|id| stored(id.0)),
     ];
     session.client.execute(sql, &values).await?;
     Ok(())

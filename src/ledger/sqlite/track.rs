@@ -160,7 +160,7 @@ pub(super) fn receipt(row: &Row<'_>, at: usize) -> Result<Receipt, LedgerError> 
 }
 
 fn merge(connection: &Connection, observation: Observation) -> Result<(), LedgerError> {
-    let Observation { position, message_id, receipt: seen, next_look } = observation;
+    let Observation { position, message_id, receipt: seen, next_look, contact_id } = observation;
     let (id, message_id) = (position.number(), stored(message_id.0));
     let mut find = connection.prepare_cached(
         "SELECT status, status_at, code, error, replied_at, opted_out, checked_at, is_gone
@@ -176,7 +176,8 @@ fn merge(connection: &Connection, observation: Observation) -> Result<(), Ledger
     connection
         .prepare_cached(
             "UPDATE receipt SET status = ?2, status_at = ?3, code = ?4, error = ?5, replied_at = ?6, opted_out = ?7,
-                checked_at = ?8, is_gone = ?9, look_at = ?10
+                checked_at = ?8, is_gone = ?9, look_at = ?10,
+                contact_id = coalesce(?11, contact_id)
              WHERE delivery = ?1",
         )?
         .execute(params![
@@ -189,7 +190,8 @@ fn merge(connection: &Connection, observation: Observation) -> Result<(), Ledger
             merged.opted_out.map(OptOut::word),
             millis(merged.checked_at),
             merged.is_gone,
-            millis(next_look)
+            millis(next_look),
+            contact_id.map(|id| stored(id.0))
         ])?;
     Ok(())
 }

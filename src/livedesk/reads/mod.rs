@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use error::ReadError;
 pub use inbox::{Inbox, InboxButton, InboxTemplate};
-pub use observed::{ConversationPage, Direction, MessagePage, ObservedConversation, ObservedMessage};
+pub use observed::{ConversationPage, Direction, MessagePage, ObservedConversation, ObservedMessage, Sender};
 
 use jiff::Timestamp;
 

@@ -16,6 +16,7 @@ fn message(id: u64, second: i64, content: &str) -> ObservedMessage {
         id: MessageId(id),
         conversation_id: Some(ConversationId(7)),
         direction: Direction::Outgoing,
+        sender: None,
         status: Some(MessageStatus::Sent),
         external_error: None,
         source_id: None,

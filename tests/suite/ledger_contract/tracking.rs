@@ -25,7 +25,7 @@ pub(super) async fn observe(ledger: &impl Ledger, key: &str, receipt: Receipt, n
     let accepted = records(ledger).await.into_iter().filter(|record| record.outcome == State::Accepted);
     let at = accepted.into_iter().position(|record| record.key == key).unwrap();
     let (position, message_id) = (all[at].position, all[at].message_id);
-    ledger.observe(vec![Observation { position, message_id, receipt, next_look }]).await.unwrap();
+    ledger.observe(vec![Observation { position, message_id, receipt, next_look, contact_id: None }]).await.unwrap();
 }
 
 /// Times are kept in milliseconds.
@@ -110,6 +110,17 @@ pub(super) async fn messages_are_found_by_conversation_and_by_contact<B: Backend
     assert_eq!(found(&[], &[5, 7]).await, 1);
     assert_eq!(found(&[7], &[5]).await, 2);
     assert_eq!(found(&[u64::MAX], &[0]).await, 0);
+    // Contacts are merged, and of the second it was not known.
+    for message in ledger.tracked_in(vec![CONVERSATION], Vec::new()).await.unwrap() {
+        let (position, message_id, next_look) = (message.position, message.message_id, message.next_look);
+        let observe = async |contact_id| {
+            let receipt = Receipt::default();
+            ledger.observe(vec![Observation { position, message_id, receipt, next_look, contact_id }]).await.unwrap();
+        };
+        observe(Some(ContactId(6))).await;
+        observe(None).await;
+    }
+    assert_eq!((found(&[], &[5]).await, found(&[], &[6]).await), (0, 2));
 }
 
 pub(super) async fn whoever_tracks_beside_a_run_is_seen_by_it_and_keeps_it_from_nothing<B: Backend>(backend: B) {
@@ -175,7 +186,7 @@ pub(super) async fn an_undelivered_message_is_sent_again_only_after_a_late_look_
     ledger.settle(again, second).await.unwrap();
     let position = ledger.tracked_in(vec![CONVERSATION], Vec::new()).await.unwrap()[0].position;
     let receipt = seen(MessageStatus::Read, now());
-    let stale = Observation { position, message_id: MessageId(9), receipt, next_look: None };
+    let stale = Observation { position, message_id: MessageId(9), receipt, next_look: None, contact_id: None };
     ledger.observe(vec![stale]).await.unwrap();
     assert_eq!(record(&ledger, "late").await.receipt.receipt, None);
     totals_add_up(&ledger).await;

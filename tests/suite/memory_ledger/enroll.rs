@@ -137,6 +137,7 @@ pub(super) fn deliver(store: &mut Store, key: String, row: Row, message: Option<
             left_at: None,
             settled_at: None,
             receipt: None,
+            seen_contact: None,
             history: Vec::new(),
         });
         return None;

@@ -103,7 +103,7 @@ impl Track for MemoryLedger {
 
     async fn observe(&self, observations: Vec<Observation>) -> Result<(), LedgerError> {
         self.store(|store| {
-            for Observation { position, message_id, receipt, next_look } in observations {
+            for Observation { position, message_id, receipt, next_look, contact_id } in observations {
                 let delivery = store.deliveries.iter_mut().find(|delivery| delivery.stored.position == position);
                 let Some(delivery) = delivery.filter(|it| it.stored.failed_message == Some(message_id)) else {
                     continue;
@@ -111,6 +111,7 @@ impl Track for MemoryLedger {
                 if let Some((known, _, next)) = &mut delivery.receipt {
                     *known = std::mem::take(known).merge(receipt);
                     *next = next_look;
+                    delivery.seen_contact = contact_id.or(delivery.seen_contact);
                 }
             }
         });

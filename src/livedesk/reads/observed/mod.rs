@@ -41,6 +41,7 @@ pub(super) static FIELDS: Fields = Fields {
         "sender",
         "source_id",
         "status",
+        "type",
         "updated_at",
     ],
     whole: &["content_attributes", "error", "errors"],
@@ -62,6 +63,17 @@ pub enum Direction {
     Unknown,
 }
 
+/// Who sent a message, where the answer says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// A contact.
+    Contact(ContactId),
+    /// An agent, or whoever has an agent's key.
+    User,
+    /// Somebody else, such as a bot.
+    Other,
+}
+
 /// A message, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedMessage {
@@ -71,6 +83,8 @@ pub struct ObservedMessage {
     pub conversation_id: Option<ConversationId>,
     /// Who wrote it.
     pub direction: Direction,
+    /// Who sent it.
+    pub sender: Option<Sender>,
     /// Its status; `None` for a word that is not known.
     pub status: Option<MessageStatus>,
     /// Why it failed. A text that an earlier failure left with a message that arrived is not kept.
@@ -107,6 +121,8 @@ pub struct ObservedConversation {
     pub inbox_id: Option<InboxId>,
     /// Its last message and the last one that is not the system's, in ascending order: none to two.
     pub messages: Vec<ObservedMessage>,
+    /// When it was made, by the server's clock.
+    pub created_at: Option<Timestamp>,
     /// When anything about it or its last message changed, by the server's clock.
     pub updated_at: Option<Timestamp>,
 }
@@ -201,6 +217,7 @@ fn message(value: &Value, answer: &Answer) -> Option<ObservedMessage> {
         id: MessageId(number(&value["id"])?),
         conversation_id: number(&value["conversation_id"]).map(ConversationId),
         direction: direction(&value["message_type"]),
+        sender: sender(&value["sender"]),
         status,
         external_error: error.map(|error| answer.text(&error)),
         source_id: value["source_id"].as_str().map(|id| answer.text(id)),
@@ -232,6 +249,14 @@ fn direction(value: &Value) -> Direction {
     }
 }
 
+fn sender(value: &Value) -> Option<Sender> {
+    match value["type"].as_str()?.to_lowercase().as_str() {
+        "contact" => number(&value["id"]).map(|id| Sender::Contact(ContactId(id))),
+        "user" => Some(Sender::User),
+        _ => Some(Sender::Other),
+    }
+}
+
 fn conversation(value: &Value, answer: &Answer) -> Option<ObservedConversation> {
     let id = ConversationId(number(&value["id"])?);
     let embedded = value["messages"].as_array().into_iter().flatten().chain([&value["last_non_activity_message"]]);
@@ -245,6 +270,7 @@ fn conversation(value: &Value, answer: &Answer) -> Option<ObservedConversation> 
         contact_id: contact.into_iter().find_map(number).map(ContactId),
         inbox_id: number(&value["inbox_id"]).map(InboxId),
         messages: by_id.into_values().collect(),
+        created_at: time(&value["created_at"]),
         updated_at: time(&value["updated_at"]),
     })
 }
