@@ -1,7 +1,5 @@
 //! Replies in another conversation than the one that was sent into: ours was resolved, so the reply opened a new one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
-
 use std::fs;
 
 use serde_json::{Value, json};
