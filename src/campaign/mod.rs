@@ -11,6 +11,7 @@
 
 mod atomic_file;
 mod canary;
+mod canary_turn;
 mod changes;
 mod check;
 mod doctor;
@@ -151,7 +152,7 @@ pub async fn open<O: Operator>(
         return Err(missing.clone().into());
     }
     operator.notice(Notice::Warnings { warnings: &inputs::warnings(&spec, &evaluator), blocked: false });
-    let ledger = open_ledger::open(&location, &spec, &options, operator).await?;
+    let ledger = open_ledger::open(&location, &options, operator).await?;
     let is_empty = !first_run && open_ledger::is_unused(&ledger).await?;
     let first_run = first_run || is_empty;
     let list = list_if_needed(list, first_run, operator)?;

@@ -72,13 +72,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The ledger for a run. Where others are about to take the list in, it waits for them.
 pub(super) async fn open<O: Operator>(
     location: &Location,
-    spec: &Spec,
     options: &Options,
     operator: &O,
 ) -> Result<impl Ledger + use<O>, LedgerError> {
     let purpose = match options.mode {
-        // A canary is one run's.
-        Mode::Send if spec.send.canary.is_some() => Purpose::Run,
         Mode::Send => Purpose::SharedRun,
         mode => alone(mode),
     };

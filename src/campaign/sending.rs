@@ -50,11 +50,11 @@ pub struct Outcome {
 }
 
 /// What sends, and who is told.
-struct Sending<'a, L, O> {
+pub(super) struct Sending<'a, L, O> {
     run: &'a Run<'a, L>,
     receipts: &'a RunReceipts<'a, L>,
-    stop: &'a Stop,
-    operator: &'a O,
+    pub(super) stop: &'a Stop,
+    pub(super) operator: &'a O,
 }
 
 impl<L: Ledger> Confirmed<L> {
@@ -119,15 +119,20 @@ impl<L: Ledger> Confirmed<L> {
 
     /// Everybody; or the first few alone, where the spec asks for a canary and nobody has approved it yet.
     async fn in_stages(&self, sending: &Sending<'_, L, impl Operator>) -> Result<End, CampaignError> {
-        let Campaign { spec, ledger, options, plan, .. } = &self.0;
-        let (messages, limit) = (plan.next.messages, options.selection.limit);
-        let canary = match spec.send.canary {
-            Some(_) => Canary::of(spec.send.canary, &ledger.canary().await?),
-            None => Canary::Approved,
+        let Campaign { ledger, options, plan, .. } = &self.0;
+        let canary = match self.canary_in_turn(sending).await? {
+            Ok(canary) => canary,
+            Err(end) => return Ok(end),
         };
+        let (messages, limit) =
+            (self.left_to_send(plan.next.messages, &options.selection).await?, options.selection.limit);
         let unsent = match canary {
             Canary::Unsent(unsent) if unsent < messages => unsent,
             Canary::Sent { .. } if messages > 0 => 0,
+            // All that is left is part of it.
+            Canary::Unsent(unsent) => {
+                return self.stage(sending, Some(limit.map_or(unsent, |limit| limit.min(unsent))), messages).await;
+            }
             _ => return self.stage(sending, limit, messages).await,
         };
         if unsent > 0 {

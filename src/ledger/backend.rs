@@ -101,8 +101,12 @@ impl Share for Backend {
         dispatch!(self, ledger => ledger.acquire_trial().await)
     }
 
-    async fn stop_all(&self, why: &str) -> Result<(), LedgerError> {
-        dispatch!(self, ledger => ledger.stop_all(why).await)
+    async fn acquire_canary(&self) -> Result<bool, LedgerError> {
+        dispatch!(self, ledger => ledger.acquire_canary().await)
+    }
+
+    async fn stop_all(&self, guard: &'static str, why: &str) -> Result<(), LedgerError> {
+        dispatch!(self, ledger => ledger.stop_all(guard, why).await)
     }
 
     async fn outage(&self) -> Outage {

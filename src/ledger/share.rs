@@ -98,9 +98,14 @@ pub trait Share {
         async { Ok(true) }
     }
 
-    /// Stops all workers: a guard of this one says why. The first one that stops them counts.
-    fn stop_all(&self, why: &str) -> impl Future<Output = Result<(), LedgerError>> {
-        let _ = why;
+    /// Waits for nobody: whether it is this worker that sends the canary and has it approved, until it leaves.
+    fn acquire_canary(&self) -> impl Future<Output = Result<bool, LedgerError>> {
+        async { Ok(true) }
+    }
+
+    /// Stops all workers: a guard of this one, by its key in the spec, says why. The first one that stops them counts.
+    fn stop_all(&self, guard: &'static str, why: &str) -> impl Future<Output = Result<(), LedgerError>> {
+        let _ = (guard, why);
         async { Ok(()) }
     }
 
@@ -328,6 +333,8 @@ pub enum WorkerEvent {
     },
     /// A guard of another worker has stopped all.
     GuardStopped {
+        /// Its key in the spec.
+        guard: String,
         /// Why.
         why: String,
         /// Which worker.

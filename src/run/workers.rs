@@ -103,7 +103,10 @@ impl<L: Deliver> Run<'_, L> {
                     self.stop_by_guard(why);
                 }
             }
-            WorkerEvent::GuardStopped { why, by } => self.stop_by_guard(format!("{why}; stopped by {by}")),
+            WorkerEvent::GuardStopped { guard, why, by } => {
+                let which = if guard == StoppedBy::Canary.key() { StoppedBy::Canary } else { StoppedBy::StopWhen };
+                self.stop.because(End::Guard(Stopped::by(which, format!("{why}; stopped by {by}"))));
+            }
         }
     }
 
@@ -117,7 +120,9 @@ impl<L: Deliver> Run<'_, L> {
     /// The ledger's.
     pub async fn stop_others(&self, end: &End) -> Result<(), LedgerError> {
         match end {
-            End::Guard(Stopped { by: StoppedBy::StopWhen, why, .. }) => self.ledger.stop_all(why).await,
+            End::Guard(Stopped { by: by @ (StoppedBy::StopWhen | StoppedBy::Canary), why, .. }) => {
+                self.ledger.stop_all(by.key(), why).await
+            }
             _ => Ok(()),
         }
     }

@@ -160,8 +160,8 @@ fn whoever_is_cut_off_for_too_long_sends_nothing_more_and_the_others_go_on() {
 }
 
 #[test]
-fn a_run_that_works_alone_goes_on_or_leaves_its_ledger_to_whoever_took_it() {
-    let test = "database_outages::a_run_that_works_alone_goes_on_or_leaves_its_ledger_to_whoever_took_it";
+fn a_run_with_a_canary_goes_on_or_leaves_its_ledger_to_whoever_took_it() {
+    let test = "database_outages::a_run_with_a_canary_goes_on_or_leaves_its_ledger_to_whoever_took_it";
     let Some(server) = Server::shared(test) else { return };
     let desk = Desk::start("faults: [{ delay: 10ms }]");
     let (address, proxy) = (server.database(), Proxy::to(server.port()));

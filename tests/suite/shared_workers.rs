@@ -200,3 +200,46 @@ fn status_shows_what_each_worker_has_in_flight() {
         worker.kill();
     }
 }
+
+#[test]
+fn one_worker_sends_the_canary_and_the_others_go_on_when_it_is_approved() {
+    let test = "shared_workers::one_worker_sends_the_canary_and_the_others_go_on_when_it_is_approved";
+    let Some(server) = Server::shared(test) else { return };
+    let desk = Desk::start("faults: [{ delay: 500ms }]");
+    let project = shared(&desk, &server.database(), 60).send("canary: 4").send("concurrency: 2");
+    let running = workers(&desk, &project, 3);
+    for ran in running.iter().skip(1) {
+        ran.wait_for("waiting for the canary, which another worker sends");
+    }
+    let ended: Vec<Ran> = running.into_iter().map(|worker| worker.finish().exits(5)).collect();
+    assert_eq!(desk.messages().len(), 4, "{ended:?}");
+    assert_eq!(ended.iter().filter(|ran| ran.stderr.contains("; stopped by process")).count(), 2, "{ended:?}");
+    let project = project.send("concurrency: 1");
+    let running: Vec<_> = (0..3).map(|_| project.start(&["--approve-canary", "--accept-changes"])).collect();
+    let ended: Vec<Ran> = running.into_iter().map(|worker| worker.finish().exits(0)).collect();
+    assert_eq!(nobody_twice_or_lost(&desk, &project, 60), 0);
+    assert!(ended.iter().any(|ran| ran.stderr.contains("joining the run")), "{ended:?}");
+}
+
+#[test]
+fn a_canary_whose_worker_dies_or_ends_is_finished_by_another() {
+    let test = "shared_workers::a_canary_whose_worker_dies_or_ends_is_finished_by_another";
+    let Some(server) = Server::shared(test) else { return };
+    for killed in [false, true] {
+        let desk = Desk::start("faults: [{ delay: 200ms }]");
+        let project = shared(&desk, &server.database(), 30).send("canary: 12").send("concurrency: 2");
+        let mut running = workers(&desk, &project, 2);
+        running[1].wait_for("waiting for the canary, which another worker sends");
+        let first = running.remove(0);
+        if killed {
+            assert!(first.kill(), "it was to be killed in the middle");
+        } else {
+            first.interrupt();
+            first.finish().exits(130);
+        }
+        running.remove(0).finish().exits(5).says("canary of 12");
+        let accepted = project.count("accepted");
+        assert_eq!(accepted + project.count("unknown"), 12, "{:?}", project.outcomes());
+        assert!(accepted >= 10 && desk.messages().len() <= 12, "{accepted} accepted");
+    }
+}

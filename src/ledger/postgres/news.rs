@@ -19,7 +19,7 @@ const NOT_LONGER: Duration = Duration::from_millis(100);
 /// What a heartbeat reads of the row `s`, in the order of [`Known::learn`].
 pub(super) const COLUMNS: &str = "(extract(epoch FROM s.paused_until - clock_timestamp()) * 1000)::bigint,
     s.was_asked_for, s.paused_by, s.outages, s.is_in_doubt, s.failed_trials, s.outage_why, s.outage_by, s.stopped_why,
-    s.stopped_by, s.settled, s.accepted, s.failed, s.unknown, s.last_code, s.in_a_row";
+    s.stopped_by, s.settled, s.accepted, s.failed, s.unknown, s.last_code, s.in_a_row, s.stopped_guard";
 
 /// What this worker has to tell, and what it knows of the others.
 #[derive(Debug)]
@@ -194,8 +194,14 @@ impl Exchange {
     }
 
     /// Stops all workers, unless somebody has done so.
-    pub(super) async fn stop_all(&self, client: &Client, ledger: i32, why: &str) -> Result<(), LedgerError> {
-        client.execute(&announced(STOP), &[&ledger, &why, &self.name]).await?;
+    pub(super) async fn stop_all(
+        &self,
+        client: &Client,
+        ledger: i32,
+        guard: &str,
+        why: &str,
+    ) -> Result<(), LedgerError> {
+        client.execute(&announced(STOP), &[&ledger, &why, &self.name, &guard]).await?;
         Ok(())
     }
 }
@@ -231,7 +237,8 @@ impl Known {
         let why: Option<String> = row.try_get(first + 8)?;
         if let Some(why) = why.filter(|_| !self.is_stopped) {
             self.is_stopped = true;
-            news.push(WorkerEvent::GuardStopped { why, by: words(row, first + 9)? });
+            let (guard, by) = (words(row, first + 16)?, words(row, first + 9)?);
+            news.push(WorkerEvent::GuardStopped { guard, why, by });
         }
         news.extend(self.learn_counts(row, first + 10)?);
         Ok(news)
@@ -276,7 +283,8 @@ const DOUBT_OVER: &str = "UPDATE shared_state SET is_in_doubt = false, failed_tr
     WHERE ledger = $1 AND EXISTS (SELECT FROM worker w WHERE w.id = $2) AND outages = $3 AND is_in_doubt
     RETURNING ledger";
 
-const STOP: &str = "UPDATE shared_state SET stopped_why = $2, stopped_by = $3 WHERE ledger = $1 AND stopped_why IS NULL
+const STOP: &str = "UPDATE shared_state SET stopped_why = $2, stopped_by = $3, stopped_guard = $4
+    WHERE ledger = $1 AND stopped_why IS NULL
     RETURNING ledger";
 
 async fn count(client: &Client, ledger: i32, worker: i64, tally: &Tally) -> Result<(), LedgerError> {

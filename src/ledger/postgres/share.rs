@@ -103,12 +103,24 @@ impl Share for Postgres {
         }
     }
 
-    async fn stop_all(&self, why: &str) -> Result<(), LedgerError> {
+    async fn acquire_canary(&self) -> Result<bool, LedgerError> {
+        let Some(heartbeat) = self.heartbeat() else { return Ok(true) };
+        let worker = heartbeat.worker;
+        self.retried(move |session| async move {
+            let sql = "UPDATE shared_state SET canary_by = $2 WHERE ledger = $1
+                AND (canary_by IS NULL OR canary_by = $2 OR NOT EXISTS (SELECT FROM worker w WHERE w.id = canary_by))
+                AND EXISTS (SELECT FROM worker w WHERE w.id = $2)";
+            Ok(session.client.execute(sql, &[&session.ledger, &worker]).await? == 1)
+        })
+        .await
+    }
+
+    async fn stop_all(&self, guard: &'static str, why: &str) -> Result<(), LedgerError> {
         let Some(heartbeat) = self.heartbeat() else { return Ok(()) };
         let why = why.to_owned();
         self.retried(move |session| {
             let (heartbeat, why) = (Arc::clone(&heartbeat), why.clone());
-            async move { heartbeat.exchange.stop_all(&session.client, session.ledger, &why).await }
+            async move { heartbeat.exchange.stop_all(&session.client, session.ledger, guard, &why).await }
         })
         .await
     }
