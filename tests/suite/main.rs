@@ -21,6 +21,7 @@ mod following;
 mod frozen_proxy;
 mod fuzz;
 mod guards;
+mod hostile_reads;
 mod jinja;
 mod keep_alive;
 mod kill_signals;
