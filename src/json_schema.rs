@@ -5,9 +5,12 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-/// The schema of a type: an optional key may be absent, never `null`, and descriptions are running text.
+/// The schema of a type: what a person writes may lack an optional key and is never `null`, what a program writes has every key.
+/// Descriptions are running text.
 pub fn of<T: JsonSchema>(null: Null) -> Value {
-    let generator = SchemaSettings::draft2020_12().into_generator();
+    let settings = SchemaSettings::draft2020_12();
+    let settings = if null == Null::Allowed { settings.for_serialize() } else { settings };
+    let generator = settings.into_generator();
     let mut schema = generator.into_root_schema_for::<T>();
     RecursiveTransform(running_text).transform(&mut schema);
     if null == Null::Never {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::inputs::evaluator;
 use super::pending_scan::pending_scan;
 use super::{CampaignError, Changes, NextRun, ReportTargets, earlier_runs, open_ledger};
@@ -50,6 +52,14 @@ pub struct ActiveRun {
     pub last_minute: u64,
     /// All who work on it, the first one first; one, where they do not share a ledger.
     pub workers: Vec<Worker>,
+}
+
+impl ActiveRun {
+    /// Messages a second: in the last minute, or since the run began if that was later.
+    pub fn messages_per_second(&self) -> f64 {
+        let since = Timestamp::now().duration_since(self.holder.since).as_secs_f64();
+        self.last_minute as f64 / since.clamp(1.0, 60.0)
+    }
 }
 
 /// How far a campaign is. `ledger`: where it is, if not beside the spec.

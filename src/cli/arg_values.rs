@@ -51,6 +51,14 @@ pub(super) enum Schema {
     Report,
     /// One line of what `run --format json` writes to standard error
     Events,
+    /// What `run --format json` prints at its end
+    Run,
+    /// What `status --format json` prints
+    Status,
+    /// What `track --format json` prints
+    Track,
+    /// What `doctor --format json` prints
+    Doctor,
 }
 
 pub(super) fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -16,6 +16,7 @@ mod arg_values;
 mod args;
 mod help;
 mod init;
+mod json_results;
 mod secret_file;
 mod ledger;
 mod ledger_address;

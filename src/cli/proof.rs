@@ -2,12 +2,11 @@
 
 use std::ffi::OsString;
 
-use serde_json::json;
-
 use super::args::RunArgs;
 use super::client::{client_of_run, sandbox_script, start_sandbox};
 use super::error::CliError;
 use super::exit::Exit;
+use super::json_results::{ProofResult, ProofRunResult, StopReason};
 use super::operator::Terminal;
 use super::output::Output;
 use super::signals::{Signals, cannot_listen, interrupted_twice};
@@ -81,8 +80,8 @@ fn conclude(spec: &Spec, outcome: &ProofOutcome, output: &Output) -> Exit {
     let of = |state: State| proofs.iter().filter(|proof| proof.state == state).count() as u64;
     let accepted = of(State::Accepted);
     if output.is_json() {
-        let proofs: Vec<_> = proofs.iter().map(proof_plan::data).collect();
-        output.json(&json!({ "campaign": spec.name, "proofs": proofs, "stopped": summary::stopped(end) }));
+        let proofs = proofs.iter().map(ProofResult::from).collect();
+        output.json(&ProofRunResult { campaign: spec.name.clone(), proofs, stopped: StopReason::of(end) });
     } else {
         output.result(&format!("{}: {} of {} accepted", spec.name, grouped(accepted), counted(*wanted, "proof")));
         for proof in proofs {

@@ -1,15 +1,13 @@
-//! Proofs in words and as data: the plan, what became of each, and what a ledger knows of them.
+//! Proofs in words: the plan, what became of each, and what a ledger knows of them.
 
 use std::fmt::Write;
 
-use serde_json::json;
-
+use super::json_results::proof_word;
 use super::plan;
 use crate::campaign::ProofPlan;
 use crate::humanize::counted;
 use crate::ledger::{Proof, Proofs};
 use crate::mask::masked;
-use crate::state::State;
 
 /// Rows that the plan names at most.
 const MAX_ROWS_NAMED: usize = 5;
@@ -32,17 +30,9 @@ pub(super) fn text(plan: &ProofPlan) -> Vec<String> {
     lines
 }
 
-/// The outcome of a proof: what was in flight when its process ended is not known.
-const fn outcome(proof: &Proof) -> State {
-    match proof.state {
-        State::Claimed => State::Unknown,
-        state => state,
-    }
-}
-
 /// A proof in a line.
 pub(super) fn line(proof: &Proof) -> String {
-    let mut text = format!("line {}, key {}: {}", proof.line, proof.key, word(proof));
+    let mut text = format!("line {}, key {}: {}", proof.line, proof.key, proof_word(proof));
     // Writing to a string cannot fail.
     if let Some(status) = &proof.livedesk_status {
         let _ = write!(text, " ({status})");
@@ -65,23 +55,6 @@ pub(super) fn line(proof: &Proof) -> String {
     text
 }
 
-fn word(proof: &Proof) -> &'static str {
-    match outcome(proof) {
-        State::Pending => "not sent",
-        state => state.word(),
-    }
-}
-
-/// The same as data.
-pub(super) fn data(proof: &Proof) -> serde_json::Value {
-    json!({
-        "line": proof.line, "key": proof.key, "to": proof.to, "outcome": word(proof), "at": proof.at, "by": proof.by,
-        "livedesk_status": proof.livedesk_status, "message_id": proof.message_id,
-        "conversation_id": proof.conversation_id, "error_code": proof.error_code,
-        "error": proof.error.as_deref().map(masked),
-    })
-}
-
 /// What a ledger knows of proofs, in a line; `None` if there were none.
 pub(super) fn summary_line(proofs: &Proofs) -> Option<String> {
     let last = proofs.last.as_ref()?;
@@ -93,9 +66,4 @@ pub(super) fn summary_line(proofs: &Proofs) -> Option<String> {
         last.to,
         line(last)
     ))
-}
-
-/// The same as data.
-pub(super) fn summary_data(proofs: &Proofs) -> serde_json::Value {
-    json!({ "count": proofs.count, "last": proofs.last.as_ref().map(data) })
 }

@@ -1,13 +1,12 @@
-//! What became of a campaign, in words, as data and as an exit code. The totals add up to the rows of the list.
+//! What became of a campaign, in words and as an exit code. The totals add up to the rows of the list.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::error::CliError;
 use super::exit::Exit;
+use super::json_results::{RunResult, one_of_many};
 use super::next_steps;
 use super::output::Output;
 use crate::campaign::{CampaignError, Outcome};
@@ -115,27 +114,6 @@ pub(super) fn last_checked(totals: &Totals) -> Option<String> {
     Some(format!("receipts last checked {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")))
 }
 
-/// What became of the accepted messages, as data. The first five add up to them.
-pub(super) fn receipts_data(totals: &Totals) -> Value {
-    let receipts = &totals.receipts;
-    json!({
-        "delivered": receipts.delivered,
-        "read": receipts.read,
-        "undelivered": receipts.undelivered,
-        "no_receipt": receipts.no_receipt,
-        "open": receipts.open,
-        "replied": receipts.replied,
-        "opted_out": receipts.opted_out,
-        "maybe_opted_out": receipts.maybe_opted_out,
-        "checked_at": receipts.checked_at,
-        "undelivered_by_code": totals
-            .undelivered
-            .iter()
-            .map(|ErrorCount { code, count, .. }| json!({ "code": code, "count": count }))
-            .collect::<Vec<_>>(),
-    })
-}
-
 /// Why rows are skipped: `47 do not match recipients.where, 2 duplicates`.
 pub(super) fn skipped<R: AsRef<str>>(reasons: &BTreeMap<R, u64>) -> String {
     let in_words = |(reason, &count): (&R, &u64)| {
@@ -180,10 +158,6 @@ fn example(ErrorCount { code, text, varies, .. }: &ErrorCount) -> String {
     masked(text.strip_prefix(code).map_or(text.as_str(), |rest| rest.trim_start_matches([':', ' ']))).into_owned()
 }
 
-fn one_of_many(text: &str) -> String {
-    format!("for example {text}")
-}
-
 /// What to say when most of a run was spent waiting for the server's own limit.
 pub(super) fn held_by_server(held: Duration, whole: Duration, send: &Send) -> Option<String> {
     (whole > WORTH_A_HINT && held * 2 > whole).then(|| {
@@ -203,25 +177,6 @@ pub(super) fn failed(totals: &Totals) -> impl Iterator<Item = (&str, u64)> {
     errors.map(|error| (error.code.as_str(), error.count))
 }
 
-/// The summary as data.
-pub(super) fn data(name: &str, totals: &Totals) -> Value {
-    let outcomes: serde_json::Map<String, Value> =
-        State::ALL.into_iter().map(|state| (state.word().to_owned(), json!(totals.of(state)))).collect();
-    json!({
-        "campaign": name,
-        "recipients": totals.all(),
-        "no_longer_on_list": totals.off_list,
-        "outcomes": outcomes,
-        "receipts": receipts_data(totals),
-        "skipped": totals.left_out,
-        "errors": totals.errors.iter().map(|ErrorCount { state, code, text, varies, count, .. }| {
-            let text = if *varies { one_of_many(text) } else { text.clone() };
-            let meaning = codes::meaning(code).map(|meaning| meaning.words);
-            json!({ "outcome": state, "error_code": code, "error": masked(&text), "meaning": meaning, "count": count })
-        }).collect::<Vec<_>>(),
-    })
-}
-
 /// What the outcomes so far mean for the exit code.
 pub(super) fn exit(totals: &Totals) -> Exit {
     if totals.of(State::Unknown) > 0 {
@@ -238,9 +193,7 @@ pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
     let Outcome { end, totals, unknown, reports } = outcome;
     let file = &spec.source.name;
     if output.is_json() {
-        let mut data = data(&spec.name, &totals);
-        data["stopped"] = stopped(&end);
-        output.json(&data);
+        output.json(&RunResult::new(&spec.name, &totals, &end));
     } else {
         output.result(&text(&spec.name, &totals));
     }
@@ -285,16 +238,6 @@ pub(super) fn conclude(spec: &Spec, outcome: Outcome, output: &Output) -> Exit {
             }
             exit(&totals)
         }
-    }
-}
-
-/// What stopped the run, as data; `null` if nothing did.
-pub(super) fn stopped(end: &End) -> Value {
-    match end {
-        End::Guard(stopped) | End::Paused(stopped) => {
-            json!({ "by": stopped.by, "until": stopped.until, "reason": masked(&stopped.why) })
-        }
-        _ => Value::Null,
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::TrackArgs;
@@ -12,10 +11,10 @@ use super::client::client;
 use super::credentials::{webhook_secret, with_base_url};
 use super::error::CliError;
 use super::exit::Exit;
+use super::json_results::TrackResult;
 use super::ledger_address::ledger_address;
 use super::output::Output;
 use super::signals::Signals;
-use super::summary;
 use crate::campaign::{self, read_spec};
 use crate::codes::meaning;
 use crate::humanize::{counted, grouped};
@@ -189,10 +188,7 @@ fn exit(totals: &Totals) -> Exit {
 fn show(spec: &Spec, totals: &Totals, output: &Output) {
     let receipts = &totals.receipts;
     if output.is_json() {
-        let mut data = summary::receipts_data(totals);
-        data["campaign"] = json!(spec.name);
-        data["accepted"] = json!(receipts.accepted());
-        output.json(&data);
+        output.json(&TrackResult::new(&spec.name, totals));
         return;
     }
     output.result(&format!("{}: {} accepted", spec.name, grouped(receipts.accepted())));

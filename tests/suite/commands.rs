@@ -91,9 +91,8 @@ fn undescribed(schema: &Value, whole: &Value, path: &str, found: &mut Vec<String
 #[test]
 fn schemas_are_valid_and_describe_every_property() {
     let project = offline();
-    for of in ["campaign", "report", "events"] {
+    for of in ["campaign", "report", "events", "run", "status", "track", "doctor"] {
         let schema: Value = serde_json::from_str(&project.campaign(&["schema", of]).exits(0).stdout).unwrap();
-        assert!(schema["properties"].as_object().unwrap().len() > 2);
         assert!(jsonschema::meta::is_valid(&schema));
         let mut found = Vec::new();
         undescribed(&schema, &schema, of, &mut found);

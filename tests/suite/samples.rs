@@ -8,24 +8,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::harness::copy_folder;
+
 const SAMPLES: [&str; 7] =
     ["event_invitation", "invoice", "onboarding", "order_update", "picture", "re_engagement", "support_note"];
 
 fn campaign(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_campaign")).args(arguments).current_dir(folder).env_clear().output().unwrap()
-}
-
-/// A copy of the samples' folder, so that a run leaves nothing in the repository.
-fn copy_of(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_of(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn schema(name: &str) -> Value {
@@ -61,7 +50,7 @@ fn each_sample_runs_in_the_sandbox_and_reports_every_row() {
     // Side by side: each waits a second for its receipts.
     let each = |sample: &str| {
         let folder = tempfile::tempdir().unwrap();
-        copy_of(Path::new("campaigns"), &folder.path().join("campaigns"));
+        copy_folder(Path::new("campaigns"), &folder.path().join("campaigns"));
         let arguments =
             ["run", &format!("campaigns/{sample}.yaml"), "--sandbox", "--format", "json", "--report", "result.jsonl"];
         let output = campaign(folder.path(), &arguments);
@@ -111,7 +100,7 @@ fn the_schema_refuses_what_the_checks_refuse() {
         assert_ne!(damaged, text, "{from}");
         assert!(!schema.is_valid(&serde_yaml::from_str(&damaged).unwrap()), "{to}");
         let folder = tempfile::tempdir().unwrap();
-        copy_of(Path::new("campaigns"), folder.path());
+        copy_folder(Path::new("campaigns"), folder.path());
         fs::write(folder.path().join("damaged.yaml"), &damaged).unwrap();
         assert_eq!(campaign(folder.path(), &["check", "damaged.yaml"]).status.code(), Some(2), "{to}");
     }
@@ -119,7 +108,10 @@ fn the_schema_refuses_what_the_checks_refuse() {
 
 #[test]
 fn the_committed_schemas_are_those_of_the_types_and_explain_every_key() {
-    for name in ["campaign", "report"] {
+    let files = fs::read_dir("schemas").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = files.map(|file| file.replace(".schema.json", "")).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    for name in &names {
         let output = campaign(Path::new("."), &["schema", name]);
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(printed, schema(name), "cargo run -- schema {name} > schemas/{name}.schema.json");

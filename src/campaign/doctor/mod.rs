@@ -8,6 +8,7 @@ mod checks;
 mod needs;
 mod templates;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CampaignError, Inputs, Operator};
@@ -15,7 +16,7 @@ use crate::livedesk::Client;
 use needs::Needs;
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
     /// As it should be.
@@ -41,7 +42,7 @@ impl CheckStatus {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Check {
     /// What: `credentials`, `clock`, `limits`, `changes`, `list`, `messages`, `inbox`, `template`.
     pub check: &'static str,
@@ -52,11 +53,10 @@ pub struct Check {
 }
 
 /// How receipts are read here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tracking {
-    /// `track --follow` by the conversations that changed; a single round as [`Sweep`](Self::Sweep) or
-    /// [`Single`](Self::Single).
+    /// `track --follow` by the conversations that changed; one round as by `sweep` or `single`.
     Delta,
     /// By looking through all conversations of the inbox.
     Sweep,
@@ -65,7 +65,8 @@ pub enum Tracking {
 }
 
 /// All that was found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "campaign doctor", description = "What `campaign doctor --format json` prints.")]
 pub struct Diagnosis {
     /// The campaign's name.
     pub campaign: String,

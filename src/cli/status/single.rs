@@ -2,9 +2,9 @@
 
 use indicatif::HumanCount;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::super::exit::Exit;
+use super::super::json_results::CampaignStatus;
 use super::super::output::Output;
 use super::super::{plan, proof_plan, summary};
 use crate::campaign::{ActiveRun, Progress, Status};
@@ -18,8 +18,7 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
         Status::Begun(progress) => *progress,
         Status::NotBegun { ledger, proofs } => {
             if output.is_json() {
-                let proofs = proof_plan::summary_data(&proofs);
-                output.json(&json!({ "campaign": spec.name, "begun": false, "proofs": proofs }));
+                output.json(&CampaignStatus::not_begun(&spec.name, &proofs));
             } else if let Some(proofs) = proof_plan::summary_line(&proofs) {
                 output.result(&format!("{}: not started; {proofs}", spec.name));
             } else {
@@ -30,19 +29,7 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
     };
     let shown = (summary::exit(&totals), run.is_some());
     if output.is_json() {
-        let mut data = summary::data(&spec.name, &totals);
-        data["begun"] = json!(true);
-        data["proofs"] = proof_plan::summary_data(&proofs);
-        data["run"] = run.map_or_else(
-            || json!(null),
-            |run| {
-                let rate = rate(&run);
-                json!({ "process": run.holder.process, "host": run.holder.host, "since": run.holder.since,
-                    "messages_last_minute": run.last_minute, "messages_per_second": rate,
-                    "workers": run.workers.iter().map(worker_data).collect::<Vec<_>>() })
-            },
-        );
-        output.json(&data);
+        output.json(&CampaignStatus::begun(&spec.name, &totals, &proofs, run.as_ref()));
         return shown;
     }
     output.result(&summary::text(&spec.name, &totals));
@@ -70,7 +57,8 @@ pub(super) fn show(spec: &Spec, status: Status, output: &Output) -> (Exit, bool)
 
 /// Who runs it and how fast; of several workers each on a line.
 fn run_lines(run: &ActiveRun) -> Vec<String> {
-    let pace = format!("{} in the last minute ({:.1}/s)", counted(run.last_minute, "message"), rate(run));
+    let pace =
+        format!("{} in the last minute ({:.1}/s)", counted(run.last_minute, "message"), run.messages_per_second());
     if run.workers.len() < 2 {
         return vec![format!("run by {}: {pace}", run.holder)];
     }
@@ -85,15 +73,4 @@ fn worker_line(Worker { holder, messages, in_flight, heartbeat }: &Worker) -> St
     let heard = heard.map_or_else(String::new, |ago| format!(", last heard of {} s ago", ago.as_secs()));
     let in_flight = in_flight.map_or_else(String::new, |count| format!(", {} in flight", HumanCount(count)));
     format!("{holder}{messages}{in_flight}{heard}")
-}
-
-fn worker_data(Worker { holder, messages, in_flight, heartbeat }: &Worker) -> Value {
-    json!({ "process": holder.process, "host": holder.host, "since": holder.since, "messages": messages,
-        "in_flight": in_flight, "heartbeat": heartbeat })
-}
-
-/// Messages a second: in the last minute, or since the run began if that was later.
-pub(super) fn rate(run: &ActiveRun) -> f64 {
-    let since = Timestamp::now().duration_since(run.holder.since).as_secs_f64();
-    run.last_minute as f64 / since.clamp(1.0, 60.0)
 }

@@ -7,7 +7,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output::Output;
 use super::super::summary;
-use super::single::{self, rate};
+use super::single;
 use crate::campaign::{self, Progress, Status, read_spec};
 use crate::humanize::grouped;
 use crate::specification::Spec;
@@ -74,7 +74,9 @@ pub(super) fn show(campaigns: Vec<Found>, output: &Output) -> (Exit, bool) {
 /// The outcomes, and who runs it how fast.
 fn line(Progress { totals, run, .. }: &Progress) -> String {
     let counts = OUTCOMES.map(|outcome| format!(" {:>10}", grouped(totals.of(outcome)))).concat();
-    let run = run.as_ref().map_or_else(|| "-".to_owned(), |run| format!("{} ({:.1}/s)", run.holder, rate(run)));
+    let run = run
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |run| format!("{} ({:.1}/s)", run.holder, run.messages_per_second()));
     format!("{counts}  {run}")
 }
 

@@ -7,7 +7,6 @@
 //! A list may have millions of rows, so records are written as they come and only sums of bounded size are kept: the
 //! data comes first in the page, what is said about it after that.
 
-mod receipts;
 mod rows;
 mod totals;
 mod throughput;
@@ -26,7 +25,6 @@ use ring::digest::{SHA256, digest};
 
 use super::list_columns::ListColumns;
 use super::{About, Record, Writer};
-use receipts::Receipts;
 use rows::Rows;
 use throughput::Throughput;
 use totals::Totals;
@@ -43,7 +41,6 @@ pub(super) struct Html<W> {
     rows: Rows,
     sums: Totals,
     throughput: Throughput,
-    receipts: Receipts,
 }
 
 impl<W: Write> Html<W> {
@@ -64,7 +61,6 @@ impl<W: Write> Html<W> {
             rows: Rows::of(ListColumns::new(about.list_columns)),
             sums: Totals::default(),
             throughput: Throughput::default(),
-            receipts: Receipts::default(),
         })
     }
 }
@@ -74,13 +70,12 @@ impl<W: Write> Writer for Html<W> {
         let record = &*record.shown();
         self.sums.add(record);
         self.throughput.add(record);
-        self.receipts.add(record);
         self.rows.add(record, &mut self.output)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.rows.finish(&mut self.output)?;
-        let page = Page::new(&self.sums, &self.throughput, &self.receipts, &self.rows).map_err(io::Error::other)?;
+        let page = Page::new(&self.sums, &self.throughput, &self.rows).map_err(io::Error::other)?;
         let page = context! { page => minijinja::value::Serde(page), script => SCRIPT };
         render(&self.templates, "page.html", page, &mut self.output)?;
         self.output.flush()

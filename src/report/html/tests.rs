@@ -6,7 +6,6 @@ use super::rows::Rows;
 use super::throughput::Throughput;
 use super::totals::Totals;
 use super::{SCRIPT, STYLE, hash};
-use crate::receipt::{OptOut, ReceiptState};
 use crate::report::csv::COLUMNS;
 use crate::report::list_columns::ListColumns;
 use crate::report::{About, Record, writer};
@@ -104,48 +103,6 @@ fn summary(page: &str) -> &str {
 #[test]
 fn the_page_says_what_became_of_everybody() {
     insta::assert_snapshot!(summary(&page(&records())));
-}
-
-/// Accepted, and what was seen of it so many seconds later.
-fn seen(line: u64, state: Option<ReceiptState>, seconds: i64) -> Record {
-    let mut record = record(line, "k", State::Accepted, None, None);
-    let at = record.settled_at.map(|at| at + jiff::SignedDuration::from_secs(seconds));
-    record.receipt.checked_at = at;
-    record.receipt.receipt = state;
-    record.receipt.receipt_at = at.filter(|_| state.is_some());
-    record
-}
-
-#[test]
-fn the_page_says_who_got_it_and_how_long_that_took() {
-    let mut stopped = seen(2, Some(ReceiptState::Read), 5);
-    (stopped.receipt.replied_at, stopped.receipt.opted_out) = (stopped.receipt.receipt_at, Some(OptOut::Yes));
-    let mut failed = seen(3, Some(ReceiptState::Failed), 40);
-    failed.receipt.receipt_code = Some("131026".to_owned());
-    let mut odd = seen(4, Some(ReceiptState::Failed), -9_000);
-    odd.receipt.receipt_code = Some(NASTY[0].to_owned());
-    odd.receipt.receipt_error = Some(NASTY[1].to_owned());
-    let mut maybe = seen(5, Some(ReceiptState::Delivered), 4_000_000);
-    maybe.receipt.opted_out = Some(OptOut::Maybe);
-    let records = [
-        stopped,
-        failed,
-        odd,
-        maybe,
-        seen(6, Some(ReceiptState::Delivered), 60),
-        seen(7, Some(ReceiptState::None), 1),
-        seen(8, Some(ReceiptState::Sent), 1),
-        seen(9, None, 1),
-        record(10, "k", State::Failed, Some("131047"), None),
-    ];
-    let page = page(&records);
-    assert!(!page.contains("<img") && page.matches("<script").count() == 2);
-    let summary = summary(&page);
-    let between = |from: &str, to: &str| summary.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
-    insta::assert_snapshot!(
-        [between("<dt>Who got it?</dt>", "</dd>"), between("<section aria-labelledby=\"receipts\">", "</section>"),]
-            .concat()
-    );
 }
 
 #[test]

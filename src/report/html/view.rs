@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::form_urlencoded::Serializer as Query;
 
-use super::receipts::{ReceiptSection, Receipts};
 use super::rows::{self, Rows};
 use super::throughput::{STACK, Throughput};
 use super::totals::{Reason, Totals};
@@ -40,8 +39,6 @@ pub(super) struct Page {
     tried_again: u64,
     off_list: u64,
     throughput: Option<Plot>,
-    /// `None` where nobody has looked.
-    receipts: Option<ReceiptSection>,
     by_hand: u64,
     table: Table,
 }
@@ -109,7 +106,6 @@ impl Page {
     pub(super) fn new(
         sums: &Totals,
         throughput: &Throughput,
-        receipts: &Receipts,
         rows: &Rows,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let duplicate = (State::Skipped, SkipReason::Duplicate { first_line: 0 }.word().to_owned());
@@ -125,7 +121,6 @@ impl Page {
             tried_again: sums.tried_again,
             off_list: sums.off_list,
             throughput: plot(throughput)?,
-            receipts: receipts.section(),
             by_hand: throughput.by_hand(),
             table: Table {
                 columns: table_columns(rows),
@@ -235,7 +230,7 @@ fn tenths(count: u64, all: u64) -> u64 {
 }
 
 /// The width of a bar: true to the share, however small that is.
-pub(super) fn width(count: u64, all: u64) -> String {
+fn width(count: u64, all: u64) -> String {
     format!("{:.4}%", count as f64 * 100.0 / all.max(1) as f64)
 }
 
