@@ -1,6 +1,8 @@
 //! What `--format json` and JSON Lines reports print is what the schemas say, in every situation: each key that is printed is
 //! described, and each that is required is printed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint does not see")]
+
 use std::fs;
 
 use serde_json::{Value, json};
