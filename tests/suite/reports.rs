@@ -142,6 +142,8 @@ fn keys_like_formulas_come_back_from_a_report_as_they_are() {
     let desk = Desk::start("faults: [{ on: message, times: 7, status: 500 }]");
     let list = format!("conversation_id,id\n{}\n", people.join("\n"));
     let project = Project::at(&desk).setting(recipients).list(&list).send("outage: 30s");
+    // The first run gives up before the last one if it meets the faults one by one.
+    project.run(&[]);
     project.run(&[]).exits(4);
     let written: Vec<String> = project.report().into_iter().map(|row| row["key"].clone()).collect();
     assert_eq!(written, ["'=1+1", "'=7", "'+49 151 x", "'@ada", "-1", "'-", "''=2"]);

@@ -205,7 +205,7 @@ fn status_shows_what_each_worker_has_in_flight() {
 fn one_worker_sends_the_canary_and_the_others_go_on_when_it_is_approved() {
     let test = "shared_workers::one_worker_sends_the_canary_and_the_others_go_on_when_it_is_approved";
     let Some(server) = Server::shared(test) else { return };
-    let desk = Desk::start("faults: [{ delay: 500ms }]");
+    let desk = Desk::start("faults: [{ on: message, times: 4, delay: 3s }, { delay: 200ms }]");
     let project = shared(&desk, &server.database(), 60).send("canary: 4").send("concurrency: 2");
     let running = workers(&desk, &project, 3);
     for ran in running.iter().skip(1) {
@@ -226,7 +226,7 @@ fn a_canary_whose_worker_dies_or_ends_is_finished_by_another() {
     let test = "shared_workers::a_canary_whose_worker_dies_or_ends_is_finished_by_another";
     let Some(server) = Server::shared(test) else { return };
     for killed in [false, true] {
-        let desk = Desk::start("faults: [{ delay: 200ms }]");
+        let desk = Desk::start("faults: [{ on: message, times: 12, delay: 700ms }]");
         let project = shared(&desk, &server.database(), 30).send("canary: 12").send("concurrency: 2");
         let mut running = workers(&desk, &project, 2);
         running[1].wait_for("waiting for the canary, which another worker sends");
