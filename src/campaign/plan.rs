@@ -136,7 +136,7 @@ pub(super) async fn sent_within_quotas(
 ) -> Result<Vec<Vec<Timestamp>>, CampaignError> {
     let mut sent = Vec::new();
     for quota in &spec.send.quota {
-        sent.push(ledger.send_times_within(quota.per, quota.count.get()).await?);
+        sent.push(ledger.send_times_within(quota.quota_window(), quota.count.get()).await?);
     }
     Ok(sent)
 }

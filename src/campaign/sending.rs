@@ -85,6 +85,7 @@ impl<L: Ledger> Confirmed<L> {
     ) -> Result<Sent, CampaignError> {
         let Campaign { spec, ledger, evaluator, attachments, options, .. } = &self.0;
         let last_request = ledger.begin_run().await?;
+        ledger.use_project(client.project());
         let pace = pace(spec, ledger, last_request).await?;
         let began = Instant::now();
         let emit = |event| operator.notice(Notice::Event(&event));
@@ -276,7 +277,7 @@ pub(super) async fn pace(
         let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
         let shared = |(rate, sent): (&Rate, Vec<Timestamp>)| SharedQuota {
             count: rate.count.get(),
-            per: rate.per,
+            per: rate.quota_window(),
             sent_before: sent.into_iter().map(age).collect(),
         };
         ledger.begin_quotas(spec.send.quota.iter().zip(std::mem::take(&mut quotas)).map(shared).collect()).await?;

@@ -77,6 +77,10 @@ impl Share for Backend {
         dispatch!(self, ledger => ledger.wait_for_limits(kind, limits).await)
     }
 
+    fn use_project(&self, name: String) {
+        dispatch!(self, ledger => ledger.use_project(name));
+    }
+
     async fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> Result<(), LedgerError> {
         dispatch!(self, ledger => ledger.begin_quotas(quotas).await)
     }

@@ -65,6 +65,11 @@ pub trait Share {
         async { Ok(()) }
     }
 
+    /// Says to which project requests go: those of other campaigns count as well for the limit of requests. Before any of them.
+    fn use_project(&self, name: String) {
+        let _ = name;
+    }
+
     /// Makes quotas known that count for all workers together, before any of them sends.
     fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> impl Future<Output = Result<(), LedgerError>> {
         let _ = quotas;
@@ -200,7 +205,7 @@ pub enum RequestKind {
 pub struct Limits {
     /// Messages.
     pub messages: Speed,
-    /// Requests of any kind, messages included.
+    /// Requests of any kind, messages included, to the project.
     pub requests: Speed,
     /// Requests that a message usually takes, itself included.
     pub requests_each: u64,

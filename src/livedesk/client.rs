@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
+use ring::digest::{Context, SHA256};
 use serde_json::Value;
 
 use super::answer::{
@@ -179,6 +181,15 @@ impl Client {
             answer_timeout,
             observers: Vec::new(),
         })
+    }
+
+    /// Which project this is, by its base URL and key: a hash, which tells nobody the key.
+    pub fn project(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        for part in [self.base_url.trim_end_matches('/'), "\n", self.credentials.key.expose()] {
+            context.update(part.as_bytes());
+        }
+        HEXLOWER.encode(context.finish().as_ref())
     }
 
     /// The same with one more observer of its requests.

@@ -33,11 +33,11 @@ impl Quota {
 
     /// Why there is no room; `None` if there is.
     pub(super) fn full(&mut self, now: Timestamp) -> Option<QuotaFull> {
-        while self.recent.front().is_some_and(|oldest| *oldest + self.rate.per <= now) {
+        while self.recent.front().is_some_and(|oldest| *oldest + self.rate.quota_window() <= now) {
             self.recent.pop_front();
         }
         let excess = (self.recent.len() + self.kept).checked_sub(self.rate.count.get() as usize)?;
-        let free_at = self.recent.get(excess).map(|oldest| *oldest + self.rate.per);
+        let free_at = self.recent.get(excess).map(|oldest| *oldest + self.rate.quota_window());
         Some(free_at.map_or(QuotaFull::InFlight, |at| QuotaFull::For(at.duration_since(now).unsigned_abs())))
     }
 
@@ -61,11 +61,12 @@ mod tests {
     fn a_quota_rolls() {
         let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
         let mut quota = Quota::new("2/min".parse().unwrap(), vec![at(0), at(30)]);
-        let full_for = |seconds| Some(QuotaFull::For(Duration::from_secs(seconds)));
-        assert_eq!(quota.full(at(59)), full_for(1));
-        assert_eq!(quota.full(at(60)), None);
-        quota.recent.push_back(at(60));
-        assert_eq!(quota.full(at(61)), full_for(29));
+        let full_for = |millis| Some(QuotaFull::For(Duration::from_millis(millis)));
+        assert_eq!(quota.full(at(59)), full_for(1_100));
+        assert_eq!(quota.full(at(60)), full_for(100));
+        assert_eq!(quota.full(at(61)), None);
+        quota.recent.push_back(at(61));
+        assert_eq!(quota.full(at(62)), full_for(28_100));
     }
 
     #[test]
@@ -76,7 +77,7 @@ mod tests {
         quota.keep();
         assert_eq!(quota.full(now), Some(QuotaFull::InFlight));
         quota.give_back(Some(now));
-        assert_eq!(quota.full(now), Some(QuotaFull::For(Duration::from_mins(1))));
+        assert_eq!(quota.full(now), Some(QuotaFull::For(Duration::from_millis(60_100))));
         quota.give_back(None);
         assert_eq!(quota.full(now), None);
     }

@@ -19,6 +19,12 @@ impl Rate {
     pub fn interval(self) -> Duration {
         self.per / self.count.get()
     }
+
+    /// For how long a message counts in a quota: a little longer than the unit. Requests travel for different times, and the server
+    /// must not see one too many.
+    pub fn quota_window(self) -> Duration {
+        self.per + (self.per / 100).min(Duration::from_millis(100))
+    }
 }
 
 /// The units of time in a rate, the first name being the one that is printed.

@@ -140,7 +140,9 @@ fn a_database_that_cannot_be_used_is_refused_in_words_before_anything_is_sent() 
         &name,
         &format!(
             "UPDATE campaign.format SET format = 1; DROP TABLE campaign.proof; DROP TABLE campaign.canary;
-             DROP TABLE campaign.shared_state, campaign.quota_place, campaign.quota CASCADE; DROP FUNCTION campaign.count_outcomes; DROP FUNCTION campaign.take_places;
+             DROP TABLE campaign.shared_state, campaign.quota_place, campaign.quota, campaign.project CASCADE;
+             DROP FUNCTION campaign.count_outcomes; DROP FUNCTION campaign.take_places;
+             DROP FUNCTION campaign.reserve(integer, text, bigint, bigint, bigint);
              DROP INDEX campaign.worker_heard_of;
              ALTER TABLE campaign.worker DROP counted;
              ALTER TABLE campaign.delivery DROP changed_by;

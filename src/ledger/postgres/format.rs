@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::ledger::LedgerError;
 
 /// The format that this program writes.
-const FORMAT: i64 = 7;
+const FORMAT: i64 = 8;
 
 const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("transfer.sql"));
 
@@ -13,13 +13,14 @@ const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("transfer.
 const WORKERS: &str = include_str!("workers.sql");
 
 /// What each format after the first one adds.
-const LATER: [&str; 6] = [
+const LATER: [&str; 7] = [
     include_str!("proofs.sql"),
     include_str!("groups.sql"),
     include_str!("canary.sql"),
     include_str!("shared_state.sql"),
     include_str!("quotas.sql"),
     include_str!("canary_turn.sql"),
+    include_str!("project.sql"),
 ];
 
 /// Advisory locks with this number are ours; the second number is the ledger's, and 0 for making the tables.

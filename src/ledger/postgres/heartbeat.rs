@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex as PlainMutex;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_postgres::Client;
@@ -40,6 +41,8 @@ pub(super) struct Heartbeat {
     pub(super) reserved: Reserved,
     pub(super) exchange: Exchange,
     pub(super) tickets: Tickets,
+    /// To which project requests go.
+    pub(super) project: PlainMutex<String>,
     client: watch::Sender<Option<Arc<Client>>>,
     liveness: watch::Sender<Liveness>,
     /// Wakes the heartbeat before its time.
@@ -71,6 +74,7 @@ impl Heartbeat {
             reserved: Reserved::default(),
             exchange: Exchange::new(),
             tickets: Tickets::default(),
+            project: PlainMutex::default(),
             client: watch::Sender::new(None),
             liveness: watch::Sender::new(Liveness::AliveUntil(clock.now() + timeout / 2)),
             wake: Arc::default(),

@@ -112,31 +112,39 @@ impl Heartbeat {
                 }
             }
         }
-        let (first, reserved_on) = loop {
+        let project = self.project.lock().clone();
+        let (moments, reserved_on) = loop {
             let client = self.client().await?;
-            match self.answered(reserve(&client, self.ledger, reservation)).await {
-                Ok(first) => break (first, Arc::downgrade(&client)),
+            match self.answered(reserve(&client, self.ledger, &project, reservation)).await {
+                Ok(moments) => break (moments, Arc::downgrade(&client)),
                 // It is about to be made anew; nothing was reserved, or it lapses.
                 Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => return Err(error),
             }
         };
-        let others = 1..u32::try_from(reservation.messages).unwrap_or_default();
-        let moment = |nth| Moment { at: first + reservation.step * nth, reserved_on: Weak::clone(&reserved_on) };
-        self.reserved.0.lock().extend(others.map(moment));
-        Ok(moment(0))
+        let mut moments = moments.into_iter().map(|at| Moment { at, reserved_on: Weak::clone(&reserved_on) });
+        let first = moments.next().ok_or_else(|| LedgerError::damaged("no moment was reserved"))?;
+        self.reserved.0.lock().extend(moments);
+        Ok(first)
     }
 }
 
-/// Reserves; gives the first moment by our clock.
-async fn reserve(client: &Client, ledger: i32, reservation: &Reservation) -> Result<Instant, LedgerError> {
+/// Reserves; gives the moments by our clock.
+async fn reserve(
+    client: &Client,
+    ledger: i32,
+    project: &str,
+    reservation: &Reservation,
+) -> Result<Vec<Instant>, LedgerError> {
     let Reservation { messages, spacing, gap, step, .. } = reservation;
     let durable = if *step >= DURABLE_FROM { "on" } else { "off" };
-    let sql = "SELECT moment, now FROM set_config('synchronous_commit', $5, true), reserve($1, $2, $3, $4)";
-    let row = client.query_one(sql, &[&ledger, messages, spacing, gap, &durable]).await?;
-    let (moment, now): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    // The server looked at its clock before this answer came: by ours the moment may be sooner, and is never later.
-    Ok(Instant::now() + Duration::from_micros(u64::try_from(moment - now).unwrap_or_default()))
+    let sql = "SELECT reserved, now FROM set_config('synchronous_commit', $6, true), reserve($1, $2, $3, $4, $5)";
+    let row = client.query_one(sql, &[&ledger, &project, messages, spacing, gap, &durable]).await?;
+    let (moments, now): (Vec<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
+    // The server looked at its clock before this answer came: by ours a moment may be sooner, and is never later.
+    let base = Instant::now();
+    let by_ours = |moment: i64| base + Duration::from_micros(u64::try_from(moment - now).unwrap_or_default());
+    Ok(moments.into_iter().map(by_ours).collect())
 }
 
 fn interval(speed: Speed) -> Duration {

@@ -62,6 +62,12 @@ impl Share for Postgres {
         }
     }
 
+    fn use_project(&self, name: String) {
+        if let Some(heartbeat) = &self.heartbeat {
+            *heartbeat.project.lock() = name;
+        }
+    }
+
     async fn begin_quotas(&self, quotas: Vec<SharedQuota>) -> Result<(), LedgerError> {
         self.alone(move |session| async move {
             session.begin().await?;
