@@ -14,7 +14,7 @@ use futures_util::future::join;
 use parking_lot::Mutex;
 
 use super::RetryFailed;
-use super::joining::ListFingerprint;
+use super::list_fingerprint::ListFingerprint;
 use super::moved_recipients::{MovedRecipients, moved};
 use crate::attachment::{Contents, Folder};
 use crate::ledger::{Duplicate, Enrolment, Entry, Ledger, LedgerError};

@@ -1,16 +1,14 @@
 //! Joining others who work on the campaign: whoever comes later takes no list in, and must send the very same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use ring::digest::{Context, SHA256, digest};
+use ring::digest::{SHA256, digest};
 
 use super::inputs::{self, List};
 use super::{Campaign, CampaignError, Changes, EnrolmentOptions, EnrolmentReport, Notice, Operator, changes};
-use crate::ledger::{self, Entry, Fingerprint, Holder, Ledger, LedgerError};
+use crate::ledger::{self, Fingerprint, Holder, Ledger, LedgerError};
 use crate::problem::{Place, Problem};
-use crate::recipients::{Columns, Row};
 
 impl<L: Ledger> Campaign<L> {
     /// Everything up to the plan, for a worker that joins others.
@@ -65,44 +63,6 @@ impl<L: Ledger> Campaign<L> {
         );
         let problem = Problem::error("worker-differs", Place::file(&self.spec.source.name), what);
         vec![problem.hint("use the same files and flags, or wait until the others are done, and then run again")].into()
-    }
-}
-
-/// The hash of what a list comes to, row by row.
-pub(super) struct ListFingerprint {
-    context: Context,
-    columns: Option<Arc<Columns>>,
-}
-
-impl ListFingerprint {
-    pub(super) fn new() -> Self {
-        Self { context: Context::new(&SHA256), columns: None }
-    }
-
-    pub(super) fn add(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Delivery { key, row, .. } => self.add_row(key, "", row.line, Some(row)),
-            Entry::Skipped { key, reason, line, row } => self.add_row(key, reason.word(), *line, row.as_ref()),
-        }
-    }
-
-    fn add_row(&mut self, key: &str, reason: &str, line: u64, row: Option<&Row>) {
-        if let Some(row) = row
-            && self.columns.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &row.columns))
-        {
-            self.add_json(row.columns.names());
-            self.columns = Some(Arc::clone(&row.columns));
-        }
-        self.add_json(&(line, key, reason, row.map(|row| &*row.cells)));
-    }
-
-    fn add_json(&mut self, value: &(impl serde::Serialize + ?Sized)) {
-        // What a list holds can always be written.
-        self.context.update(&serde_json::to_vec(value).unwrap_or_default());
-    }
-
-    pub(super) fn finish(self) -> String {
-        HEXLOWER.encode(self.context.finish().as_ref())
     }
 }
 

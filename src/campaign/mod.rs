@@ -22,6 +22,7 @@ mod resolve_by_evidence;
 mod first_records;
 mod inputs;
 mod joining;
+mod list_fingerprint;
 mod named_keys;
 mod ledger_copies;
 mod moved_recipients;

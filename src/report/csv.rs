@@ -2,37 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::columns::COLUMNS;
 use super::list_columns::ListColumns;
 use super::{Record, Writer, time};
 use crate::receipt::{OptOut, ReceiptState};
 use crate::recipients::guarded;
-
-/// The columns of a report; those from `receipt` on are newer than the others.
-pub(super) const COLUMNS: [&str; 20] = [
-    "line",
-    "key",
-    "outcome",
-    "livedesk_status",
-    "error_code",
-    "error",
-    "attempts",
-    "contact_id",
-    "conversation_id",
-    "message_id",
-    "first_attempt_at",
-    "settled_at",
-    "duration_ms",
-    "receipt",
-    "receipt_at",
-    "receipt_code",
-    "receipt_error",
-    "replied_at",
-    "opted_out",
-    "checked_at",
-];
-
-/// Older reports have so many of them.
-pub(super) const COLUMNS_BEFORE_RECEIPTS: usize = 13;
 
 pub(super) struct Csv<W: Write> {
     output: csv::Writer<W>,

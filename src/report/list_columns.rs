@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Record;
-use super::csv::COLUMNS;
+use super::columns::COLUMNS;
 
 /// What the name of a column gets in front of it where the report has a column of that name.
 const PREFIX: &str = "list.";

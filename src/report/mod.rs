@@ -2,6 +2,7 @@
 //!
 //! Pure: records in, bytes out. Where they come from (the ledger) and where they go (files) is others' business.
 
+mod columns;
 mod csv;
 mod filter;
 mod html;

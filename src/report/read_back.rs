@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use serde_json::Value;
 
-use super::csv::{COLUMNS, COLUMNS_BEFORE_RECEIPTS};
+use super::columns::{COLUMNS, COLUMNS_BEFORE_RECEIPTS};
 use crate::recipients::unguarded;
 use crate::specification::ReportFormat;
 

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 mod responses;
 mod request;
+mod account_history;
 mod handler;
 mod history;
 mod faults;
@@ -46,6 +47,7 @@ mod search;
 mod state;
 mod templates;
 mod webhook;
+mod webhook_sender;
 
 pub use local::LocalSandbox;
 pub use script::{Script, ScriptError};
@@ -105,7 +107,7 @@ impl Sandbox {
         let webhook = self.script.webhook.clone();
         let handler = Arc::new(Handler::new(self.script, self.journal));
         if let Some(webhook) = webhook {
-            tokio::spawn(webhook::run(webhook, Arc::clone(&handler)));
+            tokio::spawn(webhook_sender::run(webhook, Arc::clone(&handler)));
         }
         let service = routes::router(Arc::clone(&handler)).into_make_service_with_connect_info::<Connection>();
         let end = {

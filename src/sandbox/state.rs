@@ -221,7 +221,7 @@ impl Account {
         }
         let id = self.next.conversation;
         self.conversations.insert(id, Conversation::new(id, inbox_id, Some(contact_id), now));
-        self.history.made(id, inbox_id, now);
+        self.history.made(id, inbox_id, now.since_start);
         Ok(id)
     }
 
@@ -258,7 +258,7 @@ impl Account {
             return Err(Refusal::NotFound);
         }
         if !is_known {
-            self.history.made(conversation_id, STAND_IN_INBOX, now);
+            self.history.made(conversation_id, STAND_IN_INBOX, now.since_start);
         }
         let conversation = self
             .conversations

@@ -1,20 +1,9 @@
-//! Webhooks: tells somebody of what happens, as the real service's ancestor does. A message event has no status, nothing is
-//! sent twice, and nobody waits for an answer.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! What a webhook is told, and where: as the real service's ancestor does. A message event has no status.
 
 use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::handler::Handler;
-
-/// How often what is due is looked for. Without a webhook it happens when somebody asks.
-const TICK: Duration = Duration::from_millis(20);
-/// The real service does not wait for longer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where events go.
 #[derive(Clone, Deserialize)]
@@ -26,7 +15,7 @@ pub(super) struct Webhook {
     secret: Option<String>,
     /// How often each is sent.
     #[serde(default = "once")]
-    times: usize,
+    pub(super) times: usize,
 }
 
 const fn once() -> usize {
@@ -53,7 +42,8 @@ impl Webhook {
         if is_address { Ok(()) } else { Err(format!("`{}` is not an http address", self.url)) }
     }
 
-    fn request(&self, client: &reqwest::Client, body: &str) -> reqwest::RequestBuilder {
+    /// The request that tells it.
+    pub(super) fn request(&self, client: &reqwest::Client, body: &str) -> reqwest::RequestBuilder {
         let request = client.post(&self.url).header("content-type", "application/json").body(body.to_owned());
         let Some(secret) = &self.secret else { return request };
         let timestamp = jiff::Timestamp::now().as_second().to_string();
@@ -61,26 +51,6 @@ impl Webhook {
         let tag = hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
         let digest = HEXLOWER.encode(tag.as_ref());
         request.header("x-chatwoot-timestamp", timestamp).header("x-chatwoot-signature", format!("sha256={digest}"))
-    }
-}
-
-/// Sends what happens, for as long as the server runs.
-pub(super) async fn run(webhook: Webhook, handler: Arc<Handler>) {
-    // An error only says that somebody installed a provider before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build() else { return };
-    loop {
-        tokio::select! {
-            () = handler.closed() => return,
-            () = tokio::time::sleep(TICK) => {}
-        }
-        for event in handler.take_events() {
-            let body = handler.webhook_body(event).to_string();
-            for _ in 0..webhook.times {
-                // It is lost, then: the real service does not try again either.
-                let _ = webhook.request(&client, &body).send().await;
-            }
-        }
     }
 }
 

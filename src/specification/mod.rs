@@ -7,6 +7,7 @@
 //!
 //! This module reads text, never files, and knows nothing of rows.
 
+mod canary;
 mod checker;
 mod checks;
 mod fixed_values;

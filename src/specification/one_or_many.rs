@@ -10,7 +10,6 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::recipients::{RawRecipients, RawRecipientsMap};
 use super::schema_patterns;
-use super::send::{RawCanary, RawCanaryMap};
 use super::span::Spanned;
 
 /// One string or a list of them.
@@ -90,63 +89,6 @@ impl<'de> Deserialize<'de> for OneOrMany {
             Shape::Many(many) => Self(many),
             Shape::Map(_) => Self(Vec::new()),
         })
-    }
-}
-
-struct NumberOrMap(CanaryShape);
-
-/// What is there, before it knows its own place.
-enum CanaryShape {
-    Count(u64),
-    Map(RawCanaryMap),
-}
-
-impl<'de> Visitor<'de> for CanaryAllowed {
-    type Value = CanaryShape;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number or a map with `count`")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<CanaryShape, E> {
-        text.parse().map(CanaryShape::Count).map_err(|_| E::custom("a whole number is expected"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CanaryShape, A::Error> {
-        RawCanaryMap::deserialize(MapAccessDeserializer::new(map)).map(CanaryShape::Map)
-    }
-}
-
-struct CanaryAllowed;
-
-impl<'de> Deserialize<'de> for NumberOrMap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CanaryAllowed).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for RawCanary {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: NumberOrMap(shape), span } = Spanned::deserialize(deserializer)?;
-        Ok(match shape {
-            CanaryShape::Count(value) => Self::Count(Spanned { value, span }),
-            CanaryShape::Map(map) => Self::Map(map),
-        })
-    }
-}
-
-impl JsonSchema for RawCanary {
-    fn schema_name() -> Cow<'static, str> {
-        "CanaryOrCount".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let map = generator.subschema_for::<RawCanaryMap>();
-        json_schema!({ "anyOf": [{ "type": "integer", "format": "uint64", "minimum": 1 }, map] })
     }
 }
 

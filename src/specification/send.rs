@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::canary::RawCanary;
 use super::checker::Checker;
 use super::one_or_many::OneOrMany;
 use super::schema_patterns;
@@ -96,40 +97,6 @@ pub(super) struct RawRetry {
     #[serde(default)]
     #[schemars(with = "Option<schema_patterns::Duration>")]
     pub(super) max_backoff: Option<Spanned<String>>,
-}
-
-/// The first messages, and how many of them must arrive for the rest to follow.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Canary")]
-pub(super) struct RawCanaryMap {
-    /// How many messages the canary has.
-    #[schemars(with = "u64", range(min = 1))]
-    pub(super) count: Spanned<u64>,
-    /// Share of the canary that must be delivered or read, such as `90%`, before the rest is sent without approval.
-    /// Without it, somebody must approve.
-    #[serde(default)]
-    #[schemars(with = "Option<schema_patterns::Share>")]
-    pub(super) confirmed: Option<Spanned<String>>,
-    /// How long to wait for that; then the run stops (exit 5). Default `10m`.
-    #[serde(default)]
-    #[schemars(with = "Option<schema_patterns::Duration>")]
-    pub(super) within: Option<Spanned<String>>,
-}
-
-/// A number, or a map with more.
-#[derive(Debug)]
-pub(super) enum RawCanary {
-    Count(Spanned<u64>),
-    Map(RawCanaryMap),
-}
-
-impl RawCanary {
-    fn count(&self) -> &Spanned<u64> {
-        match self {
-            Self::Count(count) | Self::Map(RawCanaryMap { count, .. }) => count,
-        }
-    }
 }
 
 /// When to stop the whole run.

@@ -1,11 +1,10 @@
 //! The canary of the message that counts now.
 
-use super::inspect::deliveries;
 use super::session::Session;
-use crate::ledger::{CanaryRecord, CanaryVerdict, LedgerError};
+use crate::ledger::{CanaryVerdict, LedgerError};
 
-/// What the ledger knows of it.
-pub(super) async fn read(session: &Session) -> Result<CanaryRecord, LedgerError> {
+/// The last run that sent another message, or 0, and what was decided since.
+pub(super) async fn read(session: &Session) -> Result<(i64, Option<CanaryVerdict>), LedgerError> {
     let sql = "SELECT after_run, verdict FROM canary WHERE ledger = $1";
     let (after_run, word): (i64, Option<String>) = match session.client.query_opt(sql, &[&session.ledger]).await? {
         Some(row) => (row.try_get(0)?, row.try_get(1)?),
@@ -13,7 +12,7 @@ pub(super) async fn read(session: &Session) -> Result<CanaryRecord, LedgerError>
     };
     let damaged = |word: String| LedgerError::damaged(format!("`{word}` is no verdict about a canary"));
     let verdict = word.map(|word| CanaryVerdict::parse(&word).ok_or_else(|| damaged(word))).transpose()?;
-    Ok(CanaryRecord { verdict, totals: deliveries(session, Some(after_run)).await? })
+    Ok((after_run, verdict))
 }
 
 /// What was sent so far belongs to no canary any more.

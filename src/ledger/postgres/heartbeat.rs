@@ -14,18 +14,21 @@ use tokio_postgres::Client;
 use super::address::Address;
 use super::connect::{Driving, connect, no_answer, settle_in};
 use super::news::{self, Exchange};
-use super::pace::Reserved;
-use super::quotas::Tickets;
+use super::quotas::{self, Tickets};
 use super::reconnect::{Part, Reconnect};
+use super::reserved::Reserved;
 use super::workers::{milliseconds, remove_dead, settle_interrupted};
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, News, WorkerEvent};
+use crate::ledger::{LedgerError, News, QuotaPlace, WorkerEvent};
 
 /// A worker shows that it is alive this often within the timeout after which the others believe it dead.
 const BEATS_PER_TIMEOUT: u32 = 30;
 
 /// Between two tries to connect again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Before a request that found no connection is made again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// What is said on this connection may be forgotten when the server crashes: it is said again.
 const SETTINGS: &str = "SET synchronous_commit TO off";
@@ -138,6 +141,19 @@ impl Heartbeat {
             // It is about to be made anew. If this was granted, it is so the next time.
             Err(LedgerError::Disconnected { .. }) => Ok(false),
             acquired => acquired,
+        }
+    }
+
+    /// Takes a place in every quota.
+    pub(super) async fn take_place(&self) -> Result<QuotaPlace, LedgerError> {
+        let ticket = self.tickets.next();
+        loop {
+            let client = self.client().await?;
+            match self.answered(quotas::take(&client, self.ledger, self.worker, ticket)).await {
+                // Whether it was taken shows when the same ticket asks again.
+                Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(RETRY_AFTER).await,
+                taken => return taken,
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use super::handle::Postgres;
 use super::id_map::IdMap;
 use super::session::Session;
-use super::transfer::set_transfer;
+use super::transfer_mark::set_transfer;
 use crate::ledger::LedgerError;
 use crate::ledger::tables::{Batch, Cell, Chunk, Kind, Table};
 use crate::ledger::transfer::Transfer;

@@ -50,7 +50,11 @@ impl Inspect for Postgres {
     }
 
     async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
-        self.retried(|session| async move { canary::read(&session).await }).await
+        self.retried(|session| async move {
+            let (after_run, verdict) = canary::read(&session).await?;
+            Ok(CanaryRecord { verdict, totals: deliveries(&session, Some(after_run)).await? })
+        })
+        .await
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {
@@ -211,7 +215,7 @@ async fn totals(session: &Session) -> Result<Totals, LedgerError> {
 }
 
 /// How many deliveries are where: all of them, or those that runs after this one have claimed or refused.
-pub(super) async fn deliveries(session: &Session, after_run: Option<i64>) -> Result<Totals, LedgerError> {
+async fn deliveries(session: &Session, after_run: Option<i64>) -> Result<Totals, LedgerError> {
     let mut totals = Totals::default();
     let by_run = after_run.map_or_else(|| "TRUE".to_owned(), |run| format!("run > {run}"));
     let sql = format!("SELECT state, count(*) FROM {} WHERE {by_run} GROUP BY state", session.deliveries());

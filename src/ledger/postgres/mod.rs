@@ -31,11 +31,13 @@ mod prove;
 mod quotas;
 mod reconnect;
 mod records;
+mod reserved;
 mod retry_failed;
 mod session;
 mod share;
 mod track;
 mod transfer;
+mod transfer_mark;
 mod workers;
 
 pub use address::Address;

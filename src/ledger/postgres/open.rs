@@ -16,7 +16,7 @@ use super::heartbeat::Heartbeat;
 use super::quotas;
 use super::reconnect::Reconnect;
 use super::session::Session;
-use super::transfer::refuse_transferred;
+use super::transfer_mark::refuse_transferred;
 use super::workers::{self, Mode};
 use crate::ledger::{Acknowledged, Holder, LedgerError};
 

@@ -1,15 +1,14 @@
 //! Limits that count for all workers: moments are reserved in the database, by its clock, and used when they come. A moment
 //! that is missed lapses, so whatever dies or stalls, nobody is faster than the limit.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
-use super::heartbeat::Heartbeat;
+use super::heartbeat::{Heartbeat, RETRY_AFTER};
+use super::reserved::Moment;
 use crate::ledger::{LedgerError, Limits, RequestKind};
 use crate::specification::Speed;
 
@@ -30,21 +29,6 @@ const MAX_BLOCK: u128 = 64;
 /// Moments further apart than this are on disk before they are used: a server that crashed and is back sooner than the next one
 /// comes must not give it away again.
 const DURABLE_FROM: Duration = Duration::from_millis(50);
-
-/// Moments that were reserved for messages and have not come.
-#[derive(Debug, Default)]
-pub(super) struct Reserved(Mutex<VecDeque<Moment>>);
-
-/// A moment, and the connection on which it was reserved.
-#[derive(Debug)]
-struct Moment {
-    at: Instant,
-    reserved_on: Weak<Client>,
-}
-
-fn is_connected(client: &Weak<Client>) -> bool {
-    client.upgrade().is_some_and(|client| !client.is_closed())
-}
 
 /// What is reserved for one request.
 #[derive(Debug, Clone, Copy)]
@@ -91,12 +75,12 @@ impl Heartbeat {
         let Some(reservation) = Reservation::of(kind, limits) else { return Ok(()) };
         let mut missed = 0;
         loop {
-            let Moment { at, reserved_on } = self.next_moment(&reservation).await?;
-            sleep_until(at).await;
-            let is_missed = at.elapsed() > reservation.max_lateness && missed < MAX_MISSED;
+            let moment = self.next_moment(&reservation).await?;
+            sleep_until(moment.at).await;
+            let is_missed = moment.at.elapsed() > reservation.max_lateness && missed < MAX_MISSED;
             missed += u32::from(is_missed);
             // A server that has crashed meanwhile may have forgotten the moment, and give it to somebody else.
-            if !is_missed && is_connected(&reserved_on) {
+            if !is_missed && moment.is_connected() {
                 return Ok(());
             }
         }
@@ -104,13 +88,10 @@ impl Heartbeat {
 
     /// The next moment that is reserved for this worker and not over.
     async fn next_moment(&self, reservation: &Reservation) -> Result<Moment, LedgerError> {
-        if reservation.messages > 0 {
-            let mut reserved = self.reserved.0.lock();
-            while let Some(moment) = reserved.pop_front() {
-                if moment.at.elapsed() <= reservation.max_lateness && is_connected(&moment.reserved_on) {
-                    return Ok(moment);
-                }
-            }
+        if reservation.messages > 0
+            && let Some(moment) = self.reserved.next(reservation.max_lateness)
+        {
+            return Ok(moment);
         }
         let project = self.project.lock().clone();
         let (moments, reserved_on) = loop {
@@ -118,13 +99,13 @@ impl Heartbeat {
             match self.answered(reserve(&client, self.ledger, &project, reservation)).await {
                 Ok(moments) => break (moments, Arc::downgrade(&client)),
                 // It is about to be made anew; nothing was reserved, or it lapses.
-                Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(RETRY_AFTER).await,
                 Err(error) => return Err(error),
             }
         };
         let mut moments = moments.into_iter().map(|at| Moment { at, reserved_on: Weak::clone(&reserved_on) });
         let first = moments.next().ok_or_else(|| LedgerError::damaged("no moment was reserved"))?;
-        self.reserved.0.lock().extend(moments);
+        self.reserved.add(moments);
         Ok(first)
     }
 }

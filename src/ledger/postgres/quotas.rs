@@ -7,34 +7,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use super::heartbeat::Heartbeat;
 use super::session::Session;
 use super::workers::milliseconds;
 use crate::ledger::{LedgerError, Place, QuotaPlace, SharedQuota};
-
-/// Between two tries where the connection is being made anew.
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The tickets of this worker.
 #[derive(Debug, Default)]
 pub(super) struct Tickets(AtomicI64);
 
-impl Heartbeat {
-    /// Takes a place in every quota.
-    pub(super) async fn take_place(&self) -> Result<QuotaPlace, LedgerError> {
-        let ticket = self.tickets.0.fetch_add(1, Ordering::Relaxed);
-        loop {
-            let client = self.client().await?;
-            match self.answered(take(&client, self.ledger, self.worker, ticket)).await {
-                // Whether it was taken shows when the same ticket asks again.
-                Err(LedgerError::Disconnected { .. }) => tokio::time::sleep(BETWEEN_TRIES).await,
-                taken => return taken,
-            }
-        }
+impl Tickets {
+    /// The next one.
+    pub(super) fn next(&self) -> i64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-async fn take(client: &Client, ledger: i32, worker: i64, ticket: i64) -> Result<QuotaPlace, LedgerError> {
+/// Takes a place in every quota. Asking again with the same ticket takes nothing more.
+pub(super) async fn take(client: &Client, ledger: i32, worker: i64, ticket: i64) -> Result<QuotaPlace, LedgerError> {
     // A server that crashed must not give the place to somebody else.
     let sql = "SELECT taken, wait FROM set_config('synchronous_commit', 'on', true), take_places($1, $2, $3)";
     let row = client.query_one(sql, &[&ledger, &worker, &ticket]).await?;

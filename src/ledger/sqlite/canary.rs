@@ -2,18 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::inspect::deliveries;
-use crate::ledger::{CanaryRecord, CanaryVerdict, LedgerError};
+use crate::ledger::{CanaryVerdict, LedgerError};
 
-/// What the ledger knows of it.
-pub(super) fn read(connection: &Connection) -> Result<CanaryRecord, LedgerError> {
+/// The last run that sent another message, or 0, and what was decided since.
+pub(super) fn read(connection: &Connection) -> Result<(i64, Option<CanaryVerdict>), LedgerError> {
     let sql = "SELECT after_run, verdict FROM canary";
     let row: Option<(i64, Option<String>)> =
         connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (after_run, word) = row.unwrap_or_default();
     let damaged = |word: String| LedgerError::damaged(format!("`{word}` is no verdict about a canary"));
     let verdict = word.map(|word| CanaryVerdict::parse(&word).ok_or_else(|| damaged(word))).transpose()?;
-    Ok(CanaryRecord { verdict, totals: deliveries(connection, Some(after_run))? })
+    Ok((after_run, verdict))
 }
 
 /// What was sent so far belongs to no canary any more.

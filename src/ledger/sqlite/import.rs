@@ -5,7 +5,7 @@ use rusqlite::{Connection, ToSql};
 use tokio::sync::mpsc::Receiver;
 
 use super::handle::Sqlite;
-use super::transfer::set_transfer;
+use super::transfer_mark::set_transfer;
 use crate::ledger::LedgerError;
 use crate::ledger::tables::{Batch, Cell, Chunk, TABLES};
 use crate::ledger::transfer::Transfer;

@@ -37,7 +37,11 @@ impl Inspect for Sqlite {
     }
 
     async fn canary(&self) -> Result<CanaryRecord, LedgerError> {
-        self.alone(|connection| canary::read(connection)).await
+        self.alone(|connection| {
+            let (after_run, verdict) = canary::read(connection)?;
+            Ok(CanaryRecord { verdict, totals: deliveries(connection, Some(after_run))? })
+        })
+        .await
     }
 
     async fn look_up(&self, keys: Vec<String>) -> Result<KeyLookup, LedgerError> {
@@ -196,7 +200,7 @@ fn totals(connection: &Connection) -> Result<Totals, LedgerError> {
 }
 
 /// How many deliveries are where: all of them, or those that runs after this one have claimed or refused.
-pub(super) fn deliveries(connection: &Connection, after_run: Option<i64>) -> Result<Totals, LedgerError> {
+fn deliveries(connection: &Connection, after_run: Option<i64>) -> Result<Totals, LedgerError> {
     let mut totals = Totals::default();
     let by_run = after_run.map_or_else(|| "TRUE".to_owned(), |run| format!("run > {run}"));
     let sql = format!("SELECT state, count(*) FROM delivery_view WHERE {by_run} GROUP BY state");

@@ -34,6 +34,7 @@ mod retry_failed;
 mod share;
 mod track;
 mod transfer;
+mod transfer_mark;
 mod watch;
 mod writer;
 

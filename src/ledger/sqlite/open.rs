@@ -14,7 +14,7 @@ use super::file::{LedgerFile, check_log, private_folder};
 use super::format::{self, FORMAT, WITH_IDENTITY, check_format, delivery_view, prepare, settle_interrupted};
 use super::handle::{Kept, Sqlite};
 use super::lock::Lock;
-use super::transfer::refuse_transferred;
+use super::transfer_mark::refuse_transferred;
 use super::watch::Watch;
 use super::writer::Safeguard;
 use crate::ledger::{Acknowledged, LedgerError};

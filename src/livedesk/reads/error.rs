@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::super::answer::body::{Body, Fields};
 use super::super::answer::classification::{Class, Idempotence, classify};
 use super::super::answer::{Answer, Exchange, words};
-use super::observed::FIELDS;
 
 /// Why something could not be read. The texts are the server's or the transport's, cleaned, without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,12 +49,7 @@ impl ReadError {
     }
 }
 
-/// A success and its body; otherwise why there is none.
-pub(super) fn success(exchange: Exchange) -> Result<(Answer, Body), ReadError> {
-    success_with(exchange, &FIELDS)
-}
-
-/// The same with other fields of the body.
+/// A success and these fields of its body; otherwise why there is none.
 pub(super) fn success_with(exchange: Exchange, fields: &'static Fields) -> Result<(Answer, Body), ReadError> {
     let answer = match exchange {
         Exchange::Answered(answer) => answer,

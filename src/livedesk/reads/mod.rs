@@ -48,7 +48,7 @@ impl Client {
             clock_ahead = date.map(|date| date.duration_since(answer.came)).map(whole_seconds);
             limits.clone_from(&answer.limits);
         }
-        ServerInfo { access: error::success(exchange).map(drop), clock_ahead, limits }
+        ServerInfo { access: observed::success(exchange).map(drop), clock_ahead, limits }
     }
 
     /// An inbox.

@@ -1,10 +1,10 @@
 //! How a phone number is written: its digits, signs and separators. Must not know numbering plans, apart from asking one
 //! how a call abroad begins.
 
+use phonenumber::Metadata;
 use phonenumber::metadata::DATABASE;
 
 use super::super::{is_invisible, spreadsheet_artifacts};
-use super::numbering_plan::after_international_prefix;
 
 /// A number as it was written.
 #[derive(Debug)]
@@ -52,6 +52,13 @@ impl Notation {
         let optional_zero = spaceless.find("(0)").map(|at| spaceless[..at].bytes().filter(u8::is_ascii_digit).count());
         Ok(Self { digits, is_international, optional_zero })
     }
+}
+
+/// What is behind the digits with which a call abroad begins in this country.
+pub(super) fn after_international_prefix<'a>(plan: &Metadata, digits: &'a str) -> Option<&'a str> {
+    let found = plan.international_prefix()?.find(digits).filter(|found| found.start() == 0)?;
+    let rest = &digits[found.end()..];
+    (!rest.is_empty() && !rest.starts_with('0')).then_some(rest)
 }
 
 /// What spreadsheets make of numbers.

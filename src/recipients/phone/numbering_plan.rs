@@ -4,7 +4,7 @@ use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
 
 use super::NO_COUNTRY;
-use super::notation::Notation;
+use super::notation::{Notation, after_international_prefix};
 
 const TOO_SHORT: &str = "too short for a phone number";
 const TOO_LONG: &str = "too long for a phone number";
@@ -93,12 +93,6 @@ fn national(digits: &str, plan: &Metadata) -> Result<String, &'static str> {
     } else {
         Ok(digits)
     }
-}
-
-pub(super) fn after_international_prefix<'a>(plan: &Metadata, digits: &'a str) -> Option<&'a str> {
-    let found = plan.international_prefix()?.find(digits).filter(|found| found.start() == 0)?;
-    let rest = &digits[found.end()..];
-    (!rest.is_empty() && !rest.starts_with('0')).then_some(rest)
 }
 
 /// A national number without its trunk prefix and without a carrier's code.

@@ -6,7 +6,7 @@ use super::rows::Rows;
 use super::throughput::Throughput;
 use super::totals::Totals;
 use super::{SCRIPT, STYLE, hash};
-use crate::report::csv::COLUMNS;
+use crate::report::columns::COLUMNS;
 use crate::report::list_columns::ListColumns;
 use crate::report::{About, Record, writer};
 use crate::specification::ReportFormat;

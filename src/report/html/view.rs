@@ -12,7 +12,7 @@ use super::throughput::{STACK, Throughput};
 use super::totals::{Reason, Totals};
 use crate::codes;
 use crate::humanize::changes_direction;
-use crate::report::csv::COLUMNS;
+use crate::report::columns::COLUMNS;
 use crate::state::{SkipReason, State};
 
 /// The outcomes in the order in which people ask for them.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::answer::body::{Body, Fields};
 use super::super::answer::message::{external_error, status};
 use super::super::answer::{Answer, Exchange, number};
-use super::error::{ReadError, success};
+use super::error::{ReadError, success_with};
 use crate::receipt::MessageStatus;
 use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 
@@ -16,7 +16,7 @@ use crate::state::{ContactId, ConversationId, InboxId, MessageId};
 const MAX_ELEMENTS: usize = 10_000;
 
 /// What is kept of the answer to a read.
-pub(super) static FIELDS: Fields = Fields {
+static FIELDS: Fields = Fields {
     needed: &[
         "account_info",
         "all_count",
@@ -47,6 +47,11 @@ pub(super) static FIELDS: Fields = Fields {
     whole: &["content_attributes", "error", "errors"],
     most: MAX_ELEMENTS,
 };
+
+/// A success and what is kept of its body; otherwise why there is none.
+pub(super) fn success(exchange: Exchange) -> Result<(Answer, Body), ReadError> {
+    success_with(exchange, &FIELDS)
+}
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
