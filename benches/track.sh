@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 messages=${1:-100000}
 final=${2:-1000000}
 reads=400     # a second at most, `track.requests`
-followed=20000 # messages that are followed while they are sent
-rate=200      # a second
+followed=10000 # messages that are followed while they are sent
+rate=50       # a second
 export LIVEDESK_API_KEY=key LIVEDESK_API_SECRET=secret
 
 target=${CARGO_TARGET_DIR:-target}
