@@ -171,8 +171,6 @@ impl Terminal<'_> {
     /// Whether the rest may follow a canary. `--yes` says so before it is sent: of one that fails it says nothing.
     /// `--approve-canary` is about what somebody has seen arrive: a canary that an earlier run has sent.
     async fn approves(&self, canary: CanaryResult<'_>) -> Answer {
-        let outcomes = summary::text(self.name, canary.totals);
-        self.output.say(&outcomes);
         let (messages, failure) = (grouped(canary.messages), canary.failure());
         let is_approved = self.args.approve_canary && !canary.is_new;
         if is_approved || (self.args.yes && failure.is_none()) {
@@ -181,6 +179,8 @@ impl Terminal<'_> {
         if !self.asks() {
             return Answer::NotAsked;
         }
+        let outcomes = summary::text(self.name, canary.totals);
+        self.output.say(&outcomes);
         let question = match failure {
             None => format!("The canary of {messages} was sent. Send the rest?"),
             Some(failure) => format!("The canary of {messages} failed: {failure}. Send the rest anyway?"),

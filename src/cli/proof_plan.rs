@@ -24,7 +24,7 @@ pub(super) fn text(plan: &ProofPlan) -> Vec<String> {
     lines.push(format!("  address  {}, in place of the recipient's", masked(&plan.to)));
     lines.extend(plan::next(&plan.next, plan.base_url.as_deref()));
     if !plan.not_held_by.is_empty() {
-        lines.push(format!("  at once  {} do not hold a proof", plan.not_held_by.join(", ")));
+        lines.push(format!("  at once  a proof does not wait for {}", plan.not_held_by.join(", ")));
     }
     lines.push("  counts   for rate, requests and quotas; in no total, and the recipients stay as they are".to_owned());
     lines

@@ -161,7 +161,7 @@ fn a_proof_counts_for_quotas_and_is_held_by_them() {
 fn hours_and_canaries_are_for_recipients() {
     let desk = Desk::friendly();
     let project = contacts(&desk).send("not_before: 2200-01-01T00:00:00Z").send("canary: 1");
-    proof(&project, &["--limit", "2"]).exits(0).says("send.not_before, send.canary do not hold a proof");
+    proof(&project, &["--limit", "2"]).exits(0).says("a proof does not wait for send.not_before, send.canary");
     assert_eq!(contents(&desk), ["Hello Ada", "Hello Cleo"]);
 }
 
