@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 messages=${1:-100000}
 final=${2:-1000000}
 reads=400     # a second at most, `track.requests`
-followed=10000 # messages that are followed while they are sent
-rate=50       # a second
+followed=5000 # messages that are followed while they are sent
+rate=20       # a second
 export LIVEDESK_API_KEY=key LIVEDESK_API_SECRET=secret
 
 target=${CARGO_TARGET_DIR:-target}
@@ -99,8 +99,10 @@ stop_server
 
 start_sandbox 'receipts: [{ after: 5s, every: 20s }]'
 folder followed "$followed" "rate: $rate/s"
-"$campaign" run "$work/followed/campaign.yaml" --yes --limit 1 >/dev/null 2>&1
-"$campaign" run "$work/followed/campaign.yaml" --yes >/dev/null 2>&1 &
+# What the run itself reads of its own messages is not what is measured here.
+sed 's|^track:.*|track: { requests: 1/h }|' "$work/followed/campaign.yaml" >"$work/followed/run.yaml"
+"$campaign" run "$work/followed/run.yaml" --yes --limit 1 >/dev/null 2>&1
+"$campaign" run "$work/followed/run.yaml" --yes >/dev/null 2>&1 &
 run=$!
 follow() {
   # It ends when nothing is open, which is so for a moment whenever all that were sent have arrived.
