@@ -41,7 +41,7 @@ fn workers_divide_a_campaign_and_the_last_one_writes_the_report() {
     let Some(server) = Server::shared("workers::workers_divide_a_campaign_and_the_last_one_writes_the_report") else {
         return;
     };
-    let (desk, address) = (Desk::start("faults: [{ delay: 20ms }]"), server.database());
+    let (desk, address) = (Desk::start("faults: [{ delay: 150ms }]"), server.database());
     let project = shared(&desk, &address, 90).send("concurrency: 2");
     let ended: Vec<_> = workers(&desk, &project, 3).into_iter().map(|worker| worker.finish().exits(0)).collect();
     assert_eq!(nobody_twice_or_lost(&desk, &project, 90), 0);
