@@ -9,7 +9,7 @@ use indicatif::HumanCount;
 
 use super::{CampaignError, ReportTargets};
 use crate::ledger::{self, Acknowledged, Inspect, Location, Neighbour, is_first_run};
-use crate::report::for_each_messaged;
+use crate::report::{Messaged, for_each_messaged};
 use crate::specification::{ReportFormat, Source, Spec};
 
 /// Keys that are looked up together.
@@ -26,7 +26,7 @@ pub(super) async fn check_first_run(
     let mut evidence = Vec::new();
     for (path, kind) in reports.files() {
         let mut messaged = 0_u64;
-        read(path, kind, |_| messaged += 1)?;
+        read(path, kind, |_, _| messaged += 1)?;
         if messaged > 0 {
             let recipients = if messaged == 1 { "recipient" } else { "recipients" };
             evidence.push(format!("{} says that {} {recipients} were messaged", path.display(), HumanCount(messaged)));
@@ -83,14 +83,16 @@ pub(super) fn is_same(one: &Path, other: &Path) -> bool {
 /// [`CampaignError::OlderThanReport`]; or a report cannot be read.
 pub async fn check_against_reports(ledger: &impl Inspect, reports: &ReportTargets) -> Result<(), CampaignError> {
     for (path, kind) in reports.files() {
+        // What was on its way when the report was written may be pending again by now, which is no sign of an older ledger.
+        let is_settled = |how| how == Messaged::Settled;
         let mut messaged = 0_u64;
-        read(path, kind, |_| messaged += 1)?;
+        read(path, kind, |_, how| messaged += u64::from(is_settled(how)))?;
         // A ledger that knows as many is as new as this report, and need not be asked about each.
         if messaged <= ledger.messaged().await? {
             continue;
         }
         let mut keys = Vec::new();
-        read(path, kind, |key| keys.push(key.to_owned()))?;
+        read(path, kind, |key, how| keys.extend(is_settled(how).then(|| key.to_owned())))?;
         let mut again = 0;
         for batch in keys.chunks(BATCH) {
             again += ledger.untouched(batch.to_vec()).await?;
@@ -108,12 +110,12 @@ pub(super) fn is_report(path: &Path) -> io::Result<bool> {
     let mut messaged = false;
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        file => for_each_messaged(kind, BufReader::new(file?), |_| messaged = true)?,
+        file => for_each_messaged(kind, BufReader::new(file?), |_, _| messaged = true)?,
     }
     Ok(messaged)
 }
 
-fn read(path: &Path, kind: ReportFormat, each: impl FnMut(&str)) -> Result<(), CampaignError> {
+fn read(path: &Path, kind: ReportFormat, each: impl FnMut(&str, Messaged)) -> Result<(), CampaignError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file,

@@ -27,7 +27,7 @@ use crate::state::{PastOutcome, State};
 pub use filter::Filter;
 pub use html::{hash, visible};
 pub use plan::{Circumstances, PlanFormat, PlanWriter, PlannedRow};
-pub use read_back::for_each_messaged;
+pub use read_back::{Messaged, for_each_messaged};
 
 /// The outcome of one row of the list. The same fields, in this order, are the columns of the CSV report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -10,15 +10,28 @@ use super::columns::{COLUMNS, COLUMNS_BEFORE_RECEIPTS};
 use crate::recipients::unguarded;
 use crate::specification::ReportFormat;
 
-/// Calls `each` with the key of everyone who was sent to, or may have been: `accepted`, `unknown` and `claimed` ones.
+/// How sure a report is that somebody was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messaged {
+    /// `accepted` or `unknown`: nothing but a person's word changes that.
+    Settled,
+    /// `claimed`: the message was about to leave when the report was written. Its claim may have been withdrawn since.
+    InFlight,
+}
+
+/// Calls `each` with the key of everyone who was sent to, or may have been.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn for_each_messaged(kind: ReportFormat, input: impl BufRead, mut each: impl FnMut(&str)) -> io::Result<()> {
-    let mut row = |key: &str, outcome: &str| {
-        if matches!(outcome, "accepted" | "unknown" | "claimed") {
-            each(key);
-        }
+pub fn for_each_messaged(
+    kind: ReportFormat,
+    input: impl BufRead,
+    mut each: impl FnMut(&str, Messaged),
+) -> io::Result<()> {
+    let mut row = |key: &str, outcome: &str| match outcome {
+        "accepted" | "unknown" => each(key, Messaged::Settled),
+        "claimed" => each(key, Messaged::InFlight),
+        _ => {}
     };
     match kind {
         ReportFormat::Csv => csv(input, row),
@@ -137,8 +150,13 @@ mod tests {
             }
             writer.finish().unwrap();
             let mut keys = Vec::new();
-            for_each_messaged(kind, bytes.as_slice(), |key| keys.push(key.to_owned())).unwrap();
-            assert_eq!(keys, ["=1+1", "+4915123456789", "</script>, \"b\""], "{kind:?}");
+            for_each_messaged(kind, bytes.as_slice(), |key, how| keys.push((key.to_owned(), how))).unwrap();
+            let wanted = [
+                ("=1+1", Messaged::Settled),
+                ("+4915123456789", Messaged::Settled),
+                ("</script>, \"b\"", Messaged::InFlight),
+            ];
+            assert_eq!(keys, wanted.map(|(key, how)| (key.to_owned(), how)), "{kind:?}");
         }
     }
 
@@ -149,7 +167,7 @@ mod tests {
             (ReportFormat::Jsonl, "[1,2]\nx"),
             (ReportFormat::Html, "<p>"),
         ] {
-            for_each_messaged(kind, text.as_bytes(), |key| assert_eq!(key, "nobody")).unwrap();
+            for_each_messaged(kind, text.as_bytes(), |key, _| assert_eq!(key, "nobody")).unwrap();
         }
     }
 }

@@ -136,3 +136,19 @@ fn a_list_of_opt_outs_never_replaces_a_pipe_or_a_device() {
         .says("not a regular file");
     assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
 }
+
+#[test]
+fn what_was_in_flight_when_a_report_was_written_and_did_not_leave_holds_no_later_run() {
+    let desk =
+        Desk::start("faults: [{ on: message, times: 1, delay: 2s, status: 429, headers: { Retry-After: 600 } }]");
+    let project = Project::at(&desk).people(1);
+    let running = project.start(&[]);
+    desk.wait_for_messages(1);
+    project.campaign(&["report", "campaign.yaml"]).exits(0);
+    assert_eq!(project.outcomes(), ["101: claimed"]);
+    // It was certainly not taken, so it is pending again. Killed, the run writes no report that says so.
+    running.wait_for("rate limited by LiveDesk until");
+    assert!(running.kill(), "it waits");
+    project.run(&[]).exits(0);
+    assert_eq!(project.outcomes(), ["101: accepted"]);
+}
