@@ -19,7 +19,7 @@ const MARGIN: f64 = 1.02;
 /// A moment is missed when it is over for this share of the limit's unit of time: less than what the margin makes up for.
 const MAX_LATENESS: f64 = 0.005;
 
-/// So many moments are missed one after the other at most: whoever is always late has made room for themselves.
+/// So many moments are missed one after the other at most: then a late one is used, and a later one is not.
 const MAX_MISSED: u32 = 5;
 
 /// Moments for so long are reserved in one go.
@@ -77,12 +77,20 @@ impl Heartbeat {
         loop {
             let moment = self.next_moment(&reservation).await?;
             sleep_until(moment.at).await;
-            let is_missed = moment.at.elapsed() > reservation.max_lateness && missed < MAX_MISSED;
-            missed += u32::from(is_missed);
-            // A server that has crashed meanwhile may have forgotten the moment, and give it to somebody else.
-            if !is_missed && moment.is_connected() {
-                return Ok(());
+            let is_late = moment.at.elapsed() > reservation.max_lateness;
+            if is_late && missed < MAX_MISSED {
+                missed += 1;
+                continue;
             }
+            // A server that has crashed meanwhile may have forgotten the moment, and give it to somebody else.
+            if !moment.is_connected() {
+                continue;
+            }
+            if is_late {
+                // A later moment stays unused for it, so that the time from now on has no more of them than it should.
+                drop(self.next_moment(&reservation).await?);
+            }
+            return Ok(());
         }
     }
 
